@@ -1,0 +1,262 @@
+"""Weights to block words and back (SeedLM Alg. 3), exhaustive and for reading.
+
+Everything here works in units of a matrix's scale, where a decoded weight is an integer:
+``weight = scale * integer_weight``. Scaled formats have one scale a row; paper formats one a
+matrix, ``2^(least exponent) / (2^(K-1) - 1)``, and a power of two a block inside the word.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from golden_models.seedlm.block_format import BlockFormat
+from golden_models.seedlm.lfsr import all_entry_matrices
+
+ROW_STEP = {"scaled-4bit": 0.050, "scaled-3bit": 0.105, "scaled-2bit": 0.105}
+"""Row scale of the scaled presets over the row's root mean square: a flat optimum, found by
+search on Gaussian rows; 15 % either way costs 2 to 3 % of the error."""
+
+TIE = 1e-9
+"""Errors closer than this ratio are the same error; the lowest seed wins."""
+
+
+@dataclass(frozen=True)
+class EncodedMatrix:
+    """A weight matrix as block words.
+
+    Parameters
+    ----------
+    block_format
+        Layout of the words.
+    words
+        int64 [rows, blocks]; each row starts on a fresh block.
+    scales
+        float32 [rows] (scaled formats) or [1] (paper formats).
+    columns
+        Weights a row, without the padding of the last block.
+    """
+
+    block_format: BlockFormat
+    words: Tensor
+    scales: Tensor
+    columns: int
+
+    @property
+    def rows(self) -> int:
+        """Number of rows (output features)."""
+        return self.words.shape[0]
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """Every seed's matrix with its QR decomposition; float64, weighted by the metric."""
+
+    matrices: Tensor  # [seeds, C, P]
+    q: Tensor  # [seeds, C, P]
+    r: Tensor  # [seeds, P, P]
+
+
+def paper_scale(block_format: BlockFormat, exponent_bias: int = 0) -> float:
+    """Scale of a paper-format matrix: the integer datapath shifts by ``exponent - least exponent``.
+
+    ``exponent_bias`` moves the exponent window for matrices with very small or large weights; the
+    paper has none (0).
+    """
+    least = block_format.exponent_limits[0]
+    return math.ldexp(1.0, least + exponent_bias) / ((1 << (block_format.lfsr_bits - 1)) - 1)
+
+
+def row_scales(weights: Tensor, block_format: BlockFormat) -> Tensor:
+    """Default scales of a matrix: float32 [rows] or [1], rounded to the 16 bits a file keeps.
+
+    A row of zeros gets scale 0, whatever its words.
+    """
+    if block_format.exponent_bits:
+        return torch.tensor([paper_scale(block_format)])
+    rms = weights.double().pow(2).mean(dim=1).sqrt()
+    return (ROW_STEP[block_format.name] * rms).bfloat16().float()
+
+
+def unpack_words(words: Tensor, block_format: BlockFormat) -> tuple[Tensor, Tensor, Tensor]:
+    """Fields of block words: seed and exponent, int64 [...], and coefficients, int64 [..., P]."""
+
+    def field(offset: int, bits: int) -> Tensor:
+        value = words >> offset & ((1 << bits) - 1)
+        return value - (value >> (bits - 1) << bits) if bits else value
+
+    seed_bits, bits = block_format.lfsr_bits, block_format.coefficient_bits
+    first = seed_bits + block_format.exponent_bits
+    coefficients = [field(first + p * bits, bits) for p in range(block_format.latent_dim)]
+    seed = words & block_format.seeds
+    return seed, field(seed_bits, block_format.exponent_bits), torch.stack(coefficients, dim=-1)
+
+
+@cache
+def _entry_table(block_format: BlockFormat) -> Tensor:
+    return all_entry_matrices(block_format)
+
+
+def integer_weights(matrix: EncodedMatrix) -> Tensor:
+    """What the hardware's generator makes of the words: int64 [rows, columns].
+
+    ``sum_p entry * coefficient``, shifted left by ``exponent - least exponent`` in paper formats.
+    """
+    block_format = matrix.block_format
+    table = _entry_table(block_format)
+    rows = []
+    for words in matrix.words:
+        seed, exponent, coefficients = unpack_words(words, block_format)
+        if block_format.odd_coefficients:
+            coefficients = 2 * coefficients + 1
+        sums = (table[seed - 1] * coefficients[:, None, :]).sum(dim=-1)
+        shift = exponent - block_format.exponent_limits[0]
+        rows.append((sums << shift[:, None]).flatten()[: matrix.columns])
+    return torch.stack(rows)
+
+
+def decode(matrix: EncodedMatrix) -> Tensor:
+    """The weights the words stand for: float32 [rows, columns]."""
+    return (integer_weights(matrix).double() * matrix.scales.double()[:, None]).float()
+
+
+def closest_point(r: Tensor, z: Tensor, values: list[int], radius: float) -> tuple[float, list[int]]:
+    """The combination of ``values`` with the least ``|z - r·point|^2`` below ``radius``.
+
+    Schnorr-Euchner enumeration: coefficients from the last to the first, nearest value first, a
+    branch given up when its partial sum reaches the best so far. Exact. Returns (inf, []) if no
+    point lies inside the radius.
+    """
+    size = len(z)
+    rows, targets = r.tolist(), z.tolist()
+    best: tuple[float, list[int]] = (math.inf, [])
+    point = [0] * size
+
+    def descend(p: int, partial: float) -> None:
+        nonlocal best, radius
+        rest = targets[p] - sum(rows[p][j] * point[j] for j in range(p + 1, size))
+        for value in sorted(values, key=lambda v: abs(rest - rows[p][p] * v)):
+            error = partial + (rest - rows[p][p] * value) ** 2
+            if error >= radius:
+                return
+            point[p] = value
+            if p:
+                descend(p - 1, error)
+            else:
+                best, radius = (error, point.copy()), error
+
+    descend(size - 1, 0.0)
+    return best
+
+
+def _optimal_codes(
+    target: Tensor, candidates: _Candidates, block_format: BlockFormat
+) -> Iterator[tuple[int, int, list[int]]]:
+    """Codes (seed, shift, multipliers) that were the best so far, the joint optimum among them.
+
+    ``|w|^2 - |Qᵀw|^2`` bounds a seed's error from below whatever its coefficients, so seeds are
+    taken in the order of that bound until it passes the best error found.
+    """
+    z = torch.einsum("scp,c->sp", candidates.q, target)
+    bound = (target @ target - z.pow(2).sum(dim=1)).clamp(min=0)
+    low, high = block_format.coefficient_limits
+    values = [2 * q + 1 if block_format.odd_coefficients else q for q in range(low, high + 1)]
+    best = math.inf
+    for index in bound.argsort().tolist():
+        residual = bound[index].item()
+        if residual > best * (1 + TIE):
+            return
+        for shift in range(block_format.maximum_shift + 1):
+            radius = best * (1 + TIE) - residual + 1e-12 * (target @ target).item()
+            distance, point = closest_point(candidates.r[index] * 2.0**shift, z[index], values, radius)
+            if point:
+                best = min(best, residual + distance)
+                yield index + 1, shift, point
+
+
+def _rounded_codes(
+    target: Tensor, candidates: _Candidates, block_format: BlockFormat
+) -> Iterator[tuple[int, int, list[int]]]:
+    """The paper's rule for every seed: one exponent, coefficients rounded to nearest.
+
+    The exponent is ``floor(log2 max|t|) - 2``; the rule as printed, without the ``- 2``, uses only
+    five of the sixteen codes and errs by half as much again.
+    """
+    t = torch.einsum("spc,c->sp", torch.linalg.pinv(candidates.matrices), target)
+    shift = torch.frexp(t.abs().amax(dim=1)).exponent - 3
+    shift = shift.clamp(0, block_format.maximum_shift)
+    q = torch.ldexp(t, -shift[:, None]).round().clamp(*block_format.coefficient_limits)
+    rebuilt = torch.einsum("scp,sp->sc", candidates.matrices, torch.ldexp(q, shift[:, None]))
+    index = int((rebuilt - target).pow(2).sum(dim=1).argmin())
+    yield index + 1, int(shift[index]), [int(value) for value in q[index]]
+
+
+def encode(
+    weights: Tensor,
+    block_format: BlockFormat,
+    scales: Tensor | None = None,
+    importance: Tensor | None = None,
+    coefficients: str = "optimal",
+) -> EncodedMatrix:
+    """Find the best word for every block: seconds a block; ``sw_runtime.compress`` is the fast way.
+
+    Parameters
+    ----------
+    weights
+        [rows, columns], any float dtype.
+    scales
+        float32 [rows] or [1]; ``row_scales`` when not given.
+    importance
+        Weight of each column's squared error, [columns]; all alike when not given.
+    coefficients
+        ``"optimal"``: the least error over all seeds, exponents and coefficients.
+        ``"rounded"``: the paper's rule (plain formats only).
+
+    Raises
+    ------
+    ValueError
+        If ``coefficients`` is neither, or "rounded" is asked of an odd format.
+    """
+    if coefficients not in ("optimal", "rounded"):
+        raise ValueError(f"coefficients must be 'optimal' or 'rounded', not {coefficients!r}")
+    if coefficients == "rounded" and block_format.odd_coefficients:
+        raise ValueError(f"coefficients='rounded' is the paper's rule; {block_format.name} has odd coefficients")
+    codes = _optimal_codes if coefficients == "optimal" else _rounded_codes
+    rows, columns = weights.shape
+    size, blocks = block_format.block_size, block_format.blocks(columns)
+    scales = row_scales(weights, block_format) if scales is None else scales
+    units = weights.double() / scales.double().clamp(min=1e-30)[:, None]
+    padded = torch.zeros(rows, blocks * size, dtype=torch.float64)
+    padded[:, :columns] = units
+    metric = torch.ones(blocks * size, dtype=torch.float64)
+    if importance is not None:
+        metric[:columns] = importance.double().sqrt()
+    words = torch.empty(rows, blocks, dtype=torch.int64)
+    previous = torch.zeros(0, dtype=torch.float64)
+    for block in range(blocks):
+        block_metric = metric[block * size : (block + 1) * size]
+        if not torch.equal(block_metric, previous):
+            matrices = _entry_table(block_format).double() * block_metric[:, None]
+            candidates = _Candidates(matrices, *torch.linalg.qr(matrices))
+            previous = block_metric
+        for row in range(rows):
+            target = padded[row, block * size : (block + 1) * size] * block_metric
+            words[row, block] = _best_word(codes(target, candidates, block_format), target, candidates, block_format)
+    return EncodedMatrix(block_format, words, scales, columns)
+
+
+def _best_word(
+    codes: Iterator[tuple[int, int, list[int]]], target: Tensor, candidates: _Candidates, block_format: BlockFormat
+) -> int:
+    """Least error formed directly from the integers; within ``TIE`` the lowest seed."""
+    scored = []
+    for seed, shift, point in codes:
+        rebuilt = candidates.matrices[seed - 1] @ torch.tensor(point, dtype=torch.float64) * 2.0**shift
+        scored.append(((rebuilt - target).pow(2).sum().item(), seed, shift, point))
+    least = min(score[0] for score in scored)
+    _, seed, shift, point = min((s for s in scored if s[0] <= least * (1 + TIE)), key=lambda s: s[1:])
+    stored = tuple((value - 1) // 2 if block_format.odd_coefficients else value for value in point)
+    return block_format.pack(seed, shift + block_format.exponent_limits[0], stored)

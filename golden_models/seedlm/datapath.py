@@ -1,0 +1,117 @@
+"""The accelerator's integer arithmetic: RTL, emulator and netlist equal it bit for bit.
+
+``y = weight_scale * activation_scale * (integer_weights @ integer_activations)``. Weights,
+activations, products and sums are exact integers; the only roundings are the activations' and the
+final scaling.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from golden_models.seedlm.block_format import signed_bits
+from golden_models.seedlm.codec import EncodedMatrix, integer_weights
+
+FP16_FRACTION_BITS = 24
+"""The baseline's sums count units of ``2^-24``, the least positive FP16 number."""
+
+FP16_MAXIMUM_EXPONENT = 22
+"""Greatest exponent field the baseline takes: every weight below 256 in magnitude.
+
+Bound: an 11-bit significand shifted by at most 21 is below 2^32; times 2^15 (16-bit activations)
+and 2^15 columns it stays below 2^62, so 64 signed bits hold every sum.
+"""
+
+FP16_ACCUMULATOR_BITS = 64
+
+
+@dataclass(frozen=True)
+class Fp16Matrix:
+    """A plain FP16 weight matrix, the baseline: float16 [rows, columns].
+
+    Raises
+    ------
+    ValueError
+        If a weight is not finite or not below 256 in magnitude, naming the first.
+    """
+
+    weights: Tensor
+
+    def __post_init__(self) -> None:
+        if self.weights.dtype != torch.float16 or self.weights.dim() != 2:
+            raise ValueError(
+                f"weights must be float16 [rows, columns], not {self.weights.dtype} {self.weights.dim()}-d"
+            )
+        outside = ~(self.weights.abs() < 256)
+        if outside.any():
+            row, column = outside.nonzero()[0].tolist()
+            value = self.weights[row, column].item()
+            raise ValueError(f"weight [{row}, {column}] is {value}; the FP16 baseline takes magnitudes below 256")
+
+    @property
+    def rows(self) -> int:
+        """Number of rows (output features)."""
+        return self.weights.shape[0]
+
+    @property
+    def columns(self) -> int:
+        """Weights a row."""
+        return self.weights.shape[1]
+
+
+Matrix = EncodedMatrix | Fp16Matrix
+"""What a device can hold."""
+
+
+def quantise_activations(hidden_states: Tensor, activation_bits: int = 16) -> tuple[Tensor, Tensor]:
+    """Symmetric integers with one scale a vector.
+
+    Returns int64 [..., columns] in ``±(2^(activation_bits-1) - 1)`` and float32 scales [..., 1]; a
+    vector of zeros has scale 1.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite.
+    """
+    if not torch.isfinite(hidden_states).all():
+        raise ValueError("activations must be finite; the model's hidden_states hold NaN or infinity")
+    limit = (1 << (activation_bits - 1)) - 1
+    largest = hidden_states.float().abs().amax(dim=-1, keepdim=True)
+    scales = torch.where(largest > 0, largest / limit, 1.0)
+    return (hidden_states.double() / scales.double()).round().clamp(-limit, limit).long(), scales
+
+
+def integer_matrix(matrix: Matrix) -> Tensor:
+    """The exact integers the lanes multiply by: int64 [rows, columns].
+
+    FP16 weights in units of ``2^-24``: significand times ``2^(max(exponent field, 1) - 1)``.
+    """
+    if isinstance(matrix, EncodedMatrix):
+        return integer_weights(matrix)
+    return (matrix.weights.double() * 2.0**FP16_FRACTION_BITS).long()
+
+
+def weight_scales(matrix: Matrix) -> Tensor:
+    """Value of one integer unit: float32 [rows] or [1]."""
+    if isinstance(matrix, EncodedMatrix):
+        return matrix.scales
+    return torch.tensor([2.0**-FP16_FRACTION_BITS])
+
+
+def matvec(matrix: Matrix, activations: Tensor) -> Tensor:
+    """Exact integer product: activations int64 [vectors, columns] → int64 [vectors, rows]."""
+    return activations @ integer_matrix(matrix).T
+
+
+def accumulator_bits(matrix: Matrix, activation_bits: int) -> int:
+    """Signed bits that hold any result of this matrix."""
+    if isinstance(matrix, EncodedMatrix):
+        return matrix.block_format.accumulator_bits(matrix.columns, activation_bits)
+    return signed_bits((2047 << FP16_MAXIMUM_EXPONENT - 1) * matrix.columns << (activation_bits - 1))
+
+
+def rescale(sums: Tensor, matrix: Matrix, activation_scales: Tensor) -> Tensor:
+    """Integer results to real ones: int64 [vectors, rows], scales [vectors, 1] → float32."""
+    return (sums.double() * weight_scales(matrix).double() * activation_scales.double()).float()

@@ -1,0 +1,1 @@
+"""What is called: compression, devices and the host-side inference API."""

@@ -1,0 +1,1 @@
+"""Devices that multiply compressed matrices by vectors, exactly and alike."""

@@ -1,0 +1,96 @@
+"""What every device answers, whether emulated, simulated or real."""
+
+from dataclasses import dataclass, fields
+from typing import Protocol
+
+from torch import Tensor
+
+from golden_models.seedlm.datapath import Matrix
+
+
+@dataclass
+class Counters:
+    """What a device has done since it was opened; a difference of two says what one step cost.
+
+    Parameters
+    ----------
+    cycles
+        Clock cycles from the start of each matrix-vector product to its last result.
+    port_busy_cycles
+        Cycles in which the memory port handed over a beat of weights or activations.
+    weight_bytes, activation_bytes
+        Bytes taken from the memory port, padding included.
+    result_bytes
+        Bytes of results handed back.
+    """
+
+    cycles: int = 0
+    port_busy_cycles: int = 0
+    weight_bytes: int = 0
+    activation_bytes: int = 0
+    result_bytes: int = 0
+
+    def __sub__(self, earlier: "Counters") -> "Counters":
+        return Counters(**{f.name: getattr(self, f.name) - getattr(earlier, f.name) for f in fields(self)})
+
+    def __add__(self, other: "Counters") -> "Counters":
+        return Counters(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """What a device can take.
+
+    Parameters
+    ----------
+    name
+        ``"emulated"`` or ``"simulated"``.
+    formats
+        Names of the weight formats it holds; ``"fp16"`` is the baseline.
+    activation_bits
+        Signed bits of an activation.
+    batch
+        Vectors it multiplies in one pass over the weights.
+    maximum_columns, maximum_rows
+        Largest matrix it takes.
+    """
+
+    name: str
+    formats: tuple[str, ...]
+    activation_bits: int
+    batch: int
+    maximum_columns: int
+    maximum_rows: int
+
+
+class Device(Protocol):
+    """A matrix-vector accelerator. All devices return the same integers for the same input."""
+
+    counters: Counters
+
+    def info(self) -> DeviceInfo:
+        """What the device can take."""
+
+    def load(self, matrix: Matrix) -> int:
+        """Upload a matrix and return its handle.
+
+        Raises
+        ------
+        ValueError
+            If the device has no lane for the format or the matrix is too large.
+        """
+
+    def matvec(self, handle: int, activations: Tensor) -> Tensor:
+        """Multiply: int64 [vectors, columns] → exact int64 [vectors, rows], any number of vectors.
+
+        Raises
+        ------
+        ValueError
+            If the handle is unknown, the shape is wrong or an activation does not fit its bits.
+        """
+
+    def unload(self, handle: int) -> None:
+        """Forget a matrix."""
+
+    def close(self) -> None:
+        """Give back what the device holds."""
