@@ -13,7 +13,7 @@ def pack_rows(words: Tensor, block_format: BlockFormat) -> Tensor:
         shifts = torch.arange(0, bits, 8)
         return (words[..., None] >> shifts & 0xFF).to(torch.uint8).flatten(1)
     stream = (words[..., None] >> torch.arange(bits) & 1).to(torch.uint8).flatten(1)
-    stream = torch.nn.functional.pad(stream, (0, -stream.shape[1] % 8)).unflatten(1, (-1, 8))
+    stream = torch.nn.functional.pad(stream, (0, -stream.shape[1] % 8)).view(len(words), -1, 8)
     return (stream << torch.arange(8, dtype=torch.uint8)).sum(dim=-1, dtype=torch.uint8)
 
 
@@ -33,11 +33,11 @@ def unpack_rows(stored: Tensor, block_format: BlockFormat, columns: int) -> Tens
             f"got {stored.dtype} {list(stored.shape)}"
         )
     if bits % 8 == 0:
-        groups = stored.unflatten(1, (blocks, bits // 8)).long()
+        groups = stored.view(-1, blocks, bits // 8).long()
         words = (groups << torch.arange(0, bits, 8)).sum(dim=-1)
     else:
         stream = (stored[..., None] >> torch.arange(8, dtype=torch.uint8) & 1).flatten(1)
-        stream = stream[:, : blocks * bits].unflatten(1, (blocks, bits)).long()
+        stream = stream[:, : blocks * bits].reshape(-1, blocks, bits).long()
         words = (stream << torch.arange(bits)).sum(dim=-1)
     if not (words & block_format.seeds).all():
         row, block = (words & block_format.seeds == 0).nonzero()[0].tolist()
