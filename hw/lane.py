@@ -1,0 +1,140 @@
+"""The seed lane: a block word and C activations in, the block's dot product out, every cycle."""
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from golden_models.seedlm.block_format import BlockFormat, signed_bits
+from hw.generator import GENERATOR_LATENCY, Generator, OddGenerator, PlainGenerator
+
+
+def make_generator(block_format: BlockFormat) -> Generator:
+    """The generator that a format takes."""
+    return (OddGenerator if block_format.odd_coefficients else PlainGenerator)(block_format)
+
+
+def adder_tree(m: Module, terms: Sequence[Value], name: str, levels: int) -> Value:
+    """Sum of terms, one registered level of pairs a cycle, ``levels`` cycles in all."""
+    for level in range(levels):
+        sums: list[Value] = []
+        for index in range(0, len(terms), 2):
+            pair = terms[index] + terms[index + 1] if index + 1 < len(terms) else terms[index]
+            register = Signal(pair.shape(), name=f"{name}_{level}_{index // 2}")
+            m.d.sync += register.eq(pair)
+            sums.append(register)
+        terms = sums
+    return terms[0]
+
+
+class Lane(wiring.Component):
+    """Weights from seeds, times activations, summed over a block.
+
+    The C products are summed before the exponent's shift, so a lane has one shifter. One generator
+    a format shares the multipliers. The throughput is one block a cycle; the latency is ``latency``
+    cycles from ``word`` to ``sums`` and ``latency - GENERATOR_LATENCY`` from ``activations``.
+
+    Parameters
+    ----------
+    block_formats
+        Formats the lane decodes.
+    activation_bits
+        Signed bits of an activation.
+    batch
+        Vectors that share a decoded block.
+
+    Members
+    -------
+    word : In(widest word)
+    format : In(range(formats))
+        Position of the word's format in ``block_formats``; steady while a matrix streams.
+    activations : In(signed(activation_bits)).array(batch, C)
+        Wanted ``GENERATOR_LATENCY`` cycles after the word.
+    sums : Out(signed(sum_bits)).array(batch)
+    """
+
+    def __init__(self, block_formats: Sequence[BlockFormat], activation_bits: int, batch: int) -> None:
+        self._formats = tuple(block_formats)
+        self._activation_bits = activation_bits
+        self._batch = batch
+        self._block_size = max(f.block_size for f in self._formats)
+        self._shift_bits = max(f.exponent_bits for f in self._formats)
+        # C products of a weight and an activation, before and after the greatest shift
+        self._sum_bits = max(
+            signed_bits(f.block_size * f.maximum_weight << (activation_bits - 1)) for f in self._formats
+        )
+        super().__init__(
+            {
+                "word": In(max(f.word_bits for f in self._formats)),
+                "format": In(range(len(self._formats))),
+                "activations": In(signed(activation_bits)).array(batch, self._block_size),
+                "sums": Out(signed(self._sum_bits)).array(batch),
+            }
+        )
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a word to its sum: generator, product, adder tree, shift."""
+        return GENERATOR_LATENCY + 1 + int(ceil_log2(self._block_size)) + bool(self._shift_bits)
+
+    @property
+    def sum_bits(self) -> int:
+        """Signed bits of a block's sum."""
+        return self._sum_bits
+
+    def elaborate(self, platform: object) -> Module:
+        """Generators, multipliers, tree, shifter."""
+        m = Module()
+        weights, shift = self._weights(m)
+        levels = ceil_log2(self._block_size)
+        for _ in range(levels + 1 if self._shift_bits else 0):
+            delayed = Signal(self._shift_bits)
+            m.d.sync += delayed.eq(shift)
+            shift = delayed
+        for vector in range(self._batch):
+            products = []
+            for c, weight in enumerate(weights):
+                activation = self.activations[vector][c]
+                product = Signal((weight * activation).shape(), name=f"product_{vector}_{c}")
+                m.d.sync += product.eq(weight * activation)
+                products.append(product)
+            total = adder_tree(m, products, f"tree_{vector}", levels)
+            if self._shift_bits:
+                m.d.sync += self.sums[vector].eq(total << shift)
+            else:
+                m.d.comb += self.sums[vector].eq(total)
+        return m
+
+    def _weights(self, m: Module) -> tuple[list[Value], Value]:
+        """The weights and the shift of the word's format; weights past its block size are 0."""
+        generators = []
+        for index, block_format in enumerate(self._formats):
+            generator = make_generator(block_format)
+            m.submodules[f"generator_{index}"] = generator
+            m.d.comb += generator.word.eq(self.word)
+            generators.append(generator)
+        if len(generators) == 1:
+            only = generators[0]
+            return list(only.weights), only.shift if self._shift_bits else Cat()
+        width = max(f.sum_bits for f in self._formats)
+        weights = []
+        for c in range(self._block_size):
+            choices = [g.weights[c] if c < g.block_format.block_size else None for g in generators]
+            weight = Signal(signed(width), name=f"weight_{c}")
+            m.d.comb += weight.eq(_choose(self.format, choices, signed(width)))
+            weights.append(weight)
+        shifts = [g.shift if g.block_format.exponent_bits else None for g in generators]
+        shift = Signal(self._shift_bits)
+        m.d.comb += shift.eq(_choose(self.format, shifts, Shape(self._shift_bits)))
+        return weights, shift
+
+
+def _choose(index: Value, choices: Sequence[Value | None], shape: Shape) -> Value:
+    """The choice at ``index``; 0 for None."""
+    chosen: Value = Signal(shape, name="none")
+    for position, choice in enumerate(choices):
+        if choice is not None:
+            chosen = Mux(index == position, choice, chosen)
+    return chosen

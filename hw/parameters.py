@@ -1,0 +1,167 @@
+"""What an engine is built for, and the shape of its memory traffic that follows.
+
+Needs neither torch nor amaranth: hosts lay out beats with it, hardware derives widths from it.
+
+A *beat* is what the memory port hands over in one cycle. Weights come as beats of one block word a
+lane, lane 0 lowest; activations as words of whole column blocks, see ``activation_beats``.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from golden_models.seedlm.block_format import PRESETS, BlockFormat, signed_bits
+
+RESULT_BITS = 64
+"""Bits of a result on the read-out port, sign-extended."""
+
+
+@dataclass(frozen=True)
+class Fp16Format:
+    """Plain FP16 weights, the baseline: a lane's word is eight weights of one row.
+
+    Weights below 256 in magnitude (exponent field up to ``maximum_exponent``) keep every sum exact
+    in 64 bits: an 11-bit significand shifted by at most 21 places is below 2^32, times 2^15 for a
+    16-bit activation and 2^15 columns below 2^62.
+    """
+
+    name: str = "fp16"
+    block_size: int = 8
+    word_bits: int = 128
+    maximum_exponent: int = 22
+
+    def blocks(self, columns: int) -> int:
+        """Blocks in a row of ``columns`` weights."""
+        return -(-columns // self.block_size)
+
+    def accumulator_bits(self, columns: int, activation_bits: int) -> int:
+        """Signed bits that hold any row's sum, in units of 2^-24."""
+        padded = self.blocks(columns) * self.block_size
+        largest = 2047 << (self.maximum_exponent - 1)
+        return signed_bits(padded * largest << (activation_bits - 1))
+
+
+WeightFormat = BlockFormat | Fp16Format
+WEIGHT_FORMATS: dict[str, WeightFormat] = {**PRESETS, "fp16": Fp16Format()}
+
+
+@dataclass(frozen=True)
+class EngineParameters:
+    """An engine's size.
+
+    Parameters
+    ----------
+    formats
+        Names of the weight formats it holds; a matrix names its own.
+    port_bytes
+        Bytes the memory port hands over a cycle: 4, 8, 16, 32 or 64.
+    lanes
+        Most lanes to build; 0 builds as many as the port feeds.
+    activation_bits
+        Signed bits of an activation, 8 or 16.
+    batch
+        Vectors that share one pass over the weights.
+    maximum_columns, maximum_rows
+        Largest matrix.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range or the port cannot carry a word, naming it.
+    """
+
+    formats: tuple[str, ...]
+    port_bytes: int = 64
+    lanes: int = 0
+    activation_bits: int = 16
+    batch: int = 1
+    maximum_columns: int = 4096
+    maximum_rows: int = 65536
+
+    def __post_init__(self) -> None:
+        for name in self.formats:
+            if name not in WEIGHT_FORMATS:
+                raise ValueError(f"unknown format {name!r}; known are {', '.join(WEIGHT_FORMATS)}")
+        if not self.formats or len(set(self.formats)) != len(self.formats):
+            raise ValueError(f"formats must be one or more different names, not {self.formats!r}")
+        if self.port_bytes not in (4, 8, 16, 32, 64):
+            raise ValueError(f"port_bytes must be 4, 8, 16, 32 or 64, not {self.port_bytes!r}")
+        if self.activation_bits not in (8, 16):
+            raise ValueError(f"activation_bits must be 8 or 16, not {self.activation_bits!r}")
+        for field, low, high in (
+            ("lanes", 0, 64),
+            ("batch", 1, 16),
+            ("maximum_columns", 1, 32768),
+            ("maximum_rows", 1, 1 << 20),
+        ):
+            if not low <= getattr(self, field) <= high:
+                raise ValueError(f"{field} must be {low} to {high}, not {getattr(self, field)!r}")
+        for weight_format in self.weight_formats:
+            if weight_format.word_bits > self.port_bits:
+                needed = -(-weight_format.word_bits // 8)
+                raise ValueError(
+                    f"port_bytes={self.port_bytes} cannot carry a {weight_format.word_bits}-bit word of "
+                    f"{weight_format.name}; it takes {needed} or more"
+                )
+
+    @cached_property
+    def weight_formats(self) -> tuple[WeightFormat, ...]:
+        """The formats themselves, in the order a command numbers them."""
+        return tuple(WEIGHT_FORMATS[name] for name in self.formats)
+
+    @cached_property
+    def block_formats(self) -> tuple[BlockFormat, ...]:
+        """The formats made of seeds."""
+        return tuple(f for f in self.weight_formats if isinstance(f, BlockFormat))
+
+    @property
+    def port_bits(self) -> int:
+        """Bits of a beat."""
+        return 8 * self.port_bytes
+
+    @property
+    def maximum_block_size(self) -> int:
+        """Activations that enter the lanes together."""
+        return max(f.block_size for f in self.weight_formats)
+
+    @property
+    def results_per_beat(self) -> int:
+        """Results of ``RESULT_BITS`` that leave together."""
+        return max(1, self.port_bits // RESULT_BITS)
+
+    @property
+    def accumulator_bits(self) -> int:
+        """Signed bits of every accumulator: the widest any format of the engine needs."""
+        return max(f.accumulator_bits(self.maximum_columns, self.activation_bits) for f in self.weight_formats)
+
+    def lanes_for(self, weight_format: WeightFormat) -> int:
+        """Rows that one beat of weights feeds."""
+        fed = self.port_bits // weight_format.word_bits
+        return min(fed, self.lanes) if self.lanes else fed
+
+    def row_groups(self, weight_format: WeightFormat, rows: int) -> int:
+        """Passes over the columns: ``lanes_for`` rows each."""
+        return -(-rows // self.lanes_for(weight_format))
+
+    def beats_per_activation_word(self, weight_format: WeightFormat) -> int:
+        """Beats that hold one column block of activations, if a beat is too narrow for it."""
+        return -(-weight_format.block_size * self.activation_bits // self.port_bits)
+
+    def blocks_per_activation_word(self, weight_format: WeightFormat) -> int:
+        """Column blocks of activations in one beat, if a beat is wide enough."""
+        return max(1, self.port_bits // (weight_format.block_size * self.activation_bits))
+
+    def activation_words(self, weight_format: WeightFormat, columns: int) -> int:
+        """Words of the activation memory that one vector fills."""
+        return -(-weight_format.blocks(columns) // self.blocks_per_activation_word(weight_format))
+
+    def activation_beats(self, weight_format: WeightFormat, columns: int) -> int:
+        """Beats that load one vector."""
+        return self.activation_words(weight_format, columns) * self.beats_per_activation_word(weight_format)
+
+    def weight_beats(self, weight_format: WeightFormat, rows: int, columns: int) -> int:
+        """Beats of a matrix."""
+        return self.row_groups(weight_format, rows) * weight_format.blocks(columns)
+
+    def result_beats(self, weight_format: WeightFormat) -> int:
+        """Beats that read out one vector's results of one row group."""
+        return -(-self.lanes_for(weight_format) // self.results_per_beat)
