@@ -158,7 +158,9 @@ class EmulatedDevice:
             raise ValueError(f"the matrix {size} is larger than the device's maximum {largest}")
         needed = accumulator_bits(matrix, info.activation_bits)
         if needed > RESULT_BITS:
-            raise ValueError(f"sums over {matrix.columns} {name} columns need {needed} bits; a result has {RESULT_BITS}")
+            raise ValueError(
+                f"sums over {matrix.columns} {name} columns need {needed} bits; a result has {RESULT_BITS}"
+            )
 
     def _check_activations(self, activations: Tensor, columns: int) -> None:
         if activations.dtype != torch.int64 or activations.dim() != 2 or activations.shape[1] != columns:
@@ -169,7 +171,7 @@ class EmulatedDevice:
         outside = (activations < -limit) | (activations >= limit)
         if outside.any():
             vector, column = outside.nonzero()[0].tolist()
-            value = activations[vector, column].item()
             raise ValueError(
-                f"activation [{vector}, {column}] is {value}, which {self._info.activation_bits} signed bits do not hold"
+                f"activation [{vector}, {column}] is {activations[vector, column].item()}, which "
+                f"{self._info.activation_bits} signed bits do not hold"
             )

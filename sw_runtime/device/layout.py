@@ -67,9 +67,9 @@ def results_from_beats(
 ) -> Tensor:
     """Results of one pass as the engine reads them out → int64 [vectors, rows]."""
     lanes = parameters.lanes_for(weight_format)
-    results = beats.reshape(-1).view(np.int64)
-    results = results.reshape(-1, vectors, parameters.result_beats(weight_format) * parameters.results_per_beat)
-    ordered = results[:, :, :lanes].transpose(1, 0, 2).reshape(vectors, -1)
+    padded_lanes = parameters.result_beats(weight_format) * parameters.results_per_beat
+    by_group = beats.reshape(-1).view(np.int64).reshape(-1, vectors, padded_lanes)
+    ordered = by_group[:, :, :lanes].transpose(1, 0, 2).reshape(vectors, -1)
     return torch.from_numpy(np.ascontiguousarray(ordered[:, :rows]))
 
 

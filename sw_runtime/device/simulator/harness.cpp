@@ -32,7 +32,7 @@ struct Simulation {
 
 extern "C" {
 
-// Fields in the order of `Product` in simulation.py.
+// Fields in the order of `Product` in library.py.
 struct Product {
     uint64_t command;
     const uint8_t *activations;

@@ -1,0 +1,60 @@
+"""What every device refuses, in the same words."""
+
+from torch import Tensor
+
+from golden_models.seedlm.block_format import PRESETS
+from golden_models.seedlm.codec import EncodedMatrix
+from golden_models.seedlm.datapath import Matrix, accumulator_bits
+from hw.parameters import RESULT_BITS
+from sw_runtime.device.protocol import DeviceInfo
+
+
+def format_name(matrix: Matrix) -> str:
+    """Name of the weight format a matrix is stored in; ``"fp16"`` is the baseline."""
+    return matrix.block_format.name if isinstance(matrix, EncodedMatrix) else "fp16"
+
+
+def check_matrix(info: DeviceInfo, matrix: Matrix) -> None:
+    """Refuse a matrix the device cannot multiply by.
+
+    Raises
+    ------
+    ValueError
+        If the device does not take the format or the matrix is too large, naming the limit.
+    """
+    name = format_name(matrix)
+    if name not in info.formats:
+        raise ValueError(f"the device does not take {name}; it takes {', '.join(info.formats)}")
+    if isinstance(matrix, EncodedMatrix) and matrix.block_format != PRESETS[name]:
+        raise ValueError(f"{name} is the name of a preset, and the matrix's format has other parameters")
+    size = f"[{matrix.rows}, {matrix.columns}]"
+    if not matrix.rows or not matrix.columns:
+        raise ValueError(f"a matrix needs rows and columns, got {size}")
+    if matrix.rows > info.maximum_rows or matrix.columns > info.maximum_columns:
+        largest = f"[{info.maximum_rows}, {info.maximum_columns}]"
+        raise ValueError(f"the matrix {size} is larger than the device's maximum {largest}")
+    needed = accumulator_bits(matrix, info.activation_bits)
+    if needed > RESULT_BITS:
+        raise ValueError(f"sums over {matrix.columns} {name} columns need {needed} bits; a result has {RESULT_BITS}")
+
+
+def check_activations(info: DeviceInfo, activations: Tensor, columns: int) -> None:
+    """Refuse activations the device cannot hold.
+
+    Raises
+    ------
+    ValueError
+        If the shape or dtype is wrong or an activation does not fit its bits, naming the first.
+    """
+    if activations.dtype.is_floating_point or activations.dim() != 2 or activations.shape[1] != columns:
+        raise ValueError(
+            f"activations must be int64 [vectors, {columns}], not {activations.dtype} {list(activations.shape)}"
+        )
+    limit = 1 << (info.activation_bits - 1)
+    outside = (activations < -limit) | (activations >= limit)
+    if outside.any():
+        vector, column = outside.nonzero()[0].tolist()
+        raise ValueError(
+            f"activation [{vector}, {column}] is {activations[vector, column].item()}, which "
+            f"{info.activation_bits} signed bits do not hold"
+        )

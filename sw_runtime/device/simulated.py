@@ -1,0 +1,160 @@
+"""The accelerator itself, cycle by cycle: the Verilog that ships, compiled by Verilator."""
+
+import os
+import queue
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from golden_models.seedlm.datapath import Matrix
+from hw.parameters import EngineParameters, WeightFormat
+from hw.sequencer import command_layout
+from sw_runtime.device.checks import check_activations, check_matrix
+from sw_runtime.device.layout import Beats, activation_beats, format_of, results_from_beats, weight_beats
+from sw_runtime.device.protocol import Counters, DeviceInfo
+from sw_runtime.device.simulator.build import build_engine
+from sw_runtime.device.simulator.library import Simulator, Traffic
+
+
+@dataclass(frozen=True)
+class _LoadedMatrix:
+    weight_format: WeightFormat
+    beats: Beats
+    rows: int
+    columns: int
+
+
+class SimulatedDevice:
+    """A device whose every cycle is simulated.
+
+    Passes over the weights are independent of each other, so several run at once, one simulator a
+    core; the counters add up as on the one device they stand for.
+
+    Parameters
+    ----------
+    parameters
+        The engine to simulate.
+    traffic
+        Pauses of the memory and of the host; an ideal memory when not given.
+    simulators
+        Simulators to run side by side; 0 takes one a core.
+
+    Raises
+    ------
+    RuntimeError
+        If the simulator cannot be built.
+    """
+
+    def __init__(self, parameters: EngineParameters, traffic: Traffic | None = None, simulators: int = 0) -> None:
+        library = build_engine(parameters)
+        self.counters = Counters()
+        self._parameters = parameters
+        self._traffic = traffic or Traffic()
+        count = simulators or os.cpu_count() or 1
+        self._all = [Simulator(library, parameters, seed) for seed in range(count)]
+        self._free: queue.SimpleQueue[Simulator] = queue.SimpleQueue()
+        for simulator in self._all:
+            self._free.put(simulator)
+        self._pool = ThreadPoolExecutor(count)
+        self._matrices: dict[int, _LoadedMatrix] = {}
+        self._next_handle = 1
+
+    @property
+    def parameters(self) -> EngineParameters:
+        """The engine that is simulated."""
+        return self._parameters
+
+    def info(self) -> DeviceInfo:
+        """What the device can take."""
+        p = self._parameters
+        return DeviceInfo("simulated", p.formats, p.activation_bits, p.batch, p.maximum_columns, p.maximum_rows)
+
+    def load(self, matrix: Matrix) -> int:
+        """Lay a matrix out in beats and return its handle.
+
+        Raises
+        ------
+        ValueError
+            If the device does not take the format or the matrix is too large, naming the limit.
+        """
+        check_matrix(self.info(), matrix)
+        handle, self._next_handle = self._next_handle, self._next_handle + 1
+        beats = weight_beats(matrix, self._parameters)
+        self._matrices[handle] = _LoadedMatrix(format_of(matrix), beats, matrix.rows, matrix.columns)
+        return handle
+
+    def matvec(self, handle: int, activations: Tensor) -> Tensor:
+        """Multiply: int64 [vectors, columns] → exact int64 [vectors, rows].
+
+        Raises
+        ------
+        ValueError
+            If the handle is unknown, the shape or dtype wrong or an activation does not fit its bits.
+        RuntimeError
+            If the engine stops answering.
+        """
+        loaded = self._loaded(handle)
+        check_activations(self.info(), activations, loaded.columns)
+        if not len(activations):
+            return torch.zeros(0, loaded.rows, dtype=torch.int64)
+        batch = self._parameters.batch
+        passes = [activations[first : first + batch] for first in range(0, len(activations), batch)]
+        results = []
+        for result, counters in self._pool.map(lambda vectors: self._run(loaded, vectors), passes):
+            results.append(result)
+            self.counters += counters
+        return torch.cat(results)
+
+    def unload(self, handle: int) -> None:
+        """Forget a matrix.
+
+        Raises
+        ------
+        ValueError
+            If the handle is unknown.
+        """
+        self._loaded(handle)
+        del self._matrices[handle]
+
+    def close(self) -> None:
+        """Free the simulators and forget all matrices."""
+        self._pool.shutdown()
+        while self._all:
+            self._all.pop().close()
+        self._matrices.clear()
+
+    def _loaded(self, handle: int) -> _LoadedMatrix:
+        if handle not in self._matrices:
+            raise ValueError(f"no matrix with handle {handle!r} on this device; load it first")
+        return self._matrices[handle]
+
+    def _run(self, loaded: _LoadedMatrix, activations: Tensor) -> tuple[Tensor, Counters]:
+        """One pass over the weights."""
+        parameters, weight_format = self._parameters, loaded.weight_format
+        vectors = len(activations)
+        groups = parameters.row_groups(weight_format, loaded.rows)
+        command = command_layout(parameters).const(
+            {
+                "format": parameters.weight_formats.index(weight_format),
+                "column_blocks": weight_format.blocks(loaded.columns) - 1,
+                "row_groups": groups - 1,
+                "vectors": vectors - 1,
+            }
+        )
+        inputs = activation_beats(activations, weight_format, parameters)
+        result_beats = groups * vectors * parameters.result_beats(weight_format)
+        simulator = self._free.get()
+        try:
+            beats, cycles = simulator.run(command.as_value().value, inputs, loaded.beats, result_beats, self._traffic)
+        finally:
+            self._free.put(simulator)
+        counters = Counters(
+            cycles=cycles,
+            port_busy_cycles=len(inputs) + len(loaded.beats),
+            weight_bytes=loaded.beats.nbytes,
+            activation_bytes=inputs.nbytes,
+            result_bytes=8 * vectors * loaded.rows,
+        )
+        return results_from_beats(beats, weight_format, parameters, loaded.rows, vectors), counters
