@@ -6,10 +6,10 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.accumulators import Accumulators
 from hw.activation_memory import ActivationMemory
-from hw.fp16_lane import FP16, Fp16Lane
+from hw.fp16_lane import Fp16Lane
 from hw.generator import GENERATOR_LATENCY
 from hw.lane import Lane
-from hw.parameters import RESULT_BITS, EngineParameters
+from hw.parameters import RESULT_BITS, EngineParameters, Fp16Format
 from hw.sequencer import Sequencer, command_layout
 
 
@@ -71,7 +71,8 @@ class Engine(wiring.Component):
         m.d.sync += beat.eq(self.i_data.payload)
         self._delay_read(m, sequencer, memory)
         lanes = self._seed_lanes(m, beat, sequencer, memory) if parameters.block_formats else []
-        baseline = self._fp16_lanes(m, beat, sequencer, memory) if FP16 in parameters.weight_formats else []
+        fp16 = parameters.fp16_format
+        baseline = self._fp16_lanes(m, fp16, beat, sequencer, memory) if fp16 else []
         self._accumulate(m, sequencer, lanes, baseline)
         return m
 
@@ -108,16 +109,18 @@ class Engine(wiring.Component):
             lanes.append(lane)
         return lanes
 
-    def _fp16_lanes(self, m: Module, beat: Signal, sequencer: Sequencer, memory: ActivationMemory) -> list[Fp16Lane]:
+    def _fp16_lanes(
+        self, m: Module, fp16: Fp16Format, beat: Signal, sequencer: Sequencer, memory: ActivationMemory
+    ) -> list[Fp16Lane]:
         """Lanes of the baseline, at rest while a matrix of seeds streams."""
         parameters = self._parameters
         enable = Signal()
-        m.d.comb += enable.eq(sequencer.command.format == parameters.weight_formats.index(FP16))
+        m.d.comb += enable.eq(sequencer.command.format == parameters.weight_formats.index(fp16))
         lanes = []
-        for i in range(parameters.lanes_for(FP16)):
-            lane = Fp16Lane(parameters.activation_bits, parameters.batch)
+        for i in range(parameters.lanes_for(fp16)):
+            lane = Fp16Lane(fp16, parameters.activation_bits, parameters.batch)
             m.submodules[f"fp16_lane_{i}"] = EnableInserter(enable)(lane)
-            m.d.comb += lane.word.eq(beat.word_select(i, FP16.word_bits))
+            m.d.comb += lane.word.eq(beat.word_select(i, fp16.word_bits))
             self._share_activations(m, lane, memory)
             lanes.append(lane)
         return lanes
@@ -140,7 +143,7 @@ class Engine(wiring.Component):
         ]
         fp16: Value = Signal()
         if lanes and baseline:
-            fp16 = sequencer.command.format == parameters.weight_formats.index(FP16)
+            fp16 = sequencer.command.format == parameters.formats.index("fp16")
         elif baseline:
             fp16 = ~fp16
         taps = [valid[lane.latency] for lane in either], [last[lane.latency] for lane in either]

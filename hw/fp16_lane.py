@@ -1,4 +1,4 @@
-"""The baseline's lane: eight FP16 weights and eight activations in, their exact dot product out."""
+"""The baseline's lane: FP16 weights and as many activations in, their exact dot product out."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
@@ -9,18 +9,18 @@ from hw.generator import GENERATOR_LATENCY
 from hw.lane import adder_tree
 from hw.parameters import Fp16Format
 
-FP16 = Fp16Format()
-
 
 class Fp16Lane(wiring.Component):
     """Plain FP16 weights, times integer activations, summed exactly in units of 2^-24.
 
     A product is an 11-bit significand times the activation, shifted by the weight's exponent; no
-    rounding anywhere. The throughput is one word of eight weights a cycle; the latency is
+    rounding anywhere. The throughput is one word a cycle; the latency is
     ``latency`` cycles from ``word`` to ``sums``.
 
     Parameters
     ----------
+    weight_format
+        Weights a word.
     activation_bits
         Signed bits of an activation.
     batch
@@ -28,21 +28,22 @@ class Fp16Lane(wiring.Component):
 
     Members
     -------
-    word : In(128)
-        Eight weights of one row, the first lowest; magnitudes below 256.
-    activations : In(signed(activation_bits)).array(batch, 8)
+    word : In(word_bits)
+        C weights of one row, the first lowest; magnitudes below 256.
+    activations : In(signed(activation_bits)).array(batch, C)
         Wanted ``GENERATOR_LATENCY`` cycles after the word, as in the seed lane.
     sums : Out(signed(sum_bits)).array(batch)
     """
 
-    def __init__(self, activation_bits: int, batch: int) -> None:
+    def __init__(self, weight_format: Fp16Format, activation_bits: int, batch: int) -> None:
+        self._format = weight_format
         self._batch = batch
-        # eight products of at most 2047 * 2^(activation_bits-1), shifted by at most 21
-        self._sum_bits = FP16.accumulator_bits(FP16.block_size, activation_bits)
+        # C products of at most 2047 * 2^(activation_bits-1), shifted by at most 21
+        self._sum_bits = self._format.accumulator_bits(self._format.block_size, activation_bits)
         super().__init__(
             {
-                "word": In(FP16.word_bits),
-                "activations": In(signed(activation_bits)).array(batch, FP16.block_size),
+                "word": In(self._format.word_bits),
+                "activations": In(signed(activation_bits)).array(batch, self._format.block_size),
                 "sums": Out(signed(self._sum_bits)).array(batch),
             }
         )
@@ -50,7 +51,7 @@ class Fp16Lane(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a word to its sum: decode, product, shift, adder tree."""
-        return GENERATOR_LATENCY + 2 + int(ceil_log2(FP16.block_size))
+        return GENERATOR_LATENCY + 2 + int(ceil_log2(self._format.block_size))
 
     @property
     def sum_bits(self) -> int:
@@ -62,21 +63,21 @@ class Fp16Lane(wiring.Component):
         m = Module()
         word: Value = self.word
         for stage in range(GENERATOR_LATENCY - 1):
-            delayed = Signal(FP16.word_bits, name=f"word_{stage}")
+            delayed = Signal(self._format.word_bits, name=f"word_{stage}")
             m.d.sync += delayed.eq(word)
             word = delayed
-        weights = [self._decode(m, word.word_select(c, 16), c) for c in range(FP16.block_size)]
+        weights = [self._decode(m, word.word_select(c, 16), c) for c in range(self._format.block_size)]
         for vector in range(self._batch):
             terms = []
             for c, (significand, places) in enumerate(weights):
                 activation = self.activations[vector][c]
                 product = Signal((significand * activation).shape(), name=f"product_{vector}_{c}")
                 shifted = Signal(
-                    signed(product.shape().width + FP16.maximum_exponent - 1), name=f"shifted_{vector}_{c}"
+                    signed(product.shape().width + self._format.maximum_exponent - 1), name=f"shifted_{vector}_{c}"
                 )
                 m.d.sync += [product.eq(significand * activation), shifted.eq(product << places)]
                 terms.append(shifted)
-            m.d.comb += self.sums[vector].eq(adder_tree(m, terms, f"tree_{vector}", ceil_log2(FP16.block_size)))
+            m.d.comb += self.sums[vector].eq(adder_tree(m, terms, f"tree_{vector}", ceil_log2(self._format.block_size)))
         return m
 
     def _decode(self, m: Module, weight: Value, c: int) -> tuple[Signal, Signal]:

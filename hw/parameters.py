@@ -17,8 +17,9 @@ RESULT_BITS = 64
 
 @dataclass(frozen=True)
 class Fp16Format:
-    """Plain FP16 weights, the baseline: a lane's word is eight weights of one row.
+    """Plain FP16 weights, the baseline: a lane's word is ``block_size`` weights of one row.
 
+    Eight weights a word, fewer where the port is narrower than that.
     Weights below 256 in magnitude (exponent field up to ``maximum_exponent``) keep every sum exact
     in 64 bits: an 11-bit significand shifted by at most 21 places is below 2^32, times 2^15 for a
     16-bit activation and 2^15 columns below 2^62.
@@ -26,8 +27,12 @@ class Fp16Format:
 
     name: str = "fp16"
     block_size: int = 8
-    word_bits: int = 128
     maximum_exponent: int = 22
+
+    @property
+    def word_bits(self) -> int:
+        """Bits of a lane's word."""
+        return 16 * self.block_size
 
     def blocks(self, columns: int) -> int:
         """Blocks in a row of ``columns`` weights."""
@@ -41,7 +46,8 @@ class Fp16Format:
 
 
 WeightFormat = BlockFormat | Fp16Format
-WEIGHT_FORMATS: dict[str, WeightFormat] = {**PRESETS, "fp16": Fp16Format()}
+FORMAT_NAMES = (*PRESETS, "fp16")
+"""Every weight format an engine can hold."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +85,8 @@ class EngineParameters:
 
     def __post_init__(self) -> None:
         for name in self.formats:
-            if name not in WEIGHT_FORMATS:
-                raise ValueError(f"unknown format {name!r}; known are {', '.join(WEIGHT_FORMATS)}")
+            if name not in FORMAT_NAMES:
+                raise ValueError(f"unknown format {name!r}; known are {', '.join(FORMAT_NAMES)}")
         if not self.formats or len(set(self.formats)) != len(self.formats):
             raise ValueError(f"formats must be one or more different names, not {self.formats!r}")
         if self.port_bytes not in (4, 8, 16, 32, 64):
@@ -106,12 +112,20 @@ class EngineParameters:
     @cached_property
     def weight_formats(self) -> tuple[WeightFormat, ...]:
         """The formats themselves, in the order a command numbers them."""
-        return tuple(WEIGHT_FORMATS[name] for name in self.formats)
+        return tuple(self._weight_format(name) for name in self.formats)
+
+    def _weight_format(self, name: str) -> WeightFormat:
+        return Fp16Format(block_size=min(8, self.port_bytes // 2)) if name == "fp16" else PRESETS[name]
 
     @cached_property
     def block_formats(self) -> tuple[BlockFormat, ...]:
         """The formats made of seeds."""
         return tuple(f for f in self.weight_formats if isinstance(f, BlockFormat))
+
+    @cached_property
+    def fp16_format(self) -> Fp16Format | None:
+        """The baseline's format, if the engine holds it."""
+        return next((f for f in self.weight_formats if isinstance(f, Fp16Format)), None)
 
     @property
     def port_bits(self) -> int:

@@ -7,15 +7,16 @@ from torch import Tensor
 
 from golden_models.seedlm.codec import EncodedMatrix
 from golden_models.seedlm.datapath import Matrix
-from hw.parameters import WEIGHT_FORMATS, EngineParameters, WeightFormat
+from hw.parameters import EngineParameters, WeightFormat
 
 Beats = NDArray[np.uint8]
 """uint8 [beats, port_bytes], C-contiguous."""
 
 
-def format_of(matrix: Matrix) -> WeightFormat:
-    """The weight format a matrix is stored in."""
-    return WEIGHT_FORMATS[matrix.block_format.name if isinstance(matrix, EncodedMatrix) else "fp16"]
+def format_of(matrix: Matrix, parameters: EngineParameters) -> WeightFormat:
+    """The weight format of a matrix, as the engine holds it."""
+    name = matrix.block_format.name if isinstance(matrix, EncodedMatrix) else "fp16"
+    return parameters.weight_formats[parameters.formats.index(name)]
 
 
 def _lane_words(matrix: Matrix, weight_format: WeightFormat) -> NDArray[np.uint8]:
@@ -36,7 +37,7 @@ def weight_beats(matrix: Matrix, parameters: EngineParameters) -> Beats:
 
     Rows past the last are words of zeros, whose results nobody reads.
     """
-    weight_format = format_of(matrix)
+    weight_format = format_of(matrix, parameters)
     words = _lane_words(matrix, weight_format)
     lanes = parameters.lanes_for(weight_format)
     groups = parameters.row_groups(weight_format, matrix.rows)

@@ -82,7 +82,7 @@ class SimulatedDevice:
         check_matrix(self.info(), matrix)
         handle, self._next_handle = self._next_handle, self._next_handle + 1
         beats = weight_beats(matrix, self._parameters)
-        self._matrices[handle] = _LoadedMatrix(format_of(matrix), beats, matrix.rows, matrix.columns)
+        self._matrices[handle] = _LoadedMatrix(format_of(matrix, self._parameters), beats, matrix.rows, matrix.columns)
         return handle
 
     def matvec(self, handle: int, activations: Tensor) -> Tensor:
