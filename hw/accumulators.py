@@ -5,14 +5,14 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
-from hw.parameters import RESULT_BITS, EngineParameters
+from hw.parameters import RESULT_BITS, RESULT_SLOTS, EngineParameters
 
 
 class Accumulators(wiring.Component):
     """Adds a row group's sums and hands over the totals.
 
     Sums arrive one block a cycle for all lanes. With the last block of a row group the totals enter
-    a queue of ``SLOTS`` row groups and the accumulators start afresh, so read-out overlaps with the
+    a queue of ``RESULT_SLOTS`` row groups and the accumulators start afresh, so read-out overlaps with the
     next groups. A slot is reserved before a group's last block enters the lanes, so the pipeline
     never has to stop.
 
@@ -40,8 +40,6 @@ class Accumulators(wiring.Component):
         No reserved group is left.
     o : Out(stream.Signature(ArrayLayout(signed(64), results_per_beat)))
     """
-
-    SLOTS = 4
 
     def __init__(self, parameters: EngineParameters, sum_bits: int) -> None:
         self._parameters = parameters
@@ -77,12 +75,12 @@ class Accumulators(wiring.Component):
                 with m.Elif(self.valid):
                     m.d.sync += accumulator.eq(total)
                 totals.append(total)
-        m.submodules.queue = queue = SyncFIFOBuffered(width=bits * len(totals), depth=self.SLOTS)
+        m.submodules.queue = queue = SyncFIFOBuffered(width=bits * len(totals), depth=RESULT_SLOTS)
         m.d.comb += [queue.w_data.eq(Cat(totals)), queue.w_en.eq(self.valid & self.last)]
         leaving = self._read_out(m, queue)
-        used = Signal(range(self.SLOTS + 1))
+        used = Signal(range(RESULT_SLOTS + 1))
         m.d.sync += used.eq(used + self.reserve - leaving)
-        m.d.comb += [self.slot_free.eq(used != self.SLOTS), self.idle.eq(used == 0)]
+        m.d.comb += [self.slot_free.eq(used != RESULT_SLOTS), self.idle.eq(used == 0)]
         return m
 
     def _read_out(self, m: Module, queue: SyncFIFOBuffered) -> Signal:

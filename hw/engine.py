@@ -7,9 +7,8 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hw.accumulators import Accumulators
 from hw.activation_memory import ActivationMemory
 from hw.fp16_lane import Fp16Lane
-from hw.generator import GENERATOR_LATENCY
 from hw.lane import Lane
-from hw.parameters import RESULT_BITS, EngineParameters, Fp16Format
+from hw.parameters import GENERATOR_LATENCY, RESULT_BITS, EngineParameters, Fp16Format
 from hw.sequencer import Sequencer, command_layout
 
 

@@ -3,11 +3,9 @@
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
-from hw.generator import GENERATOR_LATENCY
 from hw.lane import adder_tree
-from hw.parameters import Fp16Format
+from hw.parameters import GENERATOR_LATENCY, Fp16Format, adder_levels, fp16_lane_latency
 
 
 class Fp16Lane(wiring.Component):
@@ -51,7 +49,7 @@ class Fp16Lane(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a word to its sum: decode, product, shift, adder tree."""
-        return GENERATOR_LATENCY + 2 + int(ceil_log2(self._format.block_size))
+        return fp16_lane_latency(self._format)
 
     @property
     def sum_bits(self) -> int:
@@ -77,7 +75,9 @@ class Fp16Lane(wiring.Component):
                 )
                 m.d.sync += [product.eq(significand * activation), shifted.eq(product << places)]
                 terms.append(shifted)
-            m.d.comb += self.sums[vector].eq(adder_tree(m, terms, f"tree_{vector}", ceil_log2(self._format.block_size)))
+            m.d.comb += self.sums[vector].eq(
+                adder_tree(m, terms, f"tree_{vector}", adder_levels(self._format.block_size))
+            )
         return m
 
     def _decode(self, m: Module, weight: Value, c: int) -> tuple[Signal, Signal]:

@@ -15,9 +15,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden_models.seedlm.block_format import BlockFormat, signed_bits
-
-GENERATOR_LATENCY = 4
-"""Cycles from a word to its weights, the same for every format."""
+from hw.parameters import GENERATOR_LATENCY
 
 
 def stream_equations(block_format: BlockFormat, length: int) -> list[int]:

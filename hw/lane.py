@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
 from golden_models.seedlm.block_format import BlockFormat, signed_bits
-from hw.generator import GENERATOR_LATENCY, Generator, OddGenerator, PlainGenerator
+from hw.generator import Generator, OddGenerator, PlainGenerator
+from hw.parameters import adder_levels, seed_lane_latency
 
 
 def make_generator(block_format: BlockFormat) -> Generator:
@@ -77,7 +77,7 @@ class Lane(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a word to its sum: generator, product, adder tree, shift."""
-        return GENERATOR_LATENCY + 1 + int(ceil_log2(self._block_size)) + bool(self._shift_bits)
+        return seed_lane_latency(self._formats)
 
     @property
     def sum_bits(self) -> int:
@@ -88,7 +88,7 @@ class Lane(wiring.Component):
         """Generators, multipliers, tree, shifter."""
         m = Module()
         weights, shift = self._weights(m)
-        levels = ceil_log2(self._block_size)
+        levels = adder_levels(self._block_size)
         for _ in range(levels + 1 if self._shift_bits else 0):
             delayed = Signal(self._shift_bits)
             m.d.sync += delayed.eq(shift)

@@ -14,6 +14,12 @@ from golden_models.seedlm.block_format import PRESETS, BlockFormat, signed_bits
 RESULT_BITS = 64
 """Bits of a result on the read-out port, sign-extended."""
 
+RESULT_SLOTS = 4
+"""Row groups whose results may be under way at once."""
+
+GENERATOR_LATENCY = 4
+"""Cycles from a word to its weights, the same for every format."""
+
 
 @dataclass(frozen=True)
 class Fp16Format:
@@ -48,6 +54,22 @@ class Fp16Format:
 WeightFormat = BlockFormat | Fp16Format
 FORMAT_NAMES = (*PRESETS, "fp16")
 """Every weight format an engine can hold."""
+
+
+def adder_levels(terms: int) -> int:
+    """Registered levels of a tree that adds ``terms`` numbers."""
+    return (terms - 1).bit_length()
+
+
+def seed_lane_latency(block_formats: tuple[BlockFormat, ...]) -> int:
+    """Cycles from a block word to its sums: generator, product, adder tree, shift if there are exponents."""
+    levels = adder_levels(max(f.block_size for f in block_formats))
+    return GENERATOR_LATENCY + 1 + levels + any(f.exponent_bits for f in block_formats)
+
+
+def fp16_lane_latency(fp16_format: Fp16Format) -> int:
+    """Cycles from a word of FP16 weights to its sums: decode, product, shift, adder tree."""
+    return GENERATOR_LATENCY + 2 + adder_levels(fp16_format.block_size)
 
 
 @dataclass(frozen=True)
@@ -175,6 +197,12 @@ class EngineParameters:
     def weight_beats(self, weight_format: WeightFormat, rows: int, columns: int) -> int:
         """Beats of a matrix."""
         return self.row_groups(weight_format, rows) * weight_format.blocks(columns)
+
+    def lane_latency(self, weight_format: WeightFormat) -> int:
+        """Cycles from a lane's word to its sums."""
+        if isinstance(weight_format, Fp16Format):
+            return fp16_lane_latency(weight_format)
+        return seed_lane_latency(self.block_formats)
 
     def result_beats(self, weight_format: WeightFormat) -> int:
         """Beats that read out one vector's results of one row group."""
