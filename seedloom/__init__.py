@@ -1,0 +1,69 @@
+"""Language models stored as seeds: compress them, and run them on a device.
+
+Importing this package registers the format with transformers:
+``AutoModelForCausalLM.from_pretrained`` then loads compressed folders.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hw.parameters import EngineParameters
+    from sw_runtime.compress.folder import compress
+    from sw_runtime.device.protocol import Device
+    from sw_runtime.nn.attach import attach, detach
+
+__version__ = "0.1.0"
+
+__all__ = ["EngineParameters", "__version__", "attach", "compress", "detach", "open_device"]
+
+DEVICES = {
+    "emulated": ("sw_runtime.device.emulated", "EmulatedDevice"),
+    "simulated": ("sw_runtime.device.simulated", "SimulatedDevice"),
+}
+"""Module and class of every device, by the name ``open_device`` takes."""
+
+_LAZY = {
+    "EngineParameters": "hw.parameters",
+    "attach": "sw_runtime.nn.attach",
+    "compress": "sw_runtime.compress.folder",
+    "detach": "sw_runtime.nn.attach",
+}
+
+registration_error: ImportError | None = None
+"""Why the format could not be registered; ``seedloom doctor`` says what is missing."""
+
+try:
+    import_module("sw_runtime.nn.quantizer")
+except ImportError as _error:
+    registration_error = _error
+
+
+def __getattr__(name: str) -> Any:
+    """What needs torch or more is imported when first asked for."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'seedloom' has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)
+
+
+def open_device(name: str, **options: Any) -> "Device":
+    """A device by name, ready for ``attach``.
+
+    Parameters
+    ----------
+    name
+        ``"emulated"``: the device's integers at the speed of a matrix library.
+        ``"simulated"``: its Verilog, cycle by cycle.
+    options
+        Passed on to the device's class.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device.
+    """
+    if name not in DEVICES:
+        raise ValueError(f"no device {name!r}; choose from {', '.join(DEVICES)}")
+    module, device_class = DEVICES[name]
+    device: Device = getattr(import_module(module), device_class)(**options)
+    return device

@@ -1,0 +1,187 @@
+"""``seedloom demo``: a real language model writes text through the simulated accelerator."""
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import seedloom
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from sw_runtime.device.protocol import Counters, Device
+
+PROMPT = "Once upon a time in a small village, there lived a"
+CLOCK = 100e6
+"""Cycles a second that the speeds are stated at, in reach of an ECP5 (docs/hardware.md)."""
+
+MEMORIES = {
+    "64 bytes a cycle": 64 * CLOCK,
+    "DDR3, 16 bits at 1.6 GB/s": 1.6e9,
+    "SDR, 16 bits at 0.2 GB/s": 0.2e9,
+}
+"""Peak bytes a second of the memories that the speeds are stated for."""
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demonstration measured; everything a token is the mean over generated tokens.
+
+    ``bytes_per_token`` is what the memory port read; ``port_busy`` the share of cycles in which it
+    did. ``baseline_cycles_per_token`` and ``speedup`` compare with FP16 lanes on the same port,
+    simulated on the same matrices.
+    """
+
+    text: str
+    tokens: list[int]
+    tokens_equal_emulated: bool
+    format: str
+    cycles_per_token: float
+    bytes_per_token: float
+    port_busy: float
+    baseline_cycles_per_token: float
+    baseline_bytes_per_token: float
+    speedup: float
+    tokens_per_second: dict[str, dict[str, float]]
+
+
+def compressed_model(format: str) -> Path:
+    """The demonstration's model as seeds, compressed at the first call and kept in the cache."""
+    from sw_runtime.cache import cache_folder
+    from sw_runtime.compress.packaged_models import smollm2_folder
+
+    folder = cache_folder("demo") / f"SmolLM2-135M-Instruct-{format}"
+    if not (folder / "config.json").exists():
+        typer.echo(f"compressing SmolLM2-135M-Instruct to {format}, once: minutes, resumed if interrupted", err=True)
+        seedloom.compress(str(smollm2_folder()), folder, format=format, calibration_text="packaged")
+    return folder
+
+
+def _generate(model: Any, tokenizer: Any, prompt: str, tokens: int, device: "Device", show: bool) -> Any:
+    """Greedy continuation on a device: token ids and the counters spent on each token after the first."""
+    from sw_runtime.nn.streaming import CountingStreamer
+
+    streamer = CountingStreamer(tokenizer, device, show)
+    inputs = tokenizer(prompt, return_tensors="pt")
+    seedloom.attach(model, device)
+    try:
+        output = model.generate(**inputs, max_new_tokens=tokens, do_sample=False, streamer=streamer)
+    finally:
+        seedloom.detach(model)
+    return output[0, inputs["input_ids"].shape[1] :].tolist(), streamer.spent
+
+
+def _baseline(model: "nn.Module") -> "Counters":
+    """One token's linears on FP16 lanes: a matrix of each shape is simulated and counted as often as it occurs."""
+    import torch
+
+    from golden_models.seedlm.datapath import Fp16Matrix
+    from hw.parameters import EngineParameters
+    from sw_runtime.decode import decode
+    from sw_runtime.device.protocol import Counters
+    from sw_runtime.device.simulated import SimulatedDevice
+    from sw_runtime.nn.attach import seed_linears
+
+    layers = list(seed_linears(model).values())
+    shapes = Counter((layer.out_features, layer.in_features) for layer in layers)
+    device = SimulatedDevice(EngineParameters(("fp16",)))
+    total = Counters()
+    try:
+        for layer in {(layer.out_features, layer.in_features): layer for layer in layers}.values():
+            handle = device.load(Fp16Matrix(decode(layer.encoded_matrix()).half()))
+            before = replace(device.counters)
+            device.matvec(handle, torch.ones(1, layer.in_features, dtype=torch.int64))
+            for _ in range(shapes[layer.out_features, layer.in_features]):
+                total += device.counters - before
+            device.unload(handle)
+    finally:
+        device.close()
+    return total
+
+
+def _speeds(cycles: float, bytes_moved: float) -> dict[str, float]:
+    """Tokens a second at ``CLOCK``: the slower of the engine and of each memory."""
+    return {name: min(CLOCK / cycles, peak / bytes_moved) for name, peak in MEMORIES.items()}
+
+
+def run_demo(format: str = "scaled-4bit", tokens: int = 48, prompt: str = PROMPT, show: bool = False) -> DemoResult:
+    """Generate on the simulated device, again on the emulated one, and simulate the FP16 baseline.
+
+    Raises
+    ------
+    ValueError
+        If the format is unknown, or a packaged model is missing, with the remedy.
+    RuntimeError
+        If the simulator cannot be built.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    from hw.parameters import EngineParameters
+    from sw_runtime.device.protocol import Counters
+
+    logging.set_verbosity_error()
+    folder = compressed_model(format)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype="float32")
+    parameters = EngineParameters((format,))
+    simulated = seedloom.open_device("simulated", parameters=parameters)
+    ids, spent = _generate(model, tokenizer, prompt, tokens, simulated, show)
+    simulated.close()
+    emulated = seedloom.open_device("emulated", parameters=parameters)
+    emulated_ids, _ = _generate(model, tokenizer, prompt, tokens, emulated, False)
+    emulated.close()
+    baseline = _baseline(model)
+    mean = sum(spent, Counters())
+    cycles, moved = mean.cycles / len(spent), (mean.weight_bytes + mean.activation_bytes) / len(spent)
+    baseline_bytes = baseline.weight_bytes + baseline.activation_bytes
+    return DemoResult(
+        text=prompt + tokenizer.decode(ids, skip_special_tokens=True),
+        tokens=ids,
+        tokens_equal_emulated=ids == emulated_ids,
+        format=format,
+        cycles_per_token=cycles,
+        bytes_per_token=moved,
+        port_busy=mean.port_busy_cycles / mean.cycles,
+        baseline_cycles_per_token=baseline.cycles,
+        baseline_bytes_per_token=baseline_bytes,
+        speedup=baseline.cycles / cycles,
+        tokens_per_second={format: _speeds(cycles, moved), "fp16": _speeds(baseline.cycles, baseline_bytes)},
+    )
+
+
+def demo(
+    tokens: Annotated[int, typer.Option(min=2, help="Tokens to write.")] = 48,
+    format: Annotated[str, typer.Option(help="Block format of the weights.")] = "scaled-4bit",
+    prompt: Annotated[str, typer.Option(help="Beginning of the story.")] = PROMPT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """SmolLM2-135M tells a story through the simulated accelerator."""
+    result = run_demo(format, tokens, prompt, show=not as_json)
+    if as_json:
+        typer.echo(json.dumps(asdict(result), indent=2))
+    else:
+        _print(result)
+
+
+def _print(result: DemoResult) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="a token, all 211 linears of SmolLM2-135M, 64-byte port, simulated cycle by cycle")
+    for heading in ("", f"seeds ({result.format})", "FP16 baseline"):
+        table.add_column(heading, justify="right" if heading else "left")
+    table.add_row("cycles a token", f"{result.cycles_per_token:,.0f}", f"{result.baseline_cycles_per_token:,.0f}")
+    table.add_row("bytes a token", f"{result.bytes_per_token:,.0f}", f"{result.baseline_bytes_per_token:,.0f}")
+    table.add_row("port busy", f"{result.port_busy:.1%}", "")
+    table.add_row("speed-up", f"{result.speedup:.2f}", "1")
+    for name in MEMORIES:
+        speeds = [f"{result.tokens_per_second[key][name]:.1f}" for key in (result.format, "fp16")]
+        table.add_row(f"tokens/s, {CLOCK / 1e6:.0f} MHz, {name}", *speeds)
+    Console().print(table)
+    verdict = "all equal" if result.tokens_equal_emulated else "DIFFERENT"
+    typer.echo(f"tokens of the simulated and the emulated device: {verdict} ({len(result.tokens)})")

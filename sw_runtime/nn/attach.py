@@ -1,0 +1,57 @@
+"""Put a model's compressed layers on a device, and take them off again."""
+
+from torch import nn
+from tqdm import tqdm
+
+from sw_runtime.device.protocol import Device
+from sw_runtime.nn.linear import SeedLinear
+
+
+def seed_linears(model: nn.Module) -> dict[str, SeedLinear]:
+    """The compressed layers of a model by name."""
+    return {name: module for name, module in model.named_modules() if isinstance(module, SeedLinear)}
+
+
+def attach(model: nn.Module, device: Device) -> None:
+    """Load every compressed layer on a device and multiply there from now on; ``generate`` then just works.
+
+    All layers are checked before the first is loaded; if one fails all the same, those loaded are
+    taken off again.
+
+    Raises
+    ------
+    ValueError
+        If the model has no compressed layers, is attached already, or has a layer the device
+        does not take, naming it.
+    """
+    layers = seed_linears(model)
+    if not layers:
+        raise ValueError(
+            f"{type(model).__name__} has no compressed layers; load a folder that `seedloom compress` wrote"
+        )
+    info = device.info()
+    for name, layer in layers.items():
+        if layer.is_attached:
+            raise ValueError(f"{name} is attached to a device already; detach the model first")
+        if layer.block_format.name not in info.formats:
+            raise ValueError(
+                f"{name} is stored as {layer.block_format.name}, which the {info.name} device does not take; "
+                f"it takes {', '.join(info.formats)}"
+            )
+        if layer.out_features > info.maximum_rows or layer.in_features > info.maximum_columns:
+            raise ValueError(
+                f"{name} [{layer.out_features}, {layer.in_features}] is larger than the {info.name} device's "
+                f"maximum [{info.maximum_rows}, {info.maximum_columns}]"
+            )
+    try:
+        for layer in tqdm(layers.values(), desc=f"loading the {info.name} device", unit="layer", disable=None):
+            layer.attach(device)
+    except BaseException:
+        detach(model)
+        raise
+
+
+def detach(model: nn.Module) -> None:
+    """Take every compressed layer that is on a device off it; the model then computes on the host."""
+    for layer in seed_linears(model).values():
+        layer.detach()

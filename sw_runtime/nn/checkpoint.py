@@ -1,0 +1,189 @@
+"""Compressed checkpoints: the layers they ask for, and whether their files hold every tensor.
+
+transformers only warns when a checkpoint lacks a tensor and goes on with random weights; here it
+is an error.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import nn
+from transformers import PreTrainedModel
+from transformers.conversion_mapping import get_model_conversion_mapping
+from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
+
+from golden_models.seedlm.block_format import PRESETS
+from sw_runtime.nn.attach import seed_linears
+from sw_runtime.nn.linear import SeedLinear
+
+SAFETENSORS_DTYPES = {torch.uint8: "U8", torch.bfloat16: "BF16", torch.float32: "F32"}
+"""How safetensors calls the dtypes of a compressed layer."""
+
+REMEDY = "copy the folder again or compress the model again"
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """What a safetensors header says of a tensor."""
+
+    file: Path
+    dtype: str
+    shape: tuple[int, ...]
+
+
+def shard_files(folder: Path) -> list[Path]:
+    """The safetensors files of a model's folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are none, or the index names one that is not there.
+    ValueError
+        If the index names a file outside the folder.
+    """
+    index = folder / "model.safetensors.index.json"
+    names = ["model.safetensors"]
+    if index.exists():
+        names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
+    for name in names:
+        if Path(name).name != name:
+            raise ValueError(f"{index} names {name!r}, which is not a file of the folder; {REMEDY}")
+        if not (folder / name).exists():
+            raise FileNotFoundError(f"{folder} has no {name}; {REMEDY}")
+    return [folder / name for name in names]
+
+
+def read_headers(files: Iterable[Path]) -> dict[str, StoredTensor]:
+    """Name, file, dtype and shape of every tensor in safetensors files.
+
+    Raises
+    ------
+    ValueError
+        If a file is not safetensors, is damaged, or holds a tensor that another holds too.
+    """
+    tensors: dict[str, StoredTensor] = {}
+    for file in files:
+        if file.suffix != ".safetensors":
+            raise ValueError(f"{file} is not a safetensors file, the only kind a compressed model is stored in")
+        try:
+            with safe_open(file, framework="pt") as shard:
+                names = shard.keys()
+                for name in names:
+                    if name in tensors:
+                        raise ValueError(f"tensor {name} is in {tensors[name].file} and in {file}; {REMEDY}")
+                    header = shard.get_slice(name)
+                    tensors[name] = StoredTensor(file, header.get_dtype(), tuple(header.get_shape()))
+        except SafetensorError as error:
+            raise ValueError(f"{file} is damaged ({error}); {REMEDY}") from error
+    return tensors
+
+
+def place_seed_linears(model: PreTrainedModel, modules: dict[str, str]) -> None:
+    """Put an empty ``SeedLinear`` in the place of every linear layer that ``modules`` lists with its format.
+
+    A class without the checkpoint's head (``AutoModel``) takes what it has.
+
+    Raises
+    ------
+    ValueError
+        If the model lacks a layer, it is not linear, or its weights are tied to another's.
+    """
+    name_in_model = _name_in_model(model)
+    for stored_name, format_name in modules.items():
+        name = name_in_model(f"{stored_name}.weight").removesuffix(".weight")
+        linear = _submodule(model, name)
+        if linear is None and not _is_checkpoints_class(model):
+            continue
+        if not isinstance(linear, nn.Linear):
+            found = "no such layer" if linear is None else type(linear).__name__
+            raise ValueError(f"config.json lists {stored_name} as a linear layer; {type(model).__name__} has {found}")
+        if f"{name}.weight" in model.all_tied_weights_keys:
+            raise ValueError(f"{stored_name} is compressed, but config.json ties it: set tie_word_embeddings to false")
+        block_format = PRESETS[format_name]
+        placed = SeedLinear(linear.in_features, linear.out_features, block_format, linear.bias is not None)
+        model.set_submodule(name, placed.to(linear.weight.device))
+
+
+def check_complete(model: PreTrainedModel, tensors: dict[str, StoredTensor]) -> None:
+    """Compare the files' headers with the model they are to fill, ``SeedLinear`` in place.
+
+    Raises
+    ------
+    ValueError
+        Naming tensor and file, if one is missing, left over or not as its layer needs it.
+    """
+    name_in_model = _name_in_model(model)
+    stored = {name_in_model(name): tensor for name, tensor in tensors.items()}
+    packed = {
+        f"{layer}.{name}": tensor
+        for layer, module in seed_linears(model).items()
+        for name, tensor in module.named_buffers()
+        if name != "bias"
+    }
+    missing, left_over = _differences(model, set(stored))
+    if not _is_checkpoints_class(model):  # another head: its own weights are new, the checkpoint's are unused
+        missing &= set(packed)
+        left_over = {name for name in left_over if _submodule(model, name.rpartition(".")[0]) is not None}
+    if missing:
+        files = ", ".join(sorted({str(tensor.file) for tensor in tensors.values()}))
+        raise ValueError(f"{_first_of(missing)} is missing from {files}; {REMEDY}")
+    if left_over:
+        name = min(left_over)
+        raise ValueError(
+            f"{_first_of(left_over)} in {stored[name].file} belongs to no layer of {type(model).__name__}; {REMEDY}"
+        )
+    for name, tensor in packed.items():
+        found, wanted = stored[name], (SAFETENSORS_DTYPES[tensor.dtype], tuple(tensor.shape))
+        if (found.dtype, found.shape) != wanted:
+            raise ValueError(
+                f"tensor {name} in {found.file} is {found.dtype} {list(found.shape)}, "
+                f"but its layer needs {wanted[0]} {list(wanted[1])}; {REMEDY}"
+            )
+
+
+def _name_in_model(model: PreTrainedModel) -> Callable[[str], str]:
+    """transformers' own rule from a tensor's name in the files to its name in the model."""
+    transforms = get_model_conversion_mapping(model)
+    renamings = [transform for transform in transforms if isinstance(transform, WeightRenaming)]
+    converters = [transform for transform in transforms if isinstance(transform, WeightConverter)]
+    names = model.state_dict()
+
+    def name_in_model(name: str) -> str:
+        renamed: str = rename_source_key(name, renamings, converters, model.base_model_prefix, names)[0]
+        if renamed not in names and name in names:
+            return name
+        return renamed
+
+    return name_in_model
+
+
+def _is_checkpoints_class(model: PreTrainedModel) -> bool:
+    """Whether the model is of the class the checkpoint was written from."""
+    return type(model).__name__ in (model.config.architectures or [])
+
+
+def _submodule(model: nn.Module, name: str) -> nn.Module | None:
+    try:
+        return model.get_submodule(name)
+    except AttributeError:
+        return None
+
+
+def _differences(model: PreTrainedModel, stored: set[str]) -> tuple[set[str], set[str]]:
+    """Names missing and left over, less those the model's class declares harmless."""
+    wanted = set(model.state_dict())
+    keys = SimpleNamespace(
+        missing_keys=wanted - stored - set(model.all_tied_weights_keys), unexpected_keys=stored - wanted
+    )
+    model._adjust_missing_and_unexpected_keys(keys)
+    return keys.missing_keys, keys.unexpected_keys
+
+
+def _first_of(names: set[str]) -> str:
+    more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+    return f"tensor {min(names)}{more}"

@@ -1,0 +1,180 @@
+"""Look into a compressed folder without running it: what it holds, and whether every word is valid."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+import transformers
+from safetensors import safe_open
+from torch import Tensor
+from tqdm import tqdm
+from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
+
+from golden_models.seedlm.block_format import BlockFormat
+from golden_models.seedlm.storage import pack_rows, unpack_rows
+from sw_runtime.nn.attach import seed_linears
+from sw_runtime.nn.checkpoint import (
+    StoredTensor,
+    check_complete,
+    place_seed_linears,
+    read_headers,
+    shard_files,
+)
+from sw_runtime.nn.quantizer import QUANT_METHOD, SeedLMConfig
+
+DENSE_BITS = 16
+"""Bits of a weight in the uncompressed model that sizes are compared with."""
+
+
+@dataclass(frozen=True)
+class CompressedLayer:
+    """A compressed linear layer: name, format, rows, columns and bytes stored, scales included."""
+
+    name: str
+    format: str
+    rows: int
+    columns: int
+    stored_bytes: int
+
+    @property
+    def bits_per_weight(self) -> float:
+        """Stored bits a weight, scales included."""
+        return 8 * self.stored_bytes / (self.rows * self.columns)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a compressed folder holds.
+
+    Parameters
+    ----------
+    layers
+        The compressed layers.
+    other_bytes
+        Bytes of everything else in the files: embeddings, norms, biases, headers.
+    """
+
+    layers: list[CompressedLayer]
+    other_bytes: int
+
+    @property
+    def layer_bytes(self) -> int:
+        """Bytes of the compressed layers."""
+        return sum(layer.stored_bytes for layer in self.layers)
+
+    @property
+    def weights(self) -> int:
+        """Weights in the compressed layers."""
+        return sum(layer.rows * layer.columns for layer in self.layers)
+
+    @property
+    def dense_bytes(self) -> int:
+        """Bytes the compressed layers would take as 16-bit floats."""
+        return self.weights * DENSE_BITS // 8
+
+    @property
+    def bits_per_weight(self) -> float:
+        """Mean over all compressed weights."""
+        return 8 * self.layer_bytes / self.weights
+
+
+def compressed_config(folder: Path) -> PreTrainedConfig:
+    """The configuration of a compressed folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder, or no model in it.
+    ValueError
+        If the model is not compressed.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is not a folder; name one that `seedloom compress` wrote")
+    if not (folder / "config.json").exists():
+        raise FileNotFoundError(f"{folder} has no config.json; name a folder that `seedloom compress` wrote")
+    config = AutoConfig.from_pretrained(folder)
+    if (getattr(config, "quantization_config", None) or {}).get("quant_method") != QUANT_METHOD:
+        raise ValueError(f"{folder} is not compressed; run `seedloom compress {folder} OUTPUT` first")
+    return config
+
+
+def describe(folder: Path) -> Contents:
+    """List a compressed folder's layers, formats and sizes from its headers.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If the folder is not a complete compressed model, saying what is wrong.
+    """
+    return _contents(*_skeleton(folder))
+
+
+def verify(folder: Path) -> Contents:
+    """Read every compressed layer: complete, each word valid, padding bits zero, scales finite.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        Naming tensor and file of the first fault.
+    """
+    model, tensors = _skeleton(folder)
+    for name, layer in tqdm(seed_linears(model).items(), desc="verifying", unit="layer", disable=None):
+        for key, check in (
+            (f"{name}.weight", partial(_check_words, block_format=layer.block_format, columns=layer.in_features)),
+            (f"{name}.weight_scale", _check_scales),
+        ):
+            file = tensors[key].file
+            with safe_open(file, framework="pt") as shard:
+                tensor = shard.get_tensor(key)
+            try:
+                check(tensor)
+            except ValueError as error:
+                raise ValueError(f"tensor {key} in {file}: {error}") from error
+    return _contents(model, tensors)
+
+
+def _skeleton(folder: Path) -> tuple[PreTrainedModel, dict[str, StoredTensor]]:
+    """The folder's model without weights, and the headers of its files, checked against each other."""
+    config = compressed_config(folder)
+    architecture = (config.architectures or ["none"])[0]
+    model_class = getattr(transformers, architecture, None)
+    if model_class is None:
+        raise ValueError(
+            f"{folder}/config.json names the architecture {architecture}, which transformers does not have"
+        )
+    with torch.device("meta"):
+        model = model_class(config)
+    tensors = read_headers(shard_files(folder))
+    place_seed_linears(model, SeedLMConfig(**config.quantization_config).modules)
+    check_complete(model, tensors)
+    return model, tensors
+
+
+def _contents(model: PreTrainedModel, tensors: dict[str, StoredTensor]) -> Contents:
+    layers = [
+        CompressedLayer(
+            name,
+            layer.block_format.name,
+            layer.out_features,
+            layer.in_features,
+            layer.weight.nbytes + layer.weight_scale.nbytes,
+        )
+        for name, layer in seed_linears(model).items()
+    ]
+    total = sum(file.stat().st_size for file in {tensor.file for tensor in tensors.values()})
+    return Contents(layers, total - sum(layer.stored_bytes for layer in layers))
+
+
+def _check_words(stored: Tensor, block_format: BlockFormat, columns: int) -> None:
+    words = unpack_rows(stored, block_format, columns)
+    spare = (pack_rows(words, block_format) != stored).any(dim=1)
+    if spare.any():
+        raise ValueError(f"padding bits of row {int(spare.nonzero()[0])} are not zero; the file is damaged")
+
+
+def _check_scales(scales: Tensor) -> None:
+    wrong = ~(torch.isfinite(scales) & (scales >= 0))
+    if wrong.any():
+        row = int(wrong.nonzero()[0])
+        raise ValueError(f"scale {row} is {scales[row].item()}, not a finite number from 0 up; the file is damaged")

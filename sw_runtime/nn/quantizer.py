@@ -1,0 +1,86 @@
+"""How transformers comes to load compressed folders: importing this module registers ``seedlm``."""
+
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel
+from transformers.quantizers import HfQuantizer, register_quantization_config, register_quantizer
+from transformers.quantizers.auto import AUTO_QUANTIZER_MAPPING
+from transformers.utils.quantization_config import QuantizationConfigMixin
+
+from golden_models.seedlm.block_format import PRESETS
+from sw_runtime.nn.checkpoint import check_complete, place_seed_linears, read_headers
+
+QUANT_METHOD = "seedlm"
+
+
+class SeedLMConfig(QuantizationConfigMixin):
+    """``quantization_config`` of a compressed folder's ``config.json``.
+
+    Parameters
+    ----------
+    format
+        Format that layers have unless they are listed with another.
+    modules
+        Format of every compressed layer, by the layer's name.
+    details
+        Anything else the file says; kept, so that saving the model does not lose it.
+
+    Raises
+    ------
+    ValueError
+        If no layer is listed or a format is unknown.
+    """
+
+    def __init__(self, format: str, modules: dict[str, str], quant_method: str = QUANT_METHOD, **details: Any) -> None:
+        if not modules:
+            raise ValueError("quantization_config lists no modules; compress the model again")
+        for owner, name in {"format": format, **modules}.items():
+            if name not in PRESETS:
+                raise ValueError(
+                    f"quantization_config gives {owner} the unknown format {name!r}; known: {', '.join(PRESETS)}"
+                )
+        self.quant_method = quant_method
+        self.format = format
+        self.modules = modules
+        self.__dict__.update(details)
+
+
+class SeedLMQuantizer(HfQuantizer):
+    """Puts ``SeedLinear`` in place before the weights are loaded, and refuses incomplete files."""
+
+    quantization_config: SeedLMConfig
+
+    @property
+    def is_trainable(self) -> bool:
+        """Seeds have no gradient."""
+        return False
+
+    def is_serializable(self) -> bool:
+        """``save_pretrained`` writes back the bytes that were loaded."""
+        return True
+
+    def validate_environment(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse to quantise on the fly.
+
+        Raises
+        ------
+        ValueError
+            If the folder is not compressed.
+        """
+        if not self.pre_quantized:
+            raise ValueError("transformers cannot compress while it loads; run `seedloom compress` first")
+
+    def _process_model_before_weight_loading(
+        self, model: PreTrainedModel, checkpoint_files: list[str] | None = None, **kwargs: Any
+    ) -> PreTrainedModel:
+        if not checkpoint_files:
+            raise ValueError("a compressed model is loaded from its folder, not from a state_dict")
+        place_seed_linears(model, self.quantization_config.modules)
+        check_complete(model, read_headers(Path(file) for file in checkpoint_files))
+        return model
+
+
+if QUANT_METHOD not in AUTO_QUANTIZER_MAPPING:  # a module may be executed again
+    register_quantization_config(QUANT_METHOD)(SeedLMConfig)
+    register_quantizer(QUANT_METHOD)(SeedLMQuantizer)

@@ -1,0 +1,78 @@
+"""``python -m synth``: measure designs and write the tables of docs/hardware.md."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Never
+
+import typer
+from tqdm import tqdm
+
+from synth.designs import DESIGNS, Design
+from synth.flow import SEEDS, Flow
+from synth.tables import Measurement, ecp5_table, write, xc7_table
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+def measure(flow: Flow, design: Design, progress: "tqdm[Never]") -> Measurement:
+    """Run every tool on a design; the bar advances by one a tool run."""
+
+    def step(what: str) -> None:
+        progress.update()
+        progress.set_postfix_str(f"{design.name}: {what}")
+
+    progress.set_postfix_str(design.name)
+    xc7 = flow.xc7(design.build())
+    step("7-series synthesised")
+    if not design.ecp5:
+        return Measurement(design, xc7, ecp5=None, placements=())
+    ecp5 = flow.ecp5(design.build())
+    step("ECP5 synthesised")
+    placements = []
+    for seed in SEEDS:
+        placements.append(flow.place(design.build(), seed))
+        step(f"placed, {placements[-1].megahertz:.1f} MHz")
+    return Measurement(design, xc7, ecp5, tuple(placements))
+
+
+def as_json(measurement: Measurement) -> dict[str, object]:
+    """A measurement as plain types."""
+    return {
+        "design": measurement.design.name,
+        "lanes": measurement.design.lanes,
+        "megahertz": measurement.megahertz,
+        "xc7": asdict(measurement.xc7),
+        "ecp5": measurement.ecp5 and asdict(measurement.ecp5),
+        "placements": [asdict(placement) for placement in measurement.placements],
+    }
+
+
+@app.command()
+def main(
+    designs: Annotated[list[str] | None, typer.Argument(help="Designs to measure; all when none is named.")] = None,
+    document: Annotated[Path, typer.Option(help="Document that takes the tables.")] = Path("docs/hardware.md"),
+    cache: Annotated[Path, typer.Option(help="Folder of kept results.")] = Path("build/synth"),
+    as_json_text: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Area and clock of lanes and engines. A named part is printed; only a whole run changes the document."""
+    names = designs or list(DESIGNS)
+    unknown = [name for name in names if name not in DESIGNS]
+    if unknown:
+        raise typer.BadParameter(f"unknown design {unknown[0]!r}; known are {', '.join(map(repr, DESIGNS))}")
+    chosen = [DESIGNS[name] for name in names]
+    flow = Flow(cache)
+    runs = sum(1 + (1 + len(SEEDS)) * design.ecp5 for design in chosen)
+    with tqdm(total=runs, unit="run", desc="synth") as progress:
+        measurements = [measure(flow, design, progress) for design in chosen]
+    tables = f"{ecp5_table(measurements)}\n\n{xc7_table(measurements)}"
+    print(json.dumps([as_json(m) for m in measurements], indent=2) if as_json_text else tables)
+    if not designs:
+        try:
+            write(document, tables)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+
+
+if __name__ == "__main__":
+    app()

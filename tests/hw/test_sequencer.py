@@ -1,0 +1,14 @@
+"""The sequencer under Verilator: order, counts, gaps and what it waits for."""
+
+from pathlib import Path
+
+import pytest
+
+from hw.sequencer import Sequencer
+from tests.hw.benches.sequencer import ENGINES
+from tests.hw.simulate import run_bench
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_beats_are_told_apart_in_order(name: str, tmp_path: Path) -> None:
+    run_bench(Sequencer(ENGINES[name]), "sequencer", tmp_path, subject=name)

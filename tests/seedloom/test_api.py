@@ -1,0 +1,68 @@
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from transformers.quantizers.auto import AUTO_QUANTIZER_MAPPING
+
+import seedloom
+from hw.parameters import EngineParameters
+from sw_runtime.device.emulated import EmulatedDevice
+from sw_runtime.nn import attach as attaching
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_importing_registers_the_format_with_transformers() -> None:
+    assert "seedlm" in AUTO_QUANTIZER_MAPPING
+    assert seedloom.registration_error is None
+
+
+def test_open_device_opens_by_name_and_passes_options_on() -> None:
+    device = seedloom.open_device("emulated", parameters=EngineParameters(("fp16",)))
+    assert isinstance(device, EmulatedDevice)
+    assert device.info().formats == ("fp16",)
+
+
+def test_an_unknown_device_is_refused_with_the_names_there_are() -> None:
+    with pytest.raises(ValueError, match="no device 'gpu'; choose from emulated, simulated"):
+        seedloom.open_device("gpu")
+
+
+def test_attach_and_detach_are_those_of_the_runtime() -> None:
+    assert seedloom.attach is attaching.attach
+    assert seedloom.detach is attaching.detach
+
+
+def test_an_unknown_name_is_no_attribute() -> None:
+    with pytest.raises(AttributeError, match="module 'seedloom' has no attribute 'decompress'"):
+        seedloom.decompress()
+
+
+def test_the_version_is_the_packages() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert seedloom.__version__ == project["version"]
+
+
+def test_it_imports_without_torch_so_that_doctor_can_say_so() -> None:
+    code = "import sys; sys.modules['torch'] = None\nimport seedloom, seedloom.cli\nprint(seedloom.registration_error)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert "torch" in run.stdout
+
+
+def test_a_folder_loads_in_a_process_that_imports_only_seedloom(tiny_model: Callable[..., Path]) -> None:
+    code = (
+        "import seedloom, torch; from transformers import AutoModelForCausalLM\n"
+        f"model = AutoModelForCausalLM.from_pretrained({str(tiny_model())!r})\n"
+        "seedloom.attach(model, seedloom.open_device('emulated'))\n"
+        "print(model.generate(torch.tensor([[1]]), max_new_tokens=2, do_sample=False).shape)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert run.stdout.strip() == "torch.Size([1, 3])"
+
+
+def test_python_dash_m_is_the_command() -> None:
+    run = subprocess.run([sys.executable, "-m", "seedloom", "--version"], capture_output=True, text=True, cwd=ROOT)
+    assert (run.returncode, run.stdout.strip()) == (0, seedloom.__version__)

@@ -1,0 +1,83 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import seedloom
+from seedloom.cli import app
+
+
+@pytest.fixture
+def folder(tiny_model: Callable[..., Path]) -> Path:
+    return tiny_model()
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_inspect_lists_every_layer_and_a_total(folder: Path) -> None:
+    lines = run("inspect", str(folder)).splitlines()
+    assert len(lines) == 16
+    assert lines[0].split() == ["model.layers.0.self_attn.q_proj", "paper-4bit", "[64,", "64]", "4.008", "bits"]
+    assert lines[-1].startswith(f"{folder}: 15 layers, 70,656 weights at")
+
+
+@pytest.mark.parametrize("command", ["inspect", "verify"])
+def test_json_is_the_only_output(command: str, folder: Path) -> None:
+    answer = json.loads(run(command, str(folder), "--json"))
+    assert answer["folder"] == str(folder)
+    assert len(answer["layers"]) == 15
+    assert answer["layers"][-1] == {
+        "name": "lm_head",
+        "format": "scaled-2bit",
+        "rows": 120,
+        "columns": 64,
+        "bits_per_weight": 8 * (18 + 2) / 64,
+        "bytes": 120 * (18 + 2),
+    }
+    assert answer["layer_bytes"] + answer["other_bytes"] == (folder / "model.safetensors").stat().st_size
+    assert answer["weights"] * answer["bits_per_weight"] == pytest.approx(8 * answer["layer_bytes"])
+    assert answer["dense_bytes"] == 2 * answer["weights"]
+
+
+def test_verify_says_that_all_is_well(folder: Path) -> None:
+    assert "complete, every word valid; 15 layers" in run("verify", str(folder))
+
+
+def test_verify_exits_with_1_on_a_damaged_file(folder: Path) -> None:
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1])
+    result = CliRunner().invoke(app, ["verify", str(folder), "--json"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"error: {file} is damaged")
+
+
+@pytest.mark.parametrize(
+    ("options", "passed"),
+    [
+        ([], {"format": "scaled-4bit", "calibration_text": None, "overwrite": False}),
+        (
+            ["--format", "paper-3bit", "--calibration", "book.txt", "--overwrite"],
+            {"format": "paper-3bit", "calibration_text": "book.txt", "overwrite": True},
+        ),
+    ],
+)
+def test_compress_passes_its_options_on_and_sums_up(
+    options: list[str], passed: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    monkeypatch.setitem(vars(seedloom), "compress", lambda *args, **kwargs: calls.append((args, kwargs)))
+    output = run("compress", "dense", str(folder), *options)
+    assert calls == [(("dense", folder), passed)]
+    assert output.startswith(f"{folder}: 15 layers")
+
+
+def test_compress_prints_json(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(vars(seedloom), "compress", lambda *args, **kwargs: None)
+    assert json.loads(run("compress", "dense", str(folder), "--json"))["folder"] == str(folder)

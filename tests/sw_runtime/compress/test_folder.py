@@ -1,0 +1,208 @@
+"""A model folder in, a folder of seeds out: complete, resumable, and never over something else."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from golden_models.seedlm.block_format import PRESETS
+from golden_models.seedlm.codec import EncodedMatrix, decode
+from golden_models.seedlm.storage import unpack_rows
+from sw_runtime.compress import folder as folder_module
+from sw_runtime.compress.folder import compress
+from tests.conftest import write_tokenizer
+
+SETTINGS: dict[str, Any] = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "vocab_size": 120,
+    "max_position_embeddings": 512,
+}
+
+FIRST_LAYER = r"layers\.0\."
+
+
+def tiny_llama(tied: bool = True) -> LlamaForCausalLM:
+    torch.manual_seed(0)
+    return LlamaForCausalLM(LlamaConfig(**SETTINGS, tie_word_embeddings=tied))
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    tiny_llama().save_pretrained(tmp_path / "source")
+    write_tokenizer(tmp_path / "source")
+    (tmp_path / "source" / "chat_template.jinja").write_text("{{ messages }}")
+    return tmp_path / "source"
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    words = torch.randint(120, (1100,), generator=torch.Generator().manual_seed(0))
+    (tmp_path / "text.txt").write_text(" ".join(f"w{word}" for word in words.tolist()))
+    return tmp_path / "text.txt"
+
+
+def config(output: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((output / "config.json").read_text())
+    return found
+
+
+def relative_error(output: Path, name: str, dense: torch.Tensor) -> float:
+    tensors, block_format = (
+        load_file(output / "model.safetensors"),
+        PRESETS[config(output)["quantization_config"]["format"]],
+    )
+    words = unpack_rows(tensors[f"{name}.weight"], block_format, dense.shape[1])
+    matrix = EncodedMatrix(block_format, words, tensors[f"{name}.weight_scale"].float(), dense.shape[1])
+    return ((decode(matrix) - dense).norm() / dense.norm()).item()
+
+
+@pytest.mark.parametrize(("format", "error"), [("scaled-4bit", 0.1), ("paper-4bit", 0.14)])
+def test_every_linear_layer_and_the_head_decode_to_their_weights(
+    source: Path, tmp_path: Path, format: str, error: float
+) -> None:
+    output = compress(source, tmp_path / "out", format)
+    model = tiny_llama()
+    linear = {name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
+    assert config(output)["quantization_config"] == {
+        "quant_method": "seedlm",
+        "format": format,
+        "modules": dict.fromkeys(linear, format),
+    }
+    for name in linear:
+        assert relative_error(output, name, model.get_submodule(name).weight.detach()) < error
+
+
+def test_stored_tensors_are_packed_bytes_scales_and_the_rest_unchanged(source: Path, tmp_path: Path) -> None:
+    tensors = load_file(compress(source, tmp_path / "out") / "model.safetensors")
+    dense = load_file(source / "model.safetensors")
+    assert tensors["model.layers.0.mlp.down_proj.weight"].shape == (32, 24)
+    assert tensors["model.layers.0.mlp.down_proj.weight"].dtype == torch.uint8
+    assert tensors["model.layers.0.mlp.down_proj.weight_scale"].dtype == torch.bfloat16
+    assert torch.equal(tensors["model.norm.weight"], dense["model.norm.weight"])
+    assert not (tmp_path / "out" / ".partial").exists()
+
+
+def test_a_compressed_head_is_no_longer_tied_to_the_embedding(source: Path, tmp_path: Path) -> None:
+    output = compress(source, tmp_path / "out")
+    dense = load_file(source / "model.safetensors")["model.embed_tokens.weight"]
+    assert config(output)["tie_word_embeddings"] is False
+    assert torch.equal(load_file(output / "model.safetensors")["model.embed_tokens.weight"], dense)
+
+
+def test_only_layers_that_match_are_compressed(source: Path, tmp_path: Path) -> None:
+    output = compress(source, tmp_path / "out", modules=FIRST_LAYER)
+    tensors = load_file(output / "model.safetensors")
+    assert tensors["model.layers.0.mlp.up_proj.weight"].dtype == torch.uint8
+    assert tensors["model.layers.1.mlp.up_proj.weight"].dtype == torch.float32
+    assert config(output)["tie_word_embeddings"] is True
+    assert "lm_head.weight" not in tensors
+
+
+def test_the_other_files_of_the_folder_come_along(source: Path, tmp_path: Path) -> None:
+    output = compress(source, tmp_path / "out", modules=FIRST_LAYER)
+    for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json", "chat_template.jinja"):
+        assert (output / name).read_bytes() == (source / name).read_bytes()
+
+
+def test_a_loaded_model_gives_the_folders_bytes(source: Path, text: Path, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    one = compress(source, tmp_path / "one", calibration_text=text, modules=FIRST_LAYER)
+    two = compress(tiny_llama(), tmp_path / "two", calibration_text=text, modules=FIRST_LAYER, tokenizer=tokenizer)
+    assert (one / "model.safetensors").read_bytes() == (two / "model.safetensors").read_bytes()
+    assert (two / "tokenizer.json").exists()
+
+
+def test_a_rerun_after_a_stop_goes_on_and_gives_the_same_bytes(
+    source: Path, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = compress(source, tmp_path / "whole", calibration_text=text)
+    encode = folder_module.encode_matrix
+    calls = 0
+
+    def stop_at_the_third(*arguments: Any) -> EncodedMatrix:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise KeyboardInterrupt
+        return encode(*arguments)
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(folder_module, "encode_matrix", stop_at_the_third)
+        with pytest.raises(KeyboardInterrupt):
+            compress(source, tmp_path / "resumed", calibration_text=text)
+    finished = len(list((tmp_path / "resumed" / ".partial").glob("*proj.safetensors")))
+    assert finished == 2
+    monkeypatch.setattr(folder_module, "input_powers", None)  # the calibration is not run again
+    resumed = compress(source, tmp_path / "resumed", calibration_text=text)
+    for path in whole.iterdir():
+        assert (resumed / path.name).read_bytes() == path.read_bytes()
+
+
+def test_parts_of_another_compression_are_refused(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as stopped:
+        stopped.setattr(folder_module, "encode_matrix", None)
+        with pytest.raises(TypeError):
+            compress(source, tmp_path / "out", "scaled-4bit")
+    with pytest.raises(ValueError, match=r"parts of another compression: format differs; .* delete that folder"):
+        compress(source, tmp_path / "out", "scaled-3bit")
+
+
+def test_a_finished_result_is_replaced_only_when_asked(source: Path, tmp_path: Path) -> None:
+    compress(source, tmp_path / "out", modules=FIRST_LAYER)
+    with pytest.raises(FileExistsError, match="finished compression; choose another folder or overwrite it"):
+        compress(source, tmp_path / "out", "scaled-3bit", modules=FIRST_LAYER)
+    output = compress(source, tmp_path / "out", "scaled-3bit", modules=FIRST_LAYER, overwrite=True)
+    assert config(output)["quantization_config"]["format"] == "scaled-3bit"
+
+
+def test_a_folder_of_other_files_is_never_replaced(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "letter.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="holds other files; choose a folder that is new or empty"):
+        compress(source, tmp_path / "out", overwrite=True)
+    assert (tmp_path / "out" / "letter.txt").exists()
+
+
+def test_a_weight_that_is_not_finite_is_named(tmp_path: Path) -> None:
+    model = tiny_llama()
+    model.model.layers[1].mlp.up_proj.weight.data[0, 0] = float("nan")
+    with pytest.raises(ValueError, match=r"model\.layers\.1\.mlp\.up_proj\.weight holds NaN or infinity"):
+        compress(model, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"format": "int4"}, ValueError, "format must be one of paper-4bit.*not 'int4'"),
+        ({"modules": "conv"}, ValueError, "no linear layer's name matches 'conv'; the model has model.layers.0"),
+        ({"source": "nowhere"}, FileNotFoundError, "no model in 'nowhere': a Hugging Face folder has a config.json"),
+        (
+            {"calibration_text": "nowhere.txt"},
+            FileNotFoundError,
+            "no calibration text 'nowhere.txt'; give a plain-text",
+        ),
+    ],
+)
+def test_bad_arguments_are_named(
+    source: Path, tmp_path: Path, arguments: dict[str, str], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        compress(**{"source": source, "output": tmp_path / "out", **arguments})
+    assert not (tmp_path / "out").exists()
+
+
+def test_calibration_without_a_tokenizer_is_named(text: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="calibration needs the model's tokenizer; pass tokenizer="):
+        compress(tiny_llama(), tmp_path / "out", calibration_text=text)

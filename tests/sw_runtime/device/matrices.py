@@ -1,0 +1,26 @@
+"""Random matrices of every format, for the tests of devices."""
+
+import torch
+
+from golden_models.seedlm.block_format import PRESETS
+from golden_models.seedlm.codec import EncodedMatrix
+from golden_models.seedlm.datapath import Fp16Matrix, Matrix
+
+
+def random_matrix(name: str, rows: int, columns: int, seed: int = 0) -> Matrix:
+    """A matrix of random valid words, or of random FP16 weights."""
+    generator = torch.Generator().manual_seed(seed)
+    if name == "fp16":
+        return Fp16Matrix((torch.randn(rows, columns, generator=generator) * 10).half())
+    block_format = PRESETS[name]
+    shape = (rows, block_format.blocks(columns))
+    seeds = torch.randint(1, block_format.seeds + 1, shape, generator=generator)
+    above = torch.randint(0, 1 << (block_format.word_bits - block_format.lfsr_bits), shape, generator=generator)
+    scales = torch.ones(1 if block_format.exponent_bits else rows)
+    return EncodedMatrix(block_format, above << block_format.lfsr_bits | seeds, scales, columns)
+
+
+def random_activations(vectors: int, columns: int, activation_bits: int, seed: int = 0) -> torch.Tensor:
+    """Integers over the whole range of an activation."""
+    limit = 1 << (activation_bits - 1)
+    return torch.randint(-limit, limit, (vectors, columns), generator=torch.Generator().manual_seed(seed))

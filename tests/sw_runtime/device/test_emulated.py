@@ -1,0 +1,173 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from golden_models.seedlm.block_format import PRESETS, BlockFormat
+from golden_models.seedlm.codec import EncodedMatrix
+from golden_models.seedlm.datapath import Fp16Matrix, Matrix, matvec
+from hw.parameters import FORMAT_NAMES, EngineParameters
+from sw_runtime.device.cost import pass_cost
+from sw_runtime.device.emulated import EmulatedDevice
+from sw_runtime.device.layout import format_of
+from sw_runtime.device.protocol import Counters, DeviceInfo
+from tests.sw_runtime.device.matrices import random_activations, random_matrix
+
+
+def largest_matrix(name: str, columns: int) -> Matrix:
+    """Rows as heavy as the format allows: the block with the greatest sum of magnitudes, over and over."""
+    if name == "fp16":
+        return Fp16Matrix(torch.full((2, columns), 255.875).half())
+    block_format = PRESETS[name]
+    high = block_format.exponent_limits[1]
+    coefficients = (block_format.coefficient_limits[0],) * block_format.latent_dim
+    first = block_format.pack(1, high, coefficients)
+    every = EncodedMatrix(
+        block_format, torch.arange(first, first + 4096)[:, None], torch.ones(1), block_format.block_size
+    )
+    sums = matvec(every, torch.ones(1, block_format.block_size, dtype=torch.int64)).abs()
+    words = torch.full((2, block_format.blocks(columns)), first + int(sums.argmax()))
+    return EncodedMatrix(block_format, words, torch.ones(1), columns)
+
+
+@pytest.fixture
+def device() -> EmulatedDevice:
+    return EmulatedDevice()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    name=st.sampled_from(FORMAT_NAMES),
+    rows=st.integers(1, 9),
+    columns=st.integers(1, 120),
+    vectors=st.integers(0, 4),
+    seed=st.integers(0, 2**32),
+)
+def test_results_equal_the_golden_datapath(name: str, rows: int, columns: int, vectors: int, seed: int) -> None:
+    device, matrix = EmulatedDevice(), random_matrix(name, rows, columns, seed)
+    activations = random_activations(vectors, columns, 16, seed)
+    results = device.matvec(device.load(matrix), activations)
+    assert results.dtype == torch.int64
+    assert torch.equal(results, matvec(matrix, activations))
+
+
+@pytest.mark.parametrize("name", FORMAT_NAMES)
+@pytest.mark.parametrize("activation", [-(1 << 15), (1 << 15) - 1, 257])
+@pytest.mark.parametrize("columns", [96, 8000])
+def test_the_heaviest_rows_stay_exact(name: str, activation: int, columns: int, device: EmulatedDevice) -> None:
+    matrix = largest_matrix(name, columns)
+    activations = torch.full((1, columns), activation)
+    assert torch.equal(device.matvec(device.load(matrix), activations), matvec(matrix, activations))
+
+
+def test_heavy_rows_with_odd_sums_are_exact_where_one_float64_product_is_not(device: EmulatedDevice) -> None:
+    matrix = largest_matrix("fp16", 8000)
+    weights = matrix.weights.clone()
+    weights[:, 0] = 2.0**-24
+    activations = torch.full((1, 8000), (1 << 15) - 1)
+    activations[:, 0] = 1
+    odd = Fp16Matrix(weights)
+    assert matvec(odd, activations).abs().max() > 2**53
+    assert (matvec(odd, activations) % 2 == 1).all()
+    assert torch.equal(device.matvec(device.load(odd), activations), matvec(odd, activations))
+
+
+def test_8_bit_activations_are_exact_too() -> None:
+    device = EmulatedDevice(EngineParameters(("paper-4bit",), activation_bits=8))
+    matrix = random_matrix("paper-4bit", 3, 40, seed=1)
+    activations = random_activations(5, 40, 8)
+    assert torch.equal(device.matvec(device.load(matrix), activations), matvec(matrix, activations))
+
+
+def test_info_is_the_engines() -> None:
+    parameters = EngineParameters(("fp16",), activation_bits=8, batch=4, maximum_columns=512, maximum_rows=1024)
+    assert EmulatedDevice(parameters).info() == DeviceInfo("emulated", ("fp16",), 8, 4, 512, 1024)
+    assert EmulatedDevice().info().formats == (*PRESETS, "fp16")
+
+
+@pytest.mark.parametrize("name", FORMAT_NAMES)
+def test_counters_are_those_of_the_engines_passes(name: str) -> None:
+    parameters = EngineParameters((name,), batch=4)
+    device, matrix = EmulatedDevice(parameters), random_matrix(name, 70, 90)
+    handle = device.load(matrix)
+    assert device.counters == Counters()
+    device.matvec(handle, random_activations(9, 90, 16))
+    four, one = (pass_cost(parameters, format_of(matrix, parameters), 70, 90, vectors) for vectors in (4, 1))
+    assert device.counters == four + four + one
+
+
+def test_matrices_keep_apart(device: EmulatedDevice) -> None:
+    matrices = [random_matrix(name, 4, 24, seed=2) for name in FORMAT_NAMES]
+    handles = [device.load(matrix) for matrix in matrices]
+    activations = torch.arange(24).view(1, -1)
+    assert len(set(handles)) == len(handles)
+    for handle, matrix in zip(handles, matrices, strict=True):
+        assert torch.equal(device.matvec(handle, activations), matvec(matrix, activations))
+
+
+def test_an_unloaded_matrix_is_unknown(device: EmulatedDevice) -> None:
+    handle = device.load(random_matrix("fp16", 2, 2, seed=3))
+    device.unload(handle)
+    with pytest.raises(ValueError, match=f"no matrix with handle {handle} on this device; load it first"):
+        device.matvec(handle, torch.zeros(1, 2, dtype=torch.int64))
+    with pytest.raises(ValueError, match=f"no matrix with handle {handle} on this device"):
+        device.unload(handle)
+
+
+def test_closing_forgets_every_matrix(device: EmulatedDevice) -> None:
+    handle = device.load(random_matrix("fp16", 2, 2, seed=3))
+    device.close()
+    with pytest.raises(ValueError, match="no matrix with handle"):
+        device.matvec(handle, torch.zeros(1, 2, dtype=torch.int64))
+
+
+@pytest.mark.parametrize(
+    ("activations", "message"),
+    [
+        (torch.zeros(1, 3, dtype=torch.int64), r"must be int64 \[vectors, 4\], not torch.int64 \[1, 3\]"),
+        (torch.zeros(4, dtype=torch.int64), r"must be int64 \[vectors, 4\], not torch.int64 \[4\]"),
+        (torch.zeros(1, 4), r"must be int64 \[vectors, 4\], not torch.float32 \[1, 4\]"),
+        (torch.tensor([[0, 0, 0, 0], [0, 0, 32768, 0]]), r"activation \[1, 2\] is 32768, which 16 signed bits do not"),
+        (torch.tensor([[-32769, 0, 0, 0]]), r"activation \[0, 0\] is -32769, which 16 signed bits do not hold"),
+    ],
+)
+def test_wrong_activations_are_refused(activations: torch.Tensor, message: str, device: EmulatedDevice) -> None:
+    handle = device.load(random_matrix("scaled-4bit", 2, 4, seed=4))
+    with pytest.raises(ValueError, match=message):
+        device.matvec(handle, activations)
+
+
+def test_a_format_the_device_does_not_take_is_refused() -> None:
+    device = EmulatedDevice(EngineParameters(("scaled-4bit", "fp16")))
+    with pytest.raises(ValueError, match="does not take paper-4bit; it takes scaled-4bit, fp16"):
+        device.load(random_matrix("paper-4bit", 2, 2, seed=5))
+
+
+def test_another_format_under_a_presets_name_is_refused(device: EmulatedDevice) -> None:
+    matrix = random_matrix("scaled-4bit", 2, 8, seed=6)
+    assert isinstance(matrix, EncodedMatrix)
+    other = BlockFormat("scaled-4bit", 8, 3, 16, 4, 4)
+    with pytest.raises(ValueError, match="scaled-4bit is the name of a preset, and the matrix's format has other"):
+        device.load(replace(matrix, block_format=other))
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(5, 8), (4, 9)])
+def test_a_matrix_larger_than_the_maximum_is_refused(rows: int, columns: int) -> None:
+    device = EmulatedDevice(EngineParameters(("fp16",), maximum_rows=4, maximum_columns=8))
+    device.load(random_matrix("fp16", 4, 8, seed=7))
+    with pytest.raises(ValueError, match=rf"\[{rows}, {columns}\] is larger than the device's maximum \[4, 8\]"):
+        device.load(random_matrix("fp16", rows, columns, seed=7))
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(0, 8), (4, 0)])
+def test_an_empty_matrix_is_refused(rows: int, columns: int, device: EmulatedDevice) -> None:
+    with pytest.raises(ValueError, match=rf"a matrix needs rows and columns, got \[{rows}, {columns}\]"):
+        device.load(Fp16Matrix(torch.zeros(rows, columns).half()))
+
+
+def test_rows_whose_sums_pass_64_bits_are_refused(device: EmulatedDevice) -> None:
+    device.load(random_matrix("paper-3bit", 1, 8184, seed=8))
+    with pytest.raises(ValueError, match="sums over 8196 paper-3bit columns need 65 bits; a result has 64"):
+        device.load(random_matrix("paper-3bit", 1, 8196, seed=8))

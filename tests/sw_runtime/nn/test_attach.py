@@ -1,0 +1,118 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, PreTrainedModel
+
+from golden_models.seedlm.datapath import Matrix
+from hw.parameters import FORMAT_NAMES, EngineParameters
+from sw_runtime.device.emulated import LARGEST_ENGINE, EmulatedDevice
+from sw_runtime.nn.attach import attach, detach, seed_linears
+
+TOKENS = torch.tensor([[1, 5, 9, 2]])
+
+
+class RecordingDevice(EmulatedDevice):
+    """Counts loads, unloads and products; refuses the load numbered ``fails_at``."""
+
+    def __init__(self, parameters: EngineParameters = LARGEST_ENGINE, fails_at: int = 0) -> None:
+        super().__init__(parameters)
+        self.loads = self.unloads = self.products = 0
+        self.fails_at = fails_at
+
+    def load(self, matrix: Matrix) -> int:
+        self.loads += 1
+        if self.loads == self.fails_at:
+            raise OSError("cable pulled")
+        return super().load(matrix)
+
+    def matvec(self, handle: int, activations: Tensor) -> Tensor:
+        self.products += 1
+        return super().matvec(handle, activations)
+
+    def unload(self, handle: int) -> None:
+        self.unloads += 1
+        super().unload(handle)
+
+
+@pytest.fixture
+def model(tiny_model: Callable[..., Path]) -> PreTrainedModel:
+    return AutoModelForCausalLM.from_pretrained(tiny_model())
+
+
+def test_every_compressed_layer_goes_to_the_device(model: PreTrainedModel) -> None:
+    device = RecordingDevice()
+    attach(model, device)
+    model(TOKENS)
+    assert device.loads == device.products == len(seed_linears(model)) == 15
+
+
+def test_on_the_device_the_model_computes_what_it_does_on_the_host(model: PreTrainedModel) -> None:
+    on_host = model(TOKENS).logits
+    attach(model, EmulatedDevice())
+    on_device = model(TOKENS).logits
+    assert not torch.equal(on_device, on_host)
+    assert torch.allclose(on_device, on_host, atol=1e-2 * on_host.abs().max().item())
+
+
+def test_generate_works_on_the_device(model: PreTrainedModel) -> None:
+    device = RecordingDevice()
+    attach(model, device)
+    output = model.generate(TOKENS, max_new_tokens=3, do_sample=False)
+    assert output.shape == (1, 7)
+    assert device.products == 3 * 15
+
+
+def test_detached_the_model_computes_on_the_host_again(model: PreTrainedModel) -> None:
+    on_host = model(TOKENS).logits
+    device = RecordingDevice()
+    attach(model, device)
+    detach(model)
+    assert device.unloads == device.loads
+    assert torch.equal(model(TOKENS).logits, on_host)
+
+
+def test_detaching_what_is_not_attached_does_nothing(model: PreTrainedModel) -> None:
+    detach(model)
+    assert not any(layer.is_attached for layer in seed_linears(model).values())
+
+
+def test_a_missing_format_is_refused_before_anything_is_loaded(model: PreTrainedModel) -> None:
+    device = RecordingDevice(EngineParameters(("scaled-4bit", "scaled-3bit", "paper-4bit", "scaled-2bit")))
+    with pytest.raises(
+        ValueError,
+        match=r"model.layers.1.mlp.down_proj is stored as paper-3bit, which the emulated device does not take",
+    ):
+        attach(model, device)
+    assert device.loads == 0
+
+
+def test_a_layer_too_large_is_refused_before_anything_is_loaded(model: PreTrainedModel) -> None:
+    device = RecordingDevice(EngineParameters(FORMAT_NAMES, maximum_rows=110))
+    with pytest.raises(
+        ValueError, match=r"lm_head \[120, 64\] is larger than the emulated device's maximum \[110, 4096\]"
+    ):
+        attach(model, device)
+    assert device.loads == 0
+
+
+def test_a_failure_midway_leaves_nothing_attached(model: PreTrainedModel) -> None:
+    device = RecordingDevice(fails_at=4)
+    with pytest.raises(OSError, match="cable pulled"):
+        attach(model, device)
+    assert device.unloads == 3
+    assert not any(layer.is_attached for layer in seed_linears(model).values())
+
+
+def test_attaching_twice_is_refused_and_changes_nothing(model: PreTrainedModel) -> None:
+    attach(model, EmulatedDevice())
+    with pytest.raises(ValueError, match="q_proj is attached to a device already; detach the model first"):
+        attach(model, EmulatedDevice())
+    assert all(layer.is_attached for layer in seed_linears(model).values())
+
+
+def test_a_model_without_compressed_layers_is_refused() -> None:
+    with pytest.raises(ValueError, match="Linear has no compressed layers; load a folder that"):
+        attach(nn.Linear(2, 2), EmulatedDevice())

@@ -1,0 +1,106 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from sw_runtime.nn.folder import CompressedLayer, compressed_config, describe, verify
+
+DOWN_PROJ = "model.layers.1.mlp.down_proj"
+
+
+@pytest.fixture
+def folder(tiny_model: Callable[..., Path]) -> Path:
+    return tiny_model()
+
+
+def change_tensor(folder: Path, name: str, change: Callable[[Tensor], None]) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors[name])
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+
+
+def test_describe_lists_layers_with_format_shape_and_bytes(folder: Path) -> None:
+    layers = {layer.name: layer for layer in describe(folder).layers}
+    assert len(layers) == 15
+    paper_row = -(-9 * 36 // 8)  # 100 weights are 9 blocks of 12, 36 bits each
+    assert layers[DOWN_PROJ] == CompressedLayer(DOWN_PROJ, "paper-3bit", 64, 100, 64 * paper_row + 4)
+    up_proj = layers["model.layers.0.mlp.up_proj"]
+    assert up_proj == CompressedLayer("model.layers.0.mlp.up_proj", "scaled-4bit", 100, 64, 100 * (32 + 2))
+    assert up_proj.bits_per_weight == 4 + 16 / 64
+
+
+def test_describe_adds_up(folder: Path) -> None:
+    contents = describe(folder)
+    assert contents.weights == sum(layer.rows * layer.columns for layer in contents.layers)
+    assert contents.dense_bytes == 2 * contents.weights
+    assert contents.layer_bytes + contents.other_bytes == (folder / "model.safetensors").stat().st_size
+    assert contents.bits_per_weight == 8 * contents.layer_bytes / contents.weights
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_a_sound_folder_passes(shards: int, tiny_model: Callable[..., Path]) -> None:
+    folder = tiny_model(shards=shards)
+    assert verify(folder) == describe(folder)
+
+
+def test_seed_0_is_found(folder: Path) -> None:
+    change_tensor(folder, f"{DOWN_PROJ}.weight", lambda weight: weight[3, :2].zero_())
+    with pytest.raises(ValueError, match=rf"tensor {DOWN_PROJ}.weight in .*safetensors: block 0 of row 3 has seed 0"):
+        verify(folder)
+
+
+def test_padding_that_is_not_zero_is_found(folder: Path) -> None:
+    change_tensor(folder, f"{DOWN_PROJ}.weight", lambda weight: weight[7, -1].bitwise_or_(0x80))
+    with pytest.raises(ValueError, match="padding bits of row 7 are not zero; the file is damaged"):
+        verify(folder)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
+def test_a_scale_that_is_none_is_found(value: float, folder: Path) -> None:
+    change_tensor(folder, "lm_head.weight_scale", lambda scale: scale[2:3].fill_(value))
+    with pytest.raises(
+        ValueError, match=f"lm_head.weight_scale in .*: scale 2 is {value}, not a finite number from 0 up"
+    ):
+        verify(folder)
+
+
+def test_a_missing_tensor_is_found(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["lm_head.weight_scale"]
+    save_file(tensors, folder / "model.safetensors")
+    with pytest.raises(ValueError, match=r"tensor lm_head.weight_scale is missing from"):
+        verify(folder)
+
+
+def test_no_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"nowhere is not a folder; name one that `seedloom compress` wrote"):
+        compressed_config(tmp_path / "nowhere")
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"has no config\.json; name a folder that `seedloom compress` wrote"):
+        compressed_config(tmp_path)
+
+
+def test_a_folder_without_weights_is_refused(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match=r"has no model\.safetensors; copy the folder again"):
+        describe(folder)
+
+
+@pytest.mark.parametrize("quantization", [None, {"quant_method": "gptq"}])
+def test_a_model_that_is_not_compressed_is_refused(quantization: dict[str, str] | None, folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text()) | {"quantization_config": quantization}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"is not compressed; run `seedloom compress .* OUTPUT` first"):
+        describe(folder)
+
+
+def test_an_unknown_architecture_is_refused(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text()) | {"architectures": ["Abacus"]}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="names the architecture Abacus, which transformers does not have"):
+        describe(folder)

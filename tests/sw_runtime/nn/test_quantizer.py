@@ -1,0 +1,129 @@
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModel, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+
+from golden_models.seedlm.codec import decode
+from sw_runtime.nn import quantizer
+from sw_runtime.nn.attach import seed_linears
+from sw_runtime.nn.quantizer import SeedLMConfig
+
+TOKENS = torch.tensor([[1, 5, 9, 2]])
+
+
+@pytest.fixture
+def folder(tiny_model: Callable[..., Path]) -> Path:
+    return tiny_model()
+
+
+def dense_twin(folder: Path, dtype: torch.dtype) -> LlamaForCausalLM:
+    """The same model with decoded weights in ordinary linear layers."""
+    compressed = AutoModelForCausalLM.from_pretrained(folder)
+    config = LlamaConfig.from_pretrained(folder)
+    del config.quantization_config
+    twin = LlamaForCausalLM(config)
+    weights = {f"{name}.weight": decode(layer.encoded_matrix()) for name, layer in seed_linears(compressed).items()}
+    twin.load_state_dict(
+        {name: tensor for name, tensor in compressed.state_dict().items() if not name.endswith("_scale")} | weights
+    )
+    twin.save_pretrained(folder / "dense")
+    return LlamaForCausalLM.from_pretrained(folder / "dense", dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("options", [{}, {"attention_bias": True}, {"shards": 3}])
+def test_a_loaded_folder_computes_what_its_decoded_weights_do(
+    options: dict[str, bool], dtype: torch.dtype, tiny_model: Callable[..., Path]
+) -> None:
+    folder = tiny_model(**options)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+    assert model.dtype == dtype
+    assert torch.equal(model(TOKENS).logits, dense_twin(folder, dtype)(TOKENS).logits)
+
+
+@pytest.mark.parametrize("dtype", [None, torch.bfloat16, torch.float16])
+def test_words_and_scales_are_loaded_bit_by_bit_whatever_the_dtype(folder: Path, dtype: torch.dtype | None) -> None:
+    options = {} if dtype is None else {"dtype": dtype}
+    loaded = AutoModelForCausalLM.from_pretrained(folder, **options).state_dict()
+    for name, tensor in load_file(folder / "model.safetensors").items():
+        if name.endswith("_scale") or tensor.dtype == torch.uint8:
+            assert loaded[name].dtype == tensor.dtype
+            assert torch.equal(loaded[name], tensor)
+
+
+def test_saved_and_loaded_again_every_byte_is_the_same(folder: Path, tmp_path: Path) -> None:
+    AutoModelForCausalLM.from_pretrained(folder).save_pretrained(tmp_path / "saved")
+    before, after = (load_file(path / "model.safetensors") for path in (folder, tmp_path / "saved"))
+    assert before.keys() == after.keys()
+    for name, tensor in before.items():
+        assert tensor.dtype == after[name].dtype
+        assert torch.equal(tensor, after[name])
+    AutoModelForCausalLM.from_pretrained(tmp_path / "saved").save_pretrained(tmp_path / "again")
+    first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("saved", "again"))
+    assert first == second
+
+
+def test_saving_keeps_the_quantization_config_with_whatever_else_it_says(folder: Path, tmp_path: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"]["calibration"] = "book.txt"
+    (folder / "config.json").write_text(json.dumps(config))
+    AutoModelForCausalLM.from_pretrained(folder).save_pretrained(tmp_path / "saved")
+    saved = json.loads((tmp_path / "saved" / "config.json").read_text())
+    assert saved["quantization_config"] == config["quantization_config"]
+
+
+def test_the_body_alone_can_be_loaded(folder: Path) -> None:
+    whole, body = AutoModelForCausalLM.from_pretrained(folder), AutoModel.from_pretrained(folder)
+    assert len(seed_linears(body)) == 14
+    assert torch.equal(body(TOKENS).last_hidden_state, whole.model(TOKENS).last_hidden_state)
+
+
+def test_without_the_package_loading_fails_loudly(folder: Path) -> None:
+    load = f"from transformers import AutoModelForCausalLM as Model; Model.from_pretrained({str(folder)!r})"
+    run = subprocess.run([sys.executable, "-c", load], capture_output=True, text=True, check=False)
+    assert run.returncode != 0
+    assert "size mismatch" in run.stderr or "mismatched sizes" in run.stderr
+
+
+def test_executing_the_module_again_is_harmless() -> None:
+    importlib.reload(quantizer)
+
+
+def test_the_model_cannot_be_trained(folder: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    assert not model.hf_quantizer.is_trainable
+    assert not any(True for layer in seed_linears(model).values() for _ in layer.parameters())
+
+
+def test_compressing_while_loading_is_refused(tmp_path: Path) -> None:
+    config = LlamaConfig(hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1, vocab_size=8)
+    LlamaForCausalLM(config).save_pretrained(tmp_path)
+    wanted = quantizer.SeedLMConfig("scaled-4bit", {"lm_head": "scaled-4bit"})
+    with pytest.raises(ValueError, match="transformers cannot compress while it loads; run `seedloom compress` first"):
+        AutoModelForCausalLM.from_pretrained(tmp_path, quantization_config=wanted)
+
+
+def test_loading_from_a_state_dict_is_refused(folder: Path) -> None:
+    config = LlamaConfig.from_pretrained(folder)
+    with pytest.raises(ValueError, match="loaded from its folder, not from a state_dict"):
+        LlamaForCausalLM.from_pretrained(None, config=config, state_dict=load_file(folder / "model.safetensors"))
+
+
+def test_unknown_formats_are_refused() -> None:
+    known = "known: paper-4bit, paper-3bit, scaled-4bit"
+    with pytest.raises(ValueError, match=f"gives format the unknown format 'int4'; {known}"):
+        SeedLMConfig("int4", {"lm_head": "scaled-4bit"})
+    with pytest.raises(ValueError, match=f"gives lm_head the unknown format 'int4'; {known}"):
+        SeedLMConfig("scaled-4bit", {"lm_head": "int4"})
+
+
+def test_a_config_without_layers_is_refused() -> None:
+    with pytest.raises(ValueError, match="quantization_config lists no modules; compress the model again"):
+        SeedLMConfig("scaled-4bit", {})

@@ -1,0 +1,66 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from golden_models.seedlm import codec
+from golden_models.seedlm.block_format import PRESETS
+from golden_models.seedlm.codec import EncodedMatrix
+from sw_runtime import decode as fast
+from tests.sw_runtime.device.matrices import random_matrix
+
+
+def matrix_of_random_words(name: str, rows: int, columns: int) -> EncodedMatrix:
+    matrix = random_matrix(name, rows, columns)
+    assert isinstance(matrix, EncodedMatrix)
+    return replace(matrix, scales=torch.rand(matrix.scales.shape, generator=torch.Generator().manual_seed(0)))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("columns", [1, 96, 101])
+def test_integer_weights_equal_the_golden_codec(name: str, columns: int) -> None:
+    matrix = matrix_of_random_words(name, 5, columns)
+    assert torch.equal(fast.integer_weights(matrix).long(), codec.integer_weights(matrix))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_seed_with_extreme_coefficients_equals_the_golden_codec(name: str) -> None:
+    block_format = PRESETS[name]
+    seeds = torch.arange(1, block_format.seeds + 1)
+    low, high = block_format.coefficient_limits
+    for coefficient in (low, high):
+        word = block_format.pack(1, block_format.exponent_limits[1], (coefficient,) * block_format.latent_dim) - 1
+        words = (seeds + word).view(1, -1)
+        columns = words.numel() * block_format.block_size
+        matrix = EncodedMatrix(block_format, words, torch.ones(1), columns)
+        weights = fast.integer_weights(matrix)
+        assert torch.equal(weights.long(), codec.integer_weights(matrix))
+        assert weights.long().abs().max() <= block_format.maximum_weight
+
+
+def test_a_matrix_of_many_chunks_equals_the_golden_codec(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast, "CHUNK_BLOCKS", 24)
+    matrix = matrix_of_random_words("scaled-4bit", 7, 80)
+    assert torch.equal(fast.integer_weights(matrix).long(), codec.integer_weights(matrix))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_decode_equals_the_golden_codec_in_every_dtype(name: str, dtype: torch.dtype) -> None:
+    matrix = matrix_of_random_words(name, 4, 50)
+    assert torch.equal(fast.decode(matrix, dtype), codec.decode(matrix).to(dtype))
+
+
+@pytest.mark.parametrize(
+    ("maximum", "dtype"),
+    [
+        (127, torch.int8),
+        (128, torch.int16),
+        (32767, torch.int16),
+        (32768, torch.int32),
+        (2**31 - 1, torch.int32),
+        (2**31, torch.int64),
+    ],
+)
+def test_integer_dtype_is_the_narrowest_that_holds_both_signs(maximum: int, dtype: torch.dtype) -> None:
+    assert fast.integer_dtype(maximum) is dtype

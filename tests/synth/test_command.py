@@ -1,0 +1,96 @@
+"""``python -m synth``."""
+
+import json
+from pathlib import Path
+
+import pytest
+from amaranth.lib import wiring
+from typer.testing import CliRunner
+
+from synth import __main__ as command
+from synth.designs import DESIGNS, Design
+from synth.flow import SEEDS, Flow, netlist
+from synth.reports import Ecp5Area, Placement, Xc7Area
+from synth.tables import BEGIN, END
+
+DOCUMENT = f"before\n{BEGIN}\n{END}\nafter\n"
+
+
+class ToolsAtHand(Flow):
+    """Elaborates and answers at once; the tools themselves are tested beside ``flow``."""
+
+    def ecp5(self, component: wiring.Component) -> Ecp5Area:
+        netlist(component)
+        return Ecp5Area(lut4=591, carry=219, registers=643, multipliers=8, memories=0)
+
+    def xc7(self, component: wiring.Component) -> Xc7Area:
+        netlist(component)
+        return Xc7Area(luts=708, logic_cells=431, registers=295, multipliers=8, memories=0)
+
+    def place(self, component: wiring.Component, seed: int) -> Placement:
+        netlist(component)
+        return Placement(140.0 - seed, 1232, ("a", "b"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "Flow", ToolsAtHand)
+    lane = DESIGNS["scaled-4bit lane"]
+    engine = Design("an engine", lane.build, lanes=16, ecp5=False)
+    monkeypatch.setattr(command, "DESIGNS", {lane.name: lane, engine.name: engine})
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "hardware.md").write_text(DOCUMENT)
+    return tmp_path
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(command.app, arguments)
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_a_whole_run_prints_the_tables_and_writes_them_into_the_document(folder: Path) -> None:
+    status, output, progress = run()
+    assert status == 0
+    assert f"| scaled-4bit lane | 591 | 219 | 643 | 8 | 0 | {140 - max(SEEDS)}.0 |" in output
+    assert output.count("| an engine |") == output.count("| an engine | 431 | 708 | 295 | 8 | 0 |") == 1
+    assert (folder / "docs" / "hardware.md").read_text() == f"before\n{BEGIN}\n{output.strip()}\n{END}\nafter\n"
+    assert f"{3 + len(SEEDS)}/{3 + len(SEEDS)}" in progress
+
+
+def test_a_named_design_is_printed_and_leaves_the_document_alone(folder: Path) -> None:
+    status, output, _ = run("an engine")
+    assert status == 0
+    assert "scaled-4bit lane" not in output
+    assert (folder / "docs" / "hardware.md").read_text() == DOCUMENT
+
+
+def test_json(folder: Path) -> None:
+    status, output, _ = run("--json", "scaled-4bit lane")
+    assert status == 0
+    (found,) = json.loads(output)
+    assert found["design"] == "scaled-4bit lane"
+    assert found["megahertz"] == 140 - max(SEEDS)
+    assert found["ecp5"]["multipliers"] == 8
+    assert found["xc7"]["logic_cells"] == 431
+    assert len(found["placements"]) == len(SEEDS)
+
+
+def test_an_unknown_design_is_refused_with_the_known_ones(folder: Path) -> None:
+    status, _, error = run("a lan")
+    assert status == 2
+    assert "unknown design 'a lan'" in error
+    assert "'an engine'" in error
+
+
+def test_a_document_without_markers_is_named(folder: Path) -> None:
+    (folder / "docs" / "hardware.md").write_text("no markers")
+    status, _, error = run()
+    assert status == 2
+    assert "lacks the markers" in error
+
+
+def test_every_design_can_be_built() -> None:
+    for name, design in DESIGNS.items():
+        assert design.name == name
+        assert "module \\top" in netlist(design.build())

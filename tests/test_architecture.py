@@ -1,0 +1,13 @@
+"""What each room may know, where the import linter cannot see it."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize("module", ["golden_models.seedlm.block_format", "hw", "hw.engine", "hw.parameters", "synth"])
+def test_hardware_needs_no_torch(module: str) -> None:
+    code = f"import sys, {module}; print([name for name in ('torch', 'transformers') if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
