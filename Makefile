@@ -1,6 +1,5 @@
 # Every target sets up what it needs; `make` alone lists them.
 # A Python other than python3: make setup PYTHON=python3.12
-# On Linux, PyPI's torch brings gigabytes of CUDA. Without a GPU: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make setup
 
 PYTHON ?= python3
 TESTS ?= tests
@@ -21,7 +20,7 @@ help:
 	@echo 'make setup   virtual environment .venv with everything pinned (once, a few minutes)'
 	@echo 'make demo    compress a small language model, run it on the simulated accelerator'
 	@echo 'make test    format, lint, types, import arrows, tests (TESTS=tests/hw for a part)'
-	@echo 'make bench   measure engine, codec and router'
+	@echo 'make bench   the paper'"'"'s experiment: seeds against FP16 on the same memory port'
 	@echo 'make synth   clock, area and multipliers of the lanes and the engine -> docs/hardware.md'
 	@echo 'make clean   remove build outputs and caches; .venv stays'
 
@@ -59,7 +58,7 @@ test: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 $(TESTS)
 
 bench: setup
-	$(BIN)/seedloom bench
+	$(BIN)/seedloom bench engine
 
 synth: setup
 	$(BIN)/python -m synth

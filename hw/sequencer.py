@@ -92,8 +92,8 @@ class Sequencer(wiring.Component):
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.i_command.ready.eq(self.idle)
-                m.d.sync += self.command.eq(self.i_command.payload)
                 with m.If(self.i_command.valid & self.idle):
+                    m.d.sync += self.command.eq(self.i_command.payload)
                     m.next = "ACTIVATIONS"
             with m.State("ACTIVATIONS"):
                 m.d.comb += [self.data_ready.eq(1), self.write.enable.eq(self.data_valid)]

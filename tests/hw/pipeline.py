@@ -37,5 +37,5 @@ async def run_pipeline(
                 handle.value = feed.values[cycle - feed.delay]
         for handle, tap, values in outputs:
             if 0 <= cycle - tap.latency < tap.count:
-                values.append(handle.value.to_unsigned())
+                values.append(int(handle.value))
     return seen

@@ -34,7 +34,7 @@ class Product:
     @property
     def result_beats(self) -> int:
         """Beats that come back."""
-        weight_format = format_of(self.matrix)
+        weight_format = format_of(self.matrix, self.parameters)
         groups = self.parameters.row_groups(weight_format, self.matrix.rows)
         return groups * len(self.activations) * self.parameters.result_beats(weight_format)
 
@@ -43,7 +43,7 @@ class Product:
         octets = b"".join(beat.to_bytes(8 * self.parameters.results_per_beat, "little") for beat in beats)
         array = np.frombuffer(octets, dtype=np.uint8).reshape(len(beats), -1)
         vectors = len(self.activations)
-        return results_from_beats(array, format_of(self.matrix), self.parameters, self.matrix.rows, vectors)
+        return results_from_beats(array, format_of(self.matrix, self.parameters), self.parameters, self.matrix.rows, vectors)
 
     @property
     def expected(self) -> Tensor:
@@ -53,7 +53,7 @@ class Product:
 
 def make_product(parameters: EngineParameters, matrix: Matrix, activations: Tensor) -> Product:
     """Lay a product out for an engine; activations are int64 [vectors, columns]."""
-    weight_format = format_of(matrix)
+    weight_format = format_of(matrix, parameters)
     command = command_layout(parameters).const(
         {
             "format": parameters.weight_formats.index(weight_format),

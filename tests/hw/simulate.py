@@ -41,8 +41,8 @@ def run_bench(component: wiring.Component, bench: str, folder: Path, subject: st
 
     Raises
     ------
-    RuntimeError
-        If the build or one of the tests fails.
+    SystemExit
+        If the build or one of the tests fails, as cocotb's runner has it.
     """
     run_verilog(convert(component, TOP), bench, folder, subject)
 

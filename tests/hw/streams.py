@@ -50,7 +50,6 @@ class Stream:
         self.valid: LogicObject = getattr(dut, f"{name}__valid")
         self.ready: LogicObject = getattr(dut, f"{name}__ready")
         self.payload: LogicArrayObject = getattr(dut, f"{name}__payload")
-        self.valid.value = 0 if name.startswith("i_") else self.valid.value
         self.width = len(self.payload)
 
 
@@ -71,6 +70,7 @@ class Source:
         self._stream, self._pattern, self._random = stream, pattern, random
         self.cycles: list[int] = []
         self._cycle = 0
+        stream.valid.value = 0
 
     async def send(self, payloads: Sequence[int]) -> None:
         """Hand over all payloads; ``cycles`` keeps when each was taken, counted from the first call."""
@@ -113,6 +113,7 @@ class Sink:
         self._pending: int | None = None
         self.cycles: list[int] = []
         self._cycle = 0
+        stream.ready.value = 0
 
     async def receive(self, count: int) -> list[int]:
         """Take ``count`` payloads; ``cycles`` keeps when."""
@@ -126,7 +127,7 @@ class Sink:
             await ReadOnly()
             self._check_rules()
             if ready and stream.valid.value:
-                payloads.append(stream.payload.value.to_unsigned())
+                payloads.append(int(stream.payload.value))
                 self.cycles.append(self._cycle)
                 self._pending = None
         await FallingEdge(stream.clock)
@@ -153,5 +154,5 @@ class Sink:
         valid = bool(stream.valid.value)
         if self._pending is not None:
             assert valid, f"{stream.name}: valid fell before the transfer"
-            assert stream.payload.value.to_unsigned() == self._pending, f"{stream.name}: the payload changed"
-        self._pending = stream.payload.value.to_unsigned() if valid else None
+            assert int(stream.payload.value) == self._pending, f"{stream.name}: the payload changed"
+        self._pending = int(stream.payload.value) if valid else None

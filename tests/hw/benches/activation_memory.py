@@ -97,5 +97,5 @@ async def a_beat_is_readable_in_the_cycle_after_it_was_written(dut: HierarchyObj
         await write(dut, name, ENGINES[name].weight_formats[0], activations, vector=1)
         for _ in range(ActivationMemory.LATENCY):  # the read of this cycle and the one that follows it
             await FallingEdge(dut.clk)
-        fields = to_fields([getattr(dut, f"{name}__activations").value.to_unsigned()], BATCH * 12, 16)
+        fields = to_fields([int(getattr(dut, f"{name}__activations").value)], BATCH * 12, 16)
         assert fields[0, 12:20].tolist() == activations[0].tolist()

@@ -62,18 +62,18 @@ def expected_beats(parameters: EngineParameters, command: Command) -> list[tuple
 
 def port(dut: HierarchyObject, name: str) -> int:
     """Value of an output; 0 where it has no bits."""
-    return getattr(dut, name).value.to_unsigned() if hasattr(dut, name) else 0
+    return int(getattr(dut, name).value) if hasattr(dut, name) else 0
 
 
 def taken_beat(dut: HierarchyObject) -> tuple[str, int, int, int] | None:
     """What the sequencer says of the beat it takes in this cycle."""
-    taken = bool(dut.data_valid.value) and bool(dut.data_ready.value)
-    writes, weights = bool(dut.write__enable.value), bool(dut.weights_valid.value)
+    taken = bool(dut.dut__data_valid.value) and bool(dut.dut__data_ready.value)
+    writes, weights = bool(dut.dut__write__enable.value), bool(dut.dut__weights_valid.value)
     assert writes + weights == taken, "every beat taken is of exactly one kind, and nothing else is announced"
     if writes:
-        return "write", port(dut, "write__vector"), port(dut, "write__address"), port(dut, "write__beat")
+        return "write", port(dut, "dut__write__vector"), port(dut, "dut__write__address"), port(dut, "dut__write__beat")
     if weights:
-        return "weights", port(dut, "read__address"), port(dut, "read__block"), int(dut.weights_last.value)
+        return "weights", port(dut, "dut__read__address"), port(dut, "dut__read__block"), int(dut.dut__weights_last.value)
     return None
 
 
@@ -83,17 +83,17 @@ async def beats_come_in_order_whatever_stalls(dut: HierarchyObject) -> None:
     commands = random_commands(parameters, random, 12)
     expected = [beat for command in commands for beat in expected_beats(parameters, command)]
     await start(dut)
-    source = Source(Stream(dut, "i_command"), PATTERNS["half"], random)
+    source = Source(Stream(dut, "dut__i_command"), PATTERNS["half"], random)
     sending = cocotb.start_soon(source.send([payload(parameters, command) for command in commands]))
     seen: list[tuple[str, int, int, int]] = []
     offered = False
     while len(seen) < len(expected):
         await FallingEdge(dut.clk)
         offered = offered or random.random() < 0.7
-        dut.data_valid.value = int(offered)
+        dut.dut__data_valid.value = int(offered)
         slot_free = random.random() < 0.5
-        dut.slot_free.value = int(slot_free)
-        dut.idle.value = int(random.random() < 0.5)
+        dut.dut__slot_free.value = int(slot_free)
+        dut.dut__idle.value = int(random.random() < 0.5)
         await ReadOnly()
         beat = taken_beat(dut)
         if beat:
@@ -109,16 +109,16 @@ async def beats_are_taken_every_cycle_when_nothing_stalls(dut: HierarchyObject) 
     parameters = ENGINES[os.environ["SUBJECT"]]
     command = (1, 4, 5, 2)
     await start(dut)
-    source = Source(Stream(dut, "i_command"), PATTERNS["always"], Random(8))
-    dut.idle.value, dut.slot_free.value, dut.data_valid.value = 1, 1, 0
+    source = Source(Stream(dut, "dut__i_command"), PATTERNS["always"], Random(8))
+    dut.dut__idle.value, dut.dut__slot_free.value, dut.dut__data_valid.value = 1, 1, 0
     await source.send([payload(parameters, command)])
-    dut.data_valid.value = 1
+    dut.dut__data_valid.value = 1
     for beat in expected_beats(parameters, command):
         await ReadOnly()
         assert taken_beat(dut) == beat
         await FallingEdge(dut.clk)
     await ReadOnly()
-    assert not dut.data_ready.value, "a beat more was taken than the command has"
+    assert not dut.dut__data_ready.value, "a beat more was taken than the command has"
 
 
 @cocotb.test()
@@ -126,36 +126,36 @@ async def the_next_command_waits_until_all_results_have_left(dut: HierarchyObjec
     parameters = ENGINES[os.environ["SUBJECT"]]
     first, second = (0, 2, 1, 1), (1, 1, 3, 2)
     await start(dut)
-    stream = Stream(dut, "i_command")
-    dut.idle.value, dut.slot_free.value, dut.data_valid.value = 1, 1, 1
+    stream = Stream(dut, "dut__i_command")
+    dut.dut__idle.value, dut.dut__slot_free.value, dut.dut__data_valid.value = 1, 1, 1
     await Source(stream, PATTERNS["always"], Random(9)).send([payload(parameters, first)])
     stream.valid.value, stream.payload.value = 1, payload(parameters, second)
-    dut.idle.value = 0
+    dut.dut__idle.value = 0
     for _ in range(40):
         await ReadOnly()
         assert not stream.ready.value
-        assert dut.command.value.to_unsigned() == payload(parameters, first), "results under way need their command"
+        assert int(dut.dut__command.value) == payload(parameters, first), "results under way need their command"
         await FallingEdge(dut.clk)
-    dut.idle.value = 1
+    dut.dut__idle.value = 1
     await ReadOnly()
     assert stream.ready.value
     await FallingEdge(dut.clk)
-    assert dut.command.value.to_unsigned() == payload(parameters, second)
+    assert int(dut.dut__command.value) == payload(parameters, second)
 
 
 @cocotb.test()
 async def ready_does_not_depend_on_valid(dut: HierarchyObject) -> None:
     parameters, random = ENGINES[os.environ["SUBJECT"]], Random(10)
     await start(dut)
-    source = Source(Stream(dut, "i_command"), PATTERNS["always"], random)
-    dut.idle.value, dut.data_valid.value = 1, 0
+    source = Source(Stream(dut, "dut__i_command"), PATTERNS["always"], random)
+    dut.dut__idle.value, dut.dut__data_valid.value = 1, 0
     await source.send([payload(parameters, (1, 4, 3, 2))])
     for _ in range(60):
-        dut.slot_free.value = random.randrange(2)
+        dut.dut__slot_free.value = random.randrange(2)
         ready = []
         for valid in (0, 1):
-            dut.data_valid.value = valid
+            dut.dut__data_valid.value = valid
             await Timer(1, unit="ns")
-            ready.append(bool(dut.data_ready.value))
+            ready.append(bool(dut.dut__data_ready.value))
         assert ready[0] == ready[1]
         await FallingEdge(dut.clk)
