@@ -1,14 +1,17 @@
 """From a real checkpoint to tokens: compress, load with transformers, generate on both devices."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from typer.testing import CliRunner
 
 import seedloom
 from hw.parameters import EngineParameters
+from seedloom.cli import app
 from sw_runtime.compress.packaged_models import smollm2_folder
 
 PROMPT = "Once upon a time, there was a little robot who"
@@ -43,3 +46,21 @@ def test_simulated_and_emulated_devices_generate_the_same_tokens_from_the_same_l
     assert torch.equal(logits, emulated_logits)
     assert counters == emulated_counters
     assert counters.cycles > 0
+
+
+def test_the_demonstration_measures_tokens_against_fp16(compressed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seedloom.demo.compressed_model", lambda _: compressed)
+    result = CliRunner().invoke(app, ["demo", "--tokens", "3", "--prompt", PROMPT, "--json"])
+    assert result.exit_code == 0, result.output
+    measured = json.loads(result.stdout)
+    assert measured["tokens_equal_emulated"] is True
+    assert len(measured["tokens"]) == 3
+    assert measured["text"].startswith(PROMPT)
+    assert len(measured["text"]) > len(PROMPT)
+    # the linears of two layers: 128 weights a beat as seeds, 32 as FP16
+    weights = 2 * (2 * 576 * 576 + 2 * 192 * 576 + 3 * 576 * 1536)
+    assert measured["bytes_per_token"] == pytest.approx(weights / 2, rel=0.03)
+    assert measured["baseline_bytes_per_token"] == pytest.approx(weights * 2, rel=0.03)
+    assert measured["speedup"] == pytest.approx(measured["baseline_cycles_per_token"] / measured["cycles_per_token"])
+    assert 3.8 < measured["speedup"] < 4
+    assert 0.9 < measured["port_busy"] < 1

@@ -1,0 +1,41 @@
+"""``seedloom bench engine``: the paper's experiment in one command."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from seedloom.cli import app
+
+
+def test_seeds_are_measured_against_fp16_and_checked_bit_for_bit() -> None:
+    result = CliRunner().invoke(app, ["bench", "engine", "--rows", "64", "--cols", "512", "--json"])
+    assert result.exit_code == 0, result.output
+    measured = json.loads(result.stdout)
+    assert measured["exact"] is True
+    # 4 row groups of 64 column blocks against 16 groups of 64, 16 beats of activations each
+    assert measured["cycles"] == 16 + 4 * 64 + 13
+    assert measured["baseline_cycles"] == 16 + 16 * 64 + 13
+    assert measured["port_busy"] == pytest.approx((16 + 4 * 64) / measured["cycles"])
+    assert measured["speedup"] == pytest.approx(measured["baseline_cycles"] / measured["cycles"])
+    assert measured["sim_cycles_per_second"] > 0
+    assert (measured["lanes"], measured["port_bytes"], measured["format"]) == (16, 64, "scaled-4bit")
+
+
+def test_the_table_says_what_was_compared() -> None:
+    result = CliRunner().invoke(app, ["bench", "engine", "--rows", "16", "--cols", "64"])
+    assert "scaled-4bit, 16 x 64, 16 lanes, 64 bytes a cycle" in result.stdout
+    assert "results equal the golden datapath's: yes" in result.stdout
+
+
+def test_a_port_too_narrow_for_a_word_is_refused() -> None:
+    result = CliRunner().invoke(app, ["bench", "engine", "--format", "paper-3bit", "--port-bytes", "4"])
+    assert result.exit_code == 1
+    assert "port_bytes=4 cannot carry a 36-bit word of paper-3bit; it takes 5 or more" in result.stderr
+
+
+def test_an_unknown_format_is_refused() -> None:
+    result = CliRunner().invoke(app, ["bench", "engine", "--format", "int4"])
+    assert result.exit_code == 1
+    assert "int4" in result.stderr
+    assert "scaled-4bit" in result.stderr
