@@ -10,6 +10,7 @@ from torch import Tensor
 from golden_models.seedlm.block_format import BlockFormat
 from golden_models.seedlm.codec import EncodedMatrix
 from golden_models.seedlm.datapath import Fp16Matrix, Matrix, matvec
+from golden_models.seedlm.lfsr import all_entry_matrices
 from hw.parameters import EngineParameters
 from hw.sequencer import command_layout
 from sw_runtime.device.layout import Beats, activation_beats, format_of, results_from_beats, weight_beats
@@ -43,7 +44,9 @@ class Product:
         octets = b"".join(beat.to_bytes(8 * self.parameters.results_per_beat, "little") for beat in beats)
         array = np.frombuffer(octets, dtype=np.uint8).reshape(len(beats), -1)
         vectors = len(self.activations)
-        return results_from_beats(array, format_of(self.matrix, self.parameters), self.parameters, self.matrix.rows, vectors)
+        return results_from_beats(
+            array, format_of(self.matrix, self.parameters), self.parameters, self.matrix.rows, vectors
+        )
 
     @property
     def expected(self) -> Tensor:
@@ -93,6 +96,23 @@ def random_products(parameters: EngineParameters, shapes: Sequence[tuple[str, in
     for name, rows, columns, vectors in shapes:
         matrix = random_matrix(parameters, name, rows, columns)
         yield make_product(parameters, matrix, random_activations(vectors, columns, parameters.activation_bits))
+
+
+def heaviest_word(block_format: BlockFormat) -> int:
+    """The word whose weights' magnitudes sum to the most: greatest shift, coefficients at a limit."""
+    low, high = block_format.coefficient_limits
+    multipliers = torch.tensor([2 * q + 1 if block_format.odd_coefficients else q for q in (low, high)])
+    choices = torch.cartesian_prod(*[torch.arange(2)] * block_format.latent_dim)
+    weights = all_entry_matrices(block_format) @ multipliers[choices].T
+    seed, choice = divmod(int(weights.abs().sum(dim=1).argmax()), len(choices))
+    coefficients = tuple((low, high)[index] for index in choices[choice].tolist())
+    return block_format.pack(seed + 1, block_format.exponent_limits[1], coefficients)
+
+
+def heaviest_activations(weights: Tensor, activation_bits: int) -> Tensor:
+    """Activations at the limits that make one row's sum the greatest, and the least."""
+    low, high = -(1 << (activation_bits - 1)), (1 << (activation_bits - 1)) - 1
+    return torch.stack([torch.where(weights < 0, low, high), torch.where(weights < 0, high, low)])
 
 
 def _integers(beats: Beats) -> list[int]:

@@ -21,7 +21,7 @@ def test_totals_leave_exact_in_order_and_complete(tmp_path: Path) -> None:
 def total_of(parameters: EngineParameters, block_sum: int, blocks: int) -> int:
     """What an engine's accumulator makes of the same sum ``blocks`` times."""
     dut = Accumulators(parameters, block_sum.bit_length() + 1)
-    totals = []
+    totals: list[int] = []
 
     async def bench(context: SimulatorContext) -> None:
         context.set(dut.sums[0][0], block_sum)

@@ -39,8 +39,10 @@ class Lanes:
 
     def __init__(self, dut: HierarchyObject, groups: list[torch.Tensor], pattern: Pattern, random: Random) -> None:
         self._dut, self._pattern, self._random = dut, pattern, random
-        blocks = [(vector, index == len(group) - 1) for group in groups
-                  for index, vector in enumerate(to_vectors(group.numpy(), SUM_BITS))]  # fmt: skip
+        blocks = []
+        for group in groups:
+            vectors = to_vectors(group.numpy(), SUM_BITS)
+            blocks += [(vector, index == len(group) - 1) for index, vector in enumerate(vectors)]
         self._waiting = deque(blocks)
         self._inside: deque[tuple[int, bool] | None] = deque([None] * DELAY)
         self.reserved = 0

@@ -6,6 +6,7 @@ import cocotb
 import torch
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge
+from torch import Tensor
 
 from hw.activation_memory import ActivationMemory
 from hw.parameters import EngineParameters, WeightFormat
@@ -40,9 +41,7 @@ def drive(dut: HierarchyObject, port: str, value: int) -> None:
         assert value == 0, port
 
 
-async def write(
-    dut: HierarchyObject, name: str, weight_format: WeightFormat, activations: torch.Tensor, vector: int
-) -> None:
+async def write(dut: HierarchyObject, name: str, weight_format: WeightFormat, activations: Tensor, vector: int) -> None:
     """Write one vector, a beat a cycle; the port is noise afterwards."""
     parameters = ENGINES[name]
     beats_per_word = parameters.beats_per_activation_word(weight_format)
@@ -58,6 +57,19 @@ async def write(
     getattr(dut, f"{name}__data").value = (1 << parameters.port_bits) - 1
 
 
+async def read_all(dut: HierarchyObject, name: str, weight_format: WeightFormat) -> Tensor:
+    """Read every block of all vectors, a block a cycle: int64 [blocks, vectors, C]."""
+    parameters = ENGINES[name]
+    blocks, per_word = weight_format.blocks(COLUMNS), parameters.blocks_per_activation_word(weight_format)
+    feeds = {f"{name}__read__address": Feed([block // per_word for block in range(blocks)])}
+    if hasattr(dut, f"{name}__read__block"):
+        feeds[f"{name}__read__block"] = Feed([block % per_word for block in range(blocks)])
+    seen = await run_pipeline(dut, feeds, {f"{name}__activations": Tap(blocks, ActivationMemory.LATENCY)})
+    size = parameters.maximum_block_size
+    fields = to_fields(seen[f"{name}__activations"], BATCH * size, parameters.activation_bits)
+    return torch.from_numpy(fields).view(blocks, BATCH, size)
+
+
 @cocotb.test()
 async def a_block_is_read_every_cycle_as_it_was_written(dut: HierarchyObject) -> None:
     torch.manual_seed(5)
@@ -68,19 +80,10 @@ async def a_block_is_read_every_cycle_as_it_was_written(dut: HierarchyObject) ->
             activations = random_activations(BATCH, COLUMNS, parameters.activation_bits)
             for vector in range(BATCH):
                 await write(dut, name, weight_format, activations[vector : vector + 1], vector)
-            blocks, per_word = weight_format.blocks(COLUMNS), parameters.blocks_per_activation_word(weight_format)
-            feeds = {f"{name}__read__address": Feed([block // per_word for block in range(blocks)])}
-            if hasattr(dut, f"{name}__read__block"):
-                feeds[f"{name}__read__block"] = Feed([block % per_word for block in range(blocks)])
-            seen = await run_pipeline(
-                dut, feeds, {f"{name}__activations": Tap(blocks, ActivationMemory.LATENCY)}
-            )
-            size = parameters.maximum_block_size
-            fields = to_fields(seen[f"{name}__activations"], BATCH * size, parameters.activation_bits)
-            read = torch.from_numpy(fields).view(blocks, BATCH, size)
-            padded = torch.zeros(BATCH, blocks * weight_format.block_size, dtype=torch.int64)
+            read = await read_all(dut, name, weight_format)
+            padded = torch.zeros(BATCH, len(read) * weight_format.block_size, dtype=torch.int64)
             padded[:, :COLUMNS] = activations
-            expected = padded.view(BATCH, blocks, -1).transpose(0, 1)
+            expected = padded.view(BATCH, len(read), -1).transpose(0, 1)
             assert torch.equal(read[..., : weight_format.block_size], expected), (name, weight_format.name)
             assert not read[..., weight_format.block_size :].any(), "past the block size there is nothing"
 
@@ -95,7 +98,7 @@ async def a_beat_is_readable_in_the_cycle_after_it_was_written(dut: HierarchyObj
     for _ in range(8):
         activations = random_activations(1, 8, 16)
         await write(dut, name, ENGINES[name].weight_formats[0], activations, vector=1)
-        for _ in range(ActivationMemory.LATENCY):  # the read of this cycle and the one that follows it
+        for _ in range(ActivationMemory.LATENCY):  # of the read in this very cycle
             await FallingEdge(dut.clk)
         fields = to_fields([int(getattr(dut, f"{name}__activations").value)], BATCH * 12, 16)
         assert fields[0, 12:20].tolist() == activations[0].tolist()

@@ -39,17 +39,15 @@ def random_commands(parameters: EngineParameters, random: Random, count: int) ->
 def payload(parameters: EngineParameters, command: Command) -> int:
     position, blocks, groups, vectors = command
     fields = {"format": position, "column_blocks": blocks - 1, "row_groups": groups - 1, "vectors": vectors - 1}
-    return command_layout(parameters).const(fields).as_value().value
+    return int(command_layout(parameters).const(fields).as_value().value)
 
 
 def expected_beats(parameters: EngineParameters, command: Command) -> list[tuple[str, int, int, int]]:
     """("write", vector, address, beat) and ("weights", address, block, last) in order."""
     position, blocks, groups, vectors = command
     weight_format = parameters.weight_formats[position]
-    beats, per_word = (
-        parameters.beats_per_activation_word(weight_format),
-        parameters.blocks_per_activation_word(weight_format),
-    )
+    beats = parameters.beats_per_activation_word(weight_format)
+    per_word = parameters.blocks_per_activation_word(weight_format)
     words = -(-blocks // per_word)
     writes = [("write", v, word, beat) for v in range(vectors) for word in range(words) for beat in range(beats)]
     weights = [
@@ -62,7 +60,7 @@ def expected_beats(parameters: EngineParameters, command: Command) -> list[tuple
 
 def port(dut: HierarchyObject, name: str) -> int:
     """Value of an output; 0 where it has no bits."""
-    return int(getattr(dut, name).value) if hasattr(dut, name) else 0
+    return int(getattr(dut, f"dut__{name}").value) if hasattr(dut, f"dut__{name}") else 0
 
 
 def taken_beat(dut: HierarchyObject) -> tuple[str, int, int, int] | None:
@@ -71,9 +69,9 @@ def taken_beat(dut: HierarchyObject) -> tuple[str, int, int, int] | None:
     writes, weights = bool(dut.dut__write__enable.value), bool(dut.dut__weights_valid.value)
     assert writes + weights == taken, "every beat taken is of exactly one kind, and nothing else is announced"
     if writes:
-        return "write", port(dut, "dut__write__vector"), port(dut, "dut__write__address"), port(dut, "dut__write__beat")
+        return "write", port(dut, "write__vector"), port(dut, "write__address"), port(dut, "write__beat")
     if weights:
-        return "weights", port(dut, "dut__read__address"), port(dut, "dut__read__block"), int(dut.dut__weights_last.value)
+        return "weights", port(dut, "read__address"), port(dut, "read__block"), port(dut, "weights_last")
     return None
 
 

@@ -1,0 +1,184 @@
+"""A check that finds nothing wrong with the hardware must find something wrong with each of these changes."""
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import hw
+from golden_models.seedlm.block_format import PRESETS
+from golden_models.seedlm.codec import EncodedMatrix, integer_weights
+from hw.parameters import EngineParameters
+from sw_runtime.device.layout import format_of
+from tests.hw.packed import to_vectors
+from tests.hw.products import Product, heaviest_activations, heaviest_word, make_product, random_products
+
+PARAMETERS = EngineParameters(
+    ("scaled-2bit", "fp16", "paper-4bit"),
+    port_bytes=16,
+    lanes=3,
+    activation_bits=8,
+    batch=2,
+    maximum_columns=40,  # the heaviest row below needs the accumulators' top bit
+    maximum_rows=64,
+)
+SHAPES = (
+    ("scaled-2bit", 4, 40, 2),
+    ("paper-4bit", 4, 40, 2),
+    ("fp16", 3, 40, 2),
+    ("paper-4bit", 18, 8, 1),
+    ("scaled-2bit", 1, 7, 1),
+    ("fp16", 2, 1, 1),
+)
+
+MUTANTS = {
+    "generator: a tap is missing": ("generator.py", "in block_format.taps:", "in block_format.taps[1:]:"),
+    "generator: matrix starts at the seed": ("generator.py", "first = c * P + 1\n", "first = c * P\n"),
+    "generator: tables a bit too narrow": (
+        "generator.py",
+        "signed(signed_bits(P << (self._format.coefficient_bits - 1 + P - 2)))",
+        "signed(signed_bits(P << (self._format.coefficient_bits - 1 + P - 2)) - 1)",
+    ),
+    "generator: constant of odd sums": ("generator.py", "odd_groups * ((1 << b) - 1)", "odd_groups"),
+    "generator: index not inverted under a minus": (
+        "generator.py",
+        "index = signs[:free] ^ minus.replicate(free)",
+        "index = signs[:free]",
+    ),
+    "generator: shift a cycle early": ("generator.py", "range(GENERATOR_LATENCY - 1)", "range(GENERATOR_LATENCY - 2)"),
+    "generator: exponent without bias": ("generator.py", "^ (1 << (exponent_bits - 1))", "^ 0"),
+    "lane: activations without sign": (
+        "lane.py",
+        "product.eq(weight * activation)",
+        "product.eq(weight * activation.as_unsigned())",
+    ),
+    "lane: odd term of the tree": ("lane.py", "else terms[index]", "else terms[0]"),
+    "lane: format": ("lane.py", "Mux(index == position, choice, chosen)", "Mux(index != position, choice, chosen)"),
+    "fp16 lane: subnormal taken for normal": ("fp16_lane.py", "normal = exponent != 0", "normal = Const(1)"),
+    "fp16 lane: exponent bias": ("fp16_lane.py", "exponent - 1, 0", "exponent, 0"),
+    "fp16 lane: sign": ("fp16_lane.py", "Mux(sign, -magnitude, magnitude)", "magnitude"),
+    "fp16 lane: shift a cycle early": (
+        "fp16_lane.py",
+        "places.eq(places_early)",
+        "places.eq(Mux(normal, exponent - 1, 0))",
+    ),
+    "engine: lanes swapped": (
+        "engine.py",
+        "beat[i * block_format.word_bits :]",
+        "beat[(i ^ 1) * block_format.word_bits :]",
+    ),
+    "engine: activations a cycle early": (
+        "engine.py",
+        "range(1 + GENERATOR_LATENCY - ActivationMemory.LATENCY)",
+        "range(GENERATOR_LATENCY - ActivationMemory.LATENCY)",
+    ),
+    "activation memory: block select": (
+        "activation_memory.py",
+        "word[(b * size + c) * bits :]",
+        "word[(b * size + c + 1) * bits :]",
+    ),
+    "activation memory: vector": ("activation_memory.py", "& (self.write.vector == vector)", ""),
+    "sequencer: blocks": (
+        "sequencer.py",
+        "last_block.eq(block == self.command.column_blocks)",
+        "last_block.eq(block + 1 == self.command.column_blocks)",
+    ),
+    "sequencer: row groups": (
+        "sequencer.py",
+        "m.If(group == self.command.row_groups)",
+        "m.If(group + 1 == self.command.row_groups)",
+    ),
+    "sequencer: words": ("sequencer.py", "block + blocks_per_word >", "block + blocks_per_word >="),
+    "sequencer: next command too early": (
+        "sequencer.py",
+        "m.If(self.i_command.valid & self.idle)",
+        "m.If(self.i_command.valid)",
+    ),
+    "sequencer: slots ignored": ("sequencer.py", "self.slot_free | ~last_block", "1"),
+    "accumulators: not cleared": ("accumulators.py", "accumulator.eq(0)", "accumulator.eq(total)"),
+    "accumulators: a bit too narrow": (
+        "accumulators.py",
+        "bits = self._parameters.accumulator_bits\n        totals",
+        "bits = self._parameters.accumulator_bits - 1\n        totals",
+    ),
+    "accumulators: slots never given back": ("accumulators.py", "used + self.reserve - leaving", "used + self.reserve"),
+    "accumulators: a slot too many": ("accumulators.py", "used != RESULT_SLOTS)", "used != RESULT_SLOTS + 1)"),
+    "accumulators: beats of another format": ("accumulators.py", "last_beats[self.format]", "last_beats[0]"),
+}
+"""File, text and what takes its place."""
+
+
+def heaviest_product() -> Product:
+    """A row whose sum needs the top bit of the accumulators."""
+    preset, columns = PRESETS["paper-4bit"], PARAMETERS.maximum_columns
+    words = torch.full((1, preset.blocks(columns)), heaviest_word(preset))
+    matrix = EncodedMatrix(preset, words, torch.ones(1), columns)
+    return make_product(PARAMETERS, matrix, heaviest_activations(integer_weights(matrix)[0], 8))
+
+
+def expected_beats(product: Product) -> tuple[list[int], list[int]]:
+    """What must come back, and which of its bits mean anything: rows past the last and padding do not."""
+    weight_format = format_of(product.matrix, PARAMETERS)
+    rows, lanes = product.matrix.rows, PARAMETERS.lanes_for(weight_format)
+    groups = PARAMETERS.row_groups(weight_format, rows)
+    width = PARAMETERS.result_beats(weight_format) * PARAMETERS.results_per_beat
+    planes = []
+    for values in (product.expected, torch.full_like(product.expected, -1)):
+        in_groups = torch.zeros(groups, len(values), width, dtype=torch.int64)
+        by_lane = torch.nn.functional.pad(values, (0, groups * lanes - rows)).view(-1, groups, lanes)
+        in_groups[..., :lanes] = by_lane.transpose(0, 1)
+        planes.append(to_vectors(in_groups.view(-1, PARAMETERS.results_per_beat).numpy(), 64))
+    return planes[0], planes[1]
+
+
+@pytest.fixture(scope="module")
+def products(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The check's products, as JSON."""
+    torch.manual_seed(24)
+    chosen = [heaviest_product(), *random_products(PARAMETERS, SHAPES)]
+    expected, masks = zip(*map(expected_beats, chosen), strict=True)
+    content = {
+        "parameters": dataclasses.asdict(PARAMETERS),
+        "commands": [product.command for product in chosen],
+        "beats": [beat for product in chosen for beat in product.beats],
+        "expected": [beat for beats in expected for beat in beats],
+        "masks": [beat for beats in masks for beat in beats],
+    }
+    file = tmp_path_factory.mktemp("mutants") / "products.json"
+    file.write_text(json.dumps(content))
+    return file
+
+
+def copy_of_the_hardware(folder: Path) -> Path:
+    """A copy of the package ``hw`` that a process started in ``folder`` imports first."""
+    return Path(shutil.copytree(Path(hw.__file__).parent, folder / "hw"))
+
+
+def verdict(folder: Path, products: Path) -> str:
+    """What the check says of the hardware in ``folder``."""
+    path = os.pathsep.join([str(folder), str(Path(__file__).parents[2]), *sys.path])
+    command = [sys.executable, "-m", "tests.hw.check_engine", str(products)]
+    run = subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True)
+    assert not run.returncode, run.stderr
+    return run.stdout.strip()
+
+
+def test_the_check_passes_on_the_hardware_as_it_is(products: Path, tmp_path: Path) -> None:
+    copy_of_the_hardware(tmp_path)
+    assert verdict(tmp_path, products) == "exact"
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_check_finds(name: str, products: Path, tmp_path: Path) -> None:
+    file, text, replacement = MUTANTS[name]
+    source = copy_of_the_hardware(tmp_path) / file
+    original = source.read_text()
+    assert text in original, f"{text!r} is no longer in hw/{file}; write this mutant anew"
+    source.write_text(original.replace(text, replacement))
+    assert verdict(tmp_path, products) in ("wrong", "lost")
