@@ -96,7 +96,7 @@ class Engine(wiring.Component):
                     m.d.comb += index.eq(formats.index(weight_format))
         lanes = []
         for i in range(max(parameters.lanes_for(f) for f in formats)):
-            lane = Lane(formats, parameters.activation_bits, parameters.batch)
+            lane = Lane(formats, parameters.activation_bits, parameters.batch, parameters.multiplier_bits)
             m.submodules[f"lane_{i}"] = lane
             m.d.comb += lane.format.eq(index)
             for position, block_format in enumerate(formats):

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden_models.seedlm.block_format import BlockFormat, signed_bits
 from hw.generator import Generator, OddGenerator, PlainGenerator
-from hw.parameters import adder_levels, seed_lane_latency
+from hw.parameters import adder_levels, products_per_weight, seed_lane_latency
 
 
 def make_generator(block_format: BlockFormat) -> Generator:
@@ -44,6 +44,8 @@ class Lane(wiring.Component):
         Signed bits of an activation.
     batch
         Vectors that share a decoded block.
+    multiplier_bits
+        Widest weight that one multiplier takes, see ``EngineParameters``.
 
     Members
     -------
@@ -55,10 +57,13 @@ class Lane(wiring.Component):
     sums : Out(signed(sum_bits)).array(batch)
     """
 
-    def __init__(self, block_formats: Sequence[BlockFormat], activation_bits: int, batch: int) -> None:
+    def __init__(
+        self, block_formats: Sequence[BlockFormat], activation_bits: int, batch: int, multiplier_bits: int = 25
+    ) -> None:
         self._formats = tuple(block_formats)
         self._activation_bits = activation_bits
         self._batch = batch
+        self._multiplier_bits = multiplier_bits
         self._block_size = max(f.block_size for f in self._formats)
         self._shift_bits = max(f.exponent_bits for f in self._formats)
         # C products of a weight and an activation, before and after the greatest shift
@@ -77,7 +82,7 @@ class Lane(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a word to its sum: generator, product, adder tree, shift."""
-        return seed_lane_latency(self._formats)
+        return seed_lane_latency(self._formats, self._multiplier_bits)
 
     @property
     def sum_bits(self) -> int:
@@ -88,24 +93,32 @@ class Lane(wiring.Component):
         """Generators, multipliers, tree, shifter."""
         m = Module()
         weights, shift = self._weights(m)
-        levels = adder_levels(self._block_size)
+        parts = [part for weight in weights for part in self._parts(weight)]
+        levels = adder_levels(len(parts))
         for _ in range(levels + 1 if self._shift_bits else 0):
             delayed = Signal(self._shift_bits)
             m.d.sync += delayed.eq(shift)
             shift = delayed
         for vector in range(self._batch):
             products = []
-            for c, weight in enumerate(weights):
-                activation = self.activations[vector][c]
-                product = Signal((weight * activation).shape(), name=f"product_{vector}_{c}")
-                m.d.sync += product.eq(weight * activation)
-                products.append(product)
+            for index, (part, places) in enumerate(parts):
+                activation = self.activations[vector][index * self._block_size // len(parts)]
+                product = Signal((part * activation).shape(), name=f"product_{vector}_{index}")
+                m.d.sync += product.eq(part * activation)
+                products.append(product << places)
             total = adder_tree(m, products, f"tree_{vector}", levels)
             if self._shift_bits:
                 m.d.sync += self.sums[vector].eq(total << shift)
             else:
                 m.d.comb += self.sums[vector].eq(total)
         return m
+
+    def _parts(self, weight: Value) -> list[tuple[Value, int]]:
+        """What a weight is multiplied as: itself, or its low bits and, so many places up, the rest."""
+        if products_per_weight(self._formats, self._multiplier_bits) == 1:
+            return [(weight, 0)]
+        places = self._multiplier_bits - 1  # a bit is left for the sign that the low part lacks
+        return [(weight[:places], 0), (weight[places:].as_signed(), places)]
 
     def _weights(self, m: Module) -> tuple[list[Value], Value]:
         """The weights and the shift of the word's format; weights past its block size are 0."""

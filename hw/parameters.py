@@ -61,10 +61,15 @@ def adder_levels(terms: int) -> int:
     return (terms - 1).bit_length()
 
 
-def seed_lane_latency(block_formats: tuple[BlockFormat, ...]) -> int:
+def products_per_weight(block_formats: tuple[BlockFormat, ...], multiplier_bits: int) -> int:
+    """Products that multiply one weight: two where the widest format's weights pass the multiplier."""
+    return 2 if max(f.sum_bits for f in block_formats) > multiplier_bits else 1
+
+
+def seed_lane_latency(block_formats: tuple[BlockFormat, ...], multiplier_bits: int) -> int:
     """Cycles from a block word to its sums: generator, product, adder tree, shift if there are exponents."""
-    levels = adder_levels(max(f.block_size for f in block_formats))
-    return GENERATOR_LATENCY + 1 + levels + any(f.exponent_bits for f in block_formats)
+    products = max(f.block_size for f in block_formats) * products_per_weight(block_formats, multiplier_bits)
+    return GENERATOR_LATENCY + 1 + adder_levels(products) + any(f.exponent_bits for f in block_formats)
 
 
 def fp16_lane_latency(fp16_format: Fp16Format) -> int:
@@ -90,6 +95,9 @@ class EngineParameters:
         Vectors that share one pass over the weights.
     maximum_columns, maximum_rows
         Largest matrix.
+    multiplier_bits
+        Widest weight that one multiplier takes: 18 on ECP5, 25 on 7-series. Wider ones, those of the
+        paper formats on ECP5, are multiplied in two parts that the adder tree joins.
 
     Raises
     ------
@@ -104,6 +112,7 @@ class EngineParameters:
     batch: int = 1
     maximum_columns: int = 4096
     maximum_rows: int = 65536
+    multiplier_bits: int = 25
 
     def __post_init__(self) -> None:
         for name in self.formats:
@@ -120,6 +129,7 @@ class EngineParameters:
             ("batch", 1, 16),
             ("maximum_columns", 1, 32768),
             ("maximum_rows", 1, 1 << 20),
+            ("multiplier_bits", 12, 32),
         ):
             if not low <= getattr(self, field) <= high:
                 raise ValueError(f"{field} must be {low} to {high}, not {getattr(self, field)!r}")
@@ -202,7 +212,7 @@ class EngineParameters:
         """Cycles from a lane's word to its sums."""
         if isinstance(weight_format, Fp16Format):
             return fp16_lane_latency(weight_format)
-        return seed_lane_latency(self.block_formats)
+        return seed_lane_latency(self.block_formats, self.multiplier_bits)
 
     def result_beats(self, weight_format: WeightFormat) -> int:
         """Beats that read out one vector's results of one row group."""

@@ -8,7 +8,7 @@ from typing import Annotated, Never
 import typer
 from tqdm import tqdm
 
-from synth.designs import DESIGNS, Design
+from synth.designs import DESIGNS, ECP5_MULTIPLIER_BITS, XC7_MULTIPLIER_BITS, Design
 from synth.flow import SEEDS, Flow
 from synth.tables import Measurement, ecp5_table, write, xc7_table
 
@@ -23,15 +23,15 @@ def measure(flow: Flow, design: Design, progress: "tqdm[Never]") -> Measurement:
         progress.set_postfix_str(f"{design.name}: {what}")
 
     progress.set_postfix_str(design.name)
-    xc7 = flow.xc7(design.build())
+    xc7 = flow.xc7(design.build(XC7_MULTIPLIER_BITS))
     step("7-series synthesised")
     if not design.ecp5:
         return Measurement(design, xc7, ecp5=None, placements=())
-    ecp5 = flow.ecp5(design.build())
+    ecp5 = flow.ecp5(design.build(ECP5_MULTIPLIER_BITS))
     step("ECP5 synthesised")
     placements = []
     for seed in SEEDS:
-        placements.append(flow.place(design.build(), seed))
+        placements.append(flow.place(design.build(ECP5_MULTIPLIER_BITS), seed))
         step(f"placed, {placements[-1].megahertz:.1f} MHz")
     return Measurement(design, xc7, ecp5, tuple(placements))
 

@@ -21,7 +21,7 @@ class Design:
     name
         What tables and the command line call it.
     build
-        Makes the component.
+        Makes the component for a family whose multipliers take weights of so many bits.
     lanes
         Blocks it takes a cycle.
     ecp5
@@ -29,19 +29,24 @@ class Design:
     """
 
     name: str
-    build: Callable[[], wiring.Component]
+    build: Callable[[int], wiring.Component]
     lanes: int = 1
     ecp5: bool = True
 
 
-def lane(*presets: str) -> Callable[[], wiring.Component]:
+ECP5_MULTIPLIER_BITS, XC7_MULTIPLIER_BITS = 18, 25
+"""Wider operand of a MULT18X18D and of a DSP48E1."""
+
+
+def lane(*presets: str) -> Callable[[int], wiring.Component]:
     """One seed lane for 16-bit activations that decodes the given presets."""
-    return lambda: Lane([PRESETS[preset] for preset in presets], activation_bits=16, batch=1)
+    formats = [PRESETS[preset] for preset in presets]
+    return lambda bits: Lane(formats, activation_bits=16, batch=1, multiplier_bits=bits)
 
 
-def engine(*formats: str, port_bytes: int) -> Callable[[], wiring.Component]:
+def engine(*formats: str, port_bytes: int) -> Callable[[int], wiring.Component]:
     """An engine with as many lanes as the port feeds."""
-    return lambda: Engine(EngineParameters(formats, port_bytes=port_bytes))
+    return lambda bits: Engine(EngineParameters(formats, port_bytes=port_bytes, multiplier_bits=bits))
 
 
 DESIGNS: dict[str, Design] = {
@@ -49,7 +54,7 @@ DESIGNS: dict[str, Design] = {
     for design in (
         *(Design(f"{preset} lane", lane(preset)) for preset in PRESETS),
         Design("scaled-4bit and -3bit lane", lane("scaled-4bit", "scaled-3bit")),
-        Design("fp16 lane", lambda: Fp16Lane(Fp16Format(), activation_bits=16, batch=1)),
+        Design("fp16 lane", lambda _: Fp16Lane(Fp16Format(), activation_bits=16, batch=1)),
         Design("paper-4bit engine, 1 lane", engine("paper-4bit", port_bytes=4)),
         Design("scaled-4bit engine, 1 lane", engine("scaled-4bit", port_bytes=4)),
         Design("paper-4bit engine, 16 lanes", engine("paper-4bit", port_bytes=64), lanes=16, ecp5=False),

@@ -27,6 +27,7 @@ PARAMETERS = EngineParameters(
     batch=2,
     maximum_columns=40,  # the heaviest row below needs the accumulators' top bit
     maximum_rows=64,
+    multiplier_bits=18,  # weights of the paper's formats in two parts
 )
 SHAPES = (
     ("scaled-2bit", 4, 40, 2),
@@ -55,9 +56,10 @@ MUTANTS = {
     "generator: exponent without bias": ("generator.py", "^ (1 << (exponent_bits - 1))", "^ 0"),
     "lane: activations without sign": (
         "lane.py",
-        "product.eq(weight * activation)",
-        "product.eq(weight * activation.as_unsigned())",
+        "product.eq(part * activation)",
+        "product.eq(part * activation.as_unsigned())",
     ),
+    "lane: parts of a weight": ("lane.py", "products.append(product << places)", "products.append(product)"),
     "lane: odd term of the tree": ("lane.py", "else terms[index]", "else terms[0]"),
     "lane: format": ("lane.py", "Mux(index == position, choice, chosen)", "Mux(index != position, choice, chosen)"),
     "fp16 lane: subnormal taken for normal": ("fp16_lane.py", "normal = exponent != 0", "normal = Const(1)"),

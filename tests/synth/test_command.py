@@ -93,4 +93,4 @@ def test_a_document_without_markers_is_named(folder: Path) -> None:
 def test_every_design_can_be_built() -> None:
     for name, design in DESIGNS.items():
         assert design.name == name
-        assert "module \\top" in netlist(design.build())
+        assert "module \\top" in netlist(design.build(18))

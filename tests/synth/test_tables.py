@@ -13,7 +13,7 @@ from synth.tables import BEGIN, END, Measurement, ecp5_table, write, xc7_table
 
 def measurement(*megahertz: float) -> Measurement:
     return Measurement(
-        Design("a lane", lambda: wiring.Component({})),
+        Design("a lane", lambda _: wiring.Component({})),
         Xc7Area(luts=708, logic_cells=431, registers=295, multipliers=8, memories=0),
         Ecp5Area(lut4=1591, carry=219, registers=643, multipliers=8, memories=0) if megahertz else None,
         tuple(Placement(clock, 1232, ("a", "b")) for clock in megahertz),

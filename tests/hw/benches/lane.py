@@ -21,7 +21,7 @@ def subjects() -> dict[str, Lane]:
     """Lanes by name; numbers are activation bits and batch."""
     return {
         "paper_4bit_16_1": Lane([PRESETS["paper-4bit"]], 16, 1),
-        "paper_3bit_8_2": Lane([PRESETS["paper-3bit"]], 8, 2),
+        "paper_3bit_8_2": Lane([PRESETS["paper-3bit"]], 8, 2, multiplier_bits=18),
         "scaled_4bit_8_2": Lane([PRESETS["scaled-4bit"]], 8, 2),
         "scaled_3bit_16_1": Lane([PRESETS["scaled-3bit"]], 16, 1),
         "scaled_2bit_16_1": Lane([PRESETS["scaled-2bit"]], 16, 1),
