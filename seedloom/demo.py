@@ -172,7 +172,7 @@ def _print(result: DemoResult) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="a token, all 211 linears of SmolLM2-135M, 64-byte port, simulated cycle by cycle")
+    table = Table(title="a token, all 211 linears of SmolLM2-135M, 64-byte port")
     for heading in ("", f"seeds ({result.format})", "FP16 baseline"):
         table.add_column(heading, justify="right" if heading else "left")
     table.add_row("cycles a token", f"{result.cycles_per_token:,.0f}", f"{result.baseline_cycles_per_token:,.0f}")
