@@ -1,0 +1,1 @@
+"""The token router in Amaranth: one unit that selects, filters and compacts tokens by integer keys."""
