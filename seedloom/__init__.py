@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from golden_models.router.descriptor import RouterParameters
     from hw.parameters import EngineParameters
     from sw_runtime.compress.folder import compress
     from sw_runtime.device.protocol import Device
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["EngineParameters", "__version__", "attach", "compress", "detach", "open_device"]
+__all__ = ["EngineParameters", "RouterParameters", "__version__", "attach", "compress", "detach", "open_device"]
 
 DEVICES = {
     "emulated": ("sw_runtime.device.emulated", "EmulatedDevice"),
@@ -25,6 +26,7 @@ DEVICES = {
 
 _LAZY = {
     "EngineParameters": "hw.parameters",
+    "RouterParameters": "golden_models.router.descriptor",
     "attach": "sw_runtime.nn.attach",
     "compress": "sw_runtime.compress.folder",
     "detach": "sw_runtime.nn.attach",
@@ -55,7 +57,8 @@ def open_device(name: str, **options: Any) -> "Device":
         ``"emulated"``: the device's integers at the speed of a matrix library.
         ``"simulated"``: its Verilog, cycle by cycle.
     options
-        Passed on to the device's class.
+        Passed on to the device's class: ``parameters=EngineParameters(...)`` for its engine, and
+        ``router=RouterParameters(...)`` for a token router beside it.
 
     Raises
     ------

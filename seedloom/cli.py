@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 import seedloom
 from seedloom import doctor, folders, generation
 from seedloom.bench import bench
+from seedloom.bench_router import router
 from seedloom.demo import demo
 
 EXPECTED_ERRORS = (ValueError, OSError, ImportError, RuntimeError)
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 for command in (demo, doctor.doctor, folders.compress, folders.inspect, folders.verify, generation.generate):
     app.command()(command)
+bench.command()(router)
 app.add_typer(bench, name="bench")
 
 

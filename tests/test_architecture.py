@@ -5,7 +5,6 @@ import sys
 
 import pytest
 
-
 WITHOUT_TORCH = (
     "golden_models.seedlm.block_format",
     "golden_models.router.descriptor",

@@ -1,10 +1,13 @@
 """The accelerator's integers at the speed of a matrix library: exact products out of float64 arithmetic."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from golden_models.router.descriptor import RouterParameters
+from golden_models.router.unit import Answer
 from golden_models.seedlm.codec import EncodedMatrix
 from golden_models.seedlm.datapath import Matrix, integer_matrix
 from hw.parameters import FORMAT_NAMES, EngineParameters, WeightFormat
@@ -12,7 +15,8 @@ from sw_runtime.decode import integer_weights
 from sw_runtime.device.checks import check_activations, check_matrix
 from sw_runtime.device.cost import pass_cost
 from sw_runtime.device.layout import format_of
-from sw_runtime.device.protocol import Counters, DeviceInfo
+from sw_runtime.device.protocol import Counters, DeviceInfo, Request
+from sw_runtime.device.routing import EmulatedRouter, route
 
 LARGEST_ENGINE = EngineParameters(FORMAT_NAMES, maximum_columns=1 << 15, maximum_rows=1 << 20)
 """Takes every format and every size an engine can."""
@@ -51,18 +55,23 @@ class EmulatedDevice:
     ----------
     parameters
         The engine it stands for: what it takes, and what a pass costs in the counters.
+    router
+        Its token router; none when not given.
     """
 
-    def __init__(self, parameters: EngineParameters = LARGEST_ENGINE) -> None:
+    def __init__(self, parameters: EngineParameters = LARGEST_ENGINE, router: RouterParameters | None = None) -> None:
         self.counters = Counters()
         self._parameters = parameters
+        self._router_parameters = router
+        self._router = EmulatedRouter(router) if router else None
         self._matrices: dict[int, _LoadedMatrix] = {}
         self._next_handle = 1
 
     def info(self) -> DeviceInfo:
         """What the device can take."""
         p = self._parameters
-        return DeviceInfo("emulated", p.formats, p.activation_bits, p.batch, p.maximum_columns, p.maximum_rows)
+        size = (p.maximum_columns, p.maximum_rows)
+        return DeviceInfo("emulated", p.formats, p.activation_bits, p.batch, *size, self._router_parameters)
 
     def load(self, matrix: Matrix) -> int:
         """Decode a matrix and return its handle.
@@ -112,6 +121,18 @@ class EmulatedDevice:
         """
         self._loaded(handle)
         del self._matrices[handle]
+
+    def route(self, requests: Sequence[Request]) -> list[Answer]:
+        """Run commands on the emulated router, in order.
+
+        Raises
+        ------
+        ValueError
+            If the device has no router.
+        """
+        answers, cost = route(self._router, requests)
+        self.counters += cost
+        return answers
 
     def close(self) -> None:
         """Forget all matrices."""

@@ -1,10 +1,13 @@
 """What every device answers, whether emulated, simulated or real."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Protocol
 
 from torch import Tensor
 
+from golden_models.router.descriptor import Command, Flag, RouterParameters
+from golden_models.router.unit import Answer
 from golden_models.seedlm.datapath import Matrix
 
 
@@ -22,6 +25,10 @@ class Counters:
         Bytes taken from the memory port, padding included.
     result_bytes
         Bytes of results handed back.
+    router_cycles
+        Busy cycles of the router's commands; an emulated router counts the most they may take.
+    router_bytes
+        Bytes of the router's commands, their data and their answers.
     """
 
     cycles: int = 0
@@ -29,6 +36,8 @@ class Counters:
     weight_bytes: int = 0
     activation_bytes: int = 0
     result_bytes: int = 0
+    router_cycles: int = 0
+    router_bytes: int = 0
 
     def __sub__(self, earlier: "Counters") -> "Counters":
         return Counters(**{f.name: getattr(self, f.name) - getattr(earlier, f.name) for f in fields(self)})
@@ -53,6 +62,8 @@ class DeviceInfo:
         Vectors it multiplies in one pass over the weights.
     maximum_columns, maximum_rows
         Largest matrix it takes.
+    router
+        Size of its token router, None if it has none.
     """
 
     name: str
@@ -61,10 +72,39 @@ class DeviceInfo:
     batch: int
     maximum_columns: int
     maximum_rows: int
+    router: RouterParameters | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """A command to a router, and the bytes that follow it.
+
+    Parameters
+    ----------
+    command
+        The command.
+    data
+        Its elements (see ``golden_models.router.stream.to_bytes``); none without the DATA flag.
+
+    Raises
+    ------
+    ValueError
+        If there are data without the DATA flag, or the flag without data: no stream can carry that.
+    """
+
+    command: Command
+    data: bytes = b""
+
+    def __post_init__(self) -> None:
+        if self.command.has(Flag.DATA) != bool(self.data):
+            raise ValueError(
+                f"flag DATA is {self.command.has(Flag.DATA)}, but {len(self.data)} bytes of data are given; "
+                "set it when there are data, and only then"
+            )
 
 
 class Device(Protocol):
-    """A matrix-vector accelerator. All devices return the same integers for the same input."""
+    """A matrix-vector accelerator, perhaps with a token router. All devices answer alike, integer for integer."""
 
     counters: Counters
 
@@ -91,6 +131,15 @@ class Device(Protocol):
 
     def unload(self, handle: int) -> None:
         """Forget a matrix."""
+
+    def route(self, requests: Sequence[Request]) -> list[Answer]:
+        """Run commands on the device's router, in order.
+
+        Raises
+        ------
+        ValueError
+            If the device has no router.
+        """
 
     def close(self) -> None:
         """Give back what the device holds."""

@@ -2,18 +2,23 @@
 
 import os
 import queue
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from golden_models.router.descriptor import RouterParameters
+from golden_models.router.unit import Answer
 from golden_models.seedlm.datapath import Matrix
 from hw.parameters import EngineParameters, WeightFormat
 from hw.sequencer import command_layout
 from sw_runtime.device.checks import check_activations, check_matrix
 from sw_runtime.device.layout import Beats, activation_beats, format_of, results_from_beats, weight_beats
-from sw_runtime.device.protocol import Counters, DeviceInfo
+from sw_runtime.device.protocol import Counters, DeviceInfo, Request
+from sw_runtime.device.routing import route
+from sw_runtime.device.simulated_router import SimulatedRouter
 from sw_runtime.device.simulator.build import build_engine
 from sw_runtime.device.simulator.library import Simulator, Traffic
 
@@ -39,7 +44,9 @@ class SimulatedDevice:
     traffic
         Pauses of the memory and of the host; an ideal memory when not given.
     simulators
-        Simulators to run side by side; 0 takes one a core.
+        Simulators of the engine to run side by side; 0 takes one a core.
+    router
+        The token router to simulate; none when not given.
 
     Raises
     ------
@@ -47,10 +54,18 @@ class SimulatedDevice:
         If the simulator cannot be built.
     """
 
-    def __init__(self, parameters: EngineParameters, traffic: Traffic | None = None, simulators: int = 0) -> None:
+    def __init__(
+        self,
+        parameters: EngineParameters,
+        traffic: Traffic | None = None,
+        simulators: int = 0,
+        router: RouterParameters | None = None,
+    ) -> None:
         library = build_engine(parameters)
         self.counters = Counters()
         self._parameters = parameters
+        self._router_parameters = router
+        self._router = SimulatedRouter(router) if router else None
         self._traffic = traffic or Traffic()
         count = simulators or os.cpu_count() or 1
         self._all = [Simulator(library, parameters, seed) for seed in range(count)]
@@ -69,7 +84,8 @@ class SimulatedDevice:
     def info(self) -> DeviceInfo:
         """What the device can take."""
         p = self._parameters
-        return DeviceInfo("simulated", p.formats, p.activation_bits, p.batch, p.maximum_columns, p.maximum_rows)
+        size = (p.maximum_columns, p.maximum_rows)
+        return DeviceInfo("simulated", p.formats, p.activation_bits, p.batch, *size, self._router_parameters)
 
     def load(self, matrix: Matrix) -> int:
         """Lay a matrix out in beats and return its handle.
@@ -118,11 +134,28 @@ class SimulatedDevice:
         self._loaded(handle)
         del self._matrices[handle]
 
+    def route(self, requests: Sequence[Request]) -> list[Answer]:
+        """Run commands on the simulated router, in order.
+
+        Raises
+        ------
+        ValueError
+            If the device has no router.
+        RuntimeError
+            If the router stops answering.
+        """
+        answers, cost = route(self._router, requests)
+        self.counters += cost
+        return answers
+
     def close(self) -> None:
         """Free the simulators and forget all matrices."""
         self._pool.shutdown()
         while self._all:
             self._all.pop().close()
+        if self._router:
+            self._router.close()
+            self._router = None
         self._matrices.clear()
 
     def _loaded(self, handle: int) -> _LoadedMatrix:

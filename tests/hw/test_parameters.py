@@ -30,6 +30,8 @@ class TestRefusals:
             ({"maximum_columns": 32769}, "maximum_columns must be 1 to 32768, not 32769"),
             ({"maximum_rows": 0}, "maximum_rows must be 1 to 1048576, not 0"),
             ({"maximum_rows": (1 << 20) + 1}, "maximum_rows must be 1 to 1048576, not 1048577"),
+            ({"multiplier_bits": 11}, "multiplier_bits must be 12 to 32, not 11"),
+            ({"multiplier_bits": 33}, "multiplier_bits must be 12 to 32, not 33"),
             (
                 {"formats": ("paper-3bit",), "port_bytes": 4},
                 "port_bytes=4 cannot carry a 36-bit word of paper-3bit; it takes 5 or more",

@@ -1,0 +1,129 @@
+"""``seedloom bench router``: busy cycles of every primitive beside their limits."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from sw_runtime.device.protocol import Request
+
+SIZES = (64, 576, 4096)
+LANES = (4, 8, 16)
+ROW = 16
+"""Entries a row of FIRST, elements a segment of SEGLL."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one command took.
+
+    ``cycles`` are the busy cycles in the trailer of the simulated router, ``limit`` the most it may
+    take. ``n`` is the command's own where it takes fewer elements than asked for. ``exact``: the
+    simulated and the emulated router answered alike.
+    """
+
+    cycles: int
+    limit: int
+    n: int
+    exact: bool
+
+
+def commands(n: int, random: "Random") -> "Iterator[tuple[str, Request]]":
+    """Every primitive at size n, a multiple of 16, by name; each asks for its payload."""
+    from golden_models.router.descriptor import Bound, Flag, KeyFormat, Opcode, Quota
+    from sw_runtime.routing.commands import request
+
+    def keys(count: int = n) -> list[int]:
+        return [random.getrandbits(24) for _ in range(count)]
+
+    words, bound = n // 16, {"n": n, "x": 1 << 23}
+    masks = [random.getrandbits(16) for _ in range(words)]
+    drafts, experts = min(n, 255), min(n, 16)
+    segments = [element for _ in range(words) for element in (ROW - 1, *keys(ROW - 1))]
+    yield "load", request(Opcode.LOAD, keys(), KeyFormat.U24, n=n)
+    yield "accumulate", request(Opcode.LOAD, keys(), KeyFormat.U24 | Flag.LOAD_ACCUMULATE, n=n)
+    yield "readkeys", request(Opcode.READKEYS, n=n)
+    yield "putbm", request(Opcode.PUTBM, masks, n=n, dst=0)
+    yield "topk", request(Opcode.TOPK, flags=Quota.KEEP, n=n, x=n // 2)
+    yield "topk_masks", request(Opcode.TOPK, flags=Quota.KEEP | Flag.TOPK_LAST, n=n, x=n // 2, sa=0, sb=1)
+    yield "topk_16_bits", request(Opcode.TOPK, flags=Quota.KEEP | 16 << 4, n=n, x=n // 2)
+    yield "filter", request(Opcode.FILTER, keys(), KeyFormat.U24 | Bound.FIELD << 3, **bound)
+    yield "filter_table", request(Opcode.FILTER, keys(), KeyFormat.U24 | Bound.TABLE << 3, n=n)
+    yield "first", request(Opcode.FIRST, keys(), KeyFormat.U24 | Bound.FIELD << 3, z=ROW, **bound)
+    yield "range", request(Opcode.RANGE, n=n, x=n // 4, y=n // 2)
+    yield "gather", request(Opcode.GATHER, n=n, z=0x0808, sa=0, sb=1, sc=2)
+    yield "gather_list", request(Opcode.GATHER, flags=Flag.GATHER_LIST, n=n, z=0x8888, sa=0, sb=0)
+    yield "prefix", request(Opcode.PREFIX, keys(2 * drafts + 1), n=2 * drafts + 1)
+    yield "prefix_stochastic", request(Opcode.PREFIX, keys(3 * drafts), Flag.PREFIX_STOCHASTIC, n=3 * drafts)
+    yield "ratio", request(Opcode.RATIO, keys(), n=n, x=51)
+    yield "segll", request(Opcode.SEGLL, segments, Flag.SEGLL_PAIR, n=n, x=words, z=1 << 12)
+    yield "lru", request(Opcode.LRU, range(experts), n=experts)
+    yield "info", request(Opcode.INFO)
+
+
+def measure_router(sizes: Sequence[int] = SIZES, lanes: Sequence[int] = LANES) -> dict[str, dict[str, Measurement]]:
+    """Simulate every primitive: measurements by primitive, then by ``"n=4096,lanes=16"``.
+
+    A router's simulator is built at its first use.
+
+    Raises
+    ------
+    ValueError
+        If a size is no multiple of 16 up to 4096, or a number of lanes not 4, 8 or 16.
+    """
+    for n in sizes:
+        if n not in range(16, 4097, 16):
+            raise ValueError(f"n must be a multiple of 16 from 16 to 4096, not {n}")
+    from random import Random
+
+    from tqdm import tqdm
+
+    from golden_models.router.descriptor import RouterParameters
+    from sw_runtime.device.cycle_limits import cycle_limit
+    from sw_runtime.device.routing import EmulatedRouter
+    from sw_runtime.device.simulated_router import SimulatedRouter
+
+    measured: dict[str, dict[str, Measurement]] = {}
+    for lane_count in tqdm(lanes, desc="routers", unit="router"):
+        parameters = RouterParameters(lanes=lane_count)
+        simulated, emulated = SimulatedRouter(parameters), EmulatedRouter(parameters)
+        for n in sizes:
+            for name, request in commands(n, Random(n)):
+                answer, cycles = simulated.execute(request)
+                exact = answer == emulated.execute(request)[0]
+                limit = cycle_limit(request.command, parameters)
+                case = measured.setdefault(name, {})
+                case[f"n={n},lanes={lane_count}"] = Measurement(cycles, limit, request.command.n, exact)
+        simulated.close()
+    return measured
+
+
+def table(measured: dict[str, dict[str, Measurement]]) -> str:
+    """Markdown: cycles and limit of every primitive at every size."""
+    cases = list(next(iter(measured.values())))
+    lines = [f"| cycles (limit) | {' | '.join(cases)} |", "|---" + "|---:" * len(cases) + "|"]
+    for name, row in measured.items():
+        cells = " | ".join(f"{case.cycles:,} ({case.limit:,})" for case in row.values())
+        lines.append(f"| {name} | {cells} |")
+    return "\n".join(lines)
+
+
+def router(
+    n: Annotated[list[int] | None, typer.Option(help="Tokens, once or more; 64, 576, 4096 if none.")] = None,
+    lanes: Annotated[list[int] | None, typer.Option(help="Keys a cycle, once or more; 4, 8, 16 if none.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Simulate every primitive of the token router, beside the most cycles that each may take."""
+    measured = measure_router(n or SIZES, lanes or LANES)
+    if as_json:
+        plain = {name: {case: asdict(one) for case, one in row.items()} for name, row in measured.items()}
+        typer.echo(json.dumps(plain, indent=2))
+        return
+    exact = all(one.exact for row in measured.values() for one in row.values())
+    typer.echo(table(measured))
+    typer.echo(f"\nanswers equal the golden unit's: {'yes' if exact else 'NO'}")

@@ -1,0 +1,72 @@
+"""The router of a device: commands and their data in, answers out."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from golden_models.router.descriptor import RouterParameters, Status
+from golden_models.router.unit import Answer, RouterUnit
+from sw_runtime.device.cycle_limits import cycle_limit
+from sw_runtime.device.protocol import Counters, Request
+
+COMMAND_BYTES = 20
+TRAILER_WORDS = 6
+WORD_BYTES = 2
+
+
+class Router(Protocol):
+    """A token router. All routers of one size answer alike."""
+
+    def execute(self, request: Request) -> tuple[Answer, int]:
+        """Run a command to its end; returns its answer and its busy cycles.
+
+        Raises
+        ------
+        RuntimeError
+            If the router stops answering.
+        """
+
+    def close(self) -> None:
+        """Give back what the router holds."""
+
+
+def route(router: Router | None, requests: Sequence[Request]) -> tuple[list[Answer], Counters]:
+    """Run commands in order; returns their answers and what they cost.
+
+    Raises
+    ------
+    ValueError
+        If there is no router.
+    RuntimeError
+        If the router stops answering.
+    """
+    if router is None:
+        raise ValueError("this device has no router; open it with router=RouterParameters()")
+    answers, cost = [], Counters()
+    for request in requests:
+        answer, cycles = router.execute(request)
+        answer_bytes = WORD_BYTES * (len(answer.payload) + TRAILER_WORDS)
+        cost += Counters(router_cycles=cycles, router_bytes=COMMAND_BYTES + len(request.data) + answer_bytes)
+        answers.append(answer)
+    return answers, cost
+
+
+class EmulatedRouter:
+    """The golden unit; its busy cycles are the most that a command may take, 0 for a refused one.
+
+    Parameters
+    ----------
+    parameters
+        The router it stands for.
+    """
+
+    def __init__(self, parameters: RouterParameters) -> None:
+        self._unit = RouterUnit(parameters)
+
+    def execute(self, request: Request) -> tuple[Answer, int]:
+        """Run a command to its end; returns its answer and the limit of its cycles."""
+        answer = self._unit.execute(request.command, request.data)
+        refused = answer.status in (Status.BAD_OP, Status.BAD_ARG, Status.BAD_SLOT, Status.BAD_N)
+        return answer, 0 if refused else cycle_limit(request.command, self._unit.parameters)
+
+    def close(self) -> None:
+        """Nothing to give back."""

@@ -1,0 +1,99 @@
+"""Commands as the functions of this package send them: payloads asked for, refusals raised."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from golden_models.router.bitmaps import from_words, to_words
+from golden_models.router.descriptor import Command, Flag, KeyFormat, Opcode, RouterParameters, Status
+from golden_models.router.stream import to_bytes
+from golden_models.router.unit import Answer
+from sw_runtime.device.protocol import Device, Request
+
+
+def size_of(device: Device) -> RouterParameters:
+    """The size of a device's router.
+
+    Raises
+    ------
+    ValueError
+        If it has none.
+    """
+    router = device.info().router
+    if router is None:
+        raise ValueError("this device has no router; open it with router=RouterParameters()")
+    return router
+
+
+def request(opcode: Opcode, elements: Iterable[int] = (), flags: int = 0, **fields: int) -> Request:
+    """A command with its data, whose answer has a payload."""
+    elements = list(elements)
+    command = Command(opcode, flags=flags | Flag.OUT | (Flag.DATA if elements else 0), **fields)
+    return Request(command, to_bytes(elements, command))
+
+
+def ask(device: Device, *requests: Request) -> Answer:
+    """Run commands and return the answer to the last.
+
+    Raises
+    ------
+    ValueError
+        If one is not answered OK: what it holds is too much for the device's router or no legal data.
+    """
+    router = size_of(device)
+    answers = device.route(requests)
+    for answer in answers:
+        if answer.status != Status.OK:
+            raise ValueError(
+                f"the router answered {answer.status.name} to {Opcode(answer.opcode).name}: it holds {router.keys} "
+                f"keys, {router.slots} bitmaps and {router.sets} sets of {router.ways} experts; send less at a time"
+            )
+    return answers[-1]
+
+
+def check_tokens(device: Device, tokens: int) -> None:
+    """Refuse more tokens than the router holds.
+
+    Raises
+    ------
+    ValueError
+        If there are more.
+    """
+    held = size_of(device).keys
+    if tokens > held:
+        raise ValueError(f"{tokens} tokens do not fit the router's {held} keys; split them")
+
+
+def load_keys(keys: Tensor, accumulate: bool = False) -> Request:
+    """Fill the key memory from the start, or add to it: int64 [n], unsigned 24-bit."""
+    flags = KeyFormat.U24 | (Flag.LOAD_ACCUMULATE if accumulate else 0)
+    return request(Opcode.LOAD, keys.tolist(), flags, n=len(keys))
+
+
+def put_mask(slot: int, mask: Tensor) -> Request:
+    """Write a set of tokens into a bitmap: bool [n]."""
+    return request(Opcode.PUTBM, to_words(mask).tolist(), n=len(mask), dst=slot)
+
+
+def check_mask(name: str, mask: Tensor, tokens: int) -> None:
+    """Refuse what is no set of so many tokens.
+
+    Raises
+    ------
+    ValueError
+        If it is not bool [tokens].
+    """
+    if mask.dtype != torch.bool or mask.shape != (tokens,):
+        raise ValueError(f"{name} must be bool [{tokens}], not {mask.dtype} {list(mask.shape)}")
+
+
+def mask_of(answer: Answer, tokens: int) -> Tensor:
+    """The set of tokens in an answer: bool [tokens]."""
+    return from_words(torch.tensor(answer.payload, dtype=torch.int64), tokens)
+
+
+def values_of(answer: Answer) -> Tensor:
+    """The 32-bit words in an answer, unsigned: int64."""
+    words = torch.tensor(answer.payload, dtype=torch.int64).view(-1, 2)
+    return words[:, 0] | words[:, 1] << 16

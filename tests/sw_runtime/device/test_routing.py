@@ -1,0 +1,108 @@
+"""Devices with a router: commands in, the same answers from the emulated and from the simulated one."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from golden_models.router.descriptor import Command, Flag, Opcode, RouterParameters, Status
+from golden_models.router.stream import to_bytes
+from hw.parameters import EngineParameters
+from sw_runtime.device.cycle_limits import cycle_limit
+from sw_runtime.device.emulated import EmulatedDevice
+from sw_runtime.device.protocol import Counters, Request
+from sw_runtime.device.routing import EmulatedRouter
+from sw_runtime.device.simulated import SimulatedDevice
+from sw_runtime.device.simulated_router import SimulatedRouter
+from tests.hw.router.problems import Problems
+
+SMALL = RouterParameters(lanes=8, digit_bits=6, keys=112, slots=5, sets=3, ways=5)
+ENGINE = EngineParameters(
+    ("scaled-3bit", "fp16"), port_bytes=4, activation_bits=8, maximum_columns=200, maximum_rows=120
+)
+
+
+@pytest.fixture
+def simulated() -> Iterator[SimulatedRouter]:
+    router = SimulatedRouter(SMALL)
+    yield router
+    router.close()
+
+
+@pytest.mark.parametrize("opcode", Opcode, ids=lambda opcode: opcode.name)
+def test_both_routers_answer_alike_within_the_limit_of_cycles(simulated: SimulatedRouter, opcode: Opcode) -> None:
+    problems, emulated = Problems(SMALL, Random(opcode)), EmulatedRouter(SMALL)
+    for _ in range(40):
+        for drawn in (problems.draw(opcode), problems.draw(Opcode.LOAD), problems.draw(Opcode.PUTBM)):
+            request = Request(drawn.command, drawn.data)
+            expected, limit = emulated.execute(request)
+            answer, cycles = simulated.execute(request)
+            assert answer == expected
+            assert 0 < cycles <= limit == cycle_limit(request.command, SMALL)
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (Request(Command(0x7F)), Status.BAD_OP),
+        (Request(Command(Opcode.NOP, flags=Flag.OUT | 1)), Status.BAD_ARG),
+        (Request(Command(Opcode.RANGE, dst=5)), Status.BAD_SLOT),
+        (Request(Command(Opcode.READKEYS, flags=Flag.OUT, n=0xFFFFFF)), Status.BAD_N),
+        (Request(Command(Opcode.LOAD, flags=Flag.DATA | 1, n=113), bytes(3 * 113)), Status.BAD_N),
+        (Request(Command(Opcode.LOAD, flags=Flag.DATA | 1, n=9), bytes(3)), Status.SHORT),
+        (Request(Command(Opcode.LOAD, flags=Flag.DATA | 1, n=9), bytes(3 * 17)), Status.LONG),
+    ],
+)
+def test_a_status_that_is_not_ok_is_answered_alike(
+    simulated: SimulatedRouter, request_: Request, status: Status
+) -> None:
+    assert simulated.execute(request_)[0] == EmulatedRouter(SMALL).execute(request_)[0]
+    assert simulated.execute(request_)[0].status == status
+
+
+def test_memories_last_from_call_to_call() -> None:
+    devices = EmulatedDevice(router=SMALL), SimulatedDevice(ENGINE, simulators=1, router=SMALL)
+    command = Command(Opcode.LOAD, flags=Flag.DATA | 1, n=3)
+    for device in devices:
+        device.route([Request(command, to_bytes([1, 70_000, 3], command))])
+        (answer,) = device.route([Request(Command(Opcode.READKEYS, tag=7, flags=Flag.OUT, n=3))])
+        assert answer.payload == (1, 0, 70_000 & 0xFFFF, 1, 3, 0)
+        assert (answer.tag, answer.count) == (7, 3)
+        device.close()
+
+
+def test_counters_tell_cycles_and_bytes_of_the_router() -> None:
+    devices = EmulatedDevice(router=SMALL), SimulatedDevice(ENGINE, simulators=1, router=SMALL)
+    command = Command(Opcode.LOAD, flags=Flag.DATA | 1, n=16)
+    spent = []
+    for device in devices:
+        device.route([Request(command, bytes(48)), Request(Command(Opcode.READKEYS, flags=Flag.OUT, n=16))])
+        spent.append(device.counters)
+        device.close()
+    emulated, simulated = spent
+    assert emulated == Counters(router_cycles=18 + 48, router_bytes=2 * (20 + 12) + 48 + 64)
+    assert simulated == replace(emulated, router_cycles=simulated.router_cycles)
+    assert 2 + 32 < simulated.router_cycles <= 18 + 48
+
+
+def test_a_device_without_a_router_refuses_commands_with_the_remedy() -> None:
+    for device in (EmulatedDevice(), SimulatedDevice(ENGINE, simulators=1)):
+        assert device.info().router is None
+        with pytest.raises(ValueError, match=r"this device has no router; open it with router=RouterParameters\(\)"):
+            device.route([Request(Command(Opcode.NOP))])
+        device.close()
+
+
+def test_data_without_their_flag_are_refused() -> None:
+    with pytest.raises(
+        ValueError, match="flag DATA is False, but 3 bytes of data are given; set it when there are data"
+    ):
+        Request(Command(Opcode.LOAD, n=1), bytes(3))
+    with pytest.raises(ValueError, match="flag DATA is True, but 0 bytes of data are given"):
+        Request(Command(Opcode.LOAD, flags=Flag.DATA, n=1))
+
+
+def test_hardware_takes_no_digits_of_more_than_six_bits() -> None:
+    with pytest.raises(ValueError, match="digit_bits must be at most 6 in hardware"):
+        SimulatedRouter(RouterParameters(digit_bits=8))
