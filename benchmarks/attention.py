@@ -7,10 +7,8 @@ prints how many of the tokens kept are the same. The articles come inside the pa
 """
 
 import bz2
-import importlib.util
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -24,6 +22,7 @@ from golden_models.router.formats import UQ0_16
 from golden_models.router.keys import score_keys
 from golden_models.router.rates import drop_count
 from golden_models.router.selection import TopK, topk
+from sw_runtime.compress.calibration import packaged_file
 from sw_runtime.compress.packaged_models import smollm2_folder
 
 ARTICLES, TOKENS = 8, 1024
@@ -44,10 +43,7 @@ MARKUP = re.compile(
 
 def articles() -> Iterator[str]:
     """Wikipedia articles, most of their markup removed."""
-    spec = importlib.util.find_spec("gensim")  # finds the package, does not import it
-    if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError("the articles come with gensim: pip install --no-deps gensim")
-    with bz2.open(Path(spec.submodule_search_locations[0]) / "test" / "test_data" / EXCERPT) as dump:
+    with bz2.open(packaged_file(EXCERPT)) as dump:
         for _, element in ElementTree.iterparse(dump):
             if element.tag.endswith("}text") and element.text and not element.text.startswith("#"):
                 text = element.text

@@ -6,10 +6,8 @@ data; the model was calibrated on another corpus (``packaged_text``).
 
 import bz2
 import html
-import importlib.util
 import re
 import sys
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -17,19 +15,16 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import seedloom
 from seedloom.demo import compressed_model
+from sw_runtime.compress.calibration import packaged_file
 from sw_runtime.compress.packaged_models import smollm2_folder
 
 WINDOWS, LENGTH = 16, 512
-EXCERPT = "test/test_data/enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"
+EXCERPT = "enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"
 
 
 def wikipedia() -> str:
     """Paragraphs of prose from the excerpt's articles, markup removed."""
-    spec = importlib.util.find_spec("gensim")
-    if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError("the package gensim is not installed: pip install --no-deps gensim")
-    path = Path(spec.submodule_search_locations[0]) / EXCERPT
-    with bz2.open(path, "rt", encoding="utf8", errors="replace") as file:
+    with bz2.open(packaged_file(EXCERPT), "rt", encoding="utf8", errors="replace") as file:
         articles = re.findall(r"<text[^>]*>(.*?)</text>", file.read(), re.DOTALL)
     paragraphs = []
     for article in articles:

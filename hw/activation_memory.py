@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hw.choice import choose
 from hw.parameters import EngineParameters
 
 
@@ -109,13 +110,5 @@ class ActivationMemory(wiring.Component):
             size = weight_format.block_size
             blocks = self._parameters.blocks_per_activation_word(weight_format)
             slices = [word[(b * size + c) * bits :][:bits] for b in range(blocks)]
-            by_format.append(_pick(block, slices) if c < size else Const(0, bits))
-        return _pick(self.format, by_format).as_signed()
-
-
-def _pick(index: Value, choices: list[Value]) -> Value:
-    """The choice at ``index``, which never passes the last."""
-    chosen = choices[0]
-    for position, choice in enumerate(choices[1:], start=1):
-        chosen = Mux(index == position, choice, chosen)
-    return chosen
+            by_format.append(choose(block, slices) if c < size else Const(0, bits))
+        return choose(self.format, by_format).as_signed()

@@ -10,6 +10,9 @@ few bits around its window:
   product at all.
 """
 
+from collections.abc import Callable
+from operator import add, xor
+
 from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -44,9 +47,15 @@ def leap(seed: Value, block_format: BlockFormat, length: int) -> Value:
     for bit in range(block_format.lfsr_bits):
         column = sum((mask >> bit & 1) << n for n, mask in enumerate(masks))
         terms.append(Mux(seed[bit], Const(column, length), Const(0, length)))
-    while len(terms) > 1:
-        terms = [a ^ b for a, b in zip(terms[::2], terms[1::2], strict=False)] + terms[len(terms) & ~1 :]
-    return terms[0]
+    return _balanced(xor, terms)
+
+
+def _balanced(operation: Callable[[Value, Value], Value], values: list[Value]) -> Value:
+    """Join values by a balanced tree of an operation."""
+    while len(values) > 1:
+        pairs = zip(values[::2], values[1::2], strict=False)
+        values = [operation(a, b) for a, b in pairs] + values[len(values) & ~1 :]
+    return values[0]
 
 
 class Generator(wiring.Component):
@@ -177,9 +186,7 @@ class PlainGenerator(Generator):
 
 def _sum(values: list[Value]) -> Value:
     """Balanced sum; 0 of nothing."""
-    while len(values) > 1:
-        values = [a + b for a, b in zip(values[::2], values[1::2], strict=False)] + values[len(values) & ~1 :]
-    return values[0] if values else Const(0)
+    return _balanced(add, values) if values else Const(0)
 
 
 class OddGenerator(Generator):

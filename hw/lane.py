@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden_models.seedlm.block_format import BlockFormat, signed_bits
+from hw.choice import choose
 from hw.generator import Generator, OddGenerator, PlainGenerator
 from hw.parameters import adder_levels, products_per_weight, seed_lane_latency
 
@@ -134,20 +135,11 @@ class Lane(wiring.Component):
         width = max(f.sum_bits for f in self._formats)
         weights = []
         for c in range(self._block_size):
-            choices = [g.weights[c] if c < g.block_format.block_size else None for g in generators]
+            choices = [g.weights[c] if c < g.block_format.block_size else Const(0) for g in generators]
             weight = Signal(signed(width), name=f"weight_{c}")
-            m.d.comb += weight.eq(_choose(self.format, choices, signed(width)))
+            m.d.comb += weight.eq(choose(self.format, choices))
             weights.append(weight)
-        shifts = [g.shift if g.block_format.exponent_bits else None for g in generators]
+        shifts = [g.shift if g.block_format.exponent_bits else Const(0) for g in generators]
         shift = Signal(self._shift_bits)
-        m.d.comb += shift.eq(_choose(self.format, shifts, Shape(self._shift_bits)))
+        m.d.comb += shift.eq(choose(self.format, shifts))
         return weights, shift
-
-
-def _choose(index: Value, choices: Sequence[Value | None], shape: Shape) -> Value:
-    """The choice at ``index``; 0 for None."""
-    chosen: Value = Signal(shape, name="none")
-    for position, choice in enumerate(choices):
-        if choice is not None:
-            chosen = Mux(index == position, choice, chosen)
-    return chosen

@@ -63,16 +63,16 @@ def compressed_model(format: str) -> Path:
 
 def _generate(model: Any, tokenizer: Any, prompt: str, tokens: int, device: "Device", show: bool) -> Any:
     """Greedy continuation on a device: token ids and the counters spent on each token after the first."""
+    from sw_runtime.nn.generation import continue_text
     from sw_runtime.nn.streaming import CountingStreamer
 
     streamer = CountingStreamer(tokenizer, device, show)
-    inputs = tokenizer(prompt, return_tensors="pt")
     seedloom.attach(model, device)
     try:
-        output = model.generate(**inputs, max_new_tokens=tokens, do_sample=False, streamer=streamer)
+        ids = continue_text(model, tokenizer, prompt, tokens, streamer)
     finally:
         seedloom.detach(model)
-    return output[0, inputs["input_ids"].shape[1] :].tolist(), streamer.spent
+    return ids, streamer.spent
 
 
 def _baseline(model: "nn.Module") -> "Counters":

@@ -24,6 +24,7 @@ def generate(
     from hw.parameters import EngineParameters
     from sw_runtime.nn.attach import seed_linears
     from sw_runtime.nn.folder import compressed_config
+    from sw_runtime.nn.generation import continue_text
 
     compressed_config(folder)
     try:
@@ -35,14 +36,12 @@ def generate(
     opened = seedloom.open_device(device, parameters=EngineParameters(tuple(sorted(formats))))
     try:
         seedloom.attach(model, opened)
-        inputs = tokenizer(prompt, return_tensors="pt")
         streamer = None if as_json else TextStreamer(tokenizer)
         before, start = replace(opened.counters), time.perf_counter()
-        output = model.generate(**inputs, max_new_tokens=tokens, do_sample=False, streamer=streamer)
+        ids = continue_text(model, tokenizer, prompt, tokens, streamer)
         seconds, spent = time.perf_counter() - start, opened.counters - before
     finally:
         opened.close()
-    ids = output[0, inputs["input_ids"].shape[1] :].tolist()
     if as_json:
         answer = {
             "prompt": prompt,

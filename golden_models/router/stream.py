@@ -2,8 +2,23 @@
 
 from collections.abc import Iterable, Sequence
 
-from golden_models.router.descriptor import Command, Opcode, RouterParameters
+from golden_models.router.descriptor import Command, Flag, Opcode, RouterParameters
 from golden_models.router.legality import element_bytes, elements_a_beat
+
+
+def check_data(command: Command, data: bytes) -> None:
+    """Refuse what no stream can carry.
+
+    Raises
+    ------
+    ValueError
+        If there are data without the DATA flag, or the flag without data.
+    """
+    if command.has(Flag.DATA) != bool(data):
+        raise ValueError(
+            f"flag DATA is {command.has(Flag.DATA)}, but {len(data)} bytes of data are given; "
+            "set it when there are data, and only then"
+        )
 
 
 def to_bytes(elements: Iterable[int], command: Command) -> bytes:

@@ -25,7 +25,7 @@ from torch import Tensor
 from golden_models.router.descriptor import Command, Flag, Opcode, RouterParameters, Status
 from golden_models.router.legality import beats_due, elements_a_beat, elements_due, refusal
 from golden_models.router.operations import OPERATIONS, Memory, half_words
-from golden_models.router.stream import to_beats
+from golden_models.router.stream import check_data, to_beats
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,7 @@ class RouterUnit:
         ValueError
             If there are data without the DATA flag, or the flag without data: no stream can carry that.
         """
-        if command.has(Flag.DATA) != bool(data):
-            raise ValueError(f"flag DATA is {command.has(Flag.DATA)}, but {len(data)} bytes of data are given")
+        check_data(command, data)
         status = refusal(command, self.parameters)
         if status != Status.OK:
             return Answer((), status, command.tag, command.opcode, 0, 0)

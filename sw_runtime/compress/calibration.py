@@ -119,8 +119,8 @@ def token_windows(text: str, tokenizer: Any, windows: int = 16, length: int = 51
     return torch.stack([tokens[start : start + length] for start in starts.tolist()])
 
 
-def packaged_text() -> str:
-    """300 news items that come inside the package gensim, which is not imported.
+def packaged_file(name: str) -> Path:
+    """A text corpus among the test data of the package gensim, which is not imported.
 
     Raises
     ------
@@ -129,9 +129,20 @@ def packaged_text() -> str:
     """
     spec = importlib.util.find_spec("gensim")
     for folder in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(folder) / "test" / "test_data" / "lee_background.cor"
+        path = Path(folder) / "test" / "test_data" / name
         if path.exists():
-            return path.read_text(encoding="utf-8", errors="replace")
+            return path
     raise FileNotFoundError(
         "the packaged calibration text comes with gensim: pip install --no-deps gensim, or give a text file of your own"
     )
+
+
+def packaged_text() -> str:
+    """300 news items.
+
+    Raises
+    ------
+    FileNotFoundError
+        As ``packaged_file``.
+    """
+    return packaged_file("lee_background.cor").read_text(encoding="utf-8", errors="replace")

@@ -15,6 +15,7 @@ from sw_runtime.decode import integer_weights
 from sw_runtime.device.checks import check_activations, check_matrix
 from sw_runtime.device.cost import pass_cost
 from sw_runtime.device.layout import format_of
+from sw_runtime.device.loaded import LoadedMatrices
 from sw_runtime.device.protocol import Counters, DeviceInfo, Request
 from sw_runtime.device.routing import EmulatedRouter, route
 
@@ -64,8 +65,7 @@ class EmulatedDevice:
         self._parameters = parameters
         self._router_parameters = router
         self._router = EmulatedRouter(router) if router else None
-        self._matrices: dict[int, _LoadedMatrix] = {}
-        self._next_handle = 1
+        self._matrices: LoadedMatrices[_LoadedMatrix] = LoadedMatrices()
 
     def info(self) -> DeviceInfo:
         """What the device can take."""
@@ -87,9 +87,7 @@ class EmulatedDevice:
         # Bound: |sum w·x| <= sum |w| · max |x|, and so is every partial sum, in whatever order it is formed.
         row_bound = int(torch.linalg.vector_norm(weights, ord=1, dim=1).max())
         digit_bits = min(self._parameters.activation_bits, EXACT_BITS - row_bound.bit_length())
-        handle, self._next_handle = self._next_handle, self._next_handle + 1
-        self._matrices[handle] = _LoadedMatrix(format_of(matrix, self._parameters), weights, digit_bits)
-        return handle
+        return self._matrices.add(_LoadedMatrix(format_of(matrix, self._parameters), weights, digit_bits))
 
     def matvec(self, handle: int, activations: Tensor) -> Tensor:
         """Multiply: int64 [vectors, columns] → exact int64 [vectors, rows].
@@ -99,7 +97,7 @@ class EmulatedDevice:
         ValueError
             If the handle is unknown, the shape or dtype wrong or an activation does not fit its bits.
         """
-        loaded = self._loaded(handle)
+        loaded = self._matrices[handle]
         check_activations(self.info(), activations, loaded.weights.shape[1])
         self._count(loaded, len(activations))
         bits, digit_bits = self._parameters.activation_bits, loaded.digit_bits
@@ -119,8 +117,7 @@ class EmulatedDevice:
         ValueError
             If the handle is unknown.
         """
-        self._loaded(handle)
-        del self._matrices[handle]
+        self._matrices.remove(handle)
 
     def route(self, requests: Sequence[Request]) -> list[Answer]:
         """Run commands on the emulated router, in order.
@@ -137,11 +134,6 @@ class EmulatedDevice:
     def close(self) -> None:
         """Forget all matrices."""
         self._matrices.clear()
-
-    def _loaded(self, handle: int) -> _LoadedMatrix:
-        if handle not in self._matrices:
-            raise ValueError(f"no matrix with handle {handle!r} on this device; load it first")
-        return self._matrices[handle]
 
     def _count(self, loaded: _LoadedMatrix, vectors: int) -> None:
         """Add what the passes over the weights would cost the engine."""

@@ -8,6 +8,7 @@ from torch import Tensor
 from golden_models.seedlm.codec import EncodedMatrix
 from golden_models.seedlm.datapath import Matrix
 from hw.parameters import EngineParameters, WeightFormat
+from sw_runtime.device.checks import format_name
 
 Beats = NDArray[np.uint8]
 """uint8 [beats, port_bytes], C-contiguous."""
@@ -15,8 +16,7 @@ Beats = NDArray[np.uint8]
 
 def format_of(matrix: Matrix, parameters: EngineParameters) -> WeightFormat:
     """The weight format of a matrix, as the engine holds it."""
-    name = matrix.block_format.name if isinstance(matrix, EncodedMatrix) else "fp16"
-    return parameters.weight_formats[parameters.formats.index(name)]
+    return parameters.weight_formats[parameters.formats.index(format_name(matrix))]
 
 
 def _lane_words(matrix: Matrix, weight_format: WeightFormat) -> NDArray[np.uint8]:

@@ -6,7 +6,8 @@ from typing import Protocol
 
 from torch import Tensor
 
-from golden_models.router.descriptor import Command, Flag, RouterParameters
+from golden_models.router.descriptor import Command, RouterParameters
+from golden_models.router.stream import check_data
 from golden_models.router.unit import Answer
 from golden_models.seedlm.datapath import Matrix
 
@@ -96,11 +97,7 @@ class Request:
     data: bytes = b""
 
     def __post_init__(self) -> None:
-        if self.command.has(Flag.DATA) != bool(self.data):
-            raise ValueError(
-                f"flag DATA is {self.command.has(Flag.DATA)}, but {len(self.data)} bytes of data are given; "
-                "set it when there are data, and only then"
-            )
+        check_data(self.command, self.data)
 
 
 class Device(Protocol):

@@ -16,6 +16,7 @@ from hw.parameters import EngineParameters, WeightFormat
 from hw.sequencer import command_layout
 from sw_runtime.device.checks import check_activations, check_matrix
 from sw_runtime.device.layout import Beats, activation_beats, format_of, results_from_beats, weight_beats
+from sw_runtime.device.loaded import LoadedMatrices
 from sw_runtime.device.protocol import Counters, DeviceInfo, Request
 from sw_runtime.device.routing import route
 from sw_runtime.device.simulated_router import SimulatedRouter
@@ -73,8 +74,7 @@ class SimulatedDevice:
         for simulator in self._all:
             self._free.put(simulator)
         self._pool = ThreadPoolExecutor(count)
-        self._matrices: dict[int, _LoadedMatrix] = {}
-        self._next_handle = 1
+        self._matrices: LoadedMatrices[_LoadedMatrix] = LoadedMatrices()
 
     @property
     def parameters(self) -> EngineParameters:
@@ -96,10 +96,10 @@ class SimulatedDevice:
             If the device does not take the format or the matrix is too large, naming the limit.
         """
         check_matrix(self.info(), matrix)
-        handle, self._next_handle = self._next_handle, self._next_handle + 1
         beats = weight_beats(matrix, self._parameters)
-        self._matrices[handle] = _LoadedMatrix(format_of(matrix, self._parameters), beats, matrix.rows, matrix.columns)
-        return handle
+        return self._matrices.add(
+            _LoadedMatrix(format_of(matrix, self._parameters), beats, matrix.rows, matrix.columns)
+        )
 
     def matvec(self, handle: int, activations: Tensor) -> Tensor:
         """Multiply: int64 [vectors, columns] → exact int64 [vectors, rows].
@@ -111,7 +111,7 @@ class SimulatedDevice:
         RuntimeError
             If the engine stops answering.
         """
-        loaded = self._loaded(handle)
+        loaded = self._matrices[handle]
         check_activations(self.info(), activations, loaded.columns)
         if not len(activations):
             return torch.zeros(0, loaded.rows, dtype=torch.int64)
@@ -131,8 +131,7 @@ class SimulatedDevice:
         ValueError
             If the handle is unknown.
         """
-        self._loaded(handle)
-        del self._matrices[handle]
+        self._matrices.remove(handle)
 
     def route(self, requests: Sequence[Request]) -> list[Answer]:
         """Run commands on the simulated router, in order.
@@ -157,11 +156,6 @@ class SimulatedDevice:
             self._router.close()
             self._router = None
         self._matrices.clear()
-
-    def _loaded(self, handle: int) -> _LoadedMatrix:
-        if handle not in self._matrices:
-            raise ValueError(f"no matrix with handle {handle!r} on this device; load it first")
-        return self._matrices[handle]
 
     def _run(self, loaded: _LoadedMatrix, activations: Tensor) -> tuple[Tensor, Counters]:
         """One pass over the weights."""

@@ -61,7 +61,7 @@ MUTANTS = {
     ),
     "lane: parts of a weight": ("lane.py", "products.append(product << places)", "products.append(product)"),
     "lane: odd term of the tree": ("lane.py", "else terms[index]", "else terms[0]"),
-    "lane: format": ("lane.py", "Mux(index == position, choice, chosen)", "Mux(index != position, choice, chosen)"),
+    "choice: index": ("choice.py", "Mux(index == position, choice, chosen)", "Mux(index != position, choice, chosen)"),
     "fp16 lane: subnormal taken for normal": ("fp16_lane.py", "normal = exponent != 0", "normal = Const(1)"),
     "fp16 lane: exponent bias": ("fp16_lane.py", "exponent - 1, 0", "exponent, 0"),
     "fp16 lane: sign": ("fp16_lane.py", "Mux(sign, -magnitude, magnitude)", "magnitude"),

@@ -28,6 +28,8 @@ FAST, SLOW = "-O2", "-O0"
 """Optimisation of what runs every cycle, and of what Verilator marks as running once."""
 
 HARNESS = Path(__file__).with_name("harness.cpp")
+SHARED = Path(__file__).with_name("simulation.h")
+"""What every harness includes."""
 
 
 def _verilator_root() -> Path:
@@ -96,7 +98,15 @@ def build_library(verilog: Callable[[], str], parameters: object, top: str, harn
         If a tool is missing or fails, with its last words.
     """
     flags = (*VERILATOR_FLAGS, *COMPILER_FLAGS, FAST)
-    parts = (top, repr(parameters), harness.read_text(), *_hardware(parameters), *flags, *_toolchain())
+    parts = (
+        top,
+        repr(parameters),
+        harness.read_text(),
+        SHARED.read_text(),
+        *_hardware(parameters),
+        *flags,
+        *_toolchain(),
+    )
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
     library = cache_folder("simulators") / f"{key}.so"
     with library.with_suffix(".lock").open("w") as lock:
@@ -144,7 +154,7 @@ def _compile_source(source: Path, folder: Path) -> str:
     include = _verilator_root() / "include"
     target = folder / f"{source.stem}.o"
     optimisation = SLOW if source.stem.endswith("__Slow") else FAST
-    paths = ("-I.", f"-I{include}", f"-I{include / 'vltstd'}")
+    paths = ("-I.", f"-I{SHARED.parent}", f"-I{include}", f"-I{include / 'vltstd'}")
     _run([_compiler(), *COMPILER_FLAGS, optimisation, *paths, str(source), "-o", str(target)], folder)
     return str(target)
 

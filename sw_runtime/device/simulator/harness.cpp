@@ -5,30 +5,11 @@
 
 #include <cstdint>
 #include <cstring>
-#include <memory>
 
 #include "Vengine.h"
-#include "verilated.h"
+#include "simulation.h"
 
-double sc_time_stamp() { return 0; }
-
-namespace {
-
-struct Simulation {
-    std::unique_ptr<VerilatedContext> context{new VerilatedContext};
-    std::unique_ptr<Vengine> engine{new Vengine{context.get()}};
-    uint64_t random = 0x9E3779B97F4A7C15;
-
-    bool draw(uint64_t chance) {
-        if (chance >> 32) return true;
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        return (random >> 32) < chance;
-    }
-};
-
-}  // namespace
+using EngineSimulation = Simulation<Vengine>;
 
 extern "C" {
 
@@ -47,28 +28,14 @@ struct Product {
     uint64_t cycles;
 };
 
-void *engine_open(uint64_t seed) {
-    auto *simulation = new Simulation;
-    simulation->random ^= seed;
-    Vengine &engine = *simulation->engine;
-    engine.rst = 1;
-    for (int edge = 0; edge < 4; edge++) {
-        engine.clk = edge & 1;
-        engine.eval();
-    }
-    engine.rst = 0;
-    return simulation;
-}
+void *engine_open(uint64_t seed) { return new EngineSimulation{seed}; }
 
-void engine_close(void *handle) { delete static_cast<Simulation *>(handle); }
-
-uint64_t engine_port_bytes() { return sizeof(Vengine::i_data___05Fpayload); }
-uint64_t engine_result_beat_bytes() { return sizeof(Vengine::o_results___05Fpayload); }
+void engine_close(void *handle) { delete static_cast<EngineSimulation *>(handle); }
 
 // Runs one product from its command to its last result. Returns 0, or 1 when the cycle limit passed first.
 int engine_run(void *handle, Product *product) {
-    auto &simulation = *static_cast<Simulation *>(handle);
-    Vengine &engine = *simulation.engine;
+    auto &simulation = *static_cast<EngineSimulation *>(handle);
+    Vengine &engine = *simulation.unit;
     constexpr size_t port_bytes = sizeof(engine.i_data___05Fpayload);
     constexpr size_t result_bytes = sizeof(engine.o_results___05Fpayload);
     const uint64_t beats = product->activation_beats + product->weight_beats;

@@ -5,28 +5,13 @@
 
 #include <cstdint>
 #include <cstring>
-#include <memory>
 
 #include "Vrouter.h"
-#include "verilated.h"
-
-double sc_time_stamp() { return 0; }
+#include "simulation.h"
 
 namespace {
 
-struct Simulation {
-    std::unique_ptr<VerilatedContext> context{new VerilatedContext};
-    std::unique_ptr<Vrouter> router{new Vrouter{context.get()}};
-    uint64_t random = 0x9E3779B97F4A7C15;
-
-    bool draw(uint64_t chance) {
-        if (chance >> 32) return true;
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        return (random >> 32) < chance;
-    }
-};
+using RouterSimulation = Simulation<Vrouter>;
 
 // One input of the router: what is left to send, and whether the next item is on offer.
 struct Source {
@@ -36,7 +21,7 @@ struct Source {
     uint64_t chance;
     bool offered;
 
-    void offer(Simulation &simulation, void *payload) {
+    void offer(RouterSimulation &simulation, void *payload) {
         if (!offered && left && simulation.draw(chance)) {
             std::memcpy(payload, items, bytes);
             offered = true;
@@ -70,28 +55,17 @@ struct Batch {
     uint64_t broken_offers;
 };
 
-void *router_open(uint64_t seed) {
-    auto *simulation = new Simulation;
-    simulation->random ^= seed;
-    Vrouter &router = *simulation->router;
-    router.rst = 1;
-    for (int edge = 0; edge < 4; edge++) {
-        router.clk = edge & 1;
-        router.eval();
-    }
-    router.rst = 0;
-    return simulation;
-}
+void *router_open(uint64_t seed) { return new RouterSimulation{seed}; }
 
-void router_close(void *handle) { delete static_cast<Simulation *>(handle); }
+void router_close(void *handle) { delete static_cast<RouterSimulation *>(handle); }
 
 uint64_t router_beat_bytes() { return sizeof(Vrouter::i_data___05Fpayload); }
 
 // Runs commands and their packets until every command is answered. Returns 0, or 1 when the cycle limit or the
 // space for words ran out first. Words that changed or vanished before they were taken are counted as broken offers.
 int router_run(void *handle, Batch *batch) {
-    auto &simulation = *static_cast<Simulation *>(handle);
-    Vrouter &router = *simulation.router;
+    auto &simulation = *static_cast<RouterSimulation *>(handle);
+    Vrouter &router = *simulation.unit;
     Source commands{batch->commands, batch->command_count, sizeof(router.i_cmd___05Fpayload), batch->command_chance, false};
     Source beats{batch->beats, batch->beat_count, sizeof(router.i_data___05Fpayload), batch->data_chance, false};
     uint64_t answered = 0;
