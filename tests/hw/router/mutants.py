@@ -104,7 +104,7 @@ _HARNESS = f"""
 #include "{HARNESS}"
 
 extern "C" void router_mutate(void *handle, int mutant) {{
-    static_cast<Simulation *>(handle)->router->mutant = mutant;
+    static_cast<RouterSimulation *>(handle)->unit->mutant = mutant;
 }}
 """
 
