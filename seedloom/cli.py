@@ -10,6 +10,7 @@ from seedloom import doctor, folders, generation
 from seedloom.bench import bench
 from seedloom.bench_router import router
 from seedloom.demo import demo
+from seedloom.papers.command import paper
 
 EXPECTED_ERRORS = (ValueError, OSError, ImportError, RuntimeError)
 """Errors that bad input, a missing part or a device causes; any other is a fault of ours and keeps its traceback."""
@@ -34,7 +35,7 @@ class OneLineErrors(TyperGroup):
 app = typer.Typer(
     cls=OneLineErrors, no_args_is_help=True, pretty_exceptions_enable=False, context_settings={"max_content_width": 100}
 )
-for command in (demo, doctor.doctor, folders.compress, folders.inspect, folders.verify, generation.generate):
+for command in (demo, doctor.doctor, folders.compress, folders.inspect, folders.verify, generation.generate, paper):
     app.command()(command)
 bench.command()(router)
 app.add_typer(bench, name="bench")

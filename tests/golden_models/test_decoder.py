@@ -1,0 +1,49 @@
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from golden_models.decoder import Decoder, KeysValues
+from golden_models.layers import causal_mask
+
+
+def llama() -> LlamaForCausalLM:
+    torch.manual_seed(0)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            hidden_size=64,
+            intermediate_size=100,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            vocab_size=120,
+            rope_parameters={"rope_type": "default", "rope_theta": 1e5},
+        )
+    ).eval()
+
+
+TOKENS = torch.tensor([5, 17, 3, 99, 42, 7])
+
+
+def test_logits_are_those_of_transformers() -> None:
+    model = llama()
+    with torch.inference_mode():
+        torch.testing.assert_close(Decoder.from_transformers(model)(TOKENS), model(TOKENS[None]).logits[0])
+
+
+def test_a_token_after_kept_keys_and_values_gets_the_logits_of_the_whole_sequence() -> None:
+    decoder = Decoder.from_transformers(llama())
+    positions = torch.arange(6)
+    before, last = decoder.embed(TOKENS[:5]), decoder.embed(TOKENS[5:])
+    for layer in decoder.layers:
+        kept = decoder.keys_values(layer, before, positions[:5])
+        seen = kept.then(decoder.keys_values(layer, last, positions[5:]))
+        before, _ = decoder.attend(layer, before, positions[:5], kept, causal_mask(positions[:5], positions[:5]))
+        last, _ = decoder.attend(layer, last, positions[5:], seen, causal_mask(positions[5:], positions))
+        before, last = decoder.feed_forward(layer, before), decoder.feed_forward(layer, last)
+    torch.testing.assert_close(decoder.logits(last)[0], decoder(TOKENS)[5])
+
+
+def test_keys_and_values_are_taken_by_place() -> None:
+    places = torch.arange(6)[None, :, None].expand(2, 6, 4)
+    taken = KeysValues(places, places + 10).take(torch.tensor([4, 1]))
+    assert taken.keys[0, :, 0].tolist() == [4, 1]
+    assert taken.values[1, :, 3].tolist() == [14, 11]
