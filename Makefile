@@ -14,13 +14,14 @@ INSTALL := $(BIN)/pip install --disable-pip-version-check --progress-bar off
 OR_STOP := >>.venv/setup.log 2>&1 || { tail -n 15 .venv/setup.log; \
 	echo 'setup: pip failed (its last lines above, all of them in .venv/setup.log); run make setup again to go on'; exit 1; }
 
-.PHONY: help setup demo test bench synth clean
+.PHONY: help setup demo test bench papers synth clean
 
 help:
 	@echo 'make setup   virtual environment .venv with everything pinned (once, a few minutes)'
 	@echo 'make demo    compress a small language model, run it on the simulated accelerator'
 	@echo 'make test    format, lint, types, import arrows, tests (TESTS=tests/hw for a part)'
 	@echo 'make bench   the paper'"'"'s experiment: seeds against FP16 on the same memory port'
+	@echo 'make papers  every paper'"'"'s method on a real model -> docs/papers/results.md'
 	@echo 'make synth   clock, area and multipliers of the lanes and the engine -> docs/hardware.md'
 	@echo 'make clean   remove build outputs and caches; .venv stays'
 
@@ -59,6 +60,9 @@ test: setup
 
 bench: setup
 	$(BIN)/seedloom bench engine
+
+papers: setup
+	$(BIN)/python -m seedloom.papers
 
 synth: setup
 	$(BIN)/python -m synth

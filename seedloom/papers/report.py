@@ -34,6 +34,11 @@ class Figure:
         if (self.paper is None) != (self.mark is None):
             raise ValueError(f"figure {self.name!r}: a paper's figure needs its mark, and a mark its figure")
 
+    @property
+    def value(self) -> str:
+        """Ours, for printing."""
+        return self.ours if isinstance(self.ours, str) else f"{self.ours:,.4g}"
+
 
 @dataclass(frozen=True)
 class Report:
@@ -72,6 +77,5 @@ class Report:
             "|---|---:|---:|---|",
         ]
         for figure in self.figures:
-            ours = figure.ours if isinstance(figure.ours, str) else f"{figure.ours:,.4g}"
-            lines.append(f"| {figure.name} | {ours} | {figure.paper or ''} | {figure.mark or ''} |")
+            lines.append(f"| {figure.name} | {figure.value} | {figure.paper or ''} | {figure.mark or ''} |")
         return "\n".join(lines)
