@@ -49,18 +49,18 @@ class DecoderLayer:
 
 @dataclass(frozen=True)
 class KeysValues:
-    """Rotated keys and values of one layer: each [kv_heads, S, d]."""
+    """Keys and values of one layer: each [..., kv_heads, S, d]."""
 
     keys: Tensor
     values: Tensor
 
     def then(self, later: "KeysValues") -> "KeysValues":
         """These followed by others."""
-        return KeysValues(torch.cat([self.keys, later.keys], dim=1), torch.cat([self.values, later.values], dim=1))
+        return KeysValues(torch.cat([self.keys, later.keys], dim=-2), torch.cat([self.values, later.values], dim=-2))
 
     def take(self, index: Tensor) -> "KeysValues":
         """Those of some places, int64 [n]."""
-        return KeysValues(self.keys[:, index], self.values[:, index])
+        return KeysValues(self.keys[..., index, :], self.values[..., index, :])
 
 
 @dataclass(frozen=True)

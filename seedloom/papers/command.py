@@ -7,7 +7,7 @@ import typer
 
 from seedloom.papers.report import Report
 
-PAPERS: tuple[str, ...] = ()
+PAPERS: tuple[str, ...] = ("openelm",)
 """Modules of this package, one a paper."""
 
 DEVICES = ("emulated", "simulated")
