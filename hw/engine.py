@@ -8,6 +8,7 @@ from hw.accumulators import Accumulators
 from hw.activation_memory import ActivationMemory
 from hw.fp16_lane import Fp16Lane
 from hw.lane import Lane
+from hw.palette import TableMemory
 from hw.parameters import GENERATOR_LATENCY, RESULT_BITS, EngineParameters, Fp16Format
 from hw.sequencer import Sequencer, command_layout
 
@@ -69,7 +70,7 @@ class Engine(wiring.Component):
         beat = Signal(parameters.port_bits)
         m.d.sync += beat.eq(self.i_data.payload)
         self._delay_read(m, sequencer, memory)
-        lanes = self._seed_lanes(m, beat, sequencer, memory) if parameters.block_formats else []
+        lanes = self._lanes(m, beat, sequencer, memory) if parameters.lane_formats else []
         fp16 = parameters.fp16_format
         baseline = self._fp16_lanes(m, fp16, beat, sequencer, memory) if fp16 else []
         self._accumulate(m, sequencer, lanes, baseline)
@@ -85,10 +86,10 @@ class Engine(wiring.Component):
             address, block = next_address, next_block
         m.d.comb += [memory.read.address.eq(address), memory.read.block.eq(block)]
 
-    def _seed_lanes(self, m: Module, beat: Signal, sequencer: Sequencer, memory: ActivationMemory) -> list[Lane]:
-        """Lanes of the seed formats; a lane's word lies where its format's words lie."""
+    def _lanes(self, m: Module, beat: Signal, sequencer: Sequencer, memory: ActivationMemory) -> list[Lane]:
+        """Lanes of seeds and palettes; a lane's word lies where its format's words lie."""
         parameters = self._parameters
-        formats = parameters.block_formats
+        formats = parameters.lane_formats
         index = Signal(range(len(formats)))
         for position, weight_format in enumerate(parameters.weight_formats):
             if weight_format in formats:
@@ -99,14 +100,25 @@ class Engine(wiring.Component):
             lane = Lane(formats, parameters.activation_bits, parameters.batch, parameters.multiplier_bits)
             m.submodules[f"lane_{i}"] = lane
             m.d.comb += lane.format.eq(index)
-            for position, block_format in enumerate(formats):
-                word = beat[i * block_format.word_bits :][: block_format.word_bits]
-                if i < parameters.lanes_for(block_format):
+            for position, lane_format in enumerate(formats):
+                word = beat[i * lane_format.word_bits :][: lane_format.word_bits]
+                if i < parameters.lanes_for(lane_format):
                     with m.If(index == position):
                         m.d.comb += lane.word.eq(word)
             self._share_activations(m, lane, memory)
             lanes.append(lane)
+        if parameters.palette_formats:
+            self._share_table(m, beat, sequencer, lanes)
         return lanes
+
+    def _share_table(self, m: Module, beat: Signal, sequencer: Sequencer, lanes: list[Lane]) -> None:
+        """The table that a row group starts with, for all lanes."""
+        entries = max(palette.entries for palette in self._parameters.palette_formats)
+        m.submodules.table_memory = memory = TableMemory(entries, self._parameters.port_bits)
+        m.d.comb += memory.data.eq(beat)
+        m.d.sync += [memory.write.eq(sequencer.table_valid), memory.beat.eq(sequencer.table_beat)]
+        for lane in lanes:
+            m.d.comb += [mine.eq(entry) for mine, entry in zip(lane.table, memory.table, strict=True)]
 
     def _fp16_lanes(
         self, m: Module, fp16: Fp16Format, beat: Signal, sequencer: Sequencer, memory: ActivationMemory

@@ -1,4 +1,4 @@
-"""The seed lane: a block word and C activations in, the block's dot product out, every cycle."""
+"""The lane: a block word and C activations in, the block's dot product out, every cycle."""
 
 from collections.abc import Sequence
 
@@ -6,15 +6,18 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden_models.seedlm.block_format import BlockFormat, signed_bits
+from golden_models.seedlm.block_format import signed_bits
 from hw.choice import choose
 from hw.generator import Generator, OddGenerator, PlainGenerator
-from hw.parameters import adder_levels, products_per_weight, seed_lane_latency
+from hw.palette import PaletteReader
+from hw.parameters import LaneFormat, PaletteFormat, adder_levels, lane_latency, products_per_weight
 
 
-def make_generator(block_format: BlockFormat) -> Generator:
-    """The generator that a format takes."""
-    return (OddGenerator if block_format.odd_coefficients else PlainGenerator)(block_format)
+def make_generator(lane_format: LaneFormat) -> Generator | PaletteReader:
+    """What makes a format's weights out of its words."""
+    if isinstance(lane_format, PaletteFormat):
+        return PaletteReader(lane_format)
+    return (OddGenerator if lane_format.odd_coefficients else PlainGenerator)(lane_format)
 
 
 def adder_tree(m: Module, terms: Sequence[Value], name: str, levels: int) -> Value:
@@ -31,7 +34,7 @@ def adder_tree(m: Module, terms: Sequence[Value], name: str, levels: int) -> Val
 
 
 class Lane(wiring.Component):
-    """Weights from seeds, times activations, summed over a block.
+    """Weights from seeds or palettes, times activations, summed over a block.
 
     The C products are summed before the exponent's shift, so a lane has one shifter. One generator
     a format shares the multipliers. The throughput is one block a cycle; the latency is ``latency``
@@ -39,7 +42,7 @@ class Lane(wiring.Component):
 
     Parameters
     ----------
-    block_formats
+    lane_formats
         Formats the lane decodes.
     activation_bits
         Signed bits of an activation.
@@ -52,16 +55,18 @@ class Lane(wiring.Component):
     -------
     word : In(widest word)
     format : In(range(formats))
-        Position of the word's format in ``block_formats``; steady while a matrix streams.
+        Position of the word's format in ``lane_formats``; steady while a matrix streams.
+    table : In(16).array(entries)
+        Of the palettes, if the lane reads any; wanted ``PaletteReader.LOOK_UP`` cycles after the word.
     activations : In(signed(activation_bits)).array(batch, C)
         Wanted ``GENERATOR_LATENCY`` cycles after the word.
     sums : Out(signed(sum_bits)).array(batch)
     """
 
     def __init__(
-        self, block_formats: Sequence[BlockFormat], activation_bits: int, batch: int, multiplier_bits: int = 25
+        self, lane_formats: Sequence[LaneFormat], activation_bits: int, batch: int, multiplier_bits: int = 25
     ) -> None:
-        self._formats = tuple(block_formats)
+        self._formats = tuple(lane_formats)
         self._activation_bits = activation_bits
         self._batch = batch
         self._multiplier_bits = multiplier_bits
@@ -71,10 +76,12 @@ class Lane(wiring.Component):
         self._sum_bits = max(
             signed_bits(f.block_size * f.maximum_weight << (activation_bits - 1)) for f in self._formats
         )
+        entries = max((f.entries for f in self._formats if isinstance(f, PaletteFormat)), default=0)
         super().__init__(
             {
                 "word": In(max(f.word_bits for f in self._formats)),
                 "format": In(range(len(self._formats))),
+                **({"table": In(16).array(entries)} if entries else {}),
                 "activations": In(signed(activation_bits)).array(batch, self._block_size),
                 "sums": Out(signed(self._sum_bits)).array(batch),
             }
@@ -83,7 +90,7 @@ class Lane(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a word to its sum: generator, product, adder tree, shift."""
-        return seed_lane_latency(self._formats, self._multiplier_bits)
+        return lane_latency(self._formats, self._multiplier_bits)
 
     @property
     def sum_bits(self) -> int:
@@ -124,10 +131,12 @@ class Lane(wiring.Component):
     def _weights(self, m: Module) -> tuple[list[Value], Value]:
         """The weights and the shift of the word's format; weights past its block size are 0."""
         generators = []
-        for index, block_format in enumerate(self._formats):
-            generator = make_generator(block_format)
+        for index, lane_format in enumerate(self._formats):
+            generator = make_generator(lane_format)
             m.submodules[f"generator_{index}"] = generator
             m.d.comb += generator.word.eq(self.word)
+            if isinstance(generator, PaletteReader):
+                m.d.comb += [mine.eq(entry) for mine, entry in zip(generator.table, self.table, strict=False)]
             generators.append(generator)
         if len(generators) == 1:
             only = generators[0]
@@ -135,11 +144,11 @@ class Lane(wiring.Component):
         width = max(f.sum_bits for f in self._formats)
         weights = []
         for c in range(self._block_size):
-            choices = [g.weights[c] if c < g.block_format.block_size else Const(0) for g in generators]
+            choices = [g.weights[c] if c < len(g.weights) else Const(0) for g in generators]
             weight = Signal(signed(width), name=f"weight_{c}")
             m.d.comb += weight.eq(choose(self.format, choices))
             weights.append(weight)
-        shifts = [g.shift if g.block_format.exponent_bits else Const(0) for g in generators]
+        shifts = [g.shift if f.exponent_bits else Const(0) for g, f in zip(generators, self._formats, strict=True)]
         shift = Signal(self._shift_bits)
         m.d.comb += shift.eq(choose(self.format, shifts))
         return weights, shift

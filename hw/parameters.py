@@ -6,8 +6,10 @@ A *beat* is what the memory port hands over in one cycle. Weights come as beats 
 lane, lane 0 lowest; activations as words of whole column blocks, see ``activation_beats``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 from golden_models.seedlm.block_format import PRESETS, BlockFormat, signed_bits
 
@@ -51,8 +53,58 @@ class Fp16Format:
         return signed_bits(padded * largest << (activation_bits - 1))
 
 
-WeightFormat = BlockFormat | Fp16Format
-FORMAT_NAMES = (*PRESETS, "fp16")
+@dataclass(frozen=True)
+class PaletteFormat:
+    """Codes into a table of 16-bit weights that 16 rows share (AFM, arXiv 2407.21075): a lane's word is
+    ``block_size`` codes of one row.
+
+    A row group starts with its table, which takes the place of column blocks: the host puts as many
+    blocks of zeros before the activations, so what the lanes make of the table adds nothing.
+
+    Parameters
+    ----------
+    code_bits
+        4 or 2: tables of 16 or 4 weights.
+    table_blocks
+        Beats that hold a table.
+    """
+
+    name: str
+    code_bits: int
+    block_size: int
+    table_blocks: int
+
+    word_bits: ClassVar[int] = 32
+    rows_a_table: ClassVar[int] = 16
+    exponent_bits: ClassVar[int] = 0
+    sum_bits: ClassVar[int] = 16
+    """Signed bits of a weight."""
+    maximum_weight: ClassVar[int] = 1 << 15
+    """Largest magnitude of a weight."""
+
+    @property
+    def entries(self) -> int:
+        """Weights in a table."""
+        return 1 << self.code_bits
+
+    def blocks(self, columns: int) -> int:
+        """Blocks in a row of ``columns`` weights, those of the table included."""
+        return self.table_blocks - (-columns // self.block_size)
+
+    def accumulator_bits(self, columns: int, activation_bits: int) -> int:
+        """Signed bits that hold any row's sum."""
+        padded = self.blocks(columns) * self.block_size
+        return signed_bits(padded * self.maximum_weight << (activation_bits - 1))
+
+
+WeightFormat = BlockFormat | Fp16Format | PaletteFormat
+LaneFormat = BlockFormat | PaletteFormat
+"""What a lane decodes in front of its multipliers."""
+
+PALETTES = {"palette-4bit": (4, 8), "palette-2bit": (2, 16)}
+"""Bits of a code and codes a word."""
+
+FORMAT_NAMES = (*PRESETS, *PALETTES, "fp16")
 """Every weight format an engine can hold."""
 
 
@@ -61,15 +113,15 @@ def adder_levels(terms: int) -> int:
     return (terms - 1).bit_length()
 
 
-def products_per_weight(block_formats: tuple[BlockFormat, ...], multiplier_bits: int) -> int:
+def products_per_weight(lane_formats: Sequence[LaneFormat], multiplier_bits: int) -> int:
     """Products that multiply one weight: two where the widest format's weights pass the multiplier."""
-    return 2 if max(f.sum_bits for f in block_formats) > multiplier_bits else 1
+    return 2 if max(f.sum_bits for f in lane_formats) > multiplier_bits else 1
 
 
-def seed_lane_latency(block_formats: tuple[BlockFormat, ...], multiplier_bits: int) -> int:
+def lane_latency(lane_formats: Sequence[LaneFormat], multiplier_bits: int) -> int:
     """Cycles from a block word to its sums: generator, product, adder tree, shift if there are exponents."""
-    products = max(f.block_size for f in block_formats) * products_per_weight(block_formats, multiplier_bits)
-    return GENERATOR_LATENCY + 1 + adder_levels(products) + any(f.exponent_bits for f in block_formats)
+    products = max(f.block_size for f in lane_formats) * products_per_weight(lane_formats, multiplier_bits)
+    return GENERATOR_LATENCY + 1 + adder_levels(products) + any(f.exponent_bits for f in lane_formats)
 
 
 def fp16_lane_latency(fp16_format: Fp16Format) -> int:
@@ -140,6 +192,11 @@ class EngineParameters:
                     f"port_bytes={self.port_bytes} cannot carry a {weight_format.word_bits}-bit word of "
                     f"{weight_format.name}; it takes {needed} or more"
                 )
+            if isinstance(weight_format, PaletteFormat) and weight_format.rows_a_table % self.lanes_for(weight_format):
+                raise ValueError(
+                    f"lanes={self.lanes} would mix rows of different tables of {weight_format.name}; "
+                    "take 1, 2, 4, 8 or 16"
+                )
 
     @cached_property
     def weight_formats(self) -> tuple[WeightFormat, ...]:
@@ -147,12 +204,28 @@ class EngineParameters:
         return tuple(self._weight_format(name) for name in self.formats)
 
     def _weight_format(self, name: str) -> WeightFormat:
-        return Fp16Format(block_size=min(8, self.port_bytes // 2)) if name == "fp16" else PRESETS[name]
+        if name == "fp16":
+            return Fp16Format(block_size=min(8, self.port_bytes // 2))
+        if name in PALETTES:
+            code_bits, block_size = PALETTES[name]
+            table_bits = PaletteFormat.sum_bits << code_bits
+            return PaletteFormat(name, code_bits, block_size, table_blocks=-(-table_bits // self.port_bits))
+        return PRESETS[name]
 
     @cached_property
-    def block_formats(self) -> tuple[BlockFormat, ...]:
-        """The formats made of seeds."""
-        return tuple(f for f in self.weight_formats if isinstance(f, BlockFormat))
+    def lane_formats(self) -> tuple[LaneFormat, ...]:
+        """The formats that share a lane's multipliers: seeds and palettes."""
+        return tuple(f for f in self.weight_formats if not isinstance(f, Fp16Format))
+
+    @cached_property
+    def palette_formats(self) -> tuple[PaletteFormat, ...]:
+        """The formats of codes and tables."""
+        return tuple(f for f in self.weight_formats if isinstance(f, PaletteFormat))
+
+    @property
+    def maximum_table_blocks(self) -> int:
+        """Beats of the largest table; 0 where the engine holds no palettes."""
+        return max((f.table_blocks for f in self.palette_formats), default=0)
 
     @cached_property
     def fp16_format(self) -> Fp16Format | None:
@@ -212,7 +285,7 @@ class EngineParameters:
         """Cycles from a lane's word to its sums."""
         if isinstance(weight_format, Fp16Format):
             return fp16_lane_latency(weight_format)
-        return seed_lane_latency(self.block_formats, self.multiplier_bits)
+        return lane_latency(self.lane_formats, self.multiplier_bits)
 
     def result_beats(self, weight_format: WeightFormat) -> int:
         """Beats that read out one vector's results of one row group."""

@@ -53,11 +53,15 @@ class Sequencer(wiring.Component):
         Column block of the weights now taken.
     weights_valid, weights_last : Out(1), Out(1)
         A beat of weights is taken; it ends its row group.
+    table_valid, table_beat : Out(1), Out(range(table_blocks))
+        The beat is part of a palette's table, and which; only where the engine holds palettes.
     """
 
     def __init__(self, parameters: EngineParameters) -> None:
         self._parameters = parameters
         layout = command_layout(parameters)
+        table_blocks = parameters.maximum_table_blocks
+        tables = {"table_valid": Out(1), "table_beat": Out(range(table_blocks))} if table_blocks else {}
         super().__init__(
             {
                 "i_command": In(stream.Signature(layout)),
@@ -70,6 +74,7 @@ class Sequencer(wiring.Component):
                 "read": Out(ActivationRead(parameters)),
                 "weights_valid": Out(1),
                 "weights_last": Out(1),
+                **tables,
             }
         )
 
@@ -77,6 +82,7 @@ class Sequencer(wiring.Component):
         """One state a kind of beat."""
         m = Module()
         parameters, formats = self._parameters, self._parameters.weight_formats
+        table_blocks = parameters.maximum_table_blocks
         blocks_per_word = Array(parameters.blocks_per_activation_word(f) for f in formats)[self.command.format]
         beats_per_word = Array(parameters.beats_per_activation_word(f) for f in formats)[self.command.format]
         block = Signal.like(self.command.column_blocks)
@@ -117,6 +123,11 @@ class Sequencer(wiring.Component):
                     self.weights_valid.eq(self.data_valid & self.data_ready),
                     self.weights_last.eq(last_block),
                 ]
+                if table_blocks:  # other formats' beats pass for a table too, which their weights never meet
+                    m.d.comb += [
+                        self.table_valid.eq(self.weights_valid & (block < table_blocks)),
+                        self.table_beat.eq(block),
+                    ]
                 with m.If(self.weights_valid):
                     m.d.sync += [block.eq(block + 1), self.read.block.eq(self.read.block + 1)]
                     with m.If(self.read.block == blocks_per_word - 1):

@@ -45,14 +45,20 @@ class EngineBenchmark:
 def _random_matrix(name: str, rows: int, columns: int) -> "Matrix":
     import torch
 
+    from golden_models.palette import ROWS_A_TABLE, PaletteMatrix, quantise_tables
     from golden_models.seedlm.block_format import PRESETS
     from golden_models.seedlm.codec import EncodedMatrix, row_scales
     from golden_models.seedlm.datapath import Fp16Matrix
+    from hw.parameters import PALETTES
 
     generator = torch.Generator().manual_seed(0)
     weights = torch.randn(rows, columns, generator=generator)
     if name == "fp16":
         return Fp16Matrix(weights.half())
+    if name in PALETTES:
+        entries, groups = 1 << PALETTES[name][0], -(-rows // ROWS_A_TABLE)
+        tables, scales = quantise_tables(torch.randn(groups, entries, generator=generator))
+        return PaletteMatrix(torch.randint(entries, (rows, columns), generator=generator), tables, scales)
     block_format = PRESETS[name]
     shape = (rows, block_format.blocks(columns))
     seeds = torch.randint(1, block_format.seeds + 1, shape, generator=generator)
@@ -135,23 +141,23 @@ def measure_engine(
 
 @bench.command()
 def engine(
-    format: Annotated[str, typer.Option(help="Block format of the seeds.")] = "scaled-4bit",
+    format: Annotated[str, typer.Option(help="Format of the weights.")] = "scaled-4bit",
     rows: Annotated[int, typer.Option(min=1, help="Output features.")] = 2048,
     cols: Annotated[int, typer.Option(min=1, help="Input features.")] = 2048,
-    lanes: Annotated[int, typer.Option(min=0, help="Seed lanes; 0: as many as the port feeds.")] = 0,
+    lanes: Annotated[int, typer.Option(min=0, help="Lanes; 0: as many as the port feeds.")] = 0,
     port_bytes: Annotated[int, typer.Option(help="Bytes the memory hands over a cycle.")] = 64,
     activation_bits: Annotated[int, typer.Option(help="8 or 16.")] = 16,
     memory: Annotated[float, typer.Option(help="Share of cycles in which the memory answers.")] = 1.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Simulate one matrix-vector product as seeds and as FP16, and check both bit for bit."""
+    """Simulate one matrix-vector product as seeds, or palettes, and as FP16, and check both bit for bit."""
     result = measure_engine(format, rows, cols, lanes, port_bytes, activation_bits, memory)
     if as_json:
         typer.echo(json.dumps(asdict(result), indent=2))
         return
     typer.echo(
         f"{result.format}, {result.rows} x {result.columns}, {result.lanes} lanes, {result.port_bytes} bytes a cycle\n"
-        f"  seeds     {result.cycles:>10,} cycles {result.bytes:>12,} bytes, port busy {result.port_busy:.1%}\n"
+        f"  weights   {result.cycles:>10,} cycles {result.bytes:>12,} bytes, port busy {result.port_busy:.1%}\n"
         f"  FP16      {result.baseline_cycles:>10,} cycles {result.baseline_bytes:>12,} bytes\n"
         f"  speed-up  {result.speedup:>10.3f}\n"
         f"  results equal the golden datapath's: {'yes' if result.exact else 'NO'}\n"

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from golden_models.palette import LIMIT as PALETTE_LIMIT
+from golden_models.palette import PaletteMatrix
 from golden_models.seedlm.block_format import signed_bits
 from golden_models.seedlm.codec import EncodedMatrix, integer_weights
 
@@ -60,7 +62,7 @@ class Fp16Matrix:
         return self.weights.shape[1]
 
 
-Matrix = EncodedMatrix | Fp16Matrix
+Matrix = EncodedMatrix | PaletteMatrix | Fp16Matrix
 """What a device can hold."""
 
 
@@ -90,6 +92,8 @@ def integer_matrix(matrix: Matrix) -> Tensor:
     """
     if isinstance(matrix, EncodedMatrix):
         return integer_weights(matrix)
+    if isinstance(matrix, PaletteMatrix):
+        return matrix.integers()
     return (matrix.weights.double() * 2.0**FP16_FRACTION_BITS).long()
 
 
@@ -97,6 +101,8 @@ def weight_scales(matrix: Matrix) -> Tensor:
     """Value of one integer unit: float32 [rows] or [1]."""
     if isinstance(matrix, EncodedMatrix):
         return matrix.scales
+    if isinstance(matrix, PaletteMatrix):
+        return matrix.row_scales()
     return torch.tensor([2.0**-FP16_FRACTION_BITS])
 
 
@@ -109,6 +115,8 @@ def accumulator_bits(matrix: Matrix, activation_bits: int) -> int:
     """Signed bits that hold any result of this matrix."""
     if isinstance(matrix, EncodedMatrix):
         return matrix.block_format.accumulator_bits(matrix.columns, activation_bits)
+    if isinstance(matrix, PaletteMatrix):
+        return signed_bits(PALETTE_LIMIT * matrix.columns << (activation_bits - 1))
     return signed_bits((2047 << FP16_MAXIMUM_EXPONENT - 1) * matrix.columns << (activation_bits - 1))
 
 

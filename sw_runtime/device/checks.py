@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from golden_models.palette import PaletteMatrix
 from golden_models.seedlm.block_format import PRESETS
 from golden_models.seedlm.codec import EncodedMatrix
 from golden_models.seedlm.datapath import Matrix, accumulator_bits
@@ -11,7 +12,9 @@ from sw_runtime.device.protocol import DeviceInfo
 
 def format_name(matrix: Matrix) -> str:
     """Name of the weight format a matrix is stored in; ``"fp16"`` is the baseline."""
-    return matrix.block_format.name if isinstance(matrix, EncodedMatrix) else "fp16"
+    if isinstance(matrix, EncodedMatrix):
+        return matrix.block_format.name
+    return matrix.name if isinstance(matrix, PaletteMatrix) else "fp16"
 
 
 def check_matrix(info: DeviceInfo, matrix: Matrix) -> None:

@@ -11,9 +11,10 @@ from golden_models.seedlm.block_format import BlockFormat
 from golden_models.seedlm.codec import EncodedMatrix
 from golden_models.seedlm.datapath import Fp16Matrix, Matrix, matvec
 from golden_models.seedlm.lfsr import all_entry_matrices
-from hw.parameters import EngineParameters
+from hw.parameters import EngineParameters, PaletteFormat
 from hw.sequencer import command_layout
 from sw_runtime.device.layout import Beats, activation_beats, format_of, results_from_beats, weight_beats
+from tests.sw_runtime.device.matrices import random_palette
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,10 @@ def make_product(parameters: EngineParameters, matrix: Matrix, activations: Tens
 
 
 def random_matrix(parameters: EngineParameters, name: str, rows: int, columns: int) -> Matrix:
-    """Any words with valid seeds, or any FP16 weights the baseline takes."""
+    """Any words with valid seeds, any palette, or any FP16 weights the baseline takes."""
     weight_format = parameters.weight_formats[parameters.formats.index(name)]
+    if isinstance(weight_format, PaletteFormat):
+        return random_palette(name, rows, columns)
     if not isinstance(weight_format, BlockFormat):
         patterns = torch.randint(weight_format.maximum_exponent + 1, (rows, columns)) << 10
         patterns += torch.randint(1 << 10, patterns.shape) + (torch.randint(2, patterns.shape) << 15)

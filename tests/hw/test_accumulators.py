@@ -6,7 +6,6 @@ import pytest
 from amaranth.hdl import Value
 from amaranth.sim import Simulator, SimulatorContext
 
-from golden_models.seedlm.block_format import BlockFormat
 from hw.accumulators import Accumulators
 from hw.parameters import FORMAT_NAMES, EngineParameters, Fp16Format
 from tests.hw.benches import accumulators
@@ -47,8 +46,7 @@ def total_of(parameters: EngineParameters, block_sum: int, blocks: int) -> int:
 def test_a_row_at_the_bound_of_every_sum_fits_exactly(name: str, activation_bits: int) -> None:
     parameters = EngineParameters((name,), port_bytes=8, lanes=1, activation_bits=activation_bits, maximum_columns=2048)
     weight_format = parameters.weight_formats[0]
-    assert isinstance(weight_format, BlockFormat | Fp16Format)
-    largest = weight_format.maximum_weight if isinstance(weight_format, BlockFormat) else 2047 << 21
+    largest = 2047 << 21 if isinstance(weight_format, Fp16Format) else weight_format.maximum_weight
     block_sum = weight_format.block_size * largest << (activation_bits - 1)
     blocks = weight_format.blocks(parameters.maximum_columns)
     for sign in (1, -1):

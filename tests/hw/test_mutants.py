@@ -29,6 +29,15 @@ PARAMETERS = EngineParameters(
     maximum_rows=64,
     multiplier_bits=18,  # weights of the paper's formats in two parts
 )
+PALETTES = EngineParameters(
+    ("palette-2bit", "scaled-4bit", "palette-4bit"),
+    port_bytes=8,
+    activation_bits=8,
+    maximum_columns=40,
+    maximum_rows=64,
+)
+"""An engine of palettes, one beat and several a table, beside seeds."""
+
 SHAPES = (
     ("scaled-2bit", 4, 40, 2),
     ("paper-4bit", 4, 40, 2),
@@ -72,8 +81,8 @@ MUTANTS = {
     ),
     "engine: lanes swapped": (
         "engine.py",
-        "beat[i * block_format.word_bits :]",
-        "beat[(i ^ 1) * block_format.word_bits :]",
+        "beat[i * lane_format.word_bits :]",
+        "beat[(i ^ 1) * lane_format.word_bits :]",
     ),
     "engine: activations a cycle early": (
         "engine.py",
@@ -115,6 +124,19 @@ MUTANTS = {
 }
 """File, text and what takes its place."""
 
+PALETTE_MUTANTS = {
+    "palette: table too early": (
+        "palette.py",
+        "m.d.sync += [data.eq(self.data), beat.eq(self.beat), write.eq(self.write)]",
+        "m.d.comb += [data.eq(self.data), beat.eq(self.beat), write.eq(self.write)]",
+    ),
+    "palette: looked up a cycle late": ("palette.py", "    LOOK_UP = 2", "    LOOK_UP = 3"),
+    "palette: codes": ("palette.py", "word.word_select(c, self", "word.word_select(c ^ 1, self"),
+    "palette: parts of a table": ("palette.py", "write & (beat == place)", "write"),
+    "sequencer: table goes on": ("sequencer.py", "(block < table_blocks)", "(block <= table_blocks)"),
+    "sequencer: table ends early": ("sequencer.py", "(block < table_blocks)", "(block < table_blocks - 1)"),
+}
+
 
 def heaviest_product() -> Product:
     """A row whose sum needs the top bit of the accumulators."""
@@ -126,16 +148,16 @@ def heaviest_product() -> Product:
 
 def expected_beats(product: Product) -> tuple[list[int], list[int]]:
     """What must come back, and which of its bits mean anything: rows past the last and padding do not."""
-    weight_format = format_of(product.matrix, PARAMETERS)
-    rows, lanes = product.matrix.rows, PARAMETERS.lanes_for(weight_format)
-    groups = PARAMETERS.row_groups(weight_format, rows)
-    width = PARAMETERS.result_beats(weight_format) * PARAMETERS.results_per_beat
+    parameters, weight_format = product.parameters, format_of(product.matrix, product.parameters)
+    rows, lanes = product.matrix.rows, parameters.lanes_for(weight_format)
+    groups = parameters.row_groups(weight_format, rows)
+    width = parameters.result_beats(weight_format) * parameters.results_per_beat
     planes = []
     for values in (product.expected, torch.full_like(product.expected, -1)):
         in_groups = torch.zeros(groups, len(values), width, dtype=torch.int64)
         by_lane = torch.nn.functional.pad(values, (0, groups * lanes - rows)).view(-1, groups, lanes)
         in_groups[..., :lanes] = by_lane.transpose(0, 1)
-        planes.append(to_vectors(in_groups.view(-1, PARAMETERS.results_per_beat).numpy(), 64))
+        planes.append(to_vectors(in_groups.view(-1, parameters.results_per_beat).numpy(), 64))
     return planes[0], planes[1]
 
 
@@ -143,16 +165,30 @@ def expected_beats(product: Product) -> tuple[list[int], list[int]]:
 def products(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The check's products, as JSON."""
     torch.manual_seed(24)
-    chosen = [heaviest_product(), *random_products(PARAMETERS, SHAPES)]
+    return write_products(
+        [heaviest_product(), *random_products(PARAMETERS, SHAPES)], tmp_path_factory.mktemp("mutants")
+    )
+
+
+@pytest.fixture(scope="module")
+def palette_products(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Products of palettes and of seeds after them, as JSON."""
+    torch.manual_seed(25)
+    shapes = [(name, rows, 40, 1) for rows in (40, 3) for name in PALETTES.formats]
+    return write_products(list(random_products(PALETTES, shapes)), tmp_path_factory.mktemp("palette_mutants"))
+
+
+def write_products(chosen: list[Product], folder: Path) -> Path:
+    """Products of one engine for ``check_engine``."""
     expected, masks = zip(*map(expected_beats, chosen), strict=True)
     content = {
-        "parameters": dataclasses.asdict(PARAMETERS),
+        "parameters": dataclasses.asdict(chosen[0].parameters),
         "commands": [product.command for product in chosen],
         "beats": [beat for product in chosen for beat in product.beats],
         "expected": [beat for beats in expected for beat in beats],
         "masks": [beat for beats in masks for beat in beats],
     }
-    file = tmp_path_factory.mktemp("mutants") / "products.json"
+    file = folder / "products.json"
     file.write_text(json.dumps(content))
     return file
 
@@ -171,16 +207,28 @@ def verdict(folder: Path, products: Path) -> str:
     return run.stdout.strip()
 
 
-def test_the_check_passes_on_the_hardware_as_it_is(products: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("chosen", ["products", "palette_products"])
+def test_the_check_passes_on_the_hardware_as_it_is(chosen: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     copy_of_the_hardware(tmp_path)
-    assert verdict(tmp_path, products) == "exact"
+    assert verdict(tmp_path, request.getfixturevalue(chosen)) == "exact"
 
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_the_check_finds(name: str, products: Path, tmp_path: Path) -> None:
-    file, text, replacement = MUTANTS[name]
-    source = copy_of_the_hardware(tmp_path) / file
+    plant(MUTANTS[name], tmp_path)
+    assert verdict(tmp_path, products) in ("wrong", "lost")
+
+
+@pytest.mark.parametrize("name", PALETTE_MUTANTS)
+def test_the_check_of_palettes_finds(name: str, palette_products: Path, tmp_path: Path) -> None:
+    plant(PALETTE_MUTANTS[name], tmp_path)
+    assert verdict(tmp_path, palette_products) in ("wrong", "lost")
+
+
+def plant(mutant: tuple[str, str, str], folder: Path) -> None:
+    """A changed copy of the hardware in a folder."""
+    file, text, replacement = mutant
+    source = copy_of_the_hardware(folder) / file
     original = source.read_text()
     assert text in original, f"{text!r} is no longer in hw/{file}; write this mutant anew"
     source.write_text(original.replace(text, replacement))
-    assert verdict(tmp_path, products) in ("wrong", "lost")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golden_models.seedlm.block_format import PRESETS
-from hw.parameters import FORMAT_NAMES, EngineParameters, Fp16Format, WeightFormat
+from hw.parameters import FORMAT_NAMES, PALETTES, EngineParameters, Fp16Format, WeightFormat
 
 
 class TestRefusals:
@@ -32,6 +32,10 @@ class TestRefusals:
             ({"maximum_rows": (1 << 20) + 1}, "maximum_rows must be 1 to 1048576, not 1048577"),
             ({"multiplier_bits": 11}, "multiplier_bits must be 12 to 32, not 11"),
             ({"multiplier_bits": 33}, "multiplier_bits must be 12 to 32, not 33"),
+            (
+                {"formats": ("palette-2bit",), "lanes": 3},
+                "lanes=3 would mix rows of different tables of palette-2bit; take 1, 2, 4, 8 or 16",
+            ),
             (
                 {"formats": ("paper-3bit",), "port_bytes": 4},
                 "port_bytes=4 cannot carry a 36-bit word of paper-3bit; it takes 5 or more",
@@ -71,6 +75,9 @@ class TestTraffic:
             ("scaled-4bit", 4, 1),
             ("scaled-3bit", 16, 5),
             ("paper-3bit", 8, 1),
+            ("palette-4bit", 64, 16),
+            ("palette-2bit", 64, 16),
+            ("palette-2bit", 4, 1),
             ("fp16", 4, 1),
         ],
     )
@@ -115,6 +122,13 @@ class TestTraffic:
         in_full_beats = parameters.result_beats(weight_format) * parameters.results_per_beat
         assert in_full_beats - parameters.results_per_beat < lanes <= in_full_beats
 
+    @pytest.mark.parametrize(("port_bytes", "beats"), [(64, (1, 1)), (16, (2, 1)), (4, (8, 2))])
+    def test_a_palettes_rows_start_with_its_table(self, port_bytes: int, beats: tuple[int, int]) -> None:
+        parameters = EngineParameters(tuple(PALETTES), port_bytes)
+        four, two = parameters.palette_formats
+        assert (four.table_blocks, two.table_blocks) == beats
+        assert (four.blocks(96) - beats[0], two.blocks(96) - beats[1]) == (12, 6)
+
 
 class TestFormats:
     """An engine's formats in the order a command numbers them."""
@@ -122,8 +136,9 @@ class TestFormats:
     def test_every_format_is_known(self) -> None:
         parameters = EngineParameters(tuple(reversed(FORMAT_NAMES)))
         assert [f.name for f in parameters.weight_formats] == list(reversed(FORMAT_NAMES))
-        assert [f.name for f in parameters.block_formats] == list(reversed(PRESETS))
-        assert parameters.maximum_block_size == 12
+        assert [f.name for f in parameters.lane_formats] == [name for name in reversed(FORMAT_NAMES) if name != "fp16"]
+        assert [f.name for f in parameters.palette_formats] == list(reversed(PALETTES))
+        assert parameters.maximum_block_size == 16
         assert parameters.accumulator_bits == max(f.accumulator_bits(4096, 16) for f in parameters.weight_formats)
 
     def test_every_seed_lane_of_an_engine_has_the_latency_of_its_slowest_format(self) -> None:

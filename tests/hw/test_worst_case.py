@@ -3,20 +3,24 @@
 import pytest
 import torch
 
+from golden_models.palette import LIMIT, PaletteMatrix
 from golden_models.seedlm.block_format import BlockFormat
 from golden_models.seedlm.codec import EncodedMatrix
 from golden_models.seedlm.datapath import Fp16Matrix, Matrix, integer_matrix
 from hw.engine import Engine
-from hw.parameters import FORMAT_NAMES, EngineParameters
+from hw.parameters import FORMAT_NAMES, EngineParameters, PaletteFormat
 from tests.hw.products import heaviest_activations, heaviest_word, make_product
 from tests.hw.python_simulator import stream_through
 
-COLUMNS = 1920  # 8 and 12 divide it
+COLUMNS = 1920  # 8, 12 and 16 divide it
 
 
 def heaviest_matrix(parameters: EngineParameters) -> Matrix:
     """Two rows of the greatest weights."""
     weight_format = parameters.weight_formats[0]
+    if isinstance(weight_format, PaletteFormat):
+        codes, tables = torch.zeros(2, COLUMNS, dtype=torch.int64), torch.full((1, weight_format.entries), LIMIT)
+        return PaletteMatrix(codes, tables, torch.ones(1))
     if not isinstance(weight_format, BlockFormat):
         largest = torch.tensor([0x5BFF], dtype=torch.int16).view(torch.float16)
         return Fp16Matrix(largest.repeat(2, COLUMNS))

@@ -22,6 +22,16 @@ def test_seeds_are_measured_against_fp16_and_checked_bit_for_bit() -> None:
     assert (measured["lanes"], measured["port_bytes"], measured["format"]) == (16, 64, "scaled-4bit")
 
 
+@pytest.mark.parametrize(("format", "blocks"), [("palette-4bit", 64), ("palette-2bit", 32)])
+def test_a_palettes_row_groups_start_with_their_table(format: str, blocks: int) -> None:
+    arguments = ["bench", "engine", "--format", format, "--rows", "64", "--cols", "512", "--json"]
+    measured = json.loads(CliRunner().invoke(app, arguments).stdout)
+    assert measured["exact"] is True
+    activation_beats = -(-(blocks + 1) * 512 // blocks * 16 // 512)
+    latency = {"palette-4bit": 13, "palette-2bit": 14}[format]  # a tree of 8 and of 16 products
+    assert measured["cycles"] == activation_beats + 4 * (blocks + 1) + latency
+
+
 def test_the_table_says_what_was_compared() -> None:
     result = CliRunner().invoke(app, ["bench", "engine", "--rows", "16", "--cols", "64"])
     assert "scaled-4bit, 16 x 64, 16 lanes, 64 bytes a cycle" in result.stdout

@@ -20,6 +20,15 @@ ENGINES = {
     ),
     "scaled-2bit": EngineParameters(("scaled-2bit",), port_bytes=16, lanes=3, maximum_columns=100, maximum_rows=32),
     "paper-3bit": EngineParameters(("paper-3bit",), port_bytes=8, maximum_columns=64, maximum_rows=16),
+    "palette-4bit": EngineParameters(("palette-4bit",), port_bytes=64, maximum_columns=64, maximum_rows=48),
+    "palettes": EngineParameters(
+        ("palette-2bit", "scaled-4bit", "palette-4bit", "fp16"),
+        port_bytes=8,
+        activation_bits=8,
+        batch=2,
+        maximum_columns=100,
+        maximum_rows=40,
+    ),
     "fp16": EngineParameters(("fp16",), port_bytes=16, maximum_columns=64, maximum_rows=16),
     "mixed": EngineParameters(
         ("scaled-2bit", "fp16", "paper-4bit"),
@@ -31,7 +40,8 @@ ENGINES = {
         maximum_rows=32,
     ),
 }
-"""Words narrower and wider than a beat of activations, rows padded to lanes and not, one lane and several."""
+"""Words narrower and wider than a beat of activations, rows padded to lanes and not, one lane and several,
+tables of one beat and of several."""
 
 
 def shapes(parameters: EngineParameters) -> list[tuple[str, int, int, int]]:

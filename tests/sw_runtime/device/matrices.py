@@ -2,16 +2,29 @@
 
 import torch
 
+from golden_models.palette import LIMIT, ROWS_A_TABLE, PaletteMatrix
 from golden_models.seedlm.block_format import PRESETS
 from golden_models.seedlm.codec import EncodedMatrix
 from golden_models.seedlm.datapath import Fp16Matrix, Matrix
+from hw.parameters import PALETTES
+
+
+def random_palette(name: str, rows: int, columns: int, generator: torch.Generator | None = None) -> PaletteMatrix:
+    """Any codes into tables that hold every kind of integer, the limits among them."""
+    entries, groups = 1 << PALETTES[name][0], -(-rows // ROWS_A_TABLE)
+    tables = torch.randint(-LIMIT, LIMIT + 1, (groups, entries), generator=generator)
+    tables[:, 0], tables[:, -1] = -LIMIT, LIMIT
+    codes = torch.randint(entries, (rows, columns), generator=generator)
+    return PaletteMatrix(codes, tables, torch.rand(groups, generator=generator))
 
 
 def random_matrix(name: str, rows: int, columns: int, seed: int = 0) -> Matrix:
-    """A matrix of random valid words, or of random FP16 weights."""
+    """A matrix of random valid words, of random codes, or of random FP16 weights."""
     generator = torch.Generator().manual_seed(seed)
     if name == "fp16":
         return Fp16Matrix((torch.randn(rows, columns, generator=generator) * 10).half())
+    if name in PALETTES:
+        return random_palette(name, rows, columns, generator)
     block_format = PRESETS[name]
     shape = (rows, block_format.blocks(columns))
     seeds = torch.randint(1, block_format.seeds + 1, shape, generator=generator)

@@ -5,10 +5,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from golden_models.palette import LIMIT, PaletteMatrix
 from golden_models.seedlm.block_format import PRESETS, BlockFormat
 from golden_models.seedlm.codec import EncodedMatrix
 from golden_models.seedlm.datapath import Fp16Matrix, Matrix, matvec
-from hw.parameters import FORMAT_NAMES, EngineParameters
+from hw.parameters import FORMAT_NAMES, PALETTES, EngineParameters
 from sw_runtime.device.cost import pass_cost
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.device.layout import format_of
@@ -20,6 +21,10 @@ def largest_matrix(name: str, columns: int) -> Matrix:
     """Rows as heavy as the format allows: the block with the greatest sum of magnitudes, over and over."""
     if name == "fp16":
         return Fp16Matrix(torch.full((2, columns), 255.875).half())
+    if name in PALETTES:
+        return PaletteMatrix(
+            torch.zeros(2, columns, dtype=torch.int64), torch.full((1, 1 << PALETTES[name][0]), LIMIT), torch.ones(1)
+        )
     block_format = PRESETS[name]
     high = block_format.exponent_limits[1]
     coefficients = (block_format.coefficient_limits[0],) * block_format.latent_dim
@@ -84,7 +89,7 @@ def test_8_bit_activations_are_exact_too() -> None:
 def test_info_is_the_engines() -> None:
     parameters = EngineParameters(("fp16",), activation_bits=8, batch=4, maximum_columns=512, maximum_rows=1024)
     assert EmulatedDevice(parameters).info() == DeviceInfo("emulated", ("fp16",), 8, 4, 512, 1024)
-    assert EmulatedDevice().info().formats == (*PRESETS, "fp16")
+    assert EmulatedDevice().info().formats == FORMAT_NAMES
 
 
 @pytest.mark.parametrize("name", FORMAT_NAMES)

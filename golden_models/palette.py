@@ -1,0 +1,90 @@
+"""Palettised weights: codes into tables of 16-bit integers that groups of rows share.
+
+AFM (arXiv 2407.21075) stores its projections so, 16 rows a table of 16 or 4 weights (second-hand);
+the layout is that of coremltools and torchao.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+ROWS_A_TABLE = 16
+LIMIT = (1 << 15) - 1
+"""Largest magnitude of a table's integers."""
+
+
+@dataclass(frozen=True)
+class PaletteMatrix:
+    """A matrix of palettised weights.
+
+    Parameters
+    ----------
+    codes
+        int64 [rows, columns], each the place of a weight in its row's table.
+    tables
+        int64 [⌈rows / 16⌉, 16 or 4], 16-bit signed integers; rows 16·g … 16·g + 15 read table g.
+    scales
+        float32 [⌈rows / 16⌉], value of one unit of each table.
+
+    Raises
+    ------
+    ValueError
+        If a shape is wrong or a code or an integer out of range, naming it.
+    """
+
+    codes: Tensor
+    tables: Tensor
+    scales: Tensor
+
+    def __post_init__(self) -> None:
+        groups = -(-self.codes.shape[0] // ROWS_A_TABLE)
+        if self.tables.shape not in ((groups, 16), (groups, 4)):
+            raise ValueError(f"tables must be [{groups}, 16] or [{groups}, 4], not {list(self.tables.shape)}")
+        if self.scales.shape != (groups,):
+            raise ValueError(f"scales must be [{groups}], one a table, not {list(self.scales.shape)}")
+        entries = self.tables.shape[1]
+        if ((self.codes < 0) | (self.codes >= entries)).any():
+            raise ValueError(f"codes must be 0 to {entries - 1}; found {self.codes.min()} to {self.codes.max()}")
+        if (self.tables.abs() > LIMIT).any():
+            raise ValueError(f"tables must hold integers within ±{LIMIT}; found {self.tables.abs().max()}")
+
+    @property
+    def name(self) -> str:
+        """Name of the weight format."""
+        return f"palette-{self.code_bits}bit"
+
+    @property
+    def code_bits(self) -> int:
+        """Bits of a code."""
+        return self.tables.shape[1].bit_length() - 1
+
+    @property
+    def rows(self) -> int:
+        """Number of rows (output features)."""
+        return self.codes.shape[0]
+
+    @property
+    def columns(self) -> int:
+        """Weights a row."""
+        return self.codes.shape[1]
+
+    def integers(self) -> Tensor:
+        """Every weight in units of its table: int64 [rows, columns]."""
+        return self.tables[table_of_rows(self.rows)[:, None], self.codes]
+
+    def row_scales(self) -> Tensor:
+        """Value of one unit of every row: float32 [rows]."""
+        return self.scales[table_of_rows(self.rows)]
+
+
+def table_of_rows(rows: int) -> Tensor:
+    """Which table each row reads: int64 [rows]."""
+    return torch.arange(rows) // ROWS_A_TABLE
+
+
+def quantise_tables(tables: Tensor) -> tuple[Tensor, Tensor]:
+    """Tables of real weights [groups, entries] as 16-bit integers and a scale each; zeros have scale 1."""
+    largest = tables.double().abs().amax(dim=1)
+    scales = torch.where(largest > 0, largest / LIMIT, 1.0).float()
+    return (tables.double() / scales.double()[:, None]).round().clamp(-LIMIT, LIMIT).long(), scales
