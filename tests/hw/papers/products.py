@@ -2,10 +2,12 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from golden_models.palette import PaletteMatrix
 from golden_models.seedlm.block_format import PRESETS
 from golden_models.seedlm.codec import EncodedMatrix
 from hw.engine import Engine
@@ -13,8 +15,10 @@ from hw.parameters import EngineParameters
 from tests.hw.products import Product, make_product
 from tests.hw.simulate import run_bench
 
+RealMatrix = EncodedMatrix | PaletteMatrix
 
-def check_products(parameters: EngineParameters, products: list[tuple[EncodedMatrix, Tensor]], folder: Path) -> None:
+
+def check_products(parameters: EngineParameters, products: list[tuple[RealMatrix, Tensor]], folder: Path) -> None:
     """Run products, each a matrix and activations int64 [vectors, columns], in RTL; every result must be golden.
 
     Raises
@@ -22,9 +26,8 @@ def check_products(parameters: EngineParameters, products: list[tuple[EncodedMat
     SystemExit
         If the bench fails, as cocotb's runner has it.
     """
-    stored = [(m.block_format.name, m.words, m.scales, m.columns, activations) for m, activations in products]
     file = folder / "products.pt"
-    torch.save((asdict(parameters), stored), file)
+    torch.save((asdict(parameters), [(*_stored(matrix), activations) for matrix, activations in products]), file)
     run_bench(Engine(parameters), "stored_products", folder, subject=str(file))
 
 
@@ -32,7 +35,15 @@ def load_products(file: str) -> list[Product]:
     """What ``check_products`` wrote, laid out for the engine."""
     fields, stored = torch.load(file)  # tensors and plain values only: torch refuses anything else
     parameters = EngineParameters(**fields)
-    return [
-        make_product(parameters, EncodedMatrix(PRESETS[name], words, scales, columns), activations)
-        for name, words, scales, columns, activations in stored
-    ]
+    return [make_product(parameters, _restored(*matrix), activations) for *matrix, activations in stored]
+
+
+def _stored(matrix: RealMatrix) -> tuple[str | None, Tensor, Tensor, Tensor | int]:
+    """A block format's name, words, scales and columns; no name, codes, tables and scales of a palette."""
+    if isinstance(matrix, PaletteMatrix):
+        return None, matrix.codes, matrix.tables, matrix.scales
+    return matrix.block_format.name, matrix.words, matrix.scales, matrix.columns
+
+
+def _restored(name: str | None, *parts: Any) -> RealMatrix:
+    return EncodedMatrix(PRESETS[name], *parts) if name else PaletteMatrix(*parts)

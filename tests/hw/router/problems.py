@@ -16,7 +16,7 @@ from golden_models.router.descriptor import (
     Quota,
     RouterParameters,
 )
-from golden_models.router.legality import elements_due
+from golden_models.router.legality import element_bytes, elements_due
 from golden_models.router.stream import to_bytes
 
 
@@ -254,3 +254,23 @@ _FIELDS: dict[Opcode, Callable[[Problems], Fields]] = {
     Opcode.SEGLL: _segll,
     Opcode.LRU: _lru,
 }
+
+
+_REPLACED = {"opcode": 8, "flags": 14, "dst": 8, "sa": 8, "sb": 8, "x": 24, "z": 16, "base": 8}
+"""Fields and their bits."""
+
+
+def mutilated(problem: Problem, random: Random) -> Problem:
+    """The problem with some fields replaced, and any packet where it says that there is one."""
+    fields = vars(problem.command).copy()
+    for field, bits in _REPLACED.items():
+        if random.random() < 0.06:
+            fields[field] = random.getrandbits(bits)
+    if random.random() < 0.3:
+        fields["n"] = random.randint(0, 200)
+    with_data = random.random() < 0.7 if random.random() < 0.2 else problem.command.has(Flag.DATA)
+    fields["flags"] = fields["flags"] & ~Flag.DATA | (Flag.DATA if with_data else 0)
+    command = Command(**fields)
+    size = element_bytes(command)
+    data = problem.data if problem.data and random.random() < 0.5 else random.randbytes(size * random.randint(1, 60))
+    return Problem(command, data if with_data else b"", aborted=with_data and random.random() < 0.2)

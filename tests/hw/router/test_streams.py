@@ -4,12 +4,11 @@ from random import Random
 
 import pytest
 
-from golden_models.router.descriptor import Command, Flag, Opcode
-from golden_models.router.legality import element_bytes
+from golden_models.router.descriptor import Command, Opcode
 from hw.router.parameters import COMMAND_QUEUE_DEPTH
 from sw_runtime.device.simulator.router_library import Pauses
 from tests.hw.router.bench import Bench
-from tests.hw.router.problems import Problem, Problems
+from tests.hw.router.problems import Problem, Problems, mutilated
 
 
 def test_queued_commands_are_answered_in_order_with_their_tags(bench: Bench) -> None:
@@ -39,25 +38,5 @@ def test_any_sequence_of_commands_and_packets_is_answered(odd: Bench) -> None:
     random = Random(3)
     problems = Problems(odd.parameters, random)
     for _ in range(40):
-        batch = [_mutilated(problems.draw(random.choice(list(Opcode))), random) for _ in range(25)]
+        batch = [mutilated(problems.draw(random.choice(list(Opcode))), random) for _ in range(25)]
         odd.check(batch, random.choice((None, Pauses(0.5, 0.5, 0.5))))
-
-
-_REPLACED = {"opcode": 8, "flags": 14, "dst": 8, "sa": 8, "sb": 8, "x": 24, "z": 16, "base": 8}
-"""Fields and their bits."""
-
-
-def _mutilated(problem: Problem, random: Random) -> Problem:
-    """The problem with some fields replaced, and any packet where it says that there is one."""
-    fields = vars(problem.command).copy()
-    for field, bits in _REPLACED.items():
-        if random.random() < 0.06:
-            fields[field] = random.getrandbits(bits)
-    if random.random() < 0.3:
-        fields["n"] = random.randint(0, 200)
-    with_data = random.random() < 0.7 if random.random() < 0.2 else problem.command.has(Flag.DATA)
-    fields["flags"] = fields["flags"] & ~Flag.DATA | (Flag.DATA if with_data else 0)
-    command = Command(**fields)
-    size = element_bytes(command)
-    data = problem.data if problem.data and random.random() < 0.5 else random.randbytes(size * random.randint(1, 60))
-    return Problem(command, data if with_data else b"", aborted=with_data and random.random() < 0.2)

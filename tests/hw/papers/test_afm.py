@@ -1,0 +1,40 @@
+"""A layer of SmolLM2, palettised, in RTL: a table every 16 rows, codes of both widths, seeds in between."""
+
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from golden_models.afm.palettise import palettise
+from golden_models.seedlm.block_format import PRESETS
+from golden_models.seedlm.datapath import quantise_activations
+from hw.parameters import EngineParameters
+from seedloom.papers.afm import inputs_of, layer_linears
+from sw_runtime.compress.packaged_models import smollm2_folder
+from sw_runtime.compress.search import encode_matrix
+from tests.hw.papers.products import RealMatrix, check_products
+
+ROWS = 72
+"""Of each matrix: four tables and half of a fifth."""
+
+TEXT = "The committee of engineers measured the bridge twice before they believed the result."
+ENGINE = EngineParameters(
+    ("palette-4bit", "palette-2bit", "scaled-4bit"), port_bytes=16, maximum_columns=576, maximum_rows=128
+)
+
+
+def test_palettes_and_seeds_give_the_golden_results_one_after_the_other(tmp_path: Path) -> None:
+    folder = smollm2_folder()
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    tokens = AutoTokenizer.from_pretrained(folder)(TEXT, return_tensors="pt")["input_ids"]
+    inputs = inputs_of(model, tokens)
+    products: list[tuple[RealMatrix, torch.Tensor]] = []
+    for kind, code_bits in (("self_attn.k_proj", 4), ("mlp.gate_proj", 2)):
+        name = f"model.layers.5.{kind}"
+        weights = layer_linears(model)[name].weight.detach()[:ROWS]
+        activations, _ = quantise_activations(inputs[name][-1:])
+        products += [
+            (palettise(weights, code_bits), activations),
+            (encode_matrix(weights[:8], PRESETS["scaled-4bit"]), activations),
+        ]
+    check_products(ENGINE, products, tmp_path)
