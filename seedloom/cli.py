@@ -10,6 +10,7 @@ from seedloom import doctor, folders, generation
 from seedloom.bench import bench
 from seedloom.bench_router import router
 from seedloom.demo import demo
+from seedloom.evaluation import eval_command
 from seedloom.papers.command import paper
 
 EXPECTED_ERRORS = (ValueError, OSError, ImportError, RuntimeError)
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 for command in (demo, doctor.doctor, folders.compress, folders.inspect, folders.verify, generation.generate, paper):
     app.command()(command)
+app.command("eval")(eval_command)
 bench.command()(router)
 app.add_typer(bench, name="bench")
 

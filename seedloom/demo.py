@@ -50,11 +50,12 @@ class DemoResult:
 
 
 def compressed_model(format: str) -> Path:
-    """The demonstration's model as seeds, compressed at the first call and kept in the cache."""
+    """The demonstration's model as seeds, fitted to the packaged text at the first call and kept in the cache."""
     from sw_runtime.cache import cache_folder
+    from sw_runtime.compress.folder import ENCODER_VERSION
     from sw_runtime.compress.packaged_models import smollm2_folder
 
-    folder = cache_folder("demo") / f"SmolLM2-135M-Instruct-{format}"
+    folder = cache_folder("demo") / f"SmolLM2-135M-Instruct-{format}-encoder{ENCODER_VERSION}"
     if not (folder / "config.json").exists():
         typer.echo(f"compressing SmolLM2-135M-Instruct to {format}, once: minutes, resumed if interrupted", err=True)
         seedloom.compress(str(smollm2_folder()), folder, format=format, calibration_text="packaged")
@@ -81,7 +82,6 @@ def _baseline(model: "nn.Module") -> "Counters":
 
     from golden_models.seedlm.datapath import Fp16Matrix
     from hw.parameters import EngineParameters
-    from sw_runtime.decode import decode
     from sw_runtime.device.protocol import Counters
     from sw_runtime.device.simulated import SimulatedDevice
     from sw_runtime.nn.attach import seed_linears
@@ -92,7 +92,7 @@ def _baseline(model: "nn.Module") -> "Counters":
     total = Counters()
     try:
         for layer in {(layer.out_features, layer.in_features): layer for layer in layers}.values():
-            handle = device.load(Fp16Matrix(decode(layer.encoded_matrix()).half()))
+            handle = device.load(Fp16Matrix(layer.decoded(torch.float16)))
             before = replace(device.counters)
             device.matvec(handle, torch.ones(1, layer.in_features, dtype=torch.int64))
             for _ in range(shapes[layer.out_features, layer.in_features]):
@@ -123,12 +123,14 @@ def run_demo(format: str = "scaled-4bit", tokens: int = 48, prompt: str = PROMPT
 
     from hw.parameters import EngineParameters
     from sw_runtime.device.protocol import Counters
+    from sw_runtime.nn.attach import seed_linears
 
     logging.set_verbosity_error()
     folder = compressed_model(format)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype="float32")
-    parameters = EngineParameters((format,))
+    formats = {layer.format_name for layer in seed_linears(model).values()}
+    parameters = EngineParameters(tuple(sorted(formats)))  # a layer that its format would spoil has another
     simulated = seedloom.open_device("simulated", parameters=parameters)
     ids, spent = _generate(model, tokenizer, prompt, tokens, simulated, show)
     simulated.close()

@@ -12,6 +12,9 @@ import typer
 import seedloom
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sw_runtime.compress.report import LayerReport
     from sw_runtime.nn.folder import Contents
 
 Folder = Annotated[Path, typer.Argument(help="Compressed folder.")]
@@ -22,9 +25,21 @@ def compress(
     source: Annotated[str, typer.Argument(help="Hugging Face folder.")],
     output: Annotated[Path, typer.Argument(help="Folder to write.")],
     format: Annotated[str, typer.Option(help="Block format.")] = "scaled-4bit",
+    bits: Annotated[
+        float | None,
+        typer.Option(help="Bits a weight to mix the scaled formats to, by measured sensitivity; needs --calibration."),
+    ] = None,
     calibration: Annotated[
         str | None,
-        typer.Option(help="Text file that shows which inputs matter, or 'packaged'; quality suffers without."),
+        typer.Option(
+            help="Text that shows which inputs matter: a file, 'packaged' or 'datasets:NAME'; quality suffers without."
+        ),
+    ] = None,
+    modules: Annotated[
+        str | None, typer.Option(help="Compress only layers whose name this regular expression is found in.")
+    ] = None,
+    fp16: Annotated[
+        str | None, typer.Option(help="Keep those among them that this is found in as FP16, on the device too.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output folder.")] = False,
     as_json: Json = False,
@@ -32,20 +47,31 @@ def compress(
     """Compress a model into seeds."""
     from sw_runtime.nn.folder import describe
 
-    seedloom.compress(source, output, format=format, calibration_text=calibration, overwrite=overwrite)
+    seedloom.compress(
+        source,
+        output,
+        format=format,
+        bits=bits,
+        calibration_text=calibration,
+        modules=modules,
+        fp16=fp16,
+        overwrite=overwrite,
+    )
     _print_contents(output, describe(output), as_json)
 
 
 def inspect(folder: Folder, as_json: Json = False) -> None:
-    """List the layers of a compressed folder: formats, bits a weight, sizes."""
+    """List the layers of a compressed folder: formats, bits a weight, how they were encoded and how well."""
+    from sw_runtime.compress.report import read_report
     from sw_runtime.nn.folder import describe
 
-    contents = describe(folder)
+    contents, reports = describe(folder), read_report(folder)
     if not as_json:
         for layer in contents.layers:
             shape = f"[{layer.rows}, {layer.columns}]"
-            typer.echo(f"{layer.name:48} {layer.format:12} {shape:>16} {layer.bits_per_weight:6.3f} bits")
-    _print_contents(folder, contents, as_json)
+            quality = _quality(reports.get(layer.name))
+            typer.echo(f"{layer.name:48} {layer.format:12} {shape:>16} {layer.bits_per_weight:6.3f} bits{quality}")
+    _print_contents(folder, contents, as_json, reports=reports)
 
 
 def verify(folder: Folder, as_json: Json = False) -> None:
@@ -55,9 +81,23 @@ def verify(folder: Folder, as_json: Json = False) -> None:
     _print_contents(folder, compressed.verify(folder), as_json, verdict="complete, every word valid; ")
 
 
-def _print_contents(folder: Path, contents: "Contents", as_json: bool, verdict: str = "") -> None:
+def _quality(report: "LayerReport | None") -> str:
+    """Method and output error on held-out text, where there was a calibration."""
+    if report is None:
+        return ""
+    error = "" if report.held_out_error is None else f", output error {report.held_out_error:.4f}"
+    return f"  {report.method}{error}"
+
+
+def _print_contents(
+    folder: Path,
+    contents: "Contents",
+    as_json: bool,
+    verdict: str = "",
+    reports: "Mapping[str, LayerReport] | None" = None,
+) -> None:
     if as_json:
-        typer.echo(json.dumps(_as_json(folder, contents), indent=2))
+        typer.echo(json.dumps(_as_json(folder, contents, reports or {}), indent=2))
         return
     typer.echo(
         f"{folder}: {verdict}{len(contents.layers)} layers, {contents.weights:,} weights at "
@@ -66,8 +106,8 @@ def _print_contents(folder: Path, contents: "Contents", as_json: bool, verdict: 
     )
 
 
-def _as_json(folder: Path, contents: "Contents") -> dict[str, Any]:
-    return {
+def _as_json(folder: Path, contents: "Contents", reports: "Mapping[str, LayerReport]") -> dict[str, Any]:
+    answer: dict[str, Any] = {
         "folder": str(folder),
         "weights": contents.weights,
         "bits_per_weight": contents.bits_per_weight,
@@ -86,3 +126,6 @@ def _as_json(folder: Path, contents: "Contents") -> dict[str, Any]:
             for layer in contents.layers
         ],
     }
+    if reports:
+        answer["report"] = {name: report.as_json() for name, report in reports.items()}
+    return answer

@@ -32,7 +32,7 @@ def generate(
     except (OSError, ValueError) as error:
         raise ValueError(f"{folder} has no tokenizer; copy the original model's tokenizer files into it") from error
     model = AutoModelForCausalLM.from_pretrained(folder)
-    formats = {layer.block_format.name for layer in seed_linears(model).values()}
+    formats = {layer.format_name for layer in seed_linears(model).values()}
     opened = seedloom.open_device(device, parameters=EngineParameters(tuple(sorted(formats))))
     try:
         seedloom.attach(model, opened)

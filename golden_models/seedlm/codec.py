@@ -233,32 +233,59 @@ def encode(
     """
     if weights.dim() != 2 or not torch.isfinite(weights).all():
         raise ValueError(f"weights must be finite and [rows, columns]; got {list(weights.shape)}, or NaN or infinity")
+    rows, columns = weights.shape
+    size, blocks = block_format.block_size, block_format.blocks(columns)
+    scales = row_scales(weights, block_format) if scales is None else scales
+    units = torch.zeros(rows, blocks * size, dtype=torch.float64)
+    units[:, :columns] = weights.double() / scales.double().clamp(min=1e-30)[:, None]
+    units = units.view(rows, blocks, size)
+    if importance is None:
+        words = encode_blocks(units.view(-1, size), None, block_format, coefficients).view(rows, blocks)
+    else:
+        metric = torch.ones(blocks * size, dtype=torch.float64)
+        metric[:columns] = importance.double().sqrt()
+        metrics = metric.view(blocks, size).diag_embed()
+        columns_of_words = [encode_blocks(units[:, b], metrics[b], block_format, coefficients) for b in range(blocks)]
+        words = torch.stack(columns_of_words, dim=1)
+    return EncodedMatrix(block_format, words, scales, columns)
+
+
+def encode_blocks(
+    targets: Tensor, metric: Tensor | None, block_format: BlockFormat, coefficients: str = "optimal"
+) -> Tensor:
+    """Find the words with the least error ``|metric @ (decoded - target)|^2``.
+
+    Parameters
+    ----------
+    targets
+        float64 [n, C], in units of the scale.
+    metric
+        float64 [C, C], any matrix; ``None`` for the identity.
+    coefficients
+        As for ``encode``.
+
+    Returns
+    -------
+    int64 [n]
+
+    Raises
+    ------
+    ValueError
+        If ``coefficients`` is neither, or "rounded" is asked of an odd format.
+    """
     if coefficients not in ("optimal", "rounded"):
         raise ValueError(f"coefficients must be 'optimal' or 'rounded', not {coefficients!r}")
     if coefficients == "rounded" and block_format.odd_coefficients:
         raise ValueError(f"coefficients='rounded' is the paper's rule; {block_format.name} has odd coefficients")
     codes = _optimal_codes if coefficients == "optimal" else _rounded_codes
-    rows, columns = weights.shape
-    size, blocks = block_format.block_size, block_format.blocks(columns)
-    scales = row_scales(weights, block_format) if scales is None else scales
-    units = weights.double() / scales.double().clamp(min=1e-30)[:, None]
-    padded = torch.zeros(rows, blocks * size, dtype=torch.float64)
-    padded[:, :columns] = units
-    metric = torch.ones(blocks * size, dtype=torch.float64)
-    if importance is not None:
-        metric[:columns] = importance.double().sqrt()
-    words = torch.empty(rows, blocks, dtype=torch.int64)
-    previous = torch.zeros(0, dtype=torch.float64)
-    for block in range(blocks):
-        block_metric = metric[block * size : (block + 1) * size]
-        if not torch.equal(block_metric, previous):
-            matrices = _entry_table(block_format).double() * block_metric[:, None]
-            candidates = _Candidates(matrices, *torch.linalg.qr(matrices))
-            previous = block_metric
-        for row in range(rows):
-            target = padded[row, block * size : (block + 1) * size] * block_metric
-            words[row, block] = _best_word(codes(target, candidates, block_format), target, candidates, block_format)
-    return EncodedMatrix(block_format, words, scales, columns)
+    matrices = _entry_table(block_format).double()
+    if metric is not None:
+        matrices, targets = metric @ matrices, targets @ metric.T
+    candidates = _Candidates(matrices, *torch.linalg.qr(matrices))
+    words = [
+        _best_word(codes(target, candidates, block_format), target, candidates, block_format) for target in targets
+    ]
+    return torch.tensor(words, dtype=torch.int64)
 
 
 def _best_word(

@@ -1,4 +1,4 @@
-"""The search kernel, ``search.c``, compiled for this processor when it is first needed."""
+"""The search kernel, ``search.c`` and its headers, compiled for this processor when it is first needed."""
 
 import ctypes
 import hashlib
@@ -72,7 +72,8 @@ def build(block_format: BlockFormat) -> Path:
         If there is no compiler, or it fails, with what it said.
     """
     command = [*compiler(), *FLAGS, *_macros(block_format)]
-    identity = "\n".join([SOURCE.read_text(), *command, _processor()])
+    sources = [path.read_text() for path in sorted(SOURCE.parent.glob("*.[ch]"))]
+    identity = "\n".join([*sources, *command, _processor()])
     library = cache_folder("kernels") / f"search-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.so"
     if library.exists():
         return library
@@ -92,7 +93,7 @@ def build(block_format: BlockFormat) -> Path:
 
 @cache
 def encode_blocks(block_format: BlockFormat) -> Any:
-    """The compiled ``encode_blocks(count, targets, metric, words)`` of one format; see ``search.c``.
+    """The compiled ``encode_blocks(count, targets, metric, bucketed, rounded, words)`` of one format; see ``search.c``.
 
     Raises
     ------
@@ -108,6 +109,6 @@ def encode_blocks(block_format: BlockFormat) -> Any:
             f"and {block_format.word_bits} bits"
         )
     function = ctypes.CDLL(str(build(block_format))).encode_blocks
-    function.argtypes = [ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
+    function.argtypes = [ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_void_p]
     function.restype = ctypes.c_int
     return function

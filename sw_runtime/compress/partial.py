@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 
@@ -17,10 +18,11 @@ def write_file(path: Path, text: str) -> None:
     _put(temporary, path)
 
 
-def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write a safetensors file so that it is there whole or not at all."""
+def write_tensors(path: Path, tensors: dict[str, Tensor], record: dict[str, Any] | None = None) -> None:
+    """Write a safetensors file, and JSON values in its header, so that it is there whole or not at all."""
     temporary = path.with_name(path.name + ".tmp")
-    save_file(tensors, temporary, metadata={"format": "pt"})
+    metadata = {"format": "pt"} | ({} if record is None else {"record": json.dumps(record)})
+    save_file(tensors, temporary, metadata)
     _put(temporary, path)
 
 
@@ -31,7 +33,7 @@ def _put(temporary: Path, path: Path) -> None:
 
 
 class PartialResults:
-    """The folder ``.partial`` of an output folder: named groups of tensors and what they depend on.
+    """The folder ``.partial`` of an output folder: named parts, tensors with a record, and what they depend on.
 
     Parameters
     ----------
@@ -66,16 +68,17 @@ class PartialResults:
         return self.folder / f"{name}.safetensors"
 
     def has(self, name: str) -> bool:
-        """Whether a group is finished."""
+        """Whether a part is finished."""
         return self._path(name).exists()
 
-    def load(self, name: str) -> dict[str, Tensor]:
-        """A finished group's tensors."""
-        return load_file(self._path(name))
+    def load(self, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """A finished part's tensors and record."""
+        with safe_open(self._path(name), framework="pt") as file:
+            return {key: file.get_tensor(key) for key in file.offset_keys()}, json.loads(file.metadata()["record"])
 
-    def save(self, name: str, tensors: dict[str, Tensor]) -> None:
-        """Keep a finished group."""
-        write_tensors(self._path(name), tensors)
+    def save(self, name: str, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
+        """Keep a finished part."""
+        write_tensors(self._path(name), tensors, record)
 
     def remove(self) -> None:
         """Delete the folder once the whole is written."""

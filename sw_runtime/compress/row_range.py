@@ -45,14 +45,16 @@ REACH = {
 }
 
 
-def _expected_error(magnitudes: Tensor, rms: Tensor, multiple: float, reach: _Reach, power: Tensor) -> Tensor:
+def _expected_error(
+    magnitudes: Tensor, rms: Tensor, multiple: float, reach: _Reach, power: Tensor, rounded: Tensor
+) -> Tensor:
     """Rounding plus clipping error of every row over its energy, weighted by input power: [rows]."""
-    rounding = reach.error * (multiple * rms).square() * power.sum()
+    rounding = reach.error * (multiple * rms).square() * rounded.sum()
     clipped = (magnitudes - reach.range * multiple * rms[:, None]).clamp(min=0).square() @ power
     return (rounding + clipped) / (magnitudes.square() @ power).clamp(min=1e-300)
 
 
-def scales(weights: Tensor, block_format: BlockFormat, powers: list[Tensor]) -> Tensor:
+def scales(weights: Tensor, block_format: BlockFormat, powers: list[Tensor], rounded: Tensor | None = None) -> Tensor:
     """Scales of a matrix, or of several stacked: float32 [rows] (scaled) or [1] (paper formats).
 
     Scaled formats: ``ROW_STEP`` times the row's root mean square times the least of ``MULTIPLES``
@@ -65,6 +67,9 @@ def scales(weights: Tensor, block_format: BlockFormat, powers: list[Tensor]) -> 
         [rows, columns], any float dtype.
     powers
         Mean squares of the inputs, each [columns]; the expected errors under all are summed.
+    rounded
+        What a rounding error in each column costs where columns answer each other's errors, [columns];
+        the powers themselves when not given.
     """
     magnitudes = weights.double().abs()
     rms = magnitudes.square().mean(dim=1).sqrt()
@@ -76,7 +81,11 @@ def scales(weights: Tensor, block_format: BlockFormat, powers: list[Tensor]) -> 
     best = torch.full_like(rms, math.inf)
     chosen = torch.ones_like(rms)
     for multiple in MULTIPLES:
-        error = torch.stack([_expected_error(magnitudes, rms, multiple, reach, p.double()) for p in powers]).sum(dim=0)
+        errors = [
+            _expected_error(magnitudes, rms, multiple, reach, p.double(), p.double() if rounded is None else rounded)
+            for p in powers
+        ]
+        error = torch.stack(errors).sum(dim=0)
         better = error < GAIN * best
         best, chosen = torch.where(better, error, best), torch.where(better, multiple, chosen)
     return (ROW_STEP[block_format.name] * chosen * rms).bfloat16().float()

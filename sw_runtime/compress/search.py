@@ -4,9 +4,10 @@ The result is the joint optimum over seed, exponent and coefficients of the squa
 ``golden_models.seedlm.codec.encode(..., coefficients="optimal")``, found by the C kernel.
 """
 
+import math
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
@@ -15,8 +16,15 @@ from golden_models.seedlm.block_format import BlockFormat
 from golden_models.seedlm.codec import EncodedMatrix, row_scales
 from sw_runtime.compress import kernel
 
-ROWS_A_TASK = 8192
+BLOCKS_A_TASK = 8192
 """Blocks handed to the kernel at once: it decomposes every seed's matrix anew for each call."""
+
+BLOCKS_A_BATCH = 1 << 20
+"""The same for the bucketed search, which is the faster the more blocks it divides into cells."""
+
+BUCKETED_FROM = {"paper-4bit": 1 << 15}
+"""Blocks of a batch from which the bucketed search is faster. Other formats have too many coefficients
+(the lattice, not the scan, takes their time) or too many weights a block (cells are too wide)."""
 
 LARGEST_UNITS = 1e15
 """Weights over scales above this would overflow the kernel's float32 scan."""
@@ -29,6 +37,7 @@ def encode_matrix(
     importance: Tensor | None = None,
     threads: int | None = None,
     progress: Callable[[int], object] | None = None,
+    coefficients: str = "optimal",
 ) -> EncodedMatrix:
     """Find the best word for every block.
 
@@ -46,11 +55,14 @@ def encode_matrix(
         Threads to use; all cores when not given. They do not change the result.
     progress
         Called with the number of weights done since it was called last.
+    coefficients
+        As for ``encode_blocks``.
 
     Raises
     ------
     ValueError
-        If a tensor has the wrong shape, is not finite, or the scales do not fit the weights.
+        If a tensor has the wrong shape, is not finite, or the scales do not fit the weights; or of
+        ``coefficients``, as for ``encode_blocks``.
     RuntimeError
         If the kernel cannot be compiled.
     """
@@ -62,19 +74,38 @@ def encode_matrix(
     size, blocks = block_format.block_size, block_format.blocks(columns)
     units = torch.zeros(rows, blocks * size, dtype=torch.float64)
     units[:, :columns] = weights.double() / scales.double().clamp(min=1e-30)[:, None]
-    if not units.abs().max() < LARGEST_UNITS:
-        raise ValueError(f"weights reach {units.abs().max():.3g} times their scale; give larger scales")
+    units = units.view(rows, blocks, size)
+    threads, progress = threads or len(os.sched_getaffinity(0)), progress or (lambda weights_done: None)
     metric = torch.ones(blocks * size, dtype=torch.float64)
     if importance is not None:
         metric[:columns] = importance.double().sqrt()
-    words = _encode_units(
-        units.view(rows, blocks, size),
-        metric.view(blocks, size),
-        block_format,
-        threads or len(os.sched_getaffinity(0)),
-        progress or (lambda weights_done: None),
-    )
-    return EncodedMatrix(block_format, words, scales, columns)
+    metric = metric.view(blocks, size)
+    if (metric == metric[0]).all():
+        words = encode_blocks(units.view(-1, size), metric[0].diag(), block_format, threads, progress, coefficients)
+    else:
+        words = _encode_column_blocks(units, metric, block_format, threads, progress, coefficients)
+    return EncodedMatrix(block_format, words.view(rows, blocks), scales, columns)
+
+
+def _encode_column_blocks(
+    units: Tensor,
+    metric: Tensor,
+    block_format: BlockFormat,
+    threads: int,
+    progress: Callable[[int], object],
+    coefficients: str,
+) -> Tensor:
+    """Words of blocks, float64 [rows, blocks, C], each column block with its own diagonal metric [blocks, C]."""
+
+    def encode(block: int) -> Tensor:
+        return encode_blocks(units[:, block], metric[block].diag(), block_format, coefficients=coefficients)
+
+    words = torch.empty(units.shape[:2], dtype=torch.int64)
+    with ThreadPoolExecutor(threads) as pool:
+        for block, found in enumerate(pool.map(encode, range(len(metric)))):
+            words[:, block] = found
+            progress(units[:, block].numel())
+    return words
 
 
 def _check(weights: Tensor, block_format: BlockFormat, scales: Tensor, importance: Tensor | None) -> None:
@@ -95,34 +126,100 @@ def _check(weights: Tensor, block_format: BlockFormat, scales: Tensor, importanc
         raise ValueError(f"row {row} holds weights but its scale is {scales.expand(rows)[row]:g}; it must be positive")
 
 
-def _encode_units(
-    units: Tensor, metric: Tensor, block_format: BlockFormat, threads: int, progress: Callable[[int], object]
+def encode_blocks(
+    targets: Tensor,
+    metric: Tensor | None,
+    block_format: BlockFormat,
+    threads: int = 1,
+    progress: Callable[[int], object] | None = None,
+    coefficients: str = "optimal",
+    method: str = "auto",
 ) -> Tensor:
-    """Words of blocks in units of their scale: float64 [rows, blocks, C] → int64 [rows, blocks].
+    """Words with the least error ``|metric @ (decoded - target)|^2`` for blocks that share a metric.
 
-    Blocks of one metric, float64 [blocks, C], share the decomposition of the seeds' matrices, so a
-    task is some rows of one column block, or of all of them where the metric is the same.
+    The search itself holds no Python lock: several calls may run in threads of the caller's.
+
+    Parameters
+    ----------
+    targets
+        float64 [n, C], in units of the scale: a decoded weight is an integer.
+    metric
+        float64 [C, C], any matrix; ``None`` for the identity.
+    block_format
+        Any format of fewer coefficients than weights a block.
+    threads
+        Threads to use. They do not change the result.
+    progress
+        Called with the number of weights done since it was called last.
+    coefficients
+        ``"optimal"``: the least error over all seeds, exponents and coefficients.
+        ``"rounded"``: the paper's rule, one exponent a seed and rounding (plain formats only).
+    method
+        ``"brute"`` looks at every seed, ``"bucketed"`` divides the blocks into cells first;
+        ``"auto"`` takes the faster. The words are the same.
+
+    Returns
+    -------
+    int64 [n]
+
+    Raises
+    ------
+    ValueError
+        If a tensor has the wrong shape or dtype, or holds values that are not finite or too large; if
+        ``coefficients`` or ``method`` is unknown, or "rounded" is asked of an odd format.
+    RuntimeError
+        If the kernel cannot be compiled.
     """
-    shape = units.shape[:2]
-    if (metric == metric[0]).all():
-        units, metric = units.reshape(-1, 1, units.shape[2]), metric[:1]
-    words = torch.empty(units.shape[:2], dtype=torch.int64)
+    _check_choices(block_format, coefficients, method)
+    size = block_format.block_size
+    metric = torch.eye(size, dtype=torch.float64) if metric is None else metric
+    _check_blocks(targets, metric, size)
+    targets, metric = targets.contiguous(), _of_unit_size(metric)
+    words = torch.empty(len(targets), dtype=torch.int64)
+    bucketed = (method_for(len(targets) // threads, block_format) if method == "auto" else method) == "bucketed"
     function = kernel.encode_blocks(block_format)
+    step = min(BLOCKS_A_BATCH, -(-len(targets) // threads) or 1) if bucketed else BLOCKS_A_TASK
 
-    def encode(block: int, first: int) -> int:
-        targets = units[first : first + ROWS_A_TASK, block].contiguous()
-        found = torch.empty(len(targets), dtype=torch.int64)
-        if function(len(targets), targets.data_ptr(), metric[block].data_ptr(), found.data_ptr()):
+    def encode(first: int) -> int:
+        part, found = targets[first : first + step], words[first : first + step]
+        rounded = coefficients == "rounded"
+        if function(len(part), part.data_ptr(), metric.data_ptr(), bucketed, rounded, found.data_ptr()):
             raise MemoryError("no memory for the seed search; use fewer threads")
-        words[first : first + ROWS_A_TASK, block] = found
-        return targets.numel()
-
-    def tasks() -> Iterator[tuple[int, int]]:
-        for block in range(units.shape[1]):
-            for first in range(0, units.shape[0], ROWS_A_TASK):
-                yield block, first
+        return part.numel()
 
     with ThreadPoolExecutor(threads) as pool:
-        for future in as_completed([pool.submit(encode, *task) for task in tasks()]):
-            progress(future.result())
-    return words.view(shape)
+        for weights_done in pool.map(encode, range(0, len(targets), step)):
+            if progress:
+                progress(weights_done)
+    return words
+
+
+def method_for(blocks: int, block_format: BlockFormat) -> str:
+    """The faster search for so many blocks a thread: ``"brute"`` or ``"bucketed"``."""
+    return "bucketed" if blocks >= BUCKETED_FROM.get(block_format.name, blocks + 1) else "brute"
+
+
+def _check_choices(block_format: BlockFormat, coefficients: str, method: str) -> None:
+    if coefficients not in ("optimal", "rounded"):
+        raise ValueError(f"coefficients must be 'optimal' or 'rounded', not {coefficients!r}")
+    if coefficients == "rounded" and block_format.odd_coefficients:
+        raise ValueError(f"coefficients='rounded' is the paper's rule; {block_format.name} has odd coefficients")
+    if method not in ("auto", "brute", "bucketed"):
+        raise ValueError(f"method must be 'auto', 'brute' or 'bucketed', not {method!r}")
+
+
+def _check_blocks(targets: Tensor, metric: Tensor, size: int) -> None:
+    for name, tensor, shape in (("targets", targets, (len(targets), size)), ("metric", metric, (size, size))):
+        if tensor.shape != shape or tensor.dtype != torch.float64:
+            expected = f"float64 [{'n' if name == 'targets' else size}, {size}]"
+            raise ValueError(f"{name} must be {expected}, not {tensor.dtype} {list(tensor.shape)}")
+        if not tensor.isfinite().all():
+            raise ValueError(f"{name} must be finite; repair or leave out what holds NaN or infinity")
+    if targets.numel() and not targets.abs().max() < LARGEST_UNITS:
+        raise ValueError(f"weights reach {targets.abs().max():.3g} times their scale; give larger scales")
+
+
+def _of_unit_size(metric: Tensor) -> Tensor:
+    """The metric times a power of two, which changes no comparison, so that float32 holds its products."""
+    _, exponent = math.frexp(metric.abs().max().item())
+    return (metric * math.ldexp(1.0, min(-exponent, 1000))).contiguous()

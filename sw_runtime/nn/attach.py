@@ -4,12 +4,12 @@ from torch import nn
 from tqdm import tqdm
 
 from sw_runtime.device.protocol import Device
-from sw_runtime.nn.linear import SeedLinear
+from sw_runtime.nn.device_linear import DeviceLinear
 
 
-def seed_linears(model: nn.Module) -> dict[str, SeedLinear]:
+def seed_linears(model: nn.Module) -> dict[str, DeviceLinear]:
     """The compressed layers of a model by name."""
-    return {name: module for name, module in model.named_modules() if isinstance(module, SeedLinear)}
+    return {name: module for name, module in model.named_modules() if isinstance(module, DeviceLinear)}
 
 
 def attach(model: nn.Module, device: Device) -> None:
@@ -33,9 +33,9 @@ def attach(model: nn.Module, device: Device) -> None:
     for name, layer in layers.items():
         if layer.is_attached:
             raise ValueError(f"{name} is attached to a device already; detach the model first")
-        if layer.block_format.name not in info.formats:
+        if layer.format_name not in info.formats:
             raise ValueError(
-                f"{name} is stored as {layer.block_format.name}, which the {info.name} device does not take; "
+                f"{name} is stored as {layer.format_name}, which the {info.name} device does not take; "
                 f"it takes {', '.join(info.formats)}"
             )
         if layer.out_features > info.maximum_rows or layer.in_features > info.maximum_columns:

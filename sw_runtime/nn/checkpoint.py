@@ -19,6 +19,8 @@ from transformers.core_model_loading import WeightConverter, WeightRenaming, ren
 
 from golden_models.seedlm.block_format import PRESETS
 from sw_runtime.nn.attach import seed_linears
+from sw_runtime.nn.device_linear import DeviceLinear
+from sw_runtime.nn.fp16_linear import FP16, Fp16Linear
 from sw_runtime.nn.linear import SeedLinear
 
 SAFETENSORS_DTYPES = {torch.uint8: "U8", torch.bfloat16: "BF16", torch.float32: "F32"}
@@ -84,7 +86,7 @@ def read_headers(files: Iterable[Path]) -> dict[str, StoredTensor]:
 
 
 def place_seed_linears(model: PreTrainedModel, modules: dict[str, str]) -> None:
-    """Put an empty ``SeedLinear`` in the place of every linear layer that ``modules`` lists with its format.
+    """Put an empty compressed layer in the place of every linear layer that ``modules`` lists with its format.
 
     A class without the checkpoint's head (``AutoModel``) takes what it has.
 
@@ -104,13 +106,16 @@ def place_seed_linears(model: PreTrainedModel, modules: dict[str, str]) -> None:
             raise ValueError(f"config.json lists {stored_name} as a linear layer; {type(model).__name__} has {found}")
         if f"{name}.weight" in model.all_tied_weights_keys:
             raise ValueError(f"{stored_name} is compressed, but config.json ties it: set tie_word_embeddings to false")
-        block_format = PRESETS[format_name]
-        placed = SeedLinear(linear.in_features, linear.out_features, block_format, linear.bias is not None)
-        model.set_submodule(name, placed.to(linear.weight.device))
+        model.set_submodule(name, _empty_layer(linear, format_name).to(linear.weight.device))
+
+
+def _empty_layer(linear: nn.Linear, format_name: str) -> DeviceLinear:
+    shape, bias = (linear.in_features, linear.out_features), linear.bias is not None
+    return Fp16Linear(*shape, bias) if format_name == FP16 else SeedLinear(*shape, PRESETS[format_name], bias)
 
 
 def check_complete(model: PreTrainedModel, tensors: dict[str, StoredTensor]) -> None:
-    """Compare the files' headers with the model they are to fill, ``SeedLinear`` in place.
+    """Compare the files' headers with the model they are to fill, compressed layers in place.
 
     Raises
     ------

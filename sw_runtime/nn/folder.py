@@ -1,5 +1,6 @@
 """Look into a compressed folder without running it: what it holds, and whether every word is valid."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from tqdm import tqdm
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 
 from golden_models.seedlm.block_format import BlockFormat
+from golden_models.seedlm.datapath import Fp16Matrix
 from golden_models.seedlm.storage import pack_rows, unpack_rows
 from sw_runtime.nn.attach import seed_linears
 from sw_runtime.nn.checkpoint import (
@@ -21,6 +23,8 @@ from sw_runtime.nn.checkpoint import (
     read_headers,
     shard_files,
 )
+from sw_runtime.nn.device_linear import DeviceLinear
+from sw_runtime.nn.linear import SeedLinear
 from sw_runtime.nn.quantizer import QUANT_METHOD, SeedLMConfig
 
 DENSE_BITS = 16
@@ -120,10 +124,7 @@ def verify(folder: Path) -> Contents:
     """
     model, tensors = _skeleton(folder)
     for name, layer in tqdm(seed_linears(model).items(), desc="verifying", unit="layer", disable=None):
-        for key, check in (
-            (f"{name}.weight", partial(_check_words, block_format=layer.block_format, columns=layer.in_features)),
-            (f"{name}.weight_scale", _check_scales),
-        ):
+        for key, check in _checks(name, layer):
             file = tensors[key].file
             with safe_open(file, framework="pt") as shard:
                 tensor = shard.get_tensor(key)
@@ -132,6 +133,14 @@ def verify(folder: Path) -> Contents:
             except ValueError as error:
                 raise ValueError(f"tensor {key} in {file}: {error}") from error
     return _contents(model, tensors)
+
+
+def _checks(name: str, layer: DeviceLinear) -> list[tuple[str, Callable[[Tensor], None]]]:
+    """What to check of a layer's tensors, by their names."""
+    if not isinstance(layer, SeedLinear):
+        return [(f"{name}.weight", _check_fp16)]
+    check_words = partial(_check_words, block_format=layer.block_format, columns=layer.in_features)
+    return [(f"{name}.weight", check_words), (f"{name}.weight_scale", _check_scales)]
 
 
 def _skeleton(folder: Path) -> tuple[PreTrainedModel, dict[str, StoredTensor]]:
@@ -155,10 +164,10 @@ def _contents(model: PreTrainedModel, tensors: dict[str, StoredTensor]) -> Conte
     layers = [
         CompressedLayer(
             name,
-            layer.block_format.name,
+            layer.format_name,
             layer.out_features,
             layer.in_features,
-            layer.weight.nbytes + layer.weight_scale.nbytes,
+            layer.stored_bytes,
         )
         for name, layer in seed_linears(model).items()
     ]
@@ -171,6 +180,10 @@ def _check_words(stored: Tensor, block_format: BlockFormat, columns: int) -> Non
     spare = (pack_rows(words, block_format) != stored).any(dim=1)
     if spare.any():
         raise ValueError(f"padding bits of row {int(spare.nonzero()[0])} are not zero; the file is damaged")
+
+
+def _check_fp16(stored: Tensor) -> None:
+    Fp16Matrix(stored.view(torch.float16))
 
 
 def _check_scales(scales: Tensor) -> None:

@@ -10,6 +10,7 @@ from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from golden_models.seedlm.block_format import PRESETS
 from sw_runtime.nn.checkpoint import check_complete, place_seed_linears, read_headers
+from sw_runtime.nn.fp16_linear import FP16
 
 QUANT_METHOD = "seedlm"
 
@@ -35,10 +36,11 @@ class SeedLMConfig(QuantizationConfigMixin):
     def __init__(self, format: str, modules: dict[str, str], quant_method: str = QUANT_METHOD, **details: Any) -> None:
         if not modules:
             raise ValueError("quantization_config lists no modules; compress the model again")
+        known = (*PRESETS, FP16)
         for owner, name in {"format": format, **modules}.items():
-            if name not in PRESETS:
+            if name not in known:
                 raise ValueError(
-                    f"quantization_config gives {owner} the unknown format {name!r}; known: {', '.join(PRESETS)}"
+                    f"quantization_config gives {owner} the unknown format {name!r}; known: {', '.join(known)}"
                 )
         self.quant_method = quant_method
         self.format = format
@@ -47,7 +49,7 @@ class SeedLMConfig(QuantizationConfigMixin):
 
 
 class SeedLMQuantizer(HfQuantizer):
-    """Puts ``SeedLinear`` in place before the weights are loaded, and refuses incomplete files."""
+    """Puts compressed layers in place before the weights are loaded, and refuses incomplete files."""
 
     quantization_config: SeedLMConfig
 

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 import seedloom
 from seedloom.cli import app
+from sw_runtime.compress.report import LayerReport, report_text
 
 
 @pytest.fixture
@@ -46,6 +47,19 @@ def test_json_is_the_only_output(command: str, folder: Path) -> None:
     assert answer["dense_bytes"] == 2 * answer["weights"]
 
 
+def test_inspect_shows_how_well_layers_were_encoded(folder: Path) -> None:
+    reports = {
+        "lm_head": LayerReport("scaled-2bit", "feedback", 0.1, 0.2, 0.3),
+        "model.layers.0.mlp.up_proj": LayerReport("scaled-4bit", "plain"),
+    }
+    (folder / "report.json").write_text(report_text({name: report.as_json() for name, report in reports.items()}))
+    lines = {line.split()[0]: line for line in run("inspect", str(folder)).splitlines()}
+    assert lines["lm_head"].endswith("bits  feedback, output error 0.3000")
+    assert lines["model.layers.0.mlp.up_proj"].endswith("bits  plain")
+    answer = json.loads(run("inspect", str(folder), "--json"))
+    assert answer["report"]["lm_head"] == reports["lm_head"].as_json()
+
+
 def test_verify_says_that_all_is_well(folder: Path) -> None:
     assert "complete, every word valid; 15 layers" in run("verify", str(folder))
 
@@ -61,10 +75,48 @@ def test_verify_exits_with_1_on_a_damaged_file(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "passed"),
     [
-        ([], {"format": "scaled-4bit", "calibration_text": None, "overwrite": False}),
         (
-            ["--format", "paper-3bit", "--calibration", "book.txt", "--overwrite"],
-            {"format": "paper-3bit", "calibration_text": "book.txt", "overwrite": True},
+            [],
+            {
+                "format": "scaled-4bit",
+                "bits": None,
+                "calibration_text": None,
+                "modules": None,
+                "fp16": None,
+                "overwrite": False,
+            },
+        ),
+        (
+            [
+                "--format",
+                "paper-3bit",
+                "--calibration",
+                "book.txt",
+                "--modules",
+                "mlp",
+                "--fp16",
+                "head",
+                "--overwrite",
+            ],
+            {
+                "format": "paper-3bit",
+                "bits": None,
+                "calibration_text": "book.txt",
+                "modules": "mlp",
+                "fp16": "head",
+                "overwrite": True,
+            },
+        ),
+        (
+            ["--bits", "3.5", "--calibration", "packaged"],
+            {
+                "format": "scaled-4bit",
+                "bits": 3.5,
+                "calibration_text": "packaged",
+                "modules": None,
+                "fp16": None,
+                "overwrite": False,
+            },
         ),
     ],
 )

@@ -18,6 +18,7 @@ from golden_models.seedlm.codec import (
     closest_point,
     decode,
     encode,
+    encode_blocks,
     integer_weights,
     paper_scale,
     row_scales,
@@ -174,6 +175,14 @@ class TestEncode:
             )
         ]
         candidates = integer_weights(matrix_of(every_word, block_format)).view(-1, 4).double()
+        for metric in (torch.eye(4), gaussian(4, 4).triu(), gaussian(4, 4).tril()):
+            targets = gaussian(10, 4, deviation=20.0).double()
+            words = encode_blocks(targets, metric.double(), block_format)
+            found = integer_weights(matrix_of(words.tolist(), block_format)).view(-1, 4)
+            for target, block in zip(targets, found, strict=True):
+                errors = ((candidates - target) @ metric.double().T).pow(2).sum(dim=1)
+                error = float((metric.double() @ (block - target)).pow(2).sum())
+                assert error == pytest.approx(float(errors.min()), rel=1e-6)
         weights = gaussian(1, 40, deviation=20.0)
         importance = gaussian(1, 40)[0].abs() + 0.1
         for metric in (torch.ones(40), importance):

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from golden_models.seedlm.block_format import PRESETS
 from golden_models.seedlm.codec import EncodedMatrix, decode
 from golden_models.seedlm.storage import unpack_rows
 from sw_runtime.compress import folder as folder_module
+from sw_runtime.compress.candidates import GroupEncoder
 from sw_runtime.compress.folder import compress
 from tests.conftest import write_tokenizer
 
@@ -44,7 +45,7 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def text(tmp_path: Path) -> Path:
-    words = torch.randint(120, (1100,), generator=torch.Generator().manual_seed(0))
+    words = torch.randint(120, (2100,), generator=torch.Generator().manual_seed(0))
     (tmp_path / "text.txt").write_text(" ".join(f"w{word}" for word in words.tolist()))
     return tmp_path / "text.txt"
 
@@ -125,34 +126,68 @@ def test_a_loaded_model_gives_the_folders_bytes(source: Path, text: Path, tmp_pa
 def test_a_rerun_after_a_stop_goes_on_and_gives_the_same_bytes(
     source: Path, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = compress(source, tmp_path / "whole", calibration_text=text)
-    encode = folder_module.encode_matrix
+    whole = compress(source, tmp_path / "whole", calibration_text=text, bits=3.8, modules=FIRST_LAYER)
+    encode = GroupEncoder.encode
     calls = 0
 
-    def stop_at_the_third(*arguments: Any) -> EncodedMatrix:
+    def stop_at_the_third(self: GroupEncoder, *arguments: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls == 3:
             raise KeyboardInterrupt
-        return encode(*arguments)
+        return encode(self, *arguments)
 
     with monkeypatch.context() as stopped:
-        stopped.setattr(folder_module, "encode_matrix", stop_at_the_third)
+        stopped.setattr(GroupEncoder, "encode", stop_at_the_third)
         with pytest.raises(KeyboardInterrupt):
-            compress(source, tmp_path / "resumed", calibration_text=text)
-    finished = len(list((tmp_path / "resumed" / ".partial").glob("*proj.safetensors")))
-    assert finished == 2
-    monkeypatch.setattr(folder_module, "input_powers", None)  # the calibration is not run again
-    resumed = compress(source, tmp_path / "resumed", calibration_text=text)
+            compress(source, tmp_path / "resumed", calibration_text=text, bits=3.8, modules=FIRST_LAYER, threads=1)
+    assert list((tmp_path / "resumed" / ".partial").glob("*proj.safetensors"))
+    monkeypatch.setattr(folder_module, "measure_sensitivities", None)  # they are not measured again
+    resumed = compress(source, tmp_path / "resumed", calibration_text=text, bits=3.8, modules=FIRST_LAYER)
     for path in whole.iterdir():
         assert (resumed / path.name).read_bytes() == path.read_bytes()
+
+
+def test_bits_are_shared_out_between_formats(source: Path, text: Path, tmp_path: Path) -> None:
+    output = compress(source, tmp_path / "out", calibration_text=text, bits=3.8)
+    formats = config(output)["quantization_config"]["modules"]
+    assert len(set(formats.values())) > 1
+    stored = load_file(output / "model.safetensors")
+    size = sum(stored[f"{name}.weight"].nbytes + stored[f"{name}.weight_scale"].nbytes for name in formats)
+    weights = sum(tiny_llama().get_submodule(name).weight.numel() for name in formats)
+    assert 8 * size / weights <= 3.8
+
+
+def test_the_report_says_how_every_layer_was_encoded_and_how_well(source: Path, text: Path, tmp_path: Path) -> None:
+    output = compress(source, tmp_path / "out", calibration_text=text, modules=FIRST_LAYER)
+    layers = json.loads((output / "report.json").read_text())["layers"]
+    assert set(layers) == set(config(output)["quantization_config"]["modules"])
+    for layer in layers.values():
+        assert (layer["format"], layer["method"]) == ("scaled-4bit", "feedback")
+        assert 0 < layer["held_out_error"] < 0.12
+
+
+@pytest.mark.parametrize("calibrated", [True, False])
+def test_layers_named_for_fp16_keep_their_weights_and_load(
+    source: Path, text: Path, tmp_path: Path, calibrated: bool
+) -> None:
+    output = compress(source, tmp_path / "out", calibration_text=text if calibrated else None, fp16="lm_head|down")
+    formats = config(output)["quantization_config"]["modules"]
+    assert {name for name, format in formats.items() if format == "fp16"} == {
+        "lm_head",
+        "model.layers.0.mlp.down_proj",
+        "model.layers.1.mlp.down_proj",
+    }
+    model = AutoModelForCausalLM.from_pretrained(output)
+    expected = tiny_llama().model.layers[1].mlp.down_proj.weight.detach().half()
+    assert torch.equal(model.model.layers[1].mlp.down_proj.decoded(torch.float16), expected)
 
 
 def test_parts_of_another_compression_are_refused(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as stopped:
-        stopped.setattr(folder_module, "encode_matrix", None)
+        stopped.setattr(folder_module, "encode_data_free", None)
         with pytest.raises(TypeError):
             compress(source, tmp_path / "out", "scaled-4bit")
     with pytest.raises(ValueError, match=r"parts of another compression: format differs; .* delete that folder"):
@@ -186,6 +221,7 @@ def test_a_weight_that_is_not_finite_is_named(tmp_path: Path) -> None:
     ("arguments", "error", "message"),
     [
         ({"format": "int4"}, ValueError, "format must be one of paper-4bit.*not 'int4'"),
+        ({"bits": 3.5}, ValueError, "bits are shared out by measured sensitivity; give a calibration text as well"),
         ({"modules": "conv"}, ValueError, "no linear layer's name matches 'conv'; the model has model.layers.0"),
         ({"source": "nowhere"}, FileNotFoundError, "no model in 'nowhere': a Hugging Face folder has a config.json"),
         (

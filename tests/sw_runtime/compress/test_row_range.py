@@ -50,6 +50,16 @@ def test_either_power_can_ask_for_more_range() -> None:
     assert both[0] > row_scales(weights, PRESETS["scaled-4bit"])[0]
 
 
+def test_rounding_that_feedback_answers_leaves_more_rows_their_range() -> None:
+    weights = rows()
+    weights[3, 7] = 8.0
+    power = torch.ones(512)
+    power[7] = 0.5
+    usual = scales(weights, PRESETS["scaled-4bit"], [power])
+    answered = scales(weights, PRESETS["scaled-4bit"], [power], rounded=0.01 * power)
+    assert answered[3] > usual[3]
+
+
 def test_scales_are_what_sixteen_bits_hold() -> None:
     found = scales(rows(), PRESETS["scaled-4bit"], UNIFORM)
     assert torch.equal(found, found.bfloat16().float())

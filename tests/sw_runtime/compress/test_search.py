@@ -3,15 +3,17 @@
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from golden_models.seedlm import codec
 from golden_models.seedlm.block_format import PRESETS, BlockFormat
 from golden_models.seedlm.codec import EncodedMatrix, decode, encode, integer_weights, row_scales
-from sw_runtime.compress.search import encode_matrix
+from sw_runtime.compress.search import encode_blocks, encode_matrix, method_for
 
 EVERY_PRESET = pytest.mark.parametrize("block_format", PRESETS.values(), ids=PRESETS)
 
@@ -37,6 +39,19 @@ def skewed_importance(columns: int) -> Tensor:
     return 100 * torch.rand(columns, generator=torch.Generator().manual_seed(1)) ** 4
 
 
+def triangular_metric(size: int) -> Tensor:
+    """Upper triangular, its rows of very different size: float64 [size, size]."""
+    generator = torch.Generator().manual_seed(3)
+    return (
+        torch.randn(size, size, generator=generator, dtype=torch.float64).triu() * torch.logspace(0, 2, size)[:, None]
+    )
+
+
+def unit_blocks(weights: Tensor, block_format: BlockFormat) -> Tensor:
+    """Blocks in units of the scale, as the search takes them: float64 [n, C]."""
+    return (weights.double() / row_scales(weights, block_format).double()[:, None]).view(-1, block_format.block_size)
+
+
 def block_errors(matrix: EncodedMatrix, weights: Tensor, importance: Tensor | None) -> Tensor:
     """Weighted squared error of every block in units of the scale, float64 [rows, blocks]."""
     difference = integer_weights(matrix).double() - weights.double() / matrix.scales.double()[:, None]
@@ -58,6 +73,74 @@ def test_every_block_errs_as_little_as_the_golden_encoders(
     expected = block_errors(golden, weights, importance)
     torch.testing.assert_close(block_errors(fast, weights, importance), expected, rtol=1e-9, atol=0)
     assert torch.equal(fast.words, golden.words)
+
+
+@EVERY_PRESET
+@pytest.mark.parametrize("lower", [False, True], ids=["upper", "lower"])
+@pytest.mark.parametrize("source", [gaussian, minilm])
+def test_blocks_under_any_metric_get_the_golden_encoders_words(
+    block_format: BlockFormat, lower: bool, source: Callable[[int, int], Tensor]
+) -> None:
+    targets = unit_blocks(source(1, 4 * block_format.block_size), block_format)
+    metric = triangular_metric(block_format.block_size)
+    metric = metric.T if lower else metric
+    assert torch.equal(encode_blocks(targets, metric, block_format), codec.encode_blocks(targets, metric, block_format))
+
+
+def test_the_size_of_a_metric_does_not_matter() -> None:
+    targets, metric = unit_blocks(gaussian(1, 32), SCALED), triangular_metric(8)
+    words = encode_blocks(targets, metric, SCALED)
+    for size in (1e-150, 1e-20, 1e20, 1e150):
+        assert torch.equal(encode_blocks(targets, size * metric, SCALED), words)
+
+
+def test_a_metric_of_zeros_takes_any_word() -> None:
+    targets = unit_blocks(gaussian(1, 8), SCALED)
+    words = encode_blocks(targets, torch.zeros(8, 8, dtype=torch.float64), SCALED)
+    assert (words & SCALED.seeds).all()
+
+
+@EVERY_PRESET
+@pytest.mark.parametrize("source", [gaussian, minilm])
+def test_the_bucketed_search_finds_the_words_of_the_brute_one(
+    block_format: BlockFormat, source: Callable[[int, int], Tensor]
+) -> None:
+    weights = source(64, 32 * block_format.block_size)  # 2,048 blocks
+    weights[0, :40] = 0  # no direction
+    targets = unit_blocks(weights, block_format)
+    metrics = (None, triangular_metric(block_format.block_size)) if block_format.name == "paper-4bit" else (None,)
+    for metric in metrics:
+        words = encode_blocks(targets, metric, block_format, method="bucketed")
+        assert torch.equal(words, encode_blocks(targets, metric, block_format, method="brute"))
+
+
+def test_alike_blocks_can_be_bucketed() -> None:
+    targets = unit_blocks(gaussian(1, 8), PAPER)
+    assert len(encode_blocks(targets.expand(1000, 8), None, PAPER, method="bucketed").unique()) == 1
+
+
+def test_the_bucketed_search_runs_where_it_is_the_faster() -> None:
+    assert method_for(1 << 20, PAPER) == "bucketed"
+    assert method_for(1000, PAPER) == method_for(1 << 20, SCALED) == "brute"
+
+
+@pytest.mark.parametrize("method", ["brute", "bucketed"])
+@pytest.mark.parametrize("name", ["paper-4bit", "paper-3bit"])
+def test_the_papers_rule_gives_the_golden_encoders_words(name: str, method: str) -> None:
+    block_format = PRESETS[name]
+    targets = unit_blocks(gaussian(1, 16 * block_format.block_size), block_format)
+    words = encode_blocks(targets, None, block_format, coefficients="rounded", method=method)
+    assert torch.equal(words, codec.encode_blocks(targets, None, block_format, "rounded"))
+
+
+def test_a_matrix_can_be_encoded_by_the_papers_rule() -> None:
+    weights, importance = gaussian(2, 20), skewed_importance(20)
+    fast = encode_matrix(weights, PAPER, importance=importance, coefficients="rounded")
+    assert torch.equal(fast.words, encode(weights, PAPER, importance=importance, coefficients="rounded").words)
+
+
+def test_no_blocks_have_no_words() -> None:
+    assert encode_blocks(torch.zeros(0, 8, dtype=torch.float64), None, SCALED).shape == (0,)
 
 
 @EVERY_PRESET
@@ -107,8 +190,10 @@ def test_threads_and_row_order_do_not_change_the_words(block_format: BlockFormat
     order = torch.randperm(37, generator=torch.Generator().manual_seed(2))
     one = encode_matrix(weights, block_format, importance=importance, threads=1)
     two = encode_matrix(weights, block_format, importance=importance, threads=2)
+    eight = encode_matrix(weights, block_format, importance=importance, threads=8)
     shuffled = encode_matrix(weights[order], block_format, importance=importance, threads=2)
     assert torch.equal(one.words, two.words)
+    assert torch.equal(one.words, eight.words)
     assert torch.equal(one.words[order], shuffled.words)
 
 
@@ -149,3 +234,22 @@ def test_progress_counts_every_weight_once() -> None:
 def test_bad_input_is_named(arguments: dict[str, Tensor], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         encode_matrix(**{"weights": torch.ones(1, 8), "block_format": SCALED, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"targets": torch.zeros(2, 7).double()}, r"targets must be float64 \[n, 8\], not torch.float64 \[2, 7\]"),
+        ({"targets": torch.zeros(2, 8)}, r"targets must be float64 \[n, 8\], not torch.float32 \[2, 8\]"),
+        ({"targets": torch.full((2, 8), torch.inf).double()}, "targets must be finite"),
+        ({"targets": torch.full((2, 8), 1e16).double()}, r"weights reach 1e\+16 times their scale; give larger scales"),
+        ({"coefficients": "fast"}, "coefficients must be 'optimal' or 'rounded', not 'fast'"),
+        ({"coefficients": "rounded"}, "'rounded' is the paper's rule; scaled-4bit has odd coefficients"),
+        ({"method": "slow"}, "method must be 'auto', 'brute' or 'bucketed', not 'slow'"),
+        ({"metric": torch.ones(8).double()}, r"metric must be float64 \[8, 8\], not torch.float64 \[8\]"),
+        ({"metric": torch.full((8, 8), torch.nan).double()}, "metric must be finite"),
+    ],
+)
+def test_bad_blocks_are_named(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        encode_blocks(**{"targets": torch.ones(1, 8).double(), "metric": None, "block_format": SCALED, **arguments})

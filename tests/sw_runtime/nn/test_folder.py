@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -14,6 +15,16 @@ DOWN_PROJ = "model.layers.1.mlp.down_proj"
 @pytest.fixture
 def folder(tiny_model: Callable[..., Path]) -> Path:
     return tiny_model()
+
+
+def keep_head_in_fp16(folder: Path, weights: Tensor) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["lm_head.weight_scale"]
+    tensors["lm_head.weight"] = weights.view(torch.uint8)
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"]["modules"]["lm_head"] = "fp16"
+    (folder / "config.json").write_text(json.dumps(config))
 
 
 def change_tensor(folder: Path, name: str, change: Callable[[Tensor], None]) -> None:
@@ -64,6 +75,17 @@ def test_a_scale_that_is_none_is_found(value: float, folder: Path) -> None:
     with pytest.raises(
         ValueError, match=f"lm_head.weight_scale in .*: scale 2 is {value}, not a finite number from 0 up"
     ):
+        verify(folder)
+
+
+def test_a_layer_in_fp16_is_described_and_passes(folder: Path) -> None:
+    keep_head_in_fp16(folder, torch.ones(120, 64, dtype=torch.float16))
+    assert verify(folder).layers[-1] == CompressedLayer("lm_head", "fp16", 120, 64, 120 * 64 * 2)
+
+
+def test_an_fp16_weight_that_no_device_takes_is_found(folder: Path) -> None:
+    keep_head_in_fp16(folder, torch.full((120, 64), 300.0, dtype=torch.float16))
+    with pytest.raises(ValueError, match=r"tensor lm_head.weight in .*: weight \[0, 0\] is 300.0; .* below 256"):
         verify(folder)
 
 

@@ -1,0 +1,168 @@
+"""``seedloom eval``: what compression costs in text, beside other quantisers in the same run."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import mean, stdev
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sw_runtime.evaluate.text import Reference, TextQuality
+
+WINDOWS, LENGTH = 16, 512
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One model's figures.
+
+    ``bits`` a weight of its quantised layers, scales included; ``layers``: relative output error by layer,
+    if asked for.
+    """
+
+    name: str
+    bits: float
+    quality: "TextQuality"
+    layers: dict[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All figures of a run: the original's perplexity and everything compared with it on the same windows."""
+
+    text: str
+    windows: int
+    length: int
+    original_perplexity: float
+    folders: list[Judged]
+    baselines: list[Judged]
+
+    def draws(self) -> "dict[float, list[Judged]]":
+        """Folders of equal bits, by bits, where there are several: draws of the same recipe."""
+        groups: dict[float, list[Judged]] = {}
+        for judged in self.folders:
+            groups.setdefault(round(judged.bits, 3), []).append(judged)
+        return {bits: group for bits, group in groups.items() if len(group) > 1}
+
+
+def evaluate(
+    folders: list[Path],
+    reference: Path | None = None,
+    text: str | None = None,
+    windows: int = WINDOWS,
+    length: int = LENGTH,
+    baselines: list[str] | None = None,
+    layers: bool = False,
+) -> Evaluation:
+    """Compare compressed folders, and baselines, with their original.
+
+    Parameters
+    ----------
+    folders
+        Compressed folders of one model; several are several recipes, or draws of one.
+    reference
+        The original's folder; the packaged SmolLM2-135M when not given.
+    text
+        A plain-text file; Wikipedia articles that no calibration sees when not given.
+    windows, length
+        Windows spread evenly over the text, tokens each.
+    baselines
+        Names of ``sw_runtime.evaluate.baselines.BASELINES``.
+    layers
+        Measure every layer's output error too.
+
+    Raises
+    ------
+    ValueError
+        If a baseline is unknown, or the text too short.
+    ImportError
+        If a baseline's package is not installed.
+    """
+    from transformers import AutoTokenizer
+
+    from sw_runtime.compress.corpora import evaluation_text
+    from sw_runtime.compress.packaged_models import smollm2_folder
+    from sw_runtime.evaluate.baselines import BASELINES
+    from sw_runtime.evaluate.text import Reference, spread_windows
+
+    unknown = [name for name in baselines or [] if name not in BASELINES]
+    if unknown:
+        raise ValueError(f"no baseline {unknown[0]!r}; choose from {', '.join(BASELINES)}")
+    source = reference or smollm2_folder()
+    content = Path(text).read_text(encoding="utf-8") if text else evaluation_text()
+    chosen = spread_windows(content, AutoTokenizer.from_pretrained(source), windows, length)
+    original = _load(source)
+    kept = Reference(original, chosen)
+    judged = [_judge_folder(folder, original if layers else None, kept, chosen) for folder in folders]
+    others = list(_judge_baselines(source, baselines or [], kept))
+    name = text or "Wikipedia, articles kept for evaluation"
+    return Evaluation(name, len(chosen), length, kept.perplexity, judged, others)
+
+
+def _load(folder: Path) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+
+
+def _judge_folder(folder: Path, original: Any | None, reference: "Reference", windows: "Tensor") -> Judged:
+    from sw_runtime.evaluate.layers import layer_errors
+    from sw_runtime.nn.folder import describe
+
+    bits, model = describe(folder).bits_per_weight, _load(folder)
+    errors = None if original is None else layer_errors(original, model, windows[:1])
+    return Judged(folder.name, bits, reference.compare(model, folder.name), errors)
+
+
+def _judge_baselines(source: Path, names: list[str], reference: "Reference") -> Iterator[Judged]:
+    from sw_runtime.evaluate.baselines import BASELINES, quantise
+
+    for name in names:
+        model = _load(source)
+        quantise(model, name)
+        yield Judged(name, BASELINES[name].bits, reference.compare(model, name))
+
+
+def table(evaluation: Evaluation) -> str:
+    """Markdown."""
+    lines = [
+        f"{evaluation.windows} x {evaluation.length} tokens of {evaluation.text}; "
+        f"original's perplexity {evaluation.original_perplexity:.2f}",
+        "",
+        "| | bits | perplexity | log ratio | KL | same token |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for judged in evaluation.folders + evaluation.baselines:
+        q = judged.quality
+        estimates = [f"{e.mean:.3f} ± {e.error:.3f}" for e in (q.log_ratio, q.divergence)]
+        estimates.append(f"{q.agreement.mean:.1%} ± {q.agreement.error:.1%}")
+        lines.append(f"| {judged.name} | {judged.bits:.3f} | {q.perplexity:.2f} | {' | '.join(estimates)} |")
+    for bits, group in evaluation.draws().items():
+        divergences = [judged.quality.divergence.mean for judged in group]
+        spread = f"{mean(divergences):.3f} ± {stdev(divergences):.3f} between draws"
+        lines.append(f"\n{len(group)} draws at {bits:.3f} bits: KL {spread}")
+    return "\n".join(lines)
+
+
+def eval_command(
+    folders: Annotated[list[Path], typer.Argument(help="Compressed folders of one model.")],
+    reference: Annotated[Path | None, typer.Option(help="The original's folder; SmolLM2-135M if none.")] = None,
+    text: Annotated[str | None, typer.Option(help="Plain-text file; Wikipedia articles if none.")] = None,
+    windows: Annotated[int, typer.Option(min=2, help="Windows of text.")] = WINDOWS,
+    length: Annotated[int, typer.Option(min=2, help="Tokens a window.")] = LENGTH,
+    baseline: Annotated[list[str] | None, typer.Option(help="Another quantiser, once or more; 'all' for all.")] = None,
+    layers: Annotated[bool, typer.Option("--layers", help="Measure every layer's output error (in the JSON).")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Perplexity, KL divergence and agreement with the original, beside other quantisers."""
+    from sw_runtime.evaluate.baselines import BASELINES
+
+    names = list(BASELINES) if baseline == ["all"] else baseline
+    evaluation = evaluate(folders, reference, text, windows, length, names, layers)
+    typer.echo(json.dumps(asdict(evaluation), indent=2) if as_json else table(evaluation))

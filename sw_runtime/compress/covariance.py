@@ -1,0 +1,76 @@
+"""How the inputs of linear layers vary together over text: what an error in the weights costs.
+
+Errors ``E`` of a weight matrix cost ``tr(E H Eᵀ)`` at the layer's output, ``H`` being the mean of
+``x xᵀ`` over tokens.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+CAP = 10.0
+"""A token louder than this many times the median counts as this loud: a few tokens, the first above
+all, are a thousand times louder than the rest and would drown them."""
+
+HELD_OUT = 0.25
+"""Share of the tokens, the last ones, that judge a compressed matrix and take no part in making it."""
+
+CHUNK_TOKENS = 4096
+"""Tokens whose products are summed in their own precision before they are added in float64."""
+
+
+@dataclass(frozen=True)
+class Covariance:
+    """Second moments of a layer's input over tokens.
+
+    Parameters
+    ----------
+    plain
+        float64 [columns, columns], mean of ``x xᵀ``.
+    capped
+        The same with every token's ``|x|²`` limited to ``CAP`` times the median.
+    """
+
+    plain: Tensor
+    capped: Tensor
+
+    def output_errors(self, weights: Tensor, found: Tensor) -> tuple[float, float]:
+        """``‖(W − Ŵ) X‖ / ‖W X‖`` over plain and over capped tokens; weights [rows, columns], any float dtype."""
+        weights, found = weights.double(), found.double()
+        errors = []
+        for moments in (self.plain, self.capped):
+            error, whole = (((matrix @ moments) * matrix).sum() for matrix in (weights - found, weights))
+            errors.append((error / whole.clamp(min=1e-300)).clamp(min=0).sqrt().item())
+        return errors[0], errors[1]
+
+
+@dataclass(frozen=True)
+class InputStatistics:
+    """What the tokens of a calibration text say of one input: those that fit the weights, and those that judge them."""
+
+    calibration: Covariance
+    held_out: Covariance
+
+
+def covariance(inputs: Tensor) -> Covariance:
+    """Second moments of tokens, [tokens, columns] of any float dtype."""
+    loudness = inputs.float().square().sum(dim=1)
+    gain = (CAP * loudness.median() / loudness.clamp(min=1e-30)).clamp(max=1.0)
+    capped = _moments(inputs.float() * gain.sqrt()[:, None])
+    lost = _moments(inputs[gain < 1].double() * (1 - gain[gain < 1]).double().sqrt()[:, None])
+    return Covariance((capped + lost) / len(inputs), capped / len(inputs))
+
+
+def input_statistics(inputs: Tensor) -> InputStatistics:
+    """Statistics of tokens, [..., columns]; the last quarter is held out."""
+    tokens = inputs.flatten(0, -2)
+    fitting = len(tokens) - int(HELD_OUT * len(tokens))
+    return InputStatistics(covariance(tokens[:fitting]), covariance(tokens[fitting:]))
+
+
+def _moments(inputs: Tensor) -> Tensor:
+    total = torch.zeros(inputs.shape[1], inputs.shape[1], dtype=torch.float64)
+    for chunk in torch.split(inputs, CHUNK_TOKENS):
+        total += chunk.T @ chunk
+    return total

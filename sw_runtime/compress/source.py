@@ -1,0 +1,111 @@
+"""The model to compress: how it is loaded, which of its tensors are stored, and the files beside its weights."""
+
+import hashlib
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+WEIGHT_FILES = (".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".gguf", ".pt", ".pth", ".h5")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model with what belongs to it.
+
+    Parameters
+    ----------
+    folder
+        Where it was loaded from; ``None`` for a model handed over as an object.
+    """
+
+    model: Any
+    tokenizer: Any | None
+    folder: Path | None
+
+
+def load(source: str | Path | nn.Module, tokenizer: Any | None) -> Source:
+    """A model and its tokenizer from a Hugging Face folder, or as they are handed over.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no model in the folder.
+    """
+    if isinstance(source, nn.Module):
+        return Source(source.eval(), tokenizer, None)
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = Path(source)
+    if not (folder / "config.json").exists():
+        raise FileNotFoundError(f"no model in {str(folder)!r}: a Hugging Face folder has a config.json")
+    if tokenizer is None and (folder / "tokenizer_config.json").exists():
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    return Source(AutoModelForCausalLM.from_pretrained(folder, dtype="auto").eval(), tokenizer, folder)
+
+
+def linear_layers(model: nn.Module, pattern: str | None) -> list[str]:
+    """Names of the linear layers that a regular expression is found in; of all without one.
+
+    Raises
+    ------
+    ValueError
+        If there is none, naming some that there are.
+    """
+    layers = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    names = [name for name in layers if re.search(pattern or "", name)]
+    if not names:
+        raise ValueError(
+            f"no linear layer's name matches {pattern!r}; the model has {', '.join(layers[:8]) or 'none'} …"
+        )
+    return names
+
+
+def state_to_store(model: nn.Module, names: list[str]) -> dict[str, Tensor]:
+    """Every tensor to store, still dense. A tensor under two names is stored once, unless a layer
+    to compress is one of them: then the other keeps the dense values.
+
+    Raises
+    ------
+    ValueError
+        If a layer to compress holds NaN or infinity.
+    """
+    chosen = {f"{name}.weight" for name in names}
+    state: dict[str, Tensor] = {}
+    seen = set()
+    for name, tensor in model.state_dict().items():
+        if name in chosen:
+            if not tensor.isfinite().all():
+                raise ValueError(f"{name} holds NaN or infinity; repair the checkpoint or leave the layer out")
+        elif tensor.data_ptr() in seen and tensor.numel():
+            continue
+        else:
+            seen.add(tensor.data_ptr())
+        state[name] = tensor.detach()
+    return state
+
+
+def digest(state: dict[str, Tensor]) -> str:
+    """SHA-256 of tensors with their names, dtypes and shapes."""
+    found = hashlib.sha256()
+    for name, tensor in state.items():
+        found.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        found.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+    return found.hexdigest()
+
+
+def write_companions(source: Source, output: Path) -> None:
+    """Tokenizer, generation settings, chat template and whatever else lies beside the weights."""
+    if source.folder:
+        for path in sorted(source.folder.iterdir()):
+            if path.is_file() and path.name != "config.json" and not path.name.endswith(WEIGHT_FILES):
+                shutil.copyfile(path, output / path.name)
+        return
+    if source.tokenizer is not None:
+        source.tokenizer.save_pretrained(output)
+    if getattr(source.model, "generation_config", None) is not None:
+        source.model.generation_config.save_pretrained(output)

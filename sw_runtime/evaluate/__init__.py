@@ -1,0 +1,1 @@
+"""How much a model loses by compression, beside the quantisers that people use today."""

@@ -1,0 +1,117 @@
+"""Quantisers that people use, on the same layers: all linears but the head, which stays as it is.
+
+None sees text (hqq minimises an error of the weights). Grids of 4 bits, an offset and groups of 32 are left out on
+purpose: models that arrive as Q4_1 lie on such a grid already.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sw_runtime.evaluate.rounding import round_to_nearest
+
+GROUP = 128
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A quantiser.
+
+    Parameters
+    ----------
+    bits
+        A weight, scales and offsets included.
+    apply
+        Quantises the layers of a transformers model in place.
+    package
+        What must be installed; None for our own.
+    """
+
+    bits: float
+    apply: Callable[[Any], object]
+    package: str | None = None
+
+
+def layers_without_head(model: Any) -> dict[str, nn.Linear]:
+    """Linear layers by name, but not the head."""
+    head = model.get_output_embeddings()
+    return {n: m for n, m in model.named_modules() if isinstance(m, nn.Linear) and m is not head}
+
+
+def _replace_weights(quantise: Callable[[Tensor], Tensor]) -> Callable[[Any], None]:
+    """Put every layer's weights through a quantiser and back."""
+
+    def apply(model: Any) -> None:
+        with torch.no_grad():
+            for layer in layers_without_head(model).values():
+                layer.weight.copy_(quantise(layer.weight.detach()))
+
+    return apply
+
+
+def _hqq(weights: Tensor) -> Tensor:
+    quantizer = import_module("hqq.core.quantize").Quantizer
+    quantised, meta = quantizer.quantize(
+        weights, nbits=4, group_size=64, axis=1, device="cpu", compute_dtype=torch.float32
+    )
+    restored: Tensor = quantizer.dequantize(quantised, meta)
+    return restored
+
+
+def _nf4(weights: Tensor) -> Tensor:
+    functional = import_module("bitsandbytes.functional")
+    quantised, state = functional.quantize_4bit(weights.contiguous(), blocksize=64, quant_type="nf4")
+    restored: Tensor = functional.dequantize_4bit(quantised, state)
+    return restored
+
+
+def _torchao(model: Any) -> None:
+    quantization = import_module("torchao.quantization")
+    per_group = import_module("torchao.quantization.granularity").PerGroup
+    four_bits: Any = torch  # whose stubs do not know its smallest integers
+    names = set(layers_without_head(model))
+    quantization.quantize_(
+        model,
+        quantization.IntxWeightOnlyConfig(weight_dtype=four_bits.int4, granularity=per_group(64)),
+        filter_fn=lambda module, name: name in names,
+    )
+
+
+def _quanto(model: Any) -> None:
+    quanto = import_module("optimum.quanto")
+    quanto.quantize(model, weights=quanto.qint4, exclude="lm_head")
+    quanto.freeze(model)
+
+
+BASELINES = {
+    "rtn-4bit-g128": Baseline(4 + 16 / GROUP, _replace_weights(lambda weights: round_to_nearest(weights, 4))),
+    "rtn-3bit-g128": Baseline(3 + 16 / GROUP, _replace_weights(lambda weights: round_to_nearest(weights, 3))),
+    "hqq-4bit-g64": Baseline(4 + 2 * 16 / 64, _replace_weights(_hqq), "hqq"),
+    "bnb-nf4": Baseline(4 + 32 / 64, _replace_weights(_nf4), "bitsandbytes"),
+    "torchao-int4-g64": Baseline(4 + 16 / 64, _torchao, "torchao"),
+    "quanto-qint4": Baseline(4 + 2 * 16 / GROUP, _quanto, "optimum-quanto"),
+}
+"""By name."""
+
+
+def quantise(model: Any, name: str) -> None:
+    """Quantise a model's layers in place.
+
+    Raises
+    ------
+    ValueError
+        If there is no such baseline.
+    ImportError
+        If its package is not installed, naming the command that does it.
+    """
+    if name not in BASELINES:
+        raise ValueError(f"no baseline {name!r}; choose from {', '.join(BASELINES)}")
+    baseline = BASELINES[name]
+    try:
+        baseline.apply(model)
+    except ImportError as error:
+        raise ImportError(f"baseline {name} needs {baseline.package}: pip install 'seedloom[eval]'") from error

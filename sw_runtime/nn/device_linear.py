@@ -1,0 +1,133 @@
+"""A linear layer stored as packed bytes, multiplied on the host or by a device."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from golden_models.seedlm.datapath import Matrix, quantise_activations, rescale
+from sw_runtime.device.protocol import Device
+
+
+class DeviceLinear(nn.Module):
+    """``hidden_states @ weightsᵀ + bias``, the weights decoded on the host or multiplied by a device.
+
+    Buffers
+    -------
+    weight
+        uint8 [out_features, bytes of a row], so that no change of dtype touches it.
+    bias
+        [out_features], or None.
+
+    Parameters
+    ----------
+    in_features, out_features
+        Columns and rows of the weight matrix.
+    row_bytes
+        Bytes of a stored row.
+    format_name
+        What devices and files call the way the weights are stored.
+    bias
+        Whether there is a bias.
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+
+    def __init__(self, in_features: int, out_features: int, row_bytes: int, format_name: str, bias: bool) -> None:
+        super().__init__()
+        self.in_features = in_features
+        self.out_features = out_features
+        self.format_name = format_name
+        self.register_buffer("weight", torch.zeros(out_features, row_bytes, dtype=torch.uint8))
+        self.register_buffer("bias", torch.zeros(out_features) if bias else None)
+        after_load: Callable[..., object] = self.register_load_state_dict_post_hook  # torch gives it no types
+        after_load(_forget_dense_weights)
+        self._dense: Tensor | None = None
+        self._device: Device | None = None
+        self._handle = 0
+        self._loaded: Matrix | None = None
+
+    @abstractmethod
+    def stored_matrix(self) -> Matrix:
+        """The stored weights as a device takes them, on the CPU.
+
+        Raises
+        ------
+        ValueError
+            If the stored bytes are not valid.
+        """
+
+    @abstractmethod
+    def without_weights(self, matrix: Matrix) -> Matrix:
+        """What rescaling needs of a matrix that is on a device: its scales."""
+
+    @abstractmethod
+    def decoded(self, dtype: torch.dtype) -> Tensor:
+        """The weights, [out_features, in_features] of a float dtype, on the CPU."""
+
+    def extra_repr(self) -> str:
+        """What ``print(model)`` shows."""
+        return f"{self.in_features}, {self.out_features}, {self.format_name}, bias={self.bias is not None}"
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of the weights in a file, scales included."""
+        return sum(buffer.nbytes for name, buffer in self.named_buffers() if name != "bias")
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether a device multiplies."""
+        return self._device is not None
+
+    def attach(self, device: Device) -> None:
+        """Load the weights on a device and multiply there from now on.
+
+        Raises
+        ------
+        ValueError
+            If the layer is attached already, or the device does not take the matrix.
+        """
+        if self._device is not None:
+            raise ValueError("the layer is attached to a device already; detach it first")
+        matrix = self.stored_matrix()
+        self._handle = device.load(matrix)
+        self._loaded = self.without_weights(matrix)
+        self._device, self._dense = device, None
+
+    def detach(self) -> None:
+        """Take the weights off the device, if on one, and multiply on the host again."""
+        if self._device is not None:
+            self._device.unload(self._handle)
+        self._device = self._loaded = None
+
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        """[..., in_features], any float dtype → [..., out_features] of the same dtype."""
+        if self._device is not None and self._loaded is not None:
+            outputs = self._multiply_on_device(hidden_states, self._device, self._loaded)
+            return outputs if self.bias is None else outputs + self.bias
+        return nn.functional.linear(hidden_states, self._dense_weights(hidden_states), self.bias)
+
+    def _multiply_on_device(self, hidden_states: Tensor, device: Device, matrix: Matrix) -> Tensor:
+        vectors = hidden_states.detach().reshape(-1, self.in_features).cpu()
+        activations, scales = quantise_activations(vectors, device.info().activation_bits)
+        outputs = rescale(device.matvec(self._handle, activations), matrix, scales)
+        return outputs.to(hidden_states).view(*hidden_states.shape[:-1], self.out_features)
+
+    def _dense_weights(self, like: Tensor) -> Tensor:
+        """Weights in the dtype and on the torch device of ``like``, decoded at the first call."""
+        if self._dense is None or self._dense.dtype != like.dtype or self._dense.device != like.device:
+            self._dense = self.decoded(like.dtype).to(like.device)
+        return self._dense
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "DeviceLinear":
+        move: Callable[..., object] = super()._apply  # torch gives it no types
+        move(fn, recurse)
+        self._dense = None
+        return self
+
+
+def _forget_dense_weights(layer: DeviceLinear, _: object) -> None:
+    """New bytes were loaded: decode them at the next call."""
+    layer._dense = None
