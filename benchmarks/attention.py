@@ -6,11 +6,8 @@ Wikipedia articles, ranks their tokens by that mean in float64 and by each code 
 prints how many of the tokens kept are the same. The articles come inside the package gensim.
 """
 
-import bz2
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
-from xml.etree import ElementTree
 
 import torch
 from torch import Tensor, nn
@@ -22,12 +19,11 @@ from golden_models.router.formats import UQ0_16
 from golden_models.router.keys import score_keys
 from golden_models.router.rates import drop_count
 from golden_models.router.selection import TopK, topk
-from sw_runtime.compress.calibration import packaged_file
+from sw_runtime.compress.corpora import wikipedia_articles
 from sw_runtime.compress.packaged_models import smollm2_folder
 
 ARTICLES, TOKENS = 8, 1024
 DROP_RATES = (0.3, 0.5, 0.7)
-EXCERPT = "enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"
 
 CODES: dict[str, Callable[[Tensor], Tensor]] = {
     "mean, 16 bits": lambda attention: UQ0_16.quantise(attention.double().mean(dim=0)),
@@ -35,21 +31,6 @@ CODES: dict[str, Callable[[Tensor], Tensor]] = {
     "`x24`": lambda attention: score_keys(attention, "x24"),
 }
 """Keys of one layer's attention: [heads, n] → int64 [n]."""
-
-MARKUP = re.compile(
-    r"\{\{[^{}]*\}\}|\{\|.*?\|\}|<ref[^>]*/>|<ref.*?</ref>|<[^>]*>|\[\[[^\]|]*\||[\[\]']{2,}", re.DOTALL
-)
-
-
-def articles() -> Iterator[str]:
-    """Wikipedia articles, most of their markup removed."""
-    with bz2.open(packaged_file(EXCERPT)) as dump:
-        for _, element in ElementTree.iterparse(dump):
-            if element.tag.endswith("}text") and element.text and not element.text.startswith("#"):
-                text = element.text
-                for _ in range(3):  # templates are nested
-                    text = MARKUP.sub("", text)
-                yield text
 
 
 def last_rows(model: nn.Module, window: Tensor) -> Tensor:
@@ -103,7 +84,7 @@ def main() -> None:
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
     long = (
         tokens
-        for tokens in (tokenizer(text, verbose=False)["input_ids"] for text in articles())
+        for tokens in (tokenizer(text, verbose=False)["input_ids"] for text in wikipedia_articles())
         if len(tokens) >= TOKENS
     )
     windows = [torch.tensor(tokens[:TOKENS]) for tokens, _ in zip(long, range(ARTICLES), strict=False)]

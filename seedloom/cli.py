@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 import seedloom
 from seedloom import doctor, folders, generation
 from seedloom.bench import bench
+from seedloom.bench_codec import codec
 from seedloom.bench_router import router
 from seedloom.demo import demo
 from seedloom.evaluation import eval_command
@@ -39,7 +40,8 @@ app = typer.Typer(
 for command in (demo, doctor.doctor, folders.compress, folders.inspect, folders.verify, generation.generate, paper):
     app.command()(command)
 app.command("eval")(eval_command)
-bench.command()(router)
+for measurement in (router, codec):
+    bench.command()(measurement)
 app.add_typer(bench, name="bench")
 
 

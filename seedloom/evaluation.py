@@ -125,8 +125,9 @@ def _judge_baselines(source: Path, names: list[str], reference: "Reference") -> 
 
     for name in names:
         model = _load(source)
+        bits = BASELINES[name].bits_per_weight(model)
         quantise(model, name)
-        yield Judged(name, BASELINES[name].bits, reference.compare(model, name))
+        yield Judged(name, bits, reference.compare(model, name))
 
 
 def table(evaluation: Evaluation) -> str:

@@ -13,6 +13,7 @@ WITHOUT_TORCH = (
     "hw.engine",
     "hw.parameters",
     "hw.router.router",
+    "hw.top",
     "synth",
 )
 

@@ -25,6 +25,11 @@ class Answer(wiring.Component):
 
     A word takes a cycle to pass the queue, one can pass a cycle.
 
+    Parameters
+    ----------
+    words_under_way
+        Payload words that may still come once there is no room; a router's own are ``WORDS_UNDER_WAY``.
+
     Members
     -------
     words : In(Words)
@@ -38,7 +43,8 @@ class Answer(wiring.Component):
     o : Out(stream.Signature(ANSWER_WORD))
     """
 
-    def __init__(self) -> None:
+    def __init__(self, words_under_way: int = WORDS_UNDER_WAY) -> None:
+        self._words_under_way = words_under_way
         super().__init__(
             {
                 "words": In(Words()),
@@ -53,7 +59,7 @@ class Answer(wiring.Component):
         """A queue with credit for the words under way."""
         m = Module()
         width = len(Cat(self.o.payload))
-        m.submodules.queue = queue = SyncFIFO(width=width, depth=2 * WORDS_UNDER_WAY)
+        m.submodules.queue = queue = SyncFIFO(width=width, depth=2 * self._words_under_way)
         position = Signal(range(TRAILER_WORDS))
         send = Signal()
         m.d.comb += [
@@ -71,7 +77,7 @@ class Answer(wiring.Component):
             self.o.valid.eq(queue.r_rdy),
             queue.r_en.eq(self.o.ready),
         ]
-        m.d.sync += self.words.room.eq(queue.level < WORDS_UNDER_WAY)
+        m.d.sync += self.words.room.eq(queue.level < self._words_under_way)
         with m.If(send):
             m.d.sync += position.eq(Mux(self.done, 0, position + 1))
         return m

@@ -15,7 +15,8 @@ from golden_models.afm.sizes import AFMParameters
 from golden_models.seedlm.datapath import matvec, quantise_activations
 from hw.parameters import EngineParameters
 from seedloom.papers.report import Figure, Report
-from sw_runtime.compress.calibration import packaged_text, token_windows
+from sw_runtime.compress.calibration import token_windows
+from sw_runtime.compress.corpora import news
 from sw_runtime.compress.packaged_models import smollm2_folder
 from sw_runtime.device.cost import pass_cost
 
@@ -48,7 +49,7 @@ class Texts:
     @classmethod
     def of(cls, tokenizer: Any, windows: int) -> "Texts":
         """Every ``HELD_OUT``-th window is held out."""
-        chosen = token_windows(packaged_text(), tokenizer, windows, LENGTH)
+        chosen = token_windows(news(), tokenizer, windows, LENGTH)
         judged = torch.arange(len(chosen)) % HELD_OUT == HELD_OUT - 1
         return cls(chosen[~judged], chosen[judged])
 

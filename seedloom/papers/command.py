@@ -9,6 +9,8 @@ from seedloom.papers.report import Report
 
 PAPERS: tuple[str, ...] = (
     "afm",
+    "dynamoe",
+    "lazyllm",
     "openelm",
     "superposition",
 )

@@ -20,7 +20,7 @@ from golden_models.seedlm.block_format import PRESETS
 from golden_models.seedlm.storage import pack_rows
 from hw.parameters import EngineParameters
 from seedloom.papers.report import Figure, Report
-from sw_runtime.compress.calibration import packaged_text
+from sw_runtime.compress.corpora import news
 from sw_runtime.compress.search import encode_matrix
 from sw_runtime.device.cost import pass_cost
 from sw_runtime.device.protocol import Device
@@ -161,7 +161,7 @@ def measure(
     new_bytes
         To generate.
     """
-    text = Text.of(packaged_text())
+    text = Text.of(news())
     loss = {"uniform": bits_a_byte(train(uniform, text, steps), text.held_out)}
     trained = train(parameters, text, steps)
     loss["scaled"] = bits_a_byte(trained, text.held_out)

@@ -28,7 +28,7 @@ from golden_models.superposition.prompting import (
     respond,
 )
 from seedloom.papers.report import Figure, Report
-from sw_runtime.compress.calibration import packaged_text
+from sw_runtime.compress.corpora import news
 from sw_runtime.compress.packaged_models import smollm2_folder
 from sw_runtime.device.protocol import Device
 from sw_runtime.routing.masks import leave_out
@@ -328,7 +328,7 @@ def measure(
         raise ValueError(f"{max(keeps)} paths cannot be kept of {documents} documents; lower keeps")
     model = AutoModelForCausalLM.from_pretrained(smollm2_folder(), dtype=torch.float32)
     decoder, prompts = Decoder.from_transformers(model), Prompts(AutoTokenizer.from_pretrained(smollm2_folder()))
-    tally, text = Tally(), packaged_text()
+    tally, text = Tally(), news()
     opened = seedloom.open_device(device, parameters=ENGINE, router=seedloom.RouterParameters())
     try:
         with torch.inference_mode(), tqdm(total=libraries * questions, desc="questions", unit="question") as progress:

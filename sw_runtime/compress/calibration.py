@@ -1,7 +1,5 @@
 """Text that shows which inputs of a model matter, as windows of tokens."""
 
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,32 +24,3 @@ def token_windows(text: str, tokenizer: Any, windows: int = 32, length: int = 51
     starts = torch.linspace(0, len(tokens) - length, windows).long()
     fours = torch.stack([tokens[start : start + length] for start in starts.tolist()]).view(-1, 4, length)
     return torch.cat([fours[:, :3].flatten(0, 1), fours[:, 3]])
-
-
-def packaged_file(name: str) -> Path:
-    """A text corpus among the test data of the package gensim, which is not imported.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the package is not installed, naming the command that does it.
-    """
-    spec = importlib.util.find_spec("gensim")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(folder) / "test" / "test_data" / name
-        if path.exists():
-            return path
-    raise FileNotFoundError(
-        "the packaged calibration text comes with gensim: pip install --no-deps gensim, or give a text file of your own"
-    )
-
-
-def packaged_text() -> str:
-    """300 news items.
-
-    Raises
-    ------
-    FileNotFoundError
-        As ``packaged_file``.
-    """
-    return packaged_file("lee_background.cor").read_text(encoding="utf-8", errors="replace")

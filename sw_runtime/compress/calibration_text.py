@@ -3,7 +3,7 @@
 from importlib import import_module
 from pathlib import Path
 
-from sw_runtime.compress.calibration import packaged_text
+from sw_runtime.compress.corpora import news
 
 DATASETS = "datasets:"
 """Prefix of a name that the package ``datasets`` knows, or of a folder of its kinds of files."""
@@ -31,7 +31,7 @@ def read_text(source: str | Path) -> str:
         If a data set has no column ``text``.
     """
     if source == "packaged":
-        return packaged_text()
+        return news()
     if str(source).startswith(DATASETS):
         return _data_set_text(str(source).removeprefix(DATASETS))
     if not Path(source).is_file():

@@ -1,11 +1,11 @@
-"""Wikipedia articles that install with a package, shared out between calibration and evaluation."""
+"""Texts that install with a package: news and Wikipedia articles, shared out between calibration and evaluation."""
 
 import bz2
 import html
+import importlib.util
 import re
 from functools import cache
-
-from sw_runtime.compress.calibration import packaged_file
+from pathlib import Path
 
 EXCERPT = "enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"
 RESERVED = 3
@@ -13,6 +13,35 @@ RESERVED = 3
 
 PARAGRAPH = 200
 """Characters below which a line is a heading, a list or a caption rather than prose."""
+
+
+def packaged_file(name: str) -> Path:
+    """A text corpus among the test data of the package gensim, which is not imported.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the package is not installed, naming the command that does it.
+    """
+    spec = importlib.util.find_spec("gensim")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder) / "test" / "test_data" / name
+        if path.exists():
+            return path
+    raise FileNotFoundError(
+        "the packaged texts come with gensim: pip install --no-deps gensim, or give a text file of your own"
+    )
+
+
+def news() -> str:
+    """300 news items.
+
+    Raises
+    ------
+    FileNotFoundError
+        As ``packaged_file``.
+    """
+    return packaged_file("lee_background.cor").read_text(encoding="utf-8", errors="replace")
 
 
 @cache

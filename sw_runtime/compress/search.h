@@ -81,6 +81,7 @@ typedef struct {
     const double *target; /* [C] */
     double weighted[C];   /* M w */
     double norm;          /* |M w|^2 */
+    double margin;        /* for the float64 rounding of residual and distance */
     double bound;         /* least error so far; before the first find, the error hoped for */
     uint64_t code;        /* seed, shift and coefficient indices, most significant first; 0: none found */
     int64_t index;
@@ -94,11 +95,6 @@ typedef struct {
     double metric_norm;   /* no less than the metric's spectral norm */
     int rounded;          /* coefficients by the paper's rule, not the best */
 } Search;
-
-static inline double margin(const Block *block)
-{
-    return 1e-12 * block->norm; /* float64 rounding of residual and distance, with room */
-}
 
 /* The relative error seldom exceeded by a code of this many bits a weight. */
 static inline double hoped_for(void)

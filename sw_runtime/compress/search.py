@@ -4,17 +4,22 @@ The result is the joint optimum over seed, exponent and coefficients of the squa
 ``golden_models.seedlm.codec.encode(..., coefficients="optimal")``, found by the C kernel.
 """
 
+import logging
 import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from golden_models.seedlm.block_format import BlockFormat
 from golden_models.seedlm.codec import EncodedMatrix, row_scales
-from sw_runtime.compress import kernel
+from sw_runtime.compress import kernel, torch_search
+
+logger = logging.getLogger(__name__)
 
 BLOCKS_A_TASK = 8192
 """Blocks handed to the kernel at once: it decomposes every seed's matrix anew for each call."""
@@ -155,8 +160,9 @@ def encode_blocks(
         ``"optimal"``: the least error over all seeds, exponents and coefficients.
         ``"rounded"``: the paper's rule, one exponent a seed and rounding (plain formats only).
     method
-        ``"brute"`` looks at every seed, ``"bucketed"`` divides the blocks into cells first;
-        ``"auto"`` takes the faster. The words are the same.
+        ``"brute"`` looks at every seed, ``"bucketed"`` divides the blocks into cells first; ``"auto"``
+        takes the faster. ``"torch"`` needs no C compiler, and is what runs where there is none (on a
+        GPU if torch finds one). The words are the same.
 
     Returns
     -------
@@ -177,7 +183,10 @@ def encode_blocks(
     targets, metric = targets.contiguous(), _of_unit_size(metric)
     words = torch.empty(len(targets), dtype=torch.int64)
     bucketed = (method_for(len(targets) // threads, block_format) if method == "auto" else method) == "bucketed"
-    function = kernel.encode_blocks(block_format)
+    function = _compiled(block_format) if method != "torch" else None
+    if function is None and coefficients == "optimal":
+        return _encode_with_torch(targets, metric, block_format, progress)
+    function = function or kernel.encode_blocks(block_format)
     step = min(BLOCKS_A_BATCH, -(-len(targets) // threads) or 1) if bucketed else BLOCKS_A_TASK
 
     def encode(first: int) -> int:
@@ -194,6 +203,29 @@ def encode_blocks(
     return words
 
 
+@cache
+def _compiled(block_format: BlockFormat) -> Any | None:
+    """The kernel; None, said once, where it cannot be compiled for want of a compiler."""
+    try:
+        return kernel.encode_blocks(block_format)
+    except kernel.NoCompilerError:
+        logger.warning("no C compiler found: the seed search runs in torch, far slower; install gcc or set CC")
+        return None
+
+
+def _encode_with_torch(
+    targets: Tensor, metric: Tensor, block_format: BlockFormat, progress: Callable[[int], object] | None
+) -> Tensor:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    words = [torch.empty(0, dtype=torch.int64)]
+    for first in range(0, len(targets), torch_search.BLOCKS_A_STEP):
+        part = targets[first : first + torch_search.BLOCKS_A_STEP]
+        words.append(torch_search.encode_blocks(part, metric, block_format, device))
+        if progress:
+            progress(part.numel())
+    return torch.cat(words)
+
+
 def method_for(blocks: int, block_format: BlockFormat) -> str:
     """The faster search for so many blocks a thread: ``"brute"`` or ``"bucketed"``."""
     return "bucketed" if blocks >= BUCKETED_FROM.get(block_format.name, blocks + 1) else "brute"
@@ -204,8 +236,10 @@ def _check_choices(block_format: BlockFormat, coefficients: str, method: str) ->
         raise ValueError(f"coefficients must be 'optimal' or 'rounded', not {coefficients!r}")
     if coefficients == "rounded" and block_format.odd_coefficients:
         raise ValueError(f"coefficients='rounded' is the paper's rule; {block_format.name} has odd coefficients")
-    if method not in ("auto", "brute", "bucketed"):
-        raise ValueError(f"method must be 'auto', 'brute' or 'bucketed', not {method!r}")
+    if method not in ("auto", "brute", "bucketed", "torch"):
+        raise ValueError(f"method must be 'auto', 'brute', 'bucketed' or 'torch', not {method!r}")
+    if method == "torch" and coefficients == "rounded":
+        raise ValueError("coefficients='rounded' needs the C kernel; choose another method")
 
 
 def _check_blocks(targets: Tensor, metric: Tensor, size: int) -> None:

@@ -6,18 +6,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from golden_models.router.descriptor import RouterParameters
+from golden_models.router.descriptor import Command, RouterParameters
+from golden_models.router.stream import to_bytes
 from golden_models.router.unit import Answer
 from golden_models.seedlm.codec import EncodedMatrix
 from golden_models.seedlm.datapath import Matrix, integer_matrix
+from golden_models.seedlm.requantise import requantise
 from hw.parameters import FORMAT_NAMES, EngineParameters, WeightFormat
 from sw_runtime.decode import integer_weights
 from sw_runtime.device.checks import check_activations, check_matrix
-from sw_runtime.device.cost import pass_cost
+from sw_runtime.device.comparison import RowComparison, check_routed, compare_rows
+from sw_runtime.device.cost import pass_cost, routed_cost
 from sw_runtime.device.layout import format_of
 from sw_runtime.device.loaded import LoadedMatrices
 from sw_runtime.device.protocol import Counters, DeviceInfo, Request
-from sw_runtime.device.routing import EmulatedRouter, route
+from sw_runtime.device.routing import EmulatedRouter, present, route, traffic_bytes
 
 LARGEST_ENGINE = EngineParameters(FORMAT_NAMES, maximum_columns=1 << 15, maximum_rows=1 << 20)
 """Takes every format and every size an engine can."""
@@ -38,11 +41,14 @@ class _LoadedMatrix:
         float64 [rows, columns], every value an integer.
     digit_bits
         Bits of an activation that one product takes without any sum passing ``2^53``.
+    comparison
+        How its rows compare; None on a device without a router.
     """
 
     weight_format: WeightFormat
     weights: Tensor
     digit_bits: int
+    comparison: RowComparison | None
 
 
 class EmulatedDevice:
@@ -87,7 +93,8 @@ class EmulatedDevice:
         # Bound: |sum w·x| <= sum |w| · max |x|, and so is every partial sum, in whatever order it is formed.
         row_bound = int(torch.linalg.vector_norm(weights, ord=1, dim=1).max())
         digit_bits = min(self._parameters.activation_bits, EXACT_BITS - row_bound.bit_length())
-        return self._matrices.add(_LoadedMatrix(format_of(matrix, self._parameters), weights, digit_bits))
+        comparison = compare_rows(matrix, weights) if self._router else None
+        return self._matrices.add(_LoadedMatrix(format_of(matrix, self._parameters), weights, digit_bits, comparison))
 
     def matvec(self, handle: int, activations: Tensor) -> Tensor:
         """Multiply: int64 [vectors, columns] → exact int64 [vectors, rows].
@@ -100,6 +107,31 @@ class EmulatedDevice:
         loaded = self._matrices[handle]
         check_activations(self.info(), activations, loaded.weights.shape[1])
         self._count(loaded, len(activations))
+        return self._multiply(loaded, activations)
+
+    def route_matvec(self, handle: int, activations: Tensor, command: Command) -> Answer:
+        """Multiply by one vector, int64 [1, columns]; the results become the data of a router command.
+
+        Raises
+        ------
+        ValueError
+            If the device has no router, the handle is unknown, the activations are no such vector or
+            the command is none that may take results.
+        """
+        router, loaded = present(self._router), self._matrices[handle]
+        rows, columns = loaded.weights.shape
+        check_activations(self.info(), activations, columns)
+        check_routed(command, rows, len(activations))
+        assert loaded.comparison  # every matrix of a device with a router has one
+        scales, exponent = loaded.comparison.bfloat16_scales(), loaded.comparison.exponent(activations[0])
+        keys = requantise(self._multiply(loaded, activations)[0], scales, exponent)
+        answer, _ = router.execute(Request(command, to_bytes(keys.tolist(), command)))
+        self.counters += routed_cost(self._parameters, loaded.weight_format, rows, columns)
+        self.counters += Counters(router_bytes=traffic_bytes(answer))
+        return answer
+
+    def _multiply(self, loaded: _LoadedMatrix, activations: Tensor) -> Tensor:
+        """Exact sums, int64 [vectors, rows]."""
         bits, digit_bits = self._parameters.activation_bits, loaded.digit_bits
         results = torch.zeros(len(activations), len(loaded.weights), dtype=torch.int64)
         for position in range(0, bits, digit_bits):
@@ -127,7 +159,7 @@ class EmulatedDevice:
         ValueError
             If the device has no router.
         """
-        answers, cost = route(self._router, requests)
+        answers, cost = route(present(self._router), requests)
         self.counters += cost
         return answers
 

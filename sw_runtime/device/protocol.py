@@ -19,15 +19,19 @@ class Counters:
     Parameters
     ----------
     cycles
-        Clock cycles from the start of each matrix-vector product to its last result.
+        Clock cycles from the start of each matrix-vector product to its last result, or to the router's
+        answer.
     port_busy_cycles
         Cycles in which the memory port handed over a beat of weights or activations.
     weight_bytes, activation_bytes
         Bytes taken from the memory port, padding included.
+    scale_bytes
+        Bytes of row scales that routed products took from memory.
     result_bytes
         Bytes of results handed back.
     router_cycles
-        Busy cycles of the router's commands; an emulated router counts the most they may take.
+        Busy cycles of the router's commands that take no product's results; an emulated router counts the
+        most they may take.
     router_bytes
         Bytes of the router's commands, their data and their answers.
     """
@@ -36,6 +40,7 @@ class Counters:
     port_busy_cycles: int = 0
     weight_bytes: int = 0
     activation_bytes: int = 0
+    scale_bytes: int = 0
     result_bytes: int = 0
     router_cycles: int = 0
     router_bytes: int = 0
@@ -124,6 +129,20 @@ class Device(Protocol):
         ------
         ValueError
             If the handle is unknown, the shape is wrong or an activation does not fit its bits.
+        """
+
+    def route_matvec(self, handle: int, activations: Tensor, command: Command) -> Answer:
+        """Multiply by one vector, int64 [1, columns]; the results become the data of a router command.
+
+        Only the answer comes back. Row r's result is key r: the sum times its row's scale, rounded
+        once (``golden_models.seedlm.requantise``).
+
+        Raises
+        ------
+        ValueError
+            If the device has no router, the handle is unknown, the activations are not as above or
+            the command is none that may take results (LOAD, or FIRST without bound), or a row's scale
+            is no bfloat16 number, as those of palettes.
         """
 
     def unload(self, handle: int) -> None:

@@ -1,7 +1,7 @@
 """The router of a device: commands and their data in, answers out."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from golden_models.router.descriptor import RouterParameters, Status
 from golden_models.router.unit import Answer, RouterUnit
@@ -11,6 +11,9 @@ from sw_runtime.device.protocol import Counters, Request
 COMMAND_BYTES = 20
 TRAILER_WORDS = 6
 WORD_BYTES = 2
+
+
+R = TypeVar("R", bound="Router")
 
 
 class Router(Protocol):
@@ -29,25 +32,38 @@ class Router(Protocol):
         """Give back what the router holds."""
 
 
-def route(router: Router | None, requests: Sequence[Request]) -> tuple[list[Answer], Counters]:
-    """Run commands in order; returns their answers and what they cost.
+def present(router: R | None) -> R:
+    """The router of a device.
 
     Raises
     ------
     ValueError
-        If there is no router.
-    RuntimeError
-        If the router stops answering.
+        If there is none.
     """
     if router is None:
         raise ValueError("this device has no router; open it with router=RouterParameters()")
+    return router
+
+
+def route(router: Router, requests: Sequence[Request]) -> tuple[list[Answer], Counters]:
+    """Run commands in order; returns their answers and what they cost.
+
+    Raises
+    ------
+    RuntimeError
+        If the router stops answering.
+    """
     answers, cost = [], Counters()
     for request in requests:
         answer, cycles = router.execute(request)
-        answer_bytes = WORD_BYTES * (len(answer.payload) + TRAILER_WORDS)
-        cost += Counters(router_cycles=cycles, router_bytes=COMMAND_BYTES + len(request.data) + answer_bytes)
+        cost += Counters(router_cycles=cycles, router_bytes=traffic_bytes(answer) + len(request.data))
         answers.append(answer)
     return answers, cost
+
+
+def traffic_bytes(answer: Answer) -> int:
+    """Bytes of a command and its answer, the command's data left out."""
+    return COMMAND_BYTES + WORD_BYTES * (len(answer.payload) + TRAILER_WORDS)
 
 
 class EmulatedRouter:

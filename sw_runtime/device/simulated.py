@@ -6,20 +6,25 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from golden_models.router.descriptor import RouterParameters
+from golden_models.router.descriptor import Command, RouterParameters
 from golden_models.router.unit import Answer
-from golden_models.seedlm.datapath import Matrix
+from golden_models.seedlm.codec import EncodedMatrix
+from golden_models.seedlm.datapath import Matrix, integer_matrix
 from hw.parameters import EngineParameters, WeightFormat
 from hw.sequencer import command_layout
+from hw.top import joint_command_layout
+from sw_runtime.decode import integer_weights
 from sw_runtime.device.checks import check_activations, check_matrix
+from sw_runtime.device.comparison import RowComparison, check_routed, compare_rows
 from sw_runtime.device.layout import Beats, activation_beats, format_of, results_from_beats, weight_beats
 from sw_runtime.device.loaded import LoadedMatrices
 from sw_runtime.device.protocol import Counters, DeviceInfo, Request
-from sw_runtime.device.routing import route
-from sw_runtime.device.simulated_router import SimulatedRouter
+from sw_runtime.device.routing import present, route, traffic_bytes
+from sw_runtime.device.simulated_accelerator import SimulatedAccelerator
 from sw_runtime.device.simulator.build import build_engine
 from sw_runtime.device.simulator.library import Simulator, Traffic
 
@@ -30,13 +35,15 @@ class _LoadedMatrix:
     beats: Beats
     rows: int
     columns: int
+    comparison: RowComparison | None
 
 
 class SimulatedDevice:
     """A device whose every cycle is simulated.
 
     Passes over the weights are independent of each other, so several run at once, one simulator a
-    core; the counters add up as on the one device they stand for.
+    core; the counters add up as on the one device they stand for. What meets the router runs in one
+    more, of engine and router together: the router remembers, and at rest it would slow the others.
 
     Parameters
     ----------
@@ -66,7 +73,7 @@ class SimulatedDevice:
         self.counters = Counters()
         self._parameters = parameters
         self._router_parameters = router
-        self._router = SimulatedRouter(router) if router else None
+        self._router = SimulatedAccelerator(parameters, router) if router else None
         self._traffic = traffic or Traffic()
         count = simulators or os.cpu_count() or 1
         self._all = [Simulator(library, parameters, seed) for seed in range(count)]
@@ -97,9 +104,12 @@ class SimulatedDevice:
         """
         check_matrix(self.info(), matrix)
         beats = weight_beats(matrix, self._parameters)
-        return self._matrices.add(
-            _LoadedMatrix(format_of(matrix, self._parameters), beats, matrix.rows, matrix.columns)
-        )
+        comparison = None
+        if self._router:
+            integers = integer_weights(matrix) if isinstance(matrix, EncodedMatrix) else integer_matrix(matrix)
+            comparison = compare_rows(matrix, integers)
+        weight_format = format_of(matrix, self._parameters)
+        return self._matrices.add(_LoadedMatrix(weight_format, beats, matrix.rows, matrix.columns, comparison))
 
     def matvec(self, handle: int, activations: Tensor) -> Tensor:
         """Multiply: int64 [vectors, columns] → exact int64 [vectors, rows].
@@ -123,6 +133,46 @@ class SimulatedDevice:
             self.counters += counters
         return torch.cat(results)
 
+    def route_matvec(self, handle: int, activations: Tensor, command: Command) -> Answer:
+        """Multiply by one vector, int64 [1, columns]; the results become the data of a router command.
+
+        Raises
+        ------
+        ValueError
+            If the device has no router, the handle is unknown, the activations are no such vector or
+            the command is none that may take results.
+        RuntimeError
+            If the accelerator stops answering.
+        """
+        router, loaded = present(self._router), self._matrices[handle]
+        check_activations(self.info(), activations, loaded.columns)
+        check_routed(command, loaded.rows, len(activations))
+        assert loaded.comparison  # every matrix of a device with a router has one
+        fields = {
+            "product": self._command(loaded, vectors=1),
+            "routed": 1,
+            "routing": {
+                "format": self._parameters.weight_formats.index(loaded.weight_format),
+                "rows": loaded.rows,
+                "exponent": loaded.comparison.exponent(activations[0]),
+            },
+        }
+        product = joint_command_layout(self._parameters).const(fields).as_value().value
+        inputs = activation_beats(activations, loaded.weight_format, self._parameters)
+        scales = loaded.comparison.bfloat16_scales().view(torch.uint8).view(loaded.rows, -1).numpy()
+        answer, cycles = router.execute_product(
+            product, command, np.concatenate([inputs, loaded.beats]), scales, self._traffic
+        )
+        self.counters += Counters(
+            cycles=cycles,
+            port_busy_cycles=len(inputs) + len(loaded.beats),
+            weight_bytes=loaded.beats.nbytes,
+            activation_bytes=inputs.nbytes,
+            scale_bytes=scales.nbytes,
+            router_bytes=traffic_bytes(answer),
+        )
+        return answer
+
     def unload(self, handle: int) -> None:
         """Forget a matrix.
 
@@ -143,7 +193,7 @@ class SimulatedDevice:
         RuntimeError
             If the router stops answering.
         """
-        answers, cost = route(self._router, requests)
+        answers, cost = route(present(self._router), requests)
         self.counters += cost
         return answers
 
@@ -157,19 +207,22 @@ class SimulatedDevice:
             self._router = None
         self._matrices.clear()
 
+    def _command(self, loaded: _LoadedMatrix, vectors: int) -> dict[str, int]:
+        """Fields of a pass's command."""
+        parameters, weight_format = self._parameters, loaded.weight_format
+        return {
+            "format": parameters.weight_formats.index(weight_format),
+            "column_blocks": weight_format.blocks(loaded.columns) - 1,
+            "row_groups": parameters.row_groups(weight_format, loaded.rows) - 1,
+            "vectors": vectors - 1,
+        }
+
     def _run(self, loaded: _LoadedMatrix, activations: Tensor) -> tuple[Tensor, Counters]:
         """One pass over the weights."""
         parameters, weight_format = self._parameters, loaded.weight_format
         vectors = len(activations)
         groups = parameters.row_groups(weight_format, loaded.rows)
-        command = command_layout(parameters).const(
-            {
-                "format": parameters.weight_formats.index(weight_format),
-                "column_blocks": weight_format.blocks(loaded.columns) - 1,
-                "row_groups": groups - 1,
-                "vectors": vectors - 1,
-            }
-        )
+        command = command_layout(parameters).const(self._command(loaded, vectors))
         inputs = activation_beats(activations, weight_format, parameters)
         result_beats = groups * vectors * parameters.result_beats(weight_format)
         simulator = self._free.get()

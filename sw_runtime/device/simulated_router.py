@@ -23,6 +23,8 @@ class SimulatedRouter:
     ----------
     parameters
         The router to simulate.
+    simulator
+        Where it is simulated, if not alone.
 
     Raises
     ------
@@ -32,9 +34,9 @@ class SimulatedRouter:
         If the simulator cannot be built.
     """
 
-    def __init__(self, parameters: RouterParameters) -> None:
-        self._parameters = UnitParameters(**asdict(parameters))
-        self._simulator = RouterSimulator(build_router(self._parameters), self._parameters)
+    def __init__(self, parameters: RouterParameters, simulator: RouterSimulator | None = None) -> None:
+        self._parameters = unit_parameters(parameters)
+        self._simulator = simulator or RouterSimulator(build_router(self._parameters), self._parameters)
 
     def execute(self, request: Request) -> tuple[Answer, int]:
         """Run a command to its end; returns its answer and the busy cycles of its trailer.
@@ -51,15 +53,26 @@ class SimulatedRouter:
         if refusal(command, parameters) == Status.OK:
             cycles += cycle_limit(command, parameters)
         words, _ = self._simulator.run([Packet(command, beats)], word_limit, cycles)
-        return _answer(words)
+        return answer_of(words)
 
     def close(self) -> None:
         """Free the simulated router."""
         self._simulator.close()
 
 
-def _answer(words: list[int]) -> tuple[Answer, int]:
-    """Take the words of an answer apart."""
+def unit_parameters(parameters: RouterParameters) -> UnitParameters:
+    """The same router as hardware.
+
+    Raises
+    ------
+    ValueError
+        If hardware cannot be built for the parameters.
+    """
+    return UnitParameters(**asdict(parameters))
+
+
+def answer_of(words: list[int]) -> tuple[Answer, int]:
+    """Take the words of an answer apart: the answer, and its busy cycles."""
     *payload, status, opcode, count, count_high, busy, busy_high = words
     answer = Answer(
         tuple(payload), Status(status & 0xFF), status >> 8, opcode & 0xFF, opcode >> 8, count | count_high << 16

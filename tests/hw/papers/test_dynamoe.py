@@ -24,7 +24,7 @@ from golden_models.seedlm.datapath import quantise_activations
 from hw.parameters import EngineParameters
 from hw.router.parameters import UnitParameters
 from seedloom.papers.dynamoe import label_tokens, mlp_inputs, train_router
-from sw_runtime.compress.calibration import packaged_text
+from sw_runtime.compress.corpora import news
 from sw_runtime.compress.packaged_models import smollm2_folder
 from sw_runtime.compress.search import encode_matrix
 from sw_runtime.routing.commands import request
@@ -48,7 +48,7 @@ def decoder() -> Decoder:
 
 @pytest.fixture(scope="module")
 def inputs(decoder: Decoder) -> list[Tensor]:
-    tokens = AutoTokenizer.from_pretrained(smollm2_folder())(packaged_text()[:1000])["input_ids"][:TOKENS]
+    tokens = AutoTokenizer.from_pretrained(smollm2_folder())(news()[:1000])["input_ids"][:TOKENS]
     return mlp_inputs(decoder, torch.tensor([tokens]), PARAMETERS.experts)
 
 

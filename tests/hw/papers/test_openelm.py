@@ -10,7 +10,7 @@ from golden_models.seedlm.codec import EncodedMatrix
 from golden_models.seedlm.datapath import quantise_activations
 from hw.parameters import EngineParameters
 from seedloom.papers.openelm import Text, train
-from sw_runtime.compress.calibration import packaged_text
+from sw_runtime.compress.corpora import news
 from sw_runtime.compress.search import encode_matrix
 from tests.hw.papers.products import check_products
 
@@ -20,7 +20,7 @@ ENGINE = EngineParameters(FORMATS, port_bytes=16, activation_bits=8, maximum_col
 
 
 def trained_on_news() -> tuple[OpenELM, Text]:
-    text = Text.of(packaged_text())
+    text = Text.of(news())
     return train(PARAMETERS, text, steps=5), text
 
 

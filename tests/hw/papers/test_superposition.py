@@ -13,7 +13,7 @@ from golden_models.superposition.forkjoin import SuperpositionParameters, keep_p
 from golden_models.superposition.prompting import Paths, read_documents, read_preamble, read_queries
 from hw.router.parameters import UnitParameters
 from seedloom.papers.superposition import Prompts, documents_of, questions_of
-from sw_runtime.compress.calibration import packaged_text
+from sw_runtime.compress.corpora import news
 from sw_runtime.compress.packaged_models import smollm2_folder
 from sw_runtime.device.protocol import Request
 from sw_runtime.routing.commands import request
@@ -28,7 +28,7 @@ CURRENT, KEPT_PATHS = 0, 1
 def paths_of_a_question() -> Paths:
     model = AutoModelForCausalLM.from_pretrained(smollm2_folder(), dtype=torch.float32)
     decoder, prompts = Decoder.from_transformers(model), Prompts(AutoTokenizer.from_pretrained(smollm2_folder()))
-    texts = documents_of(packaged_text(), DOCUMENTS, 0)
+    texts = documents_of(news(), DOCUMENTS, 0)
     query, _, _ = prompts.question(questions_of(texts, 1, 0)[0])
     with torch.inference_mode():
         preamble = [read_preamble(decoder, prompts.preamble)]

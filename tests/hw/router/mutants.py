@@ -139,7 +139,7 @@ def build_mutants(parameters: UnitParameters, folder: Path) -> Path:
     harness = folder / "harness.cpp"
     listed = "".join(f"// {mutant}\n" for mutant in MUTANTS)  # the library is found again by this text
     harness.write_text(listed + _HARNESS)
-    return build_library(verilog, parameters, "router", harness, "mutants of the router")
+    return build_library(verilog, (parameters,), "router", harness, "mutants of the router")
 
 
 def choose(library: Path, router: int, number: int) -> None:

@@ -28,8 +28,8 @@ def test_a_file_is_read(tmp_path: Path) -> None:
 
 
 def test_the_packaged_text_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calibration_text, "packaged_text", lambda: "news")
-    assert read_text("packaged") == "news"
+    monkeypatch.setattr(calibration_text, "news", lambda: "300 items")
+    assert read_text("packaged") == "300 items"
 
 
 def test_a_data_sets_training_texts_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:

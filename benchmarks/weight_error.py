@@ -1,0 +1,75 @@
+"""Relative weight error of every format on true float32 weights: those of MiniLM, an encoder that comes as a package.
+
+``python benchmarks/weight_error.py`` writes docs/compression-weights.json: the mean over the 36 matrices of the
+model's six layers, 12 rows of each, with rounding to the nearest beside it. SmolLM2 would not do: its weights have
+been rounded to 4 bits before.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from tqdm import tqdm
+
+from golden_models.seedlm.block_format import PRESETS
+from golden_models.seedlm.codec import EncodedMatrix
+from sw_runtime.compress.candidates import GroupEncoder
+from sw_runtime.compress.packaged_models import minilm_weights
+from sw_runtime.decode import decode
+from sw_runtime.evaluate.rounding import round_to_nearest
+
+ROWS = 12
+SCALE_BITS = 16
+GROUP = 128
+RESULT = Path(__file__).parents[1] / "docs" / "compression-weights.json"
+
+
+def minilm_matrices() -> list[Tensor]:
+    """Sampled rows of every matrix of the layers: float32 [ROWS, 384 or 1536]."""
+    generator = torch.Generator().manual_seed(0)
+    return [
+        tensor[torch.randperm(len(tensor), generator=generator)[:ROWS]]
+        for name, tensor in load_file(minilm_weights()).items()
+        if "layer." in name and tensor.dim() == 2
+    ]
+
+
+def error(weights: Tensor, found: Tensor) -> float:
+    """‖W − Ŵ‖ / ‖W‖."""
+    return float((found - weights).norm() / weights.norm())
+
+
+def measure_preset(name: str, matrices: list[Tensor]) -> dict[str, str | float]:
+    """Mean error and bits a weight, encoded as without a calibration text."""
+    encoder, errors, bits, weights = GroupEncoder(None), 0.0, 0.0, 0
+    for matrix in tqdm(matrices, desc=name, unit="matrix"):
+        encoded = encoder.encode([matrix], PRESETS[name])[0].matrix
+        assert isinstance(encoded, EncodedMatrix)
+        errors += error(matrix, decode(encoded))
+        rows, columns = matrix.shape
+        scale = 0 if PRESETS[name].exponent_bits else SCALE_BITS
+        bits += rows * (8 * PRESETS[name].row_bytes(columns) + scale)
+        weights += matrix.numel()
+    return {"name": name, "bits": bits / weights, "error": errors / len(matrices)}
+
+
+def measure_rounding(bits: int, matrices: list[Tensor]) -> dict[str, str | float]:
+    """The same of rounding to the nearest; every row is a whole number of groups."""
+    errors = [error(matrix, round_to_nearest(matrix, bits, GROUP)) for matrix in matrices]
+    return {"name": f"rtn-{bits}bit-g{GROUP}", "bits": bits + SCALE_BITS / GROUP, "error": sum(errors) / len(errors)}
+
+
+def main() -> None:
+    """Measure, print and write."""
+    matrices = minilm_matrices()
+    measured = [measure_preset(name, matrices) for name in PRESETS]
+    measured += [measure_rounding(bits, matrices) for bits in (4, 3)]
+    for row in measured:
+        print(f"| `{row['name']}` | {row['bits']:.3f} | {row['error']:.4f} |")
+    RESULT.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""``seedloom bench codec``: speeds of the seed search in one command."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from golden_models.seedlm.block_format import PRESETS
+from seedloom.cli import app
+
+SMALL = ["bench", "codec", "--blocks", "64", "--slow-blocks", "8", "--naive-blocks", "1"]
+
+
+def test_every_format_is_timed_beside_numpy_and_torch() -> None:
+    result = CliRunner().invoke(app, [*SMALL, "--json"])
+    assert result.exit_code == 0, result.output
+    formats = json.loads(result.stdout)["formats"]
+    assert list(formats) == list(PRESETS)
+    for one in formats.values():
+        assert one["path"] == "brute"
+        assert one["blocks"] == 64
+        assert one["exact"] is True
+        assert one["times_naive"] == pytest.approx(one["weights_per_cpu_second"] / one["naive"])
+        assert one["times_torch"] == pytest.approx(one["weights_per_cpu_second"] / one["torch"])
+
+
+def test_the_table_has_a_row_a_format() -> None:
+    result = CliRunner().invoke(app, [*SMALL, "--format", "scaled-2bit"])
+    lines = result.stdout.splitlines()
+    assert lines[0] == "| weights a CPU second | search | C | torch | NumPy | C over NumPy |"
+    assert lines[2].startswith("| scaled-2bit | brute | ")
+    assert lines[-1] == "C and torch found the same words: yes"
+
+
+def test_an_unknown_format_is_refused() -> None:
+    result = CliRunner().invoke(app, ["bench", "codec", "--format", "scaled-5bit"])
+    assert result.exit_code == 1
+    assert "format must be one of paper-4bit, paper-3bit, scaled-4bit, scaled-3bit, scaled-2bit, not 'scaled-5bit'" in (
+        " ".join(result.stderr.split())
+    )
