@@ -36,20 +36,25 @@ def draw_weight_errors(axes: Axes, measured: list[dict[str, Any]]) -> None:
 
 
 def draw_divergences(axes: Axes, evaluation: dict[str, Any]) -> None:
-    """KL divergence over bits, with standard errors."""
-    for kind, colour, marker in (("folders", "tab:blue", "o"), ("baselines", "tab:gray", "^")):
+    """KL divergence over bits, with standard errors: a circle a folder, a triangle a baseline."""
+    for kind, marker in (("folders", "o"), ("baselines", "^")):
         for judged in evaluation[kind]:
             divergence = judged["quality"]["divergence"]
-            axes.errorbar(judged["bits"], divergence["mean"], divergence["error"], color=colour, marker=marker)
-            axes.annotate(
-                judged["name"].removeprefix("SmolLM2-135M-Instruct-"),
-                (judged["bits"], divergence["mean"]),
-                xytext=(4, 4),
-                textcoords="offset points",
-                fontsize=7,
+            axes.errorbar(
+                judged["bits"],
+                divergence["mean"],
+                divergence["error"],
+                marker=marker,
+                linestyle="",
+                label=label(judged),
             )
-    axes.margins(x=0.25)
     axes.set(yscale="log", xlabel="bits a weight", ylabel="KL divergence, nats a token", title="SmolLM2-135M on text")
+    axes.legend()
+
+
+def label(judged: dict[str, Any]) -> str:
+    """A folder's or baseline's name without the model's."""
+    return str(judged["name"]).removeprefix("SmolLM2-135M-Instruct-")
 
 
 def draw_layers(axes: Axes, judged: dict[str, Any]) -> None:
@@ -61,7 +66,7 @@ def draw_layers(axes: Axes, judged: dict[str, Any]) -> None:
             errors[parts[-1]].append((int(parts[parts.index("layers") + 1]), error))
     for kind, points in errors.items():
         axes.plot(*zip(*points, strict=True), marker=".", label=kind)
-    axes.set(yscale="log", xlabel="layer", title=judged["name"].removeprefix("SmolLM2-135M-Instruct-"))
+    axes.set(yscale="log", xlabel="layer", title=label(judged))
 
 
 def draw_rate(weights: list[dict[str, Any]], evaluation: dict[str, Any]) -> None:
