@@ -9,6 +9,7 @@ from seedloom.papers.report import Report
 
 PAPERS: tuple[str, ...] = (
     "afm",
+    "ctrlsynth",
     "dynamoe",
     "lazyllm",
     "openelm",

