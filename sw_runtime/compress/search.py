@@ -178,8 +178,10 @@ def encode_blocks(
     """
     _check_choices(block_format, coefficients, method)
     size = block_format.block_size
-    metric = torch.eye(size, dtype=torch.float64) if metric is None else metric
+    identity = torch.eye(size, dtype=torch.float64)
+    metric = identity if metric is None else metric
     _check_blocks(targets, metric, size)
+    metric = metric if metric.any() else identity  # under zeros all words are as good
     targets, metric = targets.contiguous(), _of_unit_size(metric)
     words = torch.empty(len(targets), dtype=torch.int64)
     bucketed = (method_for(len(targets) // threads, block_format) if method == "auto" else method) == "bucketed"

@@ -1,6 +1,5 @@
 """Two steps of LazyLLM in RTL: SmolLM2's own attention is ranked, and lists say what to fetch, revive and set aside."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,31 +9,16 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from golden_models.decoder import Decoder
 from golden_models.lazyllm import LazyLLM, LazyLLMParameters
 from golden_models.router.descriptor import Opcode
-from golden_models.router.unit import Answer
 from hw.router.parameters import UnitParameters
 from seedloom.papers.lazyllm import RouterTokenSets
 from sw_runtime.compress.corpora import wikipedia_articles
 from sw_runtime.compress.packaged_models import smollm2_folder
-from sw_runtime.device.emulated import EmulatedDevice
-from sw_runtime.device.protocol import Request
+from tests.hw.papers.recorder import Recorder
 from tests.hw.router.packets import check_packets
-from tests.hw.router.problems import Problem
 
 LAYERS, TOKENS, STEPS = 5, 40, 3
 RATES = {0: 0.3, 1: 0.5, 3: 0.4}
 ROUTER = UnitParameters(lanes=8, keys=64, slots=16, sets=1, ways=1)
-
-
-class Recorder(EmulatedDevice):
-    """Notes what it is sent."""
-
-    def __init__(self) -> None:
-        super().__init__(router=ROUTER)
-        self.sent: list[Request] = []
-
-    def route(self, requests: Sequence[Request]) -> list[Answer]:
-        self.sent += requests
-        return super().route(requests)
 
 
 def first_layers_of_smollm2() -> Decoder:
@@ -43,7 +27,7 @@ def first_layers_of_smollm2() -> Decoder:
 
 
 def test_every_set_and_list_of_a_prompt_and_the_tokens_after_it(tmp_path: Path) -> None:
-    decoder, device = first_layers_of_smollm2(), Recorder()
+    decoder, device = first_layers_of_smollm2(), Recorder(ROUTER)
     tokenizer = AutoTokenizer.from_pretrained(smollm2_folder())
     text = torch.tensor(tokenizer(wikipedia_articles()[0][:1000])["input_ids"])
     chunks = [text[:TOKENS], *text[TOKENS : TOKENS + STEPS - 1, None]]
@@ -57,4 +41,4 @@ def test_every_set_and_list_of_a_prompt_and_the_tokens_after_it(tmp_path: Path) 
     sent = [sent.command.opcode for sent in device.sent]
     assert sent.count(Opcode.TOPK) == STEPS * len(RATES)
     assert sent.count(Opcode.LOAD) == STEPS * len(RATES) * decoder.heads
-    check_packets(ROUTER, [Problem(request.command, request.data) for request in device.sent], tmp_path)
+    check_packets(ROUTER, device.problems(), tmp_path)
