@@ -14,7 +14,7 @@ INSTALL := $(BIN)/pip install --disable-pip-version-check --progress-bar off
 OR_STOP := >>.venv/setup.log 2>&1 || { tail -n 15 .venv/setup.log; \
 	echo 'setup: pip failed (its last lines above, all of them in .venv/setup.log); run make setup again to go on'; exit 1; }
 
-.PHONY: help setup demo test bench papers synth clean
+.PHONY: help setup demo test bench papers synth prove clean
 
 help:
 	@echo 'make setup   virtual environment .venv with everything pinned (once, a few minutes)'
@@ -23,6 +23,7 @@ help:
 	@echo 'make bench   the paper'"'"'s experiment: seeds against FP16 on the same memory port'
 	@echo 'make papers  every paper'"'"'s method on a real model -> docs/papers/results.md'
 	@echo 'make synth   clock, area and multipliers of the lanes and the engine -> docs/hardware.md'
+	@echo 'make prove   leap, streams, top-k, counters proved for all inputs, with the SAT solver of yosys'
 	@echo 'make clean   remove build outputs and caches; .venv stays'
 
 setup: $(READY)
@@ -72,6 +73,9 @@ papers: setup
 
 synth: setup
 	$(BIN)/python -m synth
+
+prove: setup
+	$(BIN)/python -m synth.proofs
 
 clean:
 	rm -rf build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

@@ -9,9 +9,11 @@ from seedloom.papers.report import Report
 
 PAPERS: tuple[str, ...] = (
     "afm",
+    "catlip",
     "ctrlsynth",
     "dynamoe",
     "lazyllm",
+    "m2r2",
     "openelm",
     "superposition",
 )

@@ -117,7 +117,7 @@ class TestEndOfData:
         assert state(host.unit) == before
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=2000, deadline=None)
 @given(
     sent=st.builds(
         Command,

@@ -1,0 +1,104 @@
+"""Self-speculation: the fast stream drafts a few tokens, the slow one verifies them all in one pass.
+
+The tokens are those of plain greedy decoding, whatever the adapters are. As in LayerSkip the hidden
+states at the exit are kept, so that verification runs the remaining layers only; and the drafts'
+slow streams have run that far anyway, since the fast one attends to their keys and values.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from golden_models.decoder import Decoder
+from golden_models.m2r2.residuals import Adapter, read_prompt, run_both, run_slow
+from golden_models.router.prefix import accept_greedy
+
+Accept = Callable[[Tensor, Tensor], tuple[int, int]]
+"""Drafts [g] and the target's choices [g + 1] → leading drafts that agree, and the token that follows them."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """Drafts and what became of them.
+
+    Parameters
+    ----------
+    drafts, targets
+        int64 [g], [g + 1].
+    accepted
+        Leading drafts that agree.
+    """
+
+    drafts: Tensor
+    targets: Tensor
+    accepted: int
+
+
+def greedy(decoder: Decoder, prompt: Tensor, new_tokens: int) -> list[int]:
+    """The likeliest tokens, one at a time by the slow stream alone: int64 [T], T at least 1."""
+    layers = range(len(decoder.layers))
+    cache, tokens = read_prompt(decoder, prompt), [int(prompt[-1])]
+    for position in range(len(prompt) - 1, len(prompt) - 1 + new_tokens):
+        hidden_states = decoder.embed(torch.tensor(tokens[-1:]))
+        hidden_states, cache = run_slow(decoder, hidden_states, torch.tensor([position]), cache, layers)
+        tokens.append(int(decoder.logits(hidden_states)[0].argmax()))
+    return tokens[1:]
+
+
+def self_speculate(
+    decoder: Decoder,
+    adapters: Sequence[Adapter],
+    prompt: Tensor,
+    new_tokens: int,
+    drafts: int,
+    accept: Accept = accept_greedy,
+) -> tuple[list[int], list[Round]]:
+    """The same tokens, drafted after as many layers as there are adapters.
+
+    Parameters
+    ----------
+    adapters
+        Of the first E layers; the fast stream leaves after them.
+    prompt
+        int64 [T], T at least 1.
+    new_tokens
+        To generate; the last round may have found more.
+    drafts
+        Tokens drafted a round, g.
+    accept
+        Who compares: the golden prefix if not given.
+
+    Raises
+    ------
+    ValueError
+        If no draft is asked for, or no layer is left to verify with.
+    """
+    if drafts < 1:
+        raise ValueError(f"a round drafts at least one token, not {drafts}")
+    exit_layer, layers = len(adapters), len(decoder.layers)
+    if not 1 <= exit_layer < layers:
+        raise ValueError(f"drafts leave after layer 1 to {layers - 1}, not {exit_layer}")
+    cache = read_prompt(decoder, prompt)
+    tokens, rounds = [int(prompt[-1])], []
+    while len(tokens) <= new_tokens:
+        start = len(prompt) + len(tokens) - 2
+        chain, at_exit, early = tokens[-1:], [], cache[:exit_layer]
+        for position in range(start, start + drafts):
+            streams = run_both(decoder, adapters, torch.tensor(chain[-1:]), torch.tensor([position]), early)
+            early = streams.cache
+            at_exit.append(streams.slow[-1])
+            chain.append(int(decoder.logits(streams.fast[-1])[0].argmax()))
+        last = decoder.embed(torch.tensor(chain[-1:]))
+        last, early = run_slow(decoder, last, torch.tensor([start + drafts]), early, range(exit_layer))
+        positions = torch.arange(start, start + drafts + 1)
+        verified, late = run_slow(
+            decoder, torch.cat([*at_exit, last]), positions, cache[exit_layer:], range(exit_layer, layers)
+        )
+        targets = decoder.logits(verified).argmax(dim=-1)
+        accepted, following = accept(torch.tensor(chain[1:]), targets)
+        rounds.append(Round(torch.tensor(chain[1:]), targets, accepted))
+        tokens += [*chain[1 : 1 + accepted], following]
+        cache = [seen.take(torch.arange(start + accepted + 1)) for seen in early + late]
+    return tokens[1 : 1 + new_tokens], rounds

@@ -1,0 +1,90 @@
+"""CatLIP in RTL: the best of 24,320 classes in tiles, synsets that are counted often, rows of the head as seeds."""
+
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from torch import Tensor
+from transformers import AutoTokenizer
+
+from golden_models.catlip.labels import CLASSES, COUNT_ABOVE, Vocabulary, count_synsets
+from golden_models.router.descriptor import Bound, KeyFormat, Opcode, Quota
+from golden_models.router.formats import COUNT, SQ7_16, encode, threshold
+from golden_models.router.selection import TopK, topk
+from golden_models.router.unit import RouterUnit
+from golden_models.seedlm.block_format import PRESETS
+from golden_models.seedlm.datapath import quantise_activations
+from hw.parameters import EngineParameters
+from hw.router.parameters import UnitParameters
+from seedloom.papers.catlip import WORD_VECTORS
+from seedloom.papers.packaged_data import captioned_pictures, minilm_folder, wordnet
+from sw_runtime.compress.corpora import news
+from sw_runtime.compress.search import encode_matrix
+from sw_runtime.device.protocol import Request
+from sw_runtime.routing.commands import load_keys, request
+from tests.hw.papers.products import check_products
+from tests.hw.router.packets import check_packets
+from tests.hw.router.problems import Problem
+
+ROUTER = UnitParameters(lanes=8, keys=4096, slots=4, sets=1, ways=1)
+BEST, FREQUENT = 0, 1
+KEEP = 10
+
+
+def word_vectors() -> Tensor:
+    """MiniLM's, [30522, 384]: rows of a head."""
+    with safe_open(minilm_folder() / "model.safetensors", "pt") as file:
+        return file.get_tensor(WORD_VECTORS)
+
+
+def caption_vector(vectors: Tensor) -> Tensor:
+    """The mean of a real caption's words: [384]."""
+    tokenizer = AutoTokenizer.from_pretrained(minilm_folder())
+    return vectors[tokenizer(captioned_pictures()[2].caption, add_special_tokens=False)["input_ids"]].mean(dim=0)
+
+
+def best_of_tiles(unit: RouterUnit, keys: Tensor) -> tuple[list[Request], Tensor]:
+    """The best of each tile, then the best of those: commands, and classes, ascending int64 [KEEP]."""
+    sent: list[Request] = []
+
+    def best(tile: Tensor) -> Tensor:
+        commands = [load_keys(tile), request(Opcode.TOPK, n=len(tile), x=KEEP, dst=BEST)]
+        for command in commands:
+            unit.execute(command.command, command.data)
+        sent.extend(commands)
+        return unit.memory.bitmaps[BEST, : len(tile)].nonzero().flatten()
+
+    tiles = keys.split(ROUTER.keys)
+    candidates = torch.cat([best(tile) + index * ROUTER.keys for index, tile in enumerate(tiles)])
+    return sent, candidates[best(keys[candidates])]
+
+
+def test_the_best_of_24320_classes_in_six_tiles_and_counts_above_a_threshold(tmp_path: Path) -> None:
+    vectors, unit = word_vectors(), RouterUnit(ROUTER)
+    logits = vectors[:CLASSES] @ caption_vector(vectors)
+    keys = encode(SQ7_16.quantise(logits), KeyFormat.S24)
+    sent, classes = best_of_tiles(unit, keys)
+    assert len(sent) == 2 * (6 + 1)
+    assert classes.tolist() == topk(keys, TopK(Quota.KEEP, KEEP)).nonzero().flatten().tolist()
+    counts = count_synsets(news().split("\n"), wordnet())
+    values = COUNT.quantise(torch.tensor(list(counts.values())[: ROUTER.keys], dtype=torch.float64))
+    for bound in (COUNT_ABOVE, 100, 5):
+        flags = KeyFormat.U24 | Bound.FIELD << 3
+        key, closed = threshold(bound, ">", COUNT)
+        assert not closed
+        command = request(Opcode.FILTER, values.tolist(), flags, n=len(values), x=key, dst=FREQUENT)
+        unit.execute(command.command, command.data)
+        frequent = unit.memory.bitmaps[FREQUENT, : len(values)].nonzero().flatten().tolist()
+        expected = Vocabulary.above(dict(list(counts.items())[: ROUTER.keys]), bound).keys
+        assert {list(counts)[index] for index in frequent} == set(expected)
+        sent.append(command)
+    assert frequent
+    check_packets(ROUTER, [Problem(command.command, command.data) for command in sent], tmp_path)
+
+
+def test_rows_of_the_head_give_the_golden_results(tmp_path: Path) -> None:
+    vectors = word_vectors()
+    engine = EngineParameters(("scaled-4bit",), port_bytes=16, maximum_columns=384, maximum_rows=64)
+    activations, _ = quantise_activations(caption_vector(vectors)[None], engine.activation_bits)
+    rows = encode_matrix(vectors[CLASSES - 64 : CLASSES], PRESETS["scaled-4bit"])
+    check_products(engine, [(rows, activations)], tmp_path)

@@ -1,0 +1,45 @@
+"""M2R2 in RTL: drafts, exits and foretold experts of SmolLM2's first layers, one after another through one router."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from golden_models.decoder import Decoder
+from golden_models.m2r2.experts import GoldenExpertCache
+from golden_models.m2r2.residuals import M2R2Parameters
+from golden_models.router.descriptor import CacheAction, Flag, Opcode
+from hw.router.parameters import UnitParameters
+from seedloom.papers.m2r2 import DeviceExpertCache, Fitted, exit_figures, expert_hits, speculation_figures, windows_of
+from seedloom.papers.m2r2_fit import Window
+from sw_runtime.compress.corpora import wikipedia_articles
+from sw_runtime.compress.packaged_models import smollm2_folder
+from tests.hw.papers.recorder import Recorder
+from tests.hw.router.packets import check_packets
+
+LAYERS, TOKENS = 6, 6
+PARAMETERS = M2R2Parameters(rate=2, rank=8, exits=(2, 3))
+ROUTER = UnitParameters(lanes=8, keys=16, slots=1, sets=LAYERS, ways=8)
+
+
+def test_drafts_exits_and_experts(tmp_path: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(smollm2_folder(), dtype=torch.float32)
+    decoder = Decoder.from_transformers(model)
+    decoder = replace(decoder, layers=decoder.layers[:LAYERS])
+    texts = windows_of(AutoTokenizer.from_pretrained(smollm2_folder()), wikipedia_articles()[0], 3, 48)
+    device = Recorder(ROUTER)
+    with torch.inference_mode():
+        fitted = Fitted.to(decoder, PARAMETERS, texts[:2])
+        assert speculation_figures(fitted, device, [texts[2]], TOKENS)[0].ours == "greedy decoding's"
+        exit_figures(fitted, device, [texts[2]], TOKENS)
+        judged = [Window.of(decoder, texts[2][:TOKENS])]
+        hits = expert_hits(fitted, DeviceExpertCache(device, LAYERS), judged, "fast")
+        golden = expert_hits(fitted, GoldenExpertCache(LAYERS, ROUTER.ways), judged, "fast")
+    assert (hits.ready, hits.fetched) == (golden.ready, golden.fetched)
+    commands = [request.command for request in device.sent]
+    assert {command.opcode for command in commands} == {Opcode.PREFIX, Opcode.FIRST, Opcode.LRU}
+    experts = [command for command in commands if command.opcode == Opcode.LRU]
+    assert {command.mode for command in experts} == set(CacheAction)
+    assert any(command.has(Flag.LRU_PIN) for command in experts)
+    check_packets(ROUTER, device.problems(), tmp_path)

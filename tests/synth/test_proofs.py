@@ -1,0 +1,183 @@
+"""What is claimed is proved, and a claim is refuted when its component has a fault."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from typer.testing import CliRunner
+
+from hw import accumulators, generator, sequencer
+from hw.router import answer, command_decoder, keep, receiver, select_counters
+from synth import claims, proofs, select_claims
+from synth.flow import Flow
+from synth.proofs import PROOFS, app, refutation
+
+SLOW = {"leap equals steps, paper-4bit", "leap equals steps, paper-3bit", "leap equals steps, scaled-2bit"}
+"""Left to ``make prove``."""
+
+BY_NAME = {proof.name: proof for proof in PROOFS}
+QUICK = [proof for proof in PROOFS if proof.name not in SLOW]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A proof, the member of a module that it is about, and a wrong text in that module's source.
+
+    ``user`` is the module of the claim, which finds the member by its name.
+    """
+
+    proof: str
+    user: ModuleType
+    module: ModuleType
+    member: str
+    right: str
+    wrong: str
+
+    def plant(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Give the claim the faulty member."""
+        source = Path(str(self.module.__file__)).read_text()
+        assert source.count(self.right) == 1
+        faulty = ModuleType(self.module.__name__)
+        exec(compile(source.replace(self.right, self.wrong), self.member, "exec"), vars(faulty))
+        monkeypatch.setattr(self.user, self.member, getattr(faulty, self.member))
+
+
+FAULTS = (
+    Fault(
+        "leap equals steps, scaled-3bit",
+        claims,
+        generator,
+        "leap",
+        "in block_format.taps:",
+        "in block_format.taps[1:]:",
+    ),
+    Fault(
+        "stream rules, results of the engine",
+        proofs,
+        accumulators,
+        "Accumulators",
+        "m.If(self.o.valid & self.o.ready)",
+        "m.If(self.o.valid)",
+    ),
+    Fault(
+        "stream rules, commands the router has decoded",
+        proofs,
+        command_decoder,
+        "CommandDecoder",
+        "with m.If(self.o.ready):",
+        "with m.If(self.i.valid):",
+    ),
+    Fault(
+        "stream rules, answers of the router",
+        proofs,
+        answer,
+        "Answer",
+        "queue.r_en.eq(self.o.ready)",
+        "queue.r_en.eq(1)",
+    ),
+    Fault(
+        "no word of an answer is lost or repeated",
+        claims,
+        answer,
+        "Answer",
+        "queue.level < self._words_under_way",
+        "queue.level < 2 * self._words_under_way",
+    ),
+    Fault(
+        "no element of a packet is lost or repeated",
+        proofs,
+        receiver,
+        "Receiver",
+        "self.finish | self.o.ready | beat.abort",
+        "self.finish | self.i.valid",
+    ),
+    Fault(
+        "no beat of a matrix is lost or repeated",
+        claims,
+        sequencer,
+        "Sequencer",
+        "self.weights_valid.eq(self.data_valid & self.data_ready)",
+        "self.weights_valid.eq(self.data_valid)",
+    ),
+    Fault(
+        "no beat of a matrix is lost or repeated",
+        claims,
+        sequencer,
+        "Sequencer",
+        "block.eq(0), self.read.block.eq(0), self.read.address.eq(0)",
+        "block.eq(0), self.read.block.eq(0)",
+    ),
+    Fault(
+        "top-k finds each digit of its threshold",
+        select_claims,
+        select_counters,
+        "SelectCounters",
+        "self.digits[lane] >= threshold",
+        "self.digits[lane] > threshold",
+    ),
+    Fault(
+        "top-k keeps its quota, the lowest indices of equal keys",
+        select_claims,
+        keep,
+        "KeepPass",
+        "before[lane] < left",
+        "before[lane] <= left",
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def flow(tmp_path_factory: pytest.TempPathFactory) -> Flow:
+    return Flow(tmp_path_factory.mktemp("proofs"))
+
+
+@pytest.mark.parametrize("proof", QUICK, ids=lambda proof: proof.name)
+def test_what_is_claimed_is_proved(flow: Flow, proof: proofs.Proof) -> None:
+    assert refutation(flow, proof) == ""
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.member}: {fault.wrong}")
+def test_a_fault_is_refuted(flow: Flow, fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    fault.plant(monkeypatch)
+    assert refutation(flow, BY_NAME[fault.proof])
+
+
+def test_every_kind_of_claim_has_its_fault() -> None:
+    assert {proof.name for proof in QUICK} - {fault.proof for fault in FAULTS} == {"leap equals steps, scaled-4bit"}
+
+
+def run(flow: Path, *names: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, ["--cache", str(flow), *names])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_the_command_tells_what_is_proved_and_for_how_long(tmp_path: Path) -> None:
+    status, output, progress = run(tmp_path, "element of a packet")
+    assert status == 0
+    assert "proved no element of a packet is lost or repeated (for ever)" in output
+    assert "1/1" in progress
+
+
+def test_the_command_fails_on_a_claim_without_a_proof_and_shows_it_cycle_by_cycle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    next(fault for fault in FAULTS if fault.member == "KeepPass").plant(monkeypatch)
+    status, output, _ = run(tmp_path, "top-k keeps")
+    assert status == 1
+    assert "FAILED top-k keeps its quota" in output
+    assert "\\threshold" in output
+
+
+def test_an_unknown_proof_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    status, _, error = run(tmp_path, "top-q")
+    assert status == 2
+    assert "no proof is called 'top-q'" in error
+    assert "leap equals steps" in error
+
+
+def test_a_solver_without_a_verdict_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flow = Flow(tmp_path)
+    monkeypatch.setattr(flow, "run", lambda *arguments: {"proof.txt": "Interrupted"})
+    with pytest.raises(RuntimeError, match=r"neither proved nor refuted .*packet(.|\n)*Interrupted"):
+        refutation(flow, BY_NAME["no element of a packet is lost or repeated"])
