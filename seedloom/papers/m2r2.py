@@ -57,7 +57,7 @@ WINDOW, PROMPT = 256, 32
 LOSSLESS: tuple[str, Mark] = ("lossless", "as reported")
 SPECULATION: tuple[str, Mark] = ("up to 2.8 (time, MT-Bench)", "as reported")
 AHEAD: tuple[str, Mark] = ("up to 2.9 (speed-up in time)", "as reported")
-"""The abstract's, for models of 1 to 8 thousand million parameters."""
+"""The abstract's; its models are many times larger."""
 
 
 class DeviceExpertCache:
@@ -186,10 +186,10 @@ def speculation_figures(fitted: Fitted, device: Device, prompts: Sequence[Tensor
         ]
         rounds = [each for _, its_rounds in found for each in its_rounds]
         tokens = sum(each.accepted + 1 for each in rounds)
-        same = [text for text, _ in found] == plain
+        same = "greedy decoding's" if [text for text, _ in found] == plain else "NOT greedy decoding's"
         spent, ordinary = len(rounds) * cycles.round(exit_layer, drafts), tokens * cycles.greedy()
         figures += [
-            Figure(f"{drafts} drafts: tokens", "greedy decoding's" if same else "NOT greedy decoding's", *LOSSLESS),
+            Figure(f"{drafts} drafted a round: tokens", same, *LOSSLESS),
             Figure("… drafts accepted, %", 100 * (tokens - len(rounds)) / (drafts * len(rounds))),
             Figure("… speed-up in cycles of the engine", ordinary / spent, *SPECULATION),
             Figure("… tokens a round for a speed-up of 1", cycles.round(exit_layer, drafts) / cycles.greedy()),

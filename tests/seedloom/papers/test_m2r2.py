@@ -61,4 +61,4 @@ def test_both_devices_find_the_same() -> None:
     emulated, simulated = ([f for f in report.figures if "router cycles" not in f.name] for report in reports)
     assert emulated == simulated
     ours = {figure.name: figure.ours for figure in emulated}
-    assert ours["1 drafts: tokens"] == ours["3 drafts: tokens"] == "greedy decoding's"
+    assert ours["1 drafted a round: tokens"] == ours["3 drafted a round: tokens"] == "greedy decoding's"
