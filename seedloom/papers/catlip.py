@@ -27,7 +27,7 @@ from golden_models.wordnet import WordNet
 from hw.parameters import EngineParameters
 from seedloom.papers.catlip_training import Trained, scene_targets, train_catlip, train_clip
 from seedloom.papers.digit_scenes import NAMES, Scenes, draw_scenes
-from seedloom.papers.packaged_data import captioned_pictures, minilm_folder, wordnet
+from seedloom.papers.packaged_data import minilm_folder, picture_captions, wordnet
 from seedloom.papers.report import Figure, Report
 from sw_runtime.compress.corpora import news, wikipedia_articles
 from sw_runtime.compress.search import encode_matrix
@@ -218,7 +218,7 @@ def measure(
     nouns = wordnet()
     text = "\n".join((*wikipedia_articles(), news()))[:characters]
     counts = count_synsets(text.split("\n"), nouns)
-    head = Head.of_word_vectors([picture.caption for picture in captioned_pictures()[:captions]], classes)
+    head = Head.of_word_vectors(picture_captions()[:captions], classes)
     opened = seedloom.open_device(device, parameters=ENGINE, router=seedloom.RouterParameters())
     try:
         frequent = counted_above(opened, counts, COUNT_ABOVE)

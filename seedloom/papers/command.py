@@ -16,6 +16,7 @@ PAPERS: tuple[str, ...] = (
     "m2r2",
     "openelm",
     "superposition",
+    "victor",
 )
 """Modules of this package, one a paper."""
 

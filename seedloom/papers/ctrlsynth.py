@@ -33,7 +33,7 @@ from golden_models.ctrlsynth import (
 from golden_models.router.descriptor import RouterParameters
 from golden_models.router.formats import logit
 from golden_models.wordnet import WordNet
-from seedloom.papers.packaged_data import captioned_pictures, minilm_folder, wordnet
+from seedloom.papers.packaged_data import minilm_folder, picture_captions, wordnet
 from seedloom.papers.report import Figure, Report
 from sw_runtime.compress.packaged_models import smollm2_folder
 from sw_runtime.device.protocol import Device
@@ -199,7 +199,7 @@ def measure(
         Another writer than SmolLM2.
     """
     nouns = wordnet()
-    captions = [p.caption for p in captioned_pictures() if len(caption_tags(p.caption, nouns)) > 1][:pictures]
+    captions = [caption for caption in picture_captions() if len(caption_tags(caption, nouns)) > 1][:pictures]
     tagger = Tagger.of(captions, nouns)
     write = write or smollm2_writer(new_tokens)
     opened = seedloom.open_device(device, parameters=ENGINE, router=ROUTER)

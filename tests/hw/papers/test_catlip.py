@@ -17,7 +17,7 @@ from golden_models.seedlm.datapath import quantise_activations
 from hw.parameters import EngineParameters
 from hw.router.parameters import UnitParameters
 from seedloom.papers.catlip import WORD_VECTORS
-from seedloom.papers.packaged_data import captioned_pictures, minilm_folder, wordnet
+from seedloom.papers.packaged_data import minilm_folder, picture_captions, wordnet
 from sw_runtime.compress.corpora import news
 from sw_runtime.compress.search import encode_matrix
 from sw_runtime.device.protocol import Request
@@ -40,7 +40,7 @@ def word_vectors() -> Tensor:
 def caption_vector(vectors: Tensor) -> Tensor:
     """The mean of a real caption's words: [384]."""
     tokenizer = AutoTokenizer.from_pretrained(minilm_folder())
-    return vectors[tokenizer(captioned_pictures()[2].caption, add_special_tokens=False)["input_ids"]].mean(dim=0)
+    return vectors[tokenizer(picture_captions()[2], add_special_tokens=False)["input_ids"]].mean(dim=0)
 
 
 def best_of_tiles(unit: RouterUnit, keys: Tensor) -> tuple[list[Request], Tensor]:

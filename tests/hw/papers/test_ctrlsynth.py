@@ -12,7 +12,7 @@ from golden_models.router.formats import SQ7_16, encode, logit, threshold
 from golden_models.router.unit import RouterUnit
 from hw.router.parameters import UnitParameters
 from seedloom.papers.ctrlsynth import Tagger, caption_tags
-from seedloom.papers.packaged_data import captioned_pictures, wordnet
+from seedloom.papers.packaged_data import picture_captions, wordnet
 from sw_runtime.device.protocol import Request
 from sw_runtime.routing.commands import load_keys, request
 from tests.hw.router.packets import check_packets
@@ -26,7 +26,7 @@ PICTURES = 8
 
 @functools.cache
 def tagger() -> tuple[list[str], Tagger]:
-    captions = [p.caption for p in captioned_pictures() if len(caption_tags(p.caption, wordnet())) > 1]
+    captions = [caption for caption in picture_captions() if len(caption_tags(caption, wordnet())) > 1]
     return captions, Tagger.of(captions, wordnet())
 
 
