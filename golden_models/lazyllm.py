@@ -62,8 +62,12 @@ class LazyLLMParameters:
 
 
 def port_rates(layers: int) -> dict[int, Rate]:
-    """The port's schedule at the same depths of a model of other depth: rates of ``LazyLLMParameters``."""
-    return {layer * layers // PORT_LAYERS: 1 - exact_rate(kept) for layer, kept in PORT_KEPT.items()}
+    """The port's schedule at the same depths of a model of other depth: rates of ``LazyLLMParameters``.
+
+    In a model of few layers those that would fall on the last one are left out: nothing comes after it.
+    """
+    depths = {layer * layers // PORT_LAYERS: 1 - exact_rate(kept) for layer, kept in PORT_KEPT.items()}
+    return {layer: rate for layer, rate in depths.items() if layer < layers - 1}
 
 
 def rates_of_shares(kept: Mapping[int, Rate]) -> dict[int, Rate]:

@@ -1,8 +1,8 @@
-"""``seedloom bench router``: busy cycles of every primitive beside their limits."""
+"""``seedloom bench router``: busy cycles of every primitive beside their limits, and the router's area."""
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +16,16 @@ SIZES = (64, 576, 4096)
 LANES = (4, 8, 16)
 ROW = 16
 """Entries a row of FIRST, elements a segment of SEGLL."""
+CELLS = ("LUT4", "CCU2C", "FF", "MULT18X18D", "DP16KD")
+"""Cells of an ECP5, in the order of ``synth.reports.Ecp5Area``."""
+SKETCH = {
+    8: {"LUT4": 1995, "CCU2C": 344, "FF": 898, "DP16KD": 6},
+    16: {"LUT4": 3093, "CCU2C": 614, "FF": 1463, "DP16KD": 11},
+}
+"""Estimates, by lanes: the select and its key memory alone, sketched before the router was designed.
+
+Digits of 4 bits, 4,096 keys, yosys, not placed. The sketch had no router of 4 lanes.
+"""
 
 
 @dataclass(frozen=True)
@@ -103,6 +113,50 @@ def measure_router(sizes: Sequence[int] = SIZES, lanes: Sequence[int] = LANES) -
     return measured
 
 
+def measure_area(lanes: Sequence[int] = LANES) -> dict[int, dict[str, int]]:
+    """Synthesise whole routers for ECP5, not placed: cells by lanes, then by kind.
+
+    The design is that of ``python -m synth``. Each router takes a minute or so, once.
+
+    Raises
+    ------
+    ValueError
+        If a number of lanes is not 4, 8 or 16.
+    RuntimeError
+        If yosys is not installed, naming the extra that brings it, or fails.
+    """
+    from tqdm import tqdm
+
+    from sw_runtime.cache import cache_folder
+    from synth.designs import ECP5_MULTIPLIER_BITS, router
+    from synth.flow import Flow
+
+    builders = {lane_count: router(lane_count) for lane_count in lanes}
+    flow = Flow(cache_folder("synth"))
+    return {
+        lane_count: dict(zip(CELLS, astuple(flow.ecp5(build(ECP5_MULTIPLIER_BITS))), strict=True))
+        for lane_count, build in tqdm(builders.items(), desc="synthesis", unit="router")
+    }
+
+
+def area_json(area: dict[int, dict[str, int]]) -> dict[str, dict[str, object]]:
+    """Cells and the sketch's estimate, where it has one, by ``"lanes=16"``."""
+    return {f"lanes={lanes}": {**cells, "estimate_of_the_select": SKETCH.get(lanes)} for lanes, cells in area.items()}
+
+
+def area_table(area: dict[int, dict[str, int]]) -> str:
+    """Markdown: cells of the whole router by lanes, and the sketch's estimate of the select beside them."""
+    estimated = list(SKETCH[16])
+    lines = [
+        f"| ECP5, synthesised | {' | '.join(CELLS)} | estimate of the select: {', '.join(estimated)} |",
+        "|---" + "|---:" * len(CELLS) + "|---|",
+    ]
+    for lanes, cells in area.items():
+        sketch = ", ".join(f"{SKETCH[lanes][kind]:,}" for kind in estimated) if lanes in SKETCH else "none"
+        lines.append(f"| P = {lanes} | {' | '.join(f'{cells[kind]:,}' for kind in CELLS)} | {sketch} |")
+    return "\n".join(lines)
+
+
 def table(measured: dict[str, dict[str, Measurement]]) -> str:
     """Markdown: cycles and limit of every primitive at every size."""
     cases = list(next(iter(measured.values())))
@@ -116,14 +170,22 @@ def table(measured: dict[str, dict[str, Measurement]]) -> str:
 def router(
     n: Annotated[list[int] | None, typer.Option(help="Tokens, once or more; 64, 576, 4096 if none.")] = None,
     lanes: Annotated[list[int] | None, typer.Option(help="Keys a cycle, once or more; 4, 8, 16 if none.")] = None,
+    area: Annotated[bool, typer.Option(help="Synthesise each router for ECP5 too; takes minutes, once.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Simulate every primitive of the token router, beside the most cycles that each may take."""
+    cells = measure_area(lanes or LANES) if area else None
     measured = measure_router(n or SIZES, lanes or LANES)
     if as_json:
-        plain = {name: {case: asdict(one) for case, one in row.items()} for name, row in measured.items()}
+        plain: dict[str, object] = {
+            name: {case: asdict(one) for case, one in row.items()} for name, row in measured.items()
+        }
+        if cells:
+            plain["area"] = area_json(cells)
         typer.echo(json.dumps(plain, indent=2))
         return
     exact = all(one.exact for row in measured.values() for one in row.values())
     typer.echo(table(measured))
     typer.echo(f"\nanswers equal the golden unit's: {'yes' if exact else 'NO'}")
+    if cells:
+        typer.echo(f"\n{area_table(cells)}")

@@ -37,7 +37,16 @@ class OneLineErrors(TyperGroup):
 app = typer.Typer(
     cls=OneLineErrors, no_args_is_help=True, pretty_exceptions_enable=False, context_settings={"max_content_width": 100}
 )
-for command in (demo, doctor.doctor, folders.compress, folders.inspect, folders.verify, generation.generate, paper):
+for command in (
+    demo,
+    doctor.doctor,
+    folders.compress,
+    folders.inspect,
+    folders.verify,
+    generation.generate,
+    generation.fit_m2r2,
+    paper,
+):
     app.command()(command)
 app.command("eval")(eval_command)
 for measurement in (router, codec):

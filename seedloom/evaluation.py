@@ -88,14 +88,15 @@ def evaluate(
     from sw_runtime.compress.corpora import evaluation_text
     from sw_runtime.compress.packaged_models import smollm2_folder
     from sw_runtime.evaluate.baselines import BASELINES
-    from sw_runtime.evaluate.text import Reference, spread_windows
+    from sw_runtime.evaluate.text import Reference
+    from sw_runtime.tokens import spread_windows, tokenize
 
     unknown = [name for name in baselines or [] if name not in BASELINES]
     if unknown:
         raise ValueError(f"no baseline {unknown[0]!r}; choose from {', '.join(BASELINES)}")
     source = reference or smollm2_folder()
     content = Path(text).read_text(encoding="utf-8") if text else evaluation_text()
-    chosen = spread_windows(content, AutoTokenizer.from_pretrained(source), windows, length)
+    chosen = spread_windows(tokenize(content, AutoTokenizer.from_pretrained(source)), windows, length)
     original = _load(source)
     kept = Reference(original, chosen)
     judged = [_judge_folder(folder, original if layers else None, kept, chosen) for folder in folders]

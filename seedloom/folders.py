@@ -47,6 +47,12 @@ def compress(
     """Compress a model into seeds."""
     from sw_runtime.nn.folder import describe
 
+    if calibration is None:
+        typer.echo(
+            "no calibration text: all inputs count alike, and the model loses about four times as much; "
+            "see --calibration packaged",
+            err=True,
+        )
     seedloom.compress(
         source,
         output,

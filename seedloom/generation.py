@@ -1,18 +1,102 @@
-"""``seedloom generate``: continue a text on a device."""
+"""``seedloom generate`` and ``fit-m2r2``: continue a text on a device, plainly or by a paper's method."""
 
 import json
 import time
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import seedloom
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sw_runtime.device.protocol import Counters, Device
+
+Folder = Annotated[Path, typer.Argument(help="Compressed folder.")]
+
+MAXIMUM_DRAFTS = 15
+"""With one token more they are verified in one pass of the widest engine."""
+
+
+class Pruning(StrEnum):
+    """Methods that leave out tokens of the prompt."""
+
+    LAZYLLM = "lazyllm"
+
+
+class EarlyExit(StrEnum):
+    """Methods whose tokens leave after a few layers."""
+
+    M2R2 = "m2r2"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How tokens are made.
+
+    Parameters
+    ----------
+    argmax_on_device, prune, exit_early, speculate
+        As the options of ``generate``; at most one is set.
+
+    Raises
+    ------
+    ValueError
+        If more than one is set.
+    """
+
+    argmax_on_device: bool = False
+    prune: Pruning | None = None
+    exit_early: EarlyExit | None = None
+    speculate: int | None = None
+
+    def __post_init__(self) -> None:
+        if sum(map(bool, vars(self).values())) > 1:
+            raise ValueError("choose one of --argmax-on-device, --prune, --exit and --speculate")
+
+    @property
+    def plain(self) -> bool:
+        """Whether none is set: transformers generates."""
+        return not any(vars(self).values())
+
+    def units(self, model: Any) -> dict[str, Any]:
+        """What the device needs, as options of ``open_device``."""
+        from golden_models.router.descriptor import RouterParameters
+        from hw.parameters import EngineParameters
+        from sw_runtime.nn.attach import seed_linears
+        from sw_runtime.routing.token_sets import bitmaps
+
+        formats = tuple(sorted({layer.format_name for layer in seed_linears(model).values()}))
+        units: dict[str, Any] = {"parameters": EngineParameters(formats, batch=1 + (self.speculate or 0))}
+        if not self.plain:
+            slots = bitmaps(model.config.num_hidden_layers) if self.prune else 1
+            units["router"] = RouterParameters(slots=max(slots, RouterParameters.slots))
+        return units
+
+    def text(self, folder: Path, model: Any, prompt: "Tensor", device: "Device") -> Any:
+        """Endless tokens after a prompt; those of a paper's method have ``figures``."""
+        from sw_runtime.generation.backbone import decoder_of
+        from sw_runtime.generation.continuation import tokens_on_device
+        from sw_runtime.generation.fast_stream import FastStream
+        from sw_runtime.generation.lazyllm import PrunedText
+        from sw_runtime.generation.m2r2 import ExitedText, SpeculatedText
+
+        if self.prune:
+            return PrunedText(decoder_of(model), device, prompt)
+        if self.exit_early:
+            return ExitedText(decoder_of(model), FastStream.load(folder), device, prompt)
+        if self.speculate:
+            return SpeculatedText(decoder_of(model), FastStream.load(folder), device, prompt, self.speculate)
+        return tokens_on_device(model, prompt)
+
 
 def generate(
-    folder: Annotated[Path, typer.Argument(help="Compressed folder.")],
+    folder: Folder,
     prompt: Annotated[str, typer.Argument(help="Text to continue.")],
     tokens: Annotated[int, typer.Option(min=1, help="Tokens to add at most.")] = 32,
     device: Annotated[str, typer.Option(help=f"One of {', '.join(seedloom.DEVICES)}.")] = "emulated",
@@ -22,35 +106,41 @@ def generate(
             "--argmax-on-device", help="Let the device's router choose each token, so that logits never leave it."
         ),
     ] = False,
+    prune: Annotated[
+        Pruning | None, typer.Option(help="Compute the prompt's tokens only once something looks at them.")
+    ] = None,
+    exit_early: Annotated[
+        EarlyExit | None, typer.Option("--exit", help="Let tokens leave after a few layers; needs fit-m2r2 once.")
+    ] = None,
+    speculate: Annotated[
+        int | None,
+        typer.Option(min=1, max=MAXIMUM_DRAFTS, help="Draft so many tokens a round, verify all; needs fit-m2r2 once."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Continue a text, the most likely token at a time, all compressed layers on a device."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer, TextStreamer
+    from transformers import TextStreamer
 
-    from golden_models.router.descriptor import RouterParameters
-    from hw.parameters import EngineParameters
-    from sw_runtime.nn.attach import seed_linears
-    from sw_runtime.nn.folder import compressed_config
-    from sw_runtime.nn.generation import continue_text, continue_text_on_device
+    from sw_runtime.generation.continuation import continue_text, take_tokens
 
-    compressed_config(folder)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{folder} has no tokenizer; copy the original model's tokenizer files into it") from error
-    model = AutoModelForCausalLM.from_pretrained(folder)
-    formats = {layer.format_name for layer in seed_linears(model).values()}
-    units: dict[str, Any] = {"parameters": EngineParameters(tuple(sorted(formats)))}
-    if argmax_on_device:
-        units["router"] = RouterParameters()
-    write = continue_text_on_device if argmax_on_device else continue_text
-    opened = seedloom.open_device(device, **units)
+    choice = Choice(argmax_on_device, prune, exit_early, speculate)
+    model, tokenizer = _load(folder)
+    opened = seedloom.open_device(device, **choice.units(model))
+    figures: dict[str, float] = {}
+
+    def write(streamer: Any) -> list[int]:
+        if choice.plain:
+            return continue_text(model, tokenizer, prompt, tokens, streamer)
+        ids = tokenizer(prompt, return_tensors="pt")["input_ids"][0]
+        text = choice.text(folder, model, ids, opened)
+        found = take_tokens(text, model, ids, tokens, streamer)
+        if not choice.argmax_on_device:
+            figures.update(text.figures())
+        return found
+
     try:
         seedloom.attach(model, opened)
-        streamer = None if as_json else TextStreamer(tokenizer)
-        before, start = replace(opened.counters), time.perf_counter()
-        ids = write(model, tokenizer, prompt, tokens, streamer)
-        seconds, spent = time.perf_counter() - start, opened.counters - before
+        ids, seconds, spent = _measured(opened, lambda: write(None if as_json else TextStreamer(tokenizer)))
     finally:
         opened.close()
     if as_json:
@@ -62,6 +152,7 @@ def generate(
             "seconds": seconds,
             "tokens_per_second": len(ids) / seconds,
             "counters": asdict(spent),
+            "figures": figures,
         }
         typer.echo(json.dumps(answer, indent=2))
     else:
@@ -71,3 +162,58 @@ def generate(
             f"{handed:,} bytes of results and answers, the prompt's included",
             err=True,
         )
+        for name, value in figures.items():
+            typer.echo(f"{name.replace('_', ' ')}: {value:.4g}", err=True)
+
+
+def _measured(device: "Device", write: Callable[[], list[int]]) -> "tuple[list[int], float, Counters]":
+    """Tokens, seconds, and what the device did meanwhile."""
+    before, start = replace(device.counters), time.perf_counter()
+    ids = write()
+    return ids, time.perf_counter() - start, device.counters - before
+
+
+def _load(folder: Path) -> tuple[Any, Any]:
+    """A compressed model, in float32, and its tokenizer.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds no compressed model, or no tokenizer.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from sw_runtime.nn.folder import compressed_config
+
+    compressed_config(folder)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{folder} has no tokenizer; copy the original model's tokenizer files into it") from error
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), tokenizer
+
+
+def fit_m2r2(
+    folder: Folder,
+    calibration: Annotated[
+        str, typer.Option(help="Text to fit to: a file, 'packaged' or 'datasets:NAME'.")
+    ] = "packaged",
+) -> None:
+    """Fit what drafts tokens and lets them leave early to a compressed model; kept in its folder, a minute's work."""
+    import torch
+    from tqdm import tqdm
+
+    from sw_runtime.compress.calibration import token_windows
+    from sw_runtime.compress.calibration_text import read_text
+    from sw_runtime.generation.backbone import decoder_of
+    from sw_runtime.generation.fast_stream import FILE, LENGTH, WINDOWS, FastStream, parameters_for
+    from sw_runtime.generation.m2r2_fit import Window
+
+    model, tokenizer = _load(folder)
+    decoder = decoder_of(model)
+    texts = token_windows(read_text(calibration), tokenizer, WINDOWS, LENGTH)
+    with torch.inference_mode():
+        windows = [Window.of(decoder, tokens) for tokens in tqdm(texts, desc="texts to fit", unit="text")]
+        FastStream.fit(decoder, windows, parameters_for(len(decoder.layers))).save(folder)
+    typer.echo(f"{folder / FILE}: generate with --exit m2r2 or --speculate 1 to {MAXIMUM_DRAFTS}")

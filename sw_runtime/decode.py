@@ -8,6 +8,7 @@ from torch import Tensor
 
 from golden_models.seedlm.block_format import BlockFormat, signed_bits
 from golden_models.seedlm.codec import EncodedMatrix, unpack_words
+from golden_models.seedlm.datapath import Matrix, integer_matrix
 from golden_models.seedlm.lfsr import all_entry_matrices
 
 CHUNK_BLOCKS = 1 << 16
@@ -51,8 +52,10 @@ def _decoded_rows(matrix: EncodedMatrix) -> Iterator[tuple[slice, Tensor]]:
         yield rows, sums.view(len(seed), -1)[:, : matrix.columns]
 
 
-def integer_weights(matrix: EncodedMatrix) -> Tensor:
-    """The golden ``integer_weights`` in the narrowest dtype: int8 to int64 [rows, columns]."""
+def integer_weights(matrix: Matrix) -> Tensor:
+    """The golden ``integer_matrix``, seeds fast and in the narrowest dtype: int8 to int64 [rows, columns]."""
+    if not isinstance(matrix, EncodedMatrix):
+        return integer_matrix(matrix)
     weights = torch.empty(matrix.rows, matrix.columns, dtype=integer_dtype(matrix.block_format.maximum_weight))
     for rows, integers in _decoded_rows(matrix):
         weights[rows] = integers

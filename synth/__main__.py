@@ -15,6 +15,11 @@ from synth.tables import Measurement, ecp5_table, write, xc7_table
 app = typer.Typer(rich_markup_mode=None)
 
 
+def seeds(design: Design) -> tuple[int, ...]:
+    """Seeds to place a design with; none where synthesis is all that is wanted."""
+    return SEEDS if design.ecp5 and design.placed else ()
+
+
 def measure(flow: Flow, design: Design, progress: "tqdm[Never]") -> Measurement:
     """Run every tool on a design; the bar advances by one a tool run."""
 
@@ -23,14 +28,14 @@ def measure(flow: Flow, design: Design, progress: "tqdm[Never]") -> Measurement:
         progress.set_postfix_str(f"{design.name}: {what}")
 
     progress.set_postfix_str(design.name)
-    xc7 = flow.xc7(design.build(XC7_MULTIPLIER_BITS))
-    step("7-series synthesised")
-    if not design.ecp5:
-        return Measurement(design, xc7, ecp5=None, placements=())
-    ecp5 = flow.ecp5(design.build(ECP5_MULTIPLIER_BITS))
-    step("ECP5 synthesised")
-    placements = []
-    for seed in SEEDS:
+    xc7, ecp5, placements = None, None, []
+    if design.xc7:
+        xc7 = flow.xc7(design.build(XC7_MULTIPLIER_BITS))
+        step("7-series synthesised")
+    if design.ecp5:
+        ecp5 = flow.ecp5(design.build(ECP5_MULTIPLIER_BITS))
+        step("ECP5 synthesised")
+    for seed in seeds(design):
         placements.append(flow.place(design.build(ECP5_MULTIPLIER_BITS), seed))
         step(f"placed, {placements[-1].megahertz:.1f} MHz")
     return Measurement(design, xc7, ecp5, tuple(placements))
@@ -42,7 +47,7 @@ def as_json(measurement: Measurement) -> dict[str, object]:
         "design": measurement.design.name,
         "lanes": measurement.design.lanes,
         "megahertz": measurement.megahertz,
-        "xc7": asdict(measurement.xc7),
+        "xc7": measurement.xc7 and asdict(measurement.xc7),
         "ecp5": measurement.ecp5 and asdict(measurement.ecp5),
         "placements": [asdict(placement) for placement in measurement.placements],
     }
@@ -55,14 +60,14 @@ def main(
     cache: Annotated[Path, typer.Option(help="Folder of kept results.")] = Path("build/synth"),
     as_json_text: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Area and clock of lanes and engines. A named part is printed; only a whole run changes the document."""
+    """Area and clock of lanes, engines and routers. A named part is printed; only a whole run changes the document."""
     names = designs or list(DESIGNS)
     unknown = [name for name in names if name not in DESIGNS]
     if unknown:
         raise typer.BadParameter(f"unknown design {unknown[0]!r}; known are {', '.join(map(repr, DESIGNS))}")
     chosen = [DESIGNS[name] for name in names]
     flow = Flow(cache)
-    runs = sum(1 + (1 + len(SEEDS)) * design.ecp5 for design in chosen)
+    runs = sum(design.xc7 + design.ecp5 + len(seeds(design)) for design in chosen)
     with tqdm(total=runs, unit="run", desc="synth") as progress:
         measurements = [measure(flow, design, progress) for design in chosen]
     tables = f"{ecp5_table(measurements)}\n\n{xc7_table(measurements)}"

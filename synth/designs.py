@@ -10,6 +10,8 @@ from hw.engine import Engine
 from hw.fp16_lane import Fp16Lane
 from hw.lane import Lane
 from hw.parameters import EngineParameters, Fp16Format
+from hw.router.parameters import UnitParameters
+from hw.router.router import Router
 
 
 @dataclass(frozen=True)
@@ -23,15 +25,19 @@ class Design:
     build
         Makes the component for a family whose multipliers take weights of so many bits.
     lanes
-        Blocks it takes a cycle.
-    ecp5
-        Synthesise, place and route it for an ECP5, not for 7-series alone.
+        Blocks it takes a cycle; keys, for a router.
+    xc7, ecp5
+        Families to synthesise it for.
+    placed
+        Place and route it too, where it is for an ECP5.
     """
 
     name: str
     build: Callable[[int], wiring.Component]
     lanes: int = 1
+    xc7: bool = True
     ecp5: bool = True
+    placed: bool = True
 
 
 ECP5_MULTIPLIER_BITS, XC7_MULTIPLIER_BITS = 18, 25
@@ -49,6 +55,18 @@ def engine(*formats: str, port_bytes: int) -> Callable[[int], wiring.Component]:
     return lambda bits: Engine(EngineParameters(formats, port_bytes=port_bytes, multiplier_bits=bits))
 
 
+def router(lanes: int) -> Callable[[int], wiring.Component]:
+    """A whole router of the default size; its multiplier is the same for every family.
+
+    Raises
+    ------
+    ValueError
+        If ``lanes`` is not 4, 8 or 16.
+    """
+    parameters = UnitParameters(lanes=lanes)
+    return lambda _: Router(parameters)
+
+
 DESIGNS: dict[str, Design] = {
     design.name: design
     for design in (
@@ -59,6 +77,7 @@ DESIGNS: dict[str, Design] = {
         Design("scaled-4bit engine, 1 lane", engine("scaled-4bit", port_bytes=4)),
         Design("paper-4bit engine, 16 lanes", engine("paper-4bit", port_bytes=64), lanes=16, ecp5=False),
         Design("scaled-4bit engine, 16 lanes", engine("scaled-4bit", port_bytes=64), lanes=16, ecp5=False),
+        *(Design(f"router, {lanes} lanes", router(lanes), lanes, xc7=False, placed=False) for lanes in (4, 8, 16)),
     )
 }
-"""Lanes, and engines on the smallest and the widest memory port."""
+"""Lanes, engines on the smallest and the widest memory port, and routers."""

@@ -15,10 +15,10 @@ PAPER_LUTS, PAPER_REGISTERS, PAPER_MULTIPLIERS = 67_000, 45_400, 128
 
 @dataclass(frozen=True)
 class Measurement:
-    """What the tools say of a design; without ``ecp5`` and ``placements`` where it is for 7-series alone."""
+    """What the tools say of a design; ``None`` for a family, and no placements, where none were asked for."""
 
     design: Design
-    xc7: Xc7Area
+    xc7: Xc7Area | None
     ecp5: Ecp5Area | None
     placements: tuple[Placement, ...]
 
@@ -39,24 +39,25 @@ def _number(value: float) -> str:
 
 
 def ecp5_table(measurements: Sequence[Measurement]) -> str:
-    """Markdown: one line a design placed on an ECP5, area after synthesis and the routed clock."""
+    """Markdown: one line a design for an ECP5, area after synthesis and the routed clock."""
     header = ["ECP5, LFE5U-85F-6", "LUT4", "CCU2C", "FF", "MULT18", "EBR", "MHz, worst of the placements"]
     rows = []
     for m in measurements:
         if area := m.ecp5:
             counts = [area.lut4, area.carry, area.registers, area.multipliers, area.memories]
-            rows.append([m.design.name, *map(_number, counts), f"{m.megahertz:.1f}"])
+            clock = "not placed" if m.megahertz is None else f"{m.megahertz:.1f}"
+            rows.append([m.design.name, *map(_number, counts), clock])
     return _table(header, rows)
 
 
 def xc7_table(measurements: Sequence[Measurement]) -> str:
-    """Markdown: one line a design, and the paper's figures beside them."""
+    """Markdown: one line a design for 7-series, and the paper's figures below them."""
     header = ["7-series, synthesis only", "LUT6, small LUTs paired", "LUT cells", "FF", "DSP48E1", "RAMB18"]
     rows = []
     for m in measurements:
-        area = m.xc7
-        counts = [area.logic_cells, area.luts, area.registers, area.multipliers, area.memories]
-        rows.append([m.design.name, *map(_number, counts)])
+        if area := m.xc7:
+            counts = [area.logic_cells, area.luts, area.registers, area.multipliers, area.memories]
+            rows.append([m.design.name, *map(_number, counts)])
     paper = [_number(PAPER_LUTS), "", _number(PAPER_REGISTERS), _number(PAPER_MULTIPLIERS), ""]
     rows.append(["*SeedLM's own FPGA design, 4 bits, 16 blocks a cycle (second-hand)*", *paper])
     return _table(header, rows)

@@ -11,25 +11,14 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from golden_models.seedlm.block_format import PRESETS, BlockFormat
 from golden_models.seedlm.codec import EncodedMatrix, paper_scale
 from golden_models.seedlm.storage import pack_rows
 from sw_runtime.nn.quantizer import QUANT_METHOD
+from tests.models import tiny_llama
 from tests.sw_runtime.device.matrices import random_matrix
-
-TINY = {
-    "hidden_size": 64,
-    "intermediate_size": 100,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "vocab_size": 120,
-    "max_position_embeddings": 64,
-    "bos_token_id": 1,
-    "eos_token_id": None,
-}
 
 OTHER_FORMATS = {
     "model.layers.0.self_attn.q_proj": "paper-4bit",
@@ -51,9 +40,14 @@ def stored_matrix(block_format: BlockFormat, rows: int, columns: int, seed: int)
 
 def write_tiny_model(folder: Path, attention_bias: bool = False, shards: int = 1) -> dict[str, EncodedMatrix]:
     """Write the compressed model; returns the matrices of its layers by name."""
-    torch.manual_seed(0)
-    config = LlamaConfig(**TINY, tie_word_embeddings=False, attention_bias=attention_bias)
-    model = LlamaForCausalLM(config)
+    model = tiny_llama(
+        num_hidden_layers=2,
+        max_position_embeddings=64,
+        bos_token_id=1,
+        eos_token_id=None,
+        tie_word_embeddings=False,
+        attention_bias=attention_bias,
+    )
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     matrices: dict[str, EncodedMatrix] = {}
     modules: dict[str, str] = {}
@@ -66,6 +60,7 @@ def write_tiny_model(folder: Path, attention_bias: bool = False, shards: int = 1
             tensors[f"{name}.weight_scale"] = matrix.scales.to(scale_dtype)
             matrices[name], modules[name] = matrix, block_format.name
     folder.mkdir(parents=True, exist_ok=True)
+    config = model.config
     config.architectures, config.dtype = ["LlamaForCausalLM"], torch.float32
     quantization = {"quant_method": QUANT_METHOD, "format": "scaled-4bit", "modules": modules}
     (folder / "config.json").write_text(json.dumps(config.to_dict() | {"quantization_config": quantization}))

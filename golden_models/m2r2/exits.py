@@ -5,8 +5,9 @@ residuals of an exit's interval and a linear layer to one logit, trained to fore
 exit's likeliest token is the final one (unverified).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import torch
 from torch import Tensor
@@ -75,15 +76,14 @@ def choose_exit(logits: Tensor, parameters: M2R2Parameters) -> Tensor:
     return first(keys, threshold(parameters.threshold, ">", SQ7_16), none=True)[0]
 
 
-def generate_with_exits(
+def tokens_with_exits(
     decoder: Decoder,
     adapters: Sequence[Adapter],
     gates: Sequence[ExitGate],
     parameters: M2R2Parameters,
     prompt: Tensor,
-    new_tokens: int,
     choose: Choose | None = None,
-) -> tuple[list[int], list[int]]:
+) -> Iterator[tuple[int, int]]:
     """Greedy text whose tokens leave early: not the slow stream's, but close to it where the gates are right.
 
     A token that leaves writes keys and values of the later layers from its fast stream at the exit, so
@@ -100,16 +100,16 @@ def generate_with_exits(
     choose
         Who compares with the threshold: the golden model if not given.
 
-    Returns
-    -------
-    Tokens, and the layer after which each left; the number of layers where it stayed to the end.
+    Yields
+    ------
+    A token, and the layer after which it left; the number of layers where it stayed to the end. Endless.
     """
     decide: Choose = choose or (lambda logits: choose_exit(logits, parameters))
     layers, deepest = len(decoder.layers), parameters.exits[-1]
-    cache, tokens, left = read_prompt(decoder, prompt), [int(prompt[-1])], []
-    for place in range(len(prompt) - 1, len(prompt) - 1 + new_tokens):
+    cache, token = read_prompt(decoder, prompt), int(prompt[-1])
+    for place in count(len(prompt) - 1):
         position = torch.tensor([place])
-        streams = run_both(decoder, adapters, torch.tensor(tokens[-1:]), position, cache[:deepest])
+        streams = run_both(decoder, adapters, torch.tensor([token]), position, cache[:deepest])
         number = int(decide(exit_logits(gates, streams.fast, parameters.exits)))
         if number < len(parameters.exits):
             layer = parameters.exits[number]
@@ -123,6 +123,5 @@ def generate_with_exits(
             layer = layers
             final, late = run_slow(decoder, streams.slow[-1], position, cache[deepest:], range(deepest, layers))
             cache = streams.cache + late
-        tokens.append(int(decoder.logits(final)[0].argmax()))
-        left.append(layer)
-    return tokens[1:], left
+        token = int(decoder.logits(final)[0].argmax())
+        yield token, layer

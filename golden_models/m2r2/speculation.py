@@ -5,7 +5,7 @@ states at the exit are kept, so that verification runs the remaining layers only
 slow streams have run that far anyway, since the fast one attends to their keys and values.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,11 +29,14 @@ class Round:
         int64 [g], [g + 1].
     accepted
         Leading drafts that agree.
+    tokens
+        The accepted ones and the one that follows them.
     """
 
     drafts: Tensor
     targets: Tensor
     accepted: int
+    tokens: list[int]
 
 
 def greedy(decoder: Decoder, prompt: Tensor, new_tokens: int) -> list[int]:
@@ -47,15 +50,10 @@ def greedy(decoder: Decoder, prompt: Tensor, new_tokens: int) -> list[int]:
     return tokens[1:]
 
 
-def self_speculate(
-    decoder: Decoder,
-    adapters: Sequence[Adapter],
-    prompt: Tensor,
-    new_tokens: int,
-    drafts: int,
-    accept: Accept = accept_greedy,
-) -> tuple[list[int], list[Round]]:
-    """The same tokens, drafted after as many layers as there are adapters.
+def speculation_rounds(
+    decoder: Decoder, adapters: Sequence[Adapter], prompt: Tensor, drafts: int, accept: Accept = accept_greedy
+) -> Iterator[Round]:
+    """The same tokens, drafted after as many layers as there are adapters: endless rounds.
 
     Parameters
     ----------
@@ -63,8 +61,6 @@ def self_speculate(
         Of the first E layers; the fast stream leaves after them.
     prompt
         int64 [T], T at least 1.
-    new_tokens
-        To generate; the last round may have found more.
     drafts
         Tokens drafted a round, g.
     accept
@@ -80,25 +76,22 @@ def self_speculate(
     exit_layer, layers = len(adapters), len(decoder.layers)
     if not 1 <= exit_layer < layers:
         raise ValueError(f"drafts leave after layer 1 to {layers - 1}, not {exit_layer}")
-    cache = read_prompt(decoder, prompt)
-    tokens, rounds = [int(prompt[-1])], []
-    while len(tokens) <= new_tokens:
-        start = len(prompt) + len(tokens) - 2
-        chain, at_exit, early = tokens[-1:], [], cache[:exit_layer]
+    cache, last, start = read_prompt(decoder, prompt), int(prompt[-1]), len(prompt) - 1
+    while True:
+        chain, at_exit, early = [last], [], cache[:exit_layer]
         for position in range(start, start + drafts):
             streams = run_both(decoder, adapters, torch.tensor(chain[-1:]), torch.tensor([position]), early)
             early = streams.cache
             at_exit.append(streams.slow[-1])
             chain.append(int(decoder.logits(streams.fast[-1])[0].argmax()))
-        last = decoder.embed(torch.tensor(chain[-1:]))
-        last, early = run_slow(decoder, last, torch.tensor([start + drafts]), early, range(exit_layer))
+        final = decoder.embed(torch.tensor(chain[-1:]))
+        final, early = run_slow(decoder, final, torch.tensor([start + drafts]), early, range(exit_layer))
         positions = torch.arange(start, start + drafts + 1)
         verified, late = run_slow(
-            decoder, torch.cat([*at_exit, last]), positions, cache[exit_layer:], range(exit_layer, layers)
+            decoder, torch.cat([*at_exit, final]), positions, cache[exit_layer:], range(exit_layer, layers)
         )
         targets = decoder.logits(verified).argmax(dim=-1)
-        accepted, following = accept(torch.tensor(chain[1:]), targets)
-        rounds.append(Round(torch.tensor(chain[1:]), targets, accepted))
-        tokens += [*chain[1 : 1 + accepted], following]
-        cache = [seen.take(torch.arange(start + accepted + 1)) for seen in early + late]
-    return tokens[1 : 1 + new_tokens], rounds
+        accepted, last = accept(torch.tensor(chain[1:]), targets)
+        yield Round(torch.tensor(chain[1:]), targets, accepted, [*chain[1 : 1 + accepted], last])
+        start += accepted + 1
+        cache = [seen.take(torch.arange(start)) for seen in early + late]

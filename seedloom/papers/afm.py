@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +15,13 @@ from golden_models.afm.palettise import AdaptedLinear, dequantise, palettise
 from golden_models.afm.sizes import AFMParameters
 from golden_models.seedlm.datapath import matvec, quantise_activations
 from hw.parameters import EngineParameters
-from seedloom.papers.report import Figure, Report
+from seedloom.papers.report import Figure, Report, yes_or_no
 from sw_runtime.compress.calibration import token_windows
 from sw_runtime.compress.corpora import news
+from sw_runtime.compress.feedback import DAMPING
 from sw_runtime.compress.packaged_models import smollm2_folder
 from sw_runtime.device.cost import pass_cost
+from sw_runtime.evaluate.baselines import layers_without_head
 
 AVERAGE_BITS = 3.7
 """Of the production model (second-hand); tables come on top."""
@@ -28,9 +31,6 @@ LENGTH = 256
 
 HELD_OUT = 8
 """One window of so many is kept for judging."""
-
-DAMPING = 0.01
-"""Share of the mean input power added to every input's."""
 
 SAMPLE_ROWS = 32
 """Rows of a matrix that tell how it bears two bits."""
@@ -54,18 +54,13 @@ class Texts:
         return cls(chosen[~judged], chosen[judged])
 
 
-def layer_linears(model: nn.Module) -> dict[str, nn.Linear]:
-    """The matrices of the layers by name; the head is left as it is."""
-    return {n: m for n, m in model.named_modules() if isinstance(m, nn.Linear) and "layers" in n}
-
-
 @torch.inference_mode()
 def inputs_of(model: Any, windows: Tensor) -> dict[str, Tensor]:
     """What each matrix is multiplied by: float32 [tokens, columns]."""
-    seen: dict[str, list[Tensor]] = {name: [] for name in layer_linears(model)}
+    seen: dict[str, list[Tensor]] = {name: [] for name in layers_without_head(model)}
     hooks = [
         linear.register_forward_pre_hook(lambda _, x, name=name: seen[name].append(x[0].flatten(0, -2)))
-        for name, linear in layer_linears(model).items()
+        for name, linear in layers_without_head(model).items()
     ]
     for window in windows:
         model(window[None])
@@ -80,7 +75,7 @@ def choose_bits(model: Any, inputs: dict[str, Tensor], average: float = AVERAGE_
     A matrix is judged by the share of its outputs' energy that two bits lose, on a sample of its rows.
     """
     cost: dict[str, float] = {}
-    linears = layer_linears(model)
+    linears = layers_without_head(model)
     for name, linear in tqdm(linears.items(), desc="which bear two bits", unit="matrix"):
         rows = linear.weight.detach()[:SAMPLE_ROWS]
         lost = inputs[name] @ (dequantise(palettise(rows, 2)) - rows).T
@@ -104,7 +99,7 @@ def palettise_layers(
     """
     torch.manual_seed(0)
     adapted: dict[str, AdaptedLinear] = {}
-    for name, linear in tqdm(layer_linears(model).items(), desc="palettes", unit="matrix"):
+    for name, linear in tqdm(layers_without_head(model).items(), desc="palettes", unit="matrix"):
         power = inputs[name].square().mean(dim=0)
         importance = power + DAMPING * power.mean()
         adapted[name] = AdaptedLinear(palettise(linear.weight.detach(), bits[name], importance), rank)
@@ -154,15 +149,12 @@ def token_cycles(adapted: dict[str, AdaptedLinear], rank: int) -> dict[str, int]
 
 def one_layer_is_golden(device: str, adapted: dict[str, AdaptedLinear], inputs: dict[str, Tensor]) -> bool:
     """Whether a device gives the golden integers for the first layer's matrices and the last token."""
-    opened = seedloom.open_device(device, parameters=ENGINE)
-    try:
+    with closing(seedloom.open_device(device, parameters=ENGINE)) as opened:
         for name in [name for name in adapted if ".layers.0." in name]:
             matrix = adapted[name].matrix
             activations, _ = quantise_activations(inputs[name][-1:])
             if not opened.matvec(opened.load(matrix), activations).equal(matvec(matrix, activations)):
                 return False
-    finally:
-        opened.close()
     return True
 
 
@@ -209,11 +201,9 @@ def measure(device: str, steps: int = 24, windows: int = 64, rank: int = 16, fol
         Figure("cycles a token, seeds (scaled-4bit)", f"{cycles['scaled-4bit']:,}"),
         Figure("cycles a token, FP16", f"{cycles['fp16']:,}"),
         Figure("speed-up of palettes over FP16", cycles["fp16"] / cycles["palettes"]),
-        Figure("first layer's results equal the golden integers", _yes(one_layer_is_golden(device, adapted, inputs))),
+        Figure(
+            "first layer's results equal the golden integers", yes_or_no(one_layer_is_golden(device, adapted, inputs))
+        ),
     ]
     scale = f"{weights / 1e6:.1f} M weights, {len(texts.held_out)} x {LENGTH} tokens of news"
     return Report("AFM (2407.21075)", scale, device, figures, {"two bits": [n for n, b in bits.items() if b == 2]})
-
-
-def _yes(answer: bool) -> str:
-    return "yes" if answer else "NO"

@@ -5,6 +5,7 @@ handwritten digits, and the rows of the large head are MiniLM's vectors of words
 """
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import torch
@@ -28,7 +29,7 @@ from hw.parameters import EngineParameters
 from seedloom.papers.catlip_training import Trained, scene_targets, train_catlip, train_clip
 from seedloom.papers.digit_scenes import NAMES, Scenes, draw_scenes
 from seedloom.papers.packaged_data import minilm_folder, picture_captions, wordnet
-from seedloom.papers.report import Figure, Report
+from seedloom.papers.report import Figure, Report, yes_or_no
 from sw_runtime.compress.corpora import news, wikipedia_articles
 from sw_runtime.compress.search import encode_matrix
 from sw_runtime.device.cost import pass_cost
@@ -219,13 +220,10 @@ def measure(
     text = "\n".join((*wikipedia_articles(), news()))[:characters]
     counts = count_synsets(text.split("\n"), nouns)
     head = Head.of_word_vectors(picture_captions()[:captions], classes)
-    opened = seedloom.open_device(device, parameters=ENGINE, router=seedloom.RouterParameters())
-    try:
+    with closing(seedloom.open_device(device, parameters=ENGINE, router=seedloom.RouterParameters())) as opened:
         frequent = counted_above(opened, counts, COUNT_ABOVE)
         alike = frequent == set(Vocabulary.above(counts).keys)
         run = run_head(opened, head)
-    finally:
-        opened.close()
     catlip, clip, vocabulary, held_out = train_both(steps, scenes, judged, nouns)
     transferred, drawn = transferred_accuracy(catlip.image, vocabulary, nouns, held_out)
     cycles, speed_up = head_speed_up("B")
@@ -240,9 +238,7 @@ def measure(
         Figure("right digit, rows by Transfer Init / drawn", f"{transferred:.2f} / {drawn:.2f}"),
         Figure("synsets in the text", f"{len(counts):,}"),
         Figure(f"… named more than {COUNT_ABOVE} times", f"{len(frequent):,}"),
-        Figure(
-            "classes chosen and sums by the device as by the golden model", "yes" if alike and run.as_golden else "NO"
-        ),
+        Figure("classes chosen and sums by the device as by the golden model", yes_or_no(alike and run.as_golden)),
         Figure(f"engine cycles, head of {classes:,} x 384", f"{run.engine_cycles:,.0f}"),
         Figure(f"router cycles, the {BEST} best of {classes:,} classes", f"{run.router_cycles:,.0f}"),
         Figure("parameters of B", f"{parameter_count(SIZES['B']):,}", "104,657,408", "derived"),

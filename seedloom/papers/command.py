@@ -15,6 +15,7 @@ PAPERS: tuple[str, ...] = (
     "lazyllm",
     "m2r2",
     "openelm",
+    "seedlm",
     "superposition",
     "victor",
 )

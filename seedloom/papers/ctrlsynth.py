@@ -7,6 +7,7 @@ and a language model of 135 M parameters writes.
 import itertools
 import re
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -34,7 +35,7 @@ from golden_models.router.descriptor import RouterParameters
 from golden_models.router.formats import logit
 from golden_models.wordnet import WordNet
 from seedloom.papers.packaged_data import minilm_folder, picture_captions, wordnet
-from seedloom.papers.report import Figure, Report
+from seedloom.papers.report import Figure, Report, yes_or_no
 from sw_runtime.compress.packaged_models import smollm2_folder
 from sw_runtime.device.protocol import Device
 from sw_runtime.routing.masks import keep_ratio
@@ -202,8 +203,7 @@ def measure(
     captions = [caption for caption in picture_captions() if len(caption_tags(caption, nouns)) > 1][:pictures]
     tagger = Tagger.of(captions, nouns)
     write = write or smollm2_writer(new_tokens)
-    opened = seedloom.open_device(device, parameters=ENGINE, router=ROUTER)
-    try:
+    with closing(seedloom.open_device(device, parameters=ENGINE, router=ROUTER)) as opened:
         golden = [tag_image(logits, tagger.thresholds, PARAMETERS) for logits in tagger.logits]
         chosen = [tag_on_device(opened, logits, tagger.thresholds, PARAMETERS) for logits in tagger.logits]
         alike = all(torch.equal(one, other) for one, other in zip(golden, chosen, strict=True))
@@ -234,11 +234,9 @@ def measure(
             curves[label] = {share: int(mask.sum()) for share, mask in masks.items()}
             written[label] = [(sample.text, sample.hits, sample.total) for sample in synthetic]
         filter_cycles = opened.counters.router_cycles - tagging_cycles * len(captions)
-    finally:
-        opened.close()
     figures += [
         Figure("tags a picture, of " + f"{len(tagger.classes)} classes", sum(map(len, tagged)) / len(tagged)),
-        Figure("tags and filtered texts by the device as by the golden model", "yes" if alike else "NO"),
+        Figure("tags and filtered texts by the device as by the golden model", yes_or_no(alike)),
         Figure("router cycles to tag a picture (FILTER by table, TOPK)", f"{tagging_cycles:,.0f}"),
         Figure("router cycles to filter the texts (RATIO)", f"{filter_cycles / len(runs) / (len(SHARES) + 1):,.0f}"),
     ]

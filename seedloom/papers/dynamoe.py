@@ -1,12 +1,12 @@
 """DynaMoE on SmolLM2: nested MLPs, routers trained on Wikipedia, and what θ costs in text and saves in cycles."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import seedloom
 from golden_models.decoder import Decoder, DecoderLayer
@@ -32,9 +32,9 @@ from golden_models.seedlm.block_format import PRESETS
 from golden_models.seedlm.datapath import quantise_activations
 from hw.parameters import EngineParameters
 from seedloom.papers.report import Figure, Report
+from seedloom.papers.smollm2 import SmolLM2
 from sw_runtime.compress.calibration import token_windows
 from sw_runtime.compress.corpora import calibration_articles, evaluation_text
-from sw_runtime.compress.packaged_models import smollm2_folder
 from sw_runtime.compress.search import encode_matrix
 from sw_runtime.device.cost import pass_cost
 from sw_runtime.device.protocol import Device
@@ -256,24 +256,20 @@ def measure(
     """
     if windows < 4 or held_out < 4 or windows % 4 or held_out % 4:
         raise ValueError(f"windows and held_out must be multiples of 4, not {windows} and {held_out}")
-    model = AutoModelForCausalLM.from_pretrained(smollm2_folder(), dtype=torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(smollm2_folder())
-    decoder, experts = Decoder.from_transformers(model), PARAMETERS.experts
-    training = token_windows(calibration_articles()[:CHARACTERS], tokenizer, windows, length)
-    judged = token_windows(evaluation_text()[:CHARACTERS], tokenizer, held_out, length)
+    smollm2 = SmolLM2.load()
+    decoder, experts = smollm2.decoder, PARAMETERS.experts
+    training = token_windows(calibration_articles()[:CHARACTERS], smollm2.tokenizer, windows, length)
+    judged = token_windows(evaluation_text()[:CHARACTERS], smollm2.tokenizer, held_out, length)
     nested = Nested.of(decoder, training, PARAMETERS, steps)
 
-    opened = seedloom.open_device(device, parameters=ENGINE, router=seedloom.RouterParameters())
-    try:
+    with closing(seedloom.open_device(device, parameters=ENGINE, router=seedloom.RouterParameters())) as opened:
         on_device = [DeviceChoice(opened, nested.routers, theta) for theta in thetas]
         with torch.inference_mode():
             cycles = expert_cycles(opened, nested.decoder.layers[0], decoder.embedding[judged[0, 0]], experts)
         points = curve(nested, on_device, judged)
         router_cycles = opened.counters.router_cycles / (len(thetas) * judged.numel())
-    finally:
-        opened.close()
 
-    total = sum(parameter.numel() for parameter in model.parameters())
+    total = sum(parameter.numel() for parameter in smollm2.model.parameters())
     dim = decoder.layers[0].gate.shape[1]
     weights = router_parameters(len(decoder.layers), dim, PARAMETERS.router_width, experts)
     figures = [

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import seedloom
 from golden_models.decoder import Decoder
@@ -21,30 +21,16 @@ from golden_models.lazyllm import (
     port_rates,
     rates_of_shares,
 )
-from golden_models.router.descriptor import NO_SLOT, Command, Flag, Opcode, Quota
-from golden_models.router.formats import UQ0_16
-from golden_models.router.keys import score_keys
-from golden_models.router.rates import Rate, rate24
+from golden_models.router.rates import Rate
 from seedloom.papers.report import Figure, Mark, Report
+from seedloom.papers.smollm2 import SmolLM2
 from sw_runtime.compress.corpora import wikipedia_articles
-from sw_runtime.compress.packaged_models import smollm2_folder
-from sw_runtime.device.protocol import Device, Request
-from sw_runtime.routing.commands import ask, check_tokens, load_keys, mask_of, request, size_of
+from sw_runtime.device.protocol import Device
+from sw_runtime.routing.token_sets import RouterTokenSets
+from sw_runtime.tokens import tokenize
 
 ENGINE = seedloom.EngineParameters(("scaled-4bit",))
 """Beside the router, and idle: the model runs on the host here."""
-
-SELECTED, KEPT, FIRST_OF_LAYERS = 0, 1, 2
-"""Bitmaps of a step; behind them one of computed tokens a layer, then one of tokens aside a layer."""
-
-CACHED, REVIVED = 0x88, 0x08
-"""Truth tables: a & b; a & b & ~c."""
-
-DROPPED, STORED = 0x0002, 0xFF02
-"""a & ~b & ~c & ~d, which is emitted; d | (a & ~b & ~c), which is written."""
-
-EITHER, COPY, NOTHING = 0xFFAA, 0xAAAA, 0
-"""a | d; a; the empty set."""
 
 DENSE = "no rates"
 
@@ -52,85 +38,6 @@ TTFT: tuple[str, Mark] = ("2.34 (time, Llama-2-7B, multi-document)", "as reporte
 GENERATION: tuple[str, Mark] = ("1.02 to 1.79 (time, Llama-2-7B)", "second-hand")
 COMPUTED: tuple[str, Mark] = ("63.7 to 99.6 (Llama-2-7B)", "second-hand")
 """The paper's figures: times on an A100, where ours are counts of work; its 16 tasks, where ours is one text."""
-
-
-class RouterTokenSets:
-    """LazyLLM's sets of tokens in the bitmaps of a device's router (see ``golden_models.lazyllm.TokenSets``).
-
-    Parameters
-    ----------
-    device
-        A device with a router; all its bitmaps are cleared.
-    layers
-        Layers of the model.
-    score_code
-        As in ``LazyLLMParameters``.
-
-    Raises
-    ------
-    ValueError
-        If the router has too few bitmaps for the layers.
-    """
-
-    def __init__(self, device: Device, layers: int, score_code: Literal["sum16", "x24"] = "sum16") -> None:
-        router = size_of(device)
-        slots = FIRST_OF_LAYERS + 2 * layers
-        if router.slots < slots:
-            raise ValueError(f"{layers} layers take {slots} bitmaps, the router has {router.slots}; open a larger one")
-        self.device, self.layers, self.score_code = device, layers, score_code
-        self.tokens = 0
-        device.route([_write(NOTHING, router.keys, dst=slot) for slot in range(slots)])
-
-    def begin(self, tokens: int) -> None:
-        """As ``TokenSets.begin``.
-
-        Raises
-        ------
-        ValueError
-            If they are more than the router holds.
-        """
-        check_tokens(self.device, tokens)
-        self.tokens = tokens
-        ask(self.device, Request(Command(Opcode.RANGE, n=tokens, dst=SELECTED)))  # all but a run of none
-
-    def enter(self, layer: int) -> tuple[Tensor, Tensor]:
-        """As ``TokenSets.enter``."""
-        computed = self._computed(layer)
-        cached = self._list(CACHED, computed, SELECTED)
-        revived = torch.zeros(0, dtype=torch.int64)
-        if layer:
-            revived = self._list(REVIVED, self._aside(layer - 1), SELECTED, computed)
-        ask(self.device, _write(EITHER, self.tokens, sa=SELECTED, dst=computed))
-        return cached, revived
-
-    def prune(self, layer: int, scores: Tensor, rate: Rate) -> tuple[Tensor, Tensor]:
-        """As ``TokenSets.prune``."""
-        rows = UQ0_16.quantise(scores) if self.score_code == "sum16" else score_keys(scores, "x24")[None]
-        loads = [load_keys(row, accumulate=index > 0) for index, row in enumerate(rows)]
-        flags = Quota.RATE | Flag.TOPK_LAST
-        top = request(Opcode.TOPK, flags=flags, n=self.tokens, x=rate24(rate), sa=SELECTED, dst=KEPT)
-        kept = mask_of(ask(self.device, *loads, top), self.tokens)
-        deeper, aside = self._computed(layer + 1), self._aside(layer)
-        stored = self._list(DROPPED, SELECTED, KEPT, deeper, dst=aside, written=STORED)
-        ask(self.device, _write(COPY, self.tokens, sa=KEPT, dst=SELECTED))
-        return kept, stored
-
-    def _list(self, table: int, sa: int, sb: int, sc: int = NO_SLOT, dst: int = NO_SLOT, written: int = 0) -> Tensor:
-        """Members of a function of sets, ascending; with ``dst`` another one is written there."""
-        flags = Flag.GATHER_LIST | (Flag.GATHER_WRITE if dst != NO_SLOT else 0)
-        gather = request(Opcode.GATHER, flags=flags, n=self.tokens, z=table, y=written, sa=sa, sb=sb, sc=sc, dst=dst)
-        return torch.tensor(ask(self.device, gather).payload, dtype=torch.int64)
-
-    def _computed(self, layer: int) -> int:
-        return FIRST_OF_LAYERS + layer
-
-    def _aside(self, layer: int) -> int:
-        return FIRST_OF_LAYERS + self.layers + layer
-
-
-def _write(table: int, tokens: int, dst: int, sa: int = NO_SLOT) -> Request:
-    """Write a function of a set and of what a bitmap held into that bitmap, silently."""
-    return Request(Command(Opcode.GATHER, flags=Flag.GATHER_WRITE, n=tokens, y=table, sa=sa, dst=dst))
 
 
 def schedules(layers: int) -> dict[str, dict[int, Rate]]:
@@ -146,8 +53,7 @@ def schedules(layers: int) -> dict[str, dict[int, Rate]]:
 def work(decoder: Decoder, step: Step) -> int:
     """Multiply-accumulates of a step: matrices of the tokens computed, attention, and the head once."""
     layer = decoder.layers[0]
-    matrices = (layer.query, layer.key, layer.value, layer.output, layer.gate, layer.up, layer.down)
-    a_token = sum(matrix.numel() for matrix in matrices)
+    a_token = sum(matrix.numel() for matrix in layer.matrices)
     return int(step.computed.sum()) * a_token + 2 * layer.query.shape[0] * step.pairs + decoder.head.numel()
 
 
@@ -231,9 +137,9 @@ def prompts_of(tokenizer: Any, count: int, tokens: int) -> list[Tensor]:
     """
     prompts: list[Tensor] = []
     for article in wikipedia_articles():
-        ids = tokenizer(article, verbose=False)["input_ids"]
+        ids = tokenize(article, tokenizer)
         if len(ids) >= tokens:
-            prompts.append(torch.tensor(ids[:tokens]))
+            prompts.append(ids[:tokens])
         if len(prompts) == count:
             return prompts
     raise ValueError(f"{len(prompts)} articles have {tokens} tokens, not {count}; ask for fewer or shorter prompts")
@@ -286,24 +192,21 @@ def measure(
     score_code
         As in ``LazyLLMParameters``.
     """
-    model = AutoModelForCausalLM.from_pretrained(smollm2_folder(), dtype=torch.float32)
-    decoder = Decoder.from_transformers(model)
-    texts = prompts_of(AutoTokenizer.from_pretrained(smollm2_folder()), prompts, prompt_tokens + new_tokens)
-    layers = len(decoder.layers)
+    smollm2 = SmolLM2.load()
+    decoder, layers = smollm2.decoder, len(smollm2.decoder.layers)
+    texts = prompts_of(smollm2.tokenizer, prompts, prompt_tokens + new_tokens)
     settings: dict[str, dict[int, Rate]] = {DENSE: {}} | schedules(layers)
     tallies = {name: Tally() for name in settings}
-    opened = seedloom.open_device(device, parameters=ENGINE, router=seedloom.RouterParameters())
-    try:
-        with torch.inference_mode(), tqdm(total=prompts * len(settings), desc="prompts", unit="run") as progress:
-            for text in texts:
-                dense = model(text[None, :-1], logits_to_keep=new_tokens).logits[0]
-                for name, rates in settings.items():
-                    sets = RouterTokenSets(opened, layers, score_code)
-                    lazy = LazyLLM(decoder, LazyLLMParameters(rates, score_code), sets)
-                    follow(lazy, opened, text[:prompt_tokens], text[prompt_tokens:], dense, tallies[name])
-                    progress.update()
-    finally:
-        opened.close()
+    opening = seedloom.open_device(device, parameters=ENGINE, router=seedloom.RouterParameters())
+    progress = tqdm(total=prompts * len(settings), desc="prompts", unit="run")
+    with torch.inference_mode(), closing(opening) as opened, progress:
+        for text in texts:
+            dense = smollm2.model(text[None, :-1], logits_to_keep=new_tokens).logits[0]
+            for name, rates in settings.items():
+                sets = RouterTokenSets(opened, layers, score_code)
+                lazy = LazyLLM(decoder, LazyLLMParameters(rates, score_code), sets)
+                follow(lazy, opened, text[:prompt_tokens], text[prompt_tokens:], dense, tallies[name])
+                progress.update()
     scale = f"SmolLM2-135M, {prompts} Wikipedia articles of {prompt_tokens:,} tokens, {new_tokens} more each"
     details = {
         "share of prompt tokens computed a layer, prefill": {n: _a_layer(t.prefill_shares) for n, t in tallies.items()},

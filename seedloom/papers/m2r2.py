@@ -1,40 +1,32 @@
 """M2R2 on SmolLM2: a stream that runs ahead drafts tokens, leaves early and foretells experts; the router decides."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from itertools import islice
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import seedloom
 from golden_models.decoder import Decoder
-from golden_models.m2r2.exits import ExitGate, generate_with_exits
 from golden_models.m2r2.experts import ExpertCache, LoadedExperts, choose_experts, foretold_layers
-from golden_models.m2r2.residuals import Adapter, M2R2Parameters
-from golden_models.m2r2.speculation import greedy, self_speculate
+from golden_models.m2r2.residuals import M2R2Parameters
+from golden_models.m2r2.speculation import greedy
 from golden_models.router.cache import Lookup
 from hw.parameters import EngineParameters
-from seedloom.papers.m2r2_fit import (
-    Window,
-    agreement,
-    fit_adapters,
-    fit_exit_gates,
-    fit_expert_gates,
-    follow,
-    mlp_input,
-)
+from seedloom.papers.m2r2_experts import fit_expert_gates, mlp_input
 from seedloom.papers.report import Figure, Mark, Report
+from seedloom.papers.smollm2 import SmolLM2
 from sw_runtime.compress.corpora import calibration_articles, evaluation_text
-from sw_runtime.compress.packaged_models import smollm2_folder
 from sw_runtime.device.cost import pass_cost
 from sw_runtime.device.protocol import Device
-from sw_runtime.routing.drafts import accept_drafts
+from sw_runtime.generation.fast_stream import FastStream, parameters_for
+from sw_runtime.generation.m2r2 import ExitedText, SpeculatedText
+from sw_runtime.generation.m2r2_fit import Window, agreement, follow
 from sw_runtime.routing.experts import access_experts, flush_experts, release_experts
-from sw_runtime.routing.rows import first_above
+from sw_runtime.tokens import spread_windows, tokenize
 
 ENGINE = EngineParameters(("scaled-4bit",))
 """Beside the router, and idle: the model runs on the host here."""
@@ -45,8 +37,8 @@ COUNTED = EngineParameters(("scaled-4bit", "fp16"), batch=8, maximum_columns=153
 EXPERTS, ACTIVE = 32, 4
 """Of each MLP, one in eight at work as in OLMoE (unverified)."""
 
-PARAMETERS = M2R2Parameters(rate=2, rank=32, exits=(9, 12, 15))
-"""Half of the layers; wider adapters than the paper's 8 (unverified), which are too narrow for a model this small."""
+PARAMETERS = parameters_for(30)
+"""For SmolLM2's layers: half of them run at most before a token may leave."""
 
 DRAFTS = (1, 3)
 """Numbers of tokens drafted a round."""
@@ -102,8 +94,7 @@ class Cycles:
 
     def layer(self, vectors: int) -> int:
         """One layer of the frozen model for some vectors that share the pass over its weights."""
-        layer = self.decoder.layers[0]
-        matrices = (layer.query, layer.key, layer.value, layer.output, layer.gate, layer.up, layer.down)
+        matrices = self.decoder.layers[0].matrices
         return sum(self._pass("scaled-4bit", matrix.shape, vectors) for matrix in matrices)
 
     def adapter(self) -> int:
@@ -132,13 +123,6 @@ class Cycles:
         return pass_cost(COUNTED, weight_format, rows, columns, vectors).cycles
 
 
-def windows_of(tokenizer: Any, text: str, count: int, length: int) -> list[Tensor]:
-    """Windows spread evenly over a text: int64 [length] each."""
-    ids = torch.tensor(tokenizer(text, verbose=False)["input_ids"])
-    starts = torch.linspace(0, len(ids) - length, count).long()
-    return [ids[start : start + length] for start in starts.tolist()]
-
-
 @dataclass(frozen=True)
 class Fitted:
     """A decoder with everything that was fitted to it.
@@ -147,46 +131,36 @@ class Fitted:
     ----------
     decoder
         Frozen.
-    parameters
-        Hyper-parameters.
-    adapters
-        Up to the last exit.
-    exit_gates
-        One an exit.
+    stream
+        The one that runs ahead.
     expert_gates
         [EXPERTS, D] a layer.
     """
 
     decoder: Decoder
-    parameters: M2R2Parameters
-    adapters: list[Adapter]
-    exit_gates: list[ExitGate]
+    stream: FastStream
     expert_gates: list[Tensor]
 
     @classmethod
-    def to(cls, decoder: Decoder, parameters: M2R2Parameters, texts: Sequence[Tensor]) -> "Fitted":
-        """Fit adapters and gates to texts, int64 [T] each."""
+    def to(cls, decoder: Decoder, parameters: M2R2Parameters, texts: Tensor) -> "Fitted":
+        """Fit adapters and gates to texts, int64 [texts, T]."""
         windows = [Window.of(decoder, tokens) for tokens in tqdm(texts, desc="texts to fit", unit="text")]
-        adapters, fast = fit_adapters(decoder, windows, parameters)
-        exit_gates = fit_exit_gates(decoder, windows, fast, parameters)
-        return cls(decoder, parameters, adapters, exit_gates, fit_expert_gates(decoder, windows, EXPERTS))
+        stream = FastStream.fit(decoder, windows, parameters)
+        return cls(decoder, stream, fit_expert_gates(decoder, windows, EXPERTS))
 
 
 def speculation_figures(fitted: Fitted, device: Device, prompts: Sequence[Tensor], new_tokens: int) -> list[Figure]:
     """Drafts on the host, compared by the device: are the tokens greedy decoding's, and what do they cost?"""
-    decoder, exit_layer = fitted.decoder, len(fitted.adapters)
-    cycles = Cycles(decoder, fitted.parameters.rank)
+    decoder, exit_layer = fitted.decoder, len(fitted.stream.adapters)
+    cycles = Cycles(decoder, fitted.stream.parameters.rank)
     plain = [greedy(decoder, prompt, new_tokens) for prompt in tqdm(prompts, desc="greedy", unit="prompt")]
     figures = []
     for drafts in DRAFTS:
-        accept = partial(accept_drafts, device)
-        found = [
-            self_speculate(decoder, fitted.adapters, prompt, new_tokens, drafts, accept)
-            for prompt in tqdm(prompts, desc=f"speculation, {drafts} drafts", unit="prompt")
-        ]
-        rounds = [each for _, its_rounds in found for each in its_rounds]
+        texts = [SpeculatedText(decoder, fitted.stream, device, prompt, drafts) for prompt in prompts]
+        found = [list(islice(text, new_tokens)) for text in tqdm(texts, desc=f"{drafts} drafts", unit="prompt")]
+        rounds = [each for text in texts for each in text.rounds]
         tokens = sum(each.accepted + 1 for each in rounds)
-        same = "greedy decoding's" if [text for text, _ in found] == plain else "NOT greedy decoding's"
+        same = "greedy decoding's" if found == plain else "NOT greedy decoding's"
         spent, ordinary = len(rounds) * cycles.round(exit_layer, drafts), tokens * cycles.greedy()
         figures += [
             Figure(f"{drafts} drafted a round: tokens", same, *LOSSLESS),
@@ -199,18 +173,12 @@ def speculation_figures(fitted: Fitted, device: Device, prompts: Sequence[Tensor
 
 def exit_figures(fitted: Fitted, device: Device, prompts: Sequence[Tensor], new_tokens: int) -> list[Figure]:
     """Text whose tokens leave early where the device finds a logit above θ_exit, beside the slow stream's."""
-    parameters = fitted.parameters
-
-    def choose(logits: Tensor) -> Tensor:
-        return first_above(device, logits, parameters.threshold, fallback="none")[0]
-
     left: list[int] = []
     alike: list[bool] = []
     for prompt in tqdm(prompts, desc="exits", unit="prompt"):
-        tokens, layers = generate_with_exits(
-            fitted.decoder, fitted.adapters, fitted.exit_gates, parameters, prompt, new_tokens, choose
-        )
-        left += layers
+        text = ExitedText(fitted.decoder, fitted.stream, device, prompt)
+        tokens = list(islice(text, new_tokens))
+        left += text.left
         whole = torch.cat([prompt, torch.tensor(tokens)])
         expected = fitted.decoder(whole)[len(prompt) - 1 : -1].argmax(dim=-1)
         alike += (expected == torch.tensor(tokens)).tolist()
@@ -237,15 +205,15 @@ def expert_hits(fitted: Fitted, cache: ExpertCache, windows: Sequence[Window], a
     loaded = LoadedExperts([range(EXPERTS)] * layers, cache)
     for window in windows:
         needed = [mlp_input(decoder, n, window.attended[n]) @ fitted.expert_gates[n].T for n in range(layers)]
-        source = {"nothing": [], "slow": window.slow, "fast": follow(decoder, fitted.adapters, window)}[ahead]
+        source = {"nothing": [], "slow": window.slow, "fast": follow(decoder, fitted.stream.adapters, window)}[ahead]
         foretold = {
             later: mlp_input(decoder, later, source[number]) @ fitted.expert_gates[later].T
-            for number in range(min(len(source), len(fitted.adapters)))
-            for later in foretold_layers(number, fitted.parameters.rate, layers)
+            for number in range(min(len(source), len(fitted.stream.adapters)))
+            for later in foretold_layers(number, fitted.stream.parameters.rate, layers)
         }
         for token in tqdm(range(len(needed[0])), desc=f"experts, foretold by {ahead}", unit="token"):
             for number in range(layers):
-                for later in foretold_layers(number, fitted.parameters.rate, layers):
+                for later in foretold_layers(number, fitted.stream.parameters.rate, layers):
                     if later in foretold:
                         loaded.foretell(later, choose_experts(foretold[later][token], ACTIVE))
                 loaded.need(number, choose_experts(needed[number][token], ACTIVE))
@@ -254,14 +222,14 @@ def expert_hits(fitted: Fitted, cache: ExpertCache, windows: Sequence[Window], a
 
 def stream_figures(fitted: Fitted, windows: Sequence[Window]) -> list[Figure]:
     """How often a stream that stops at the last exit foretells the slow stream's token, the first one left out."""
-    decoder, exit_layer = fitted.decoder, len(fitted.adapters)
+    decoder, exit_layer = fitted.decoder, len(fitted.stream.adapters)
 
     def share(stopped: Sequence[Tensor]) -> float:
         pairs = zip(stopped, windows, strict=True)
         agrees = [agreement(decoder, states[1:], window.slow[-1][1:]) for states, window in pairs]
         return 100 * torch.cat(agrees).double().mean().item()
 
-    fast = [follow(decoder, fitted.adapters, window)[-1] for window in windows]
+    fast = [follow(decoder, fitted.stream.adapters, window)[-1] for window in windows]
     return [
         Figure(f"the fast stream's token after layer {exit_layer} is the slow one's, %", share(fast)),
         Figure("… the slow stream's own at that layer", share([window.slow[exit_layer] for window in windows])),
@@ -303,26 +271,20 @@ def measure(
     prompts, new_tokens
         Texts to generate; each begins with 32 tokens.
     """
-    decoder = Decoder.from_transformers(AutoModelForCausalLM.from_pretrained(smollm2_folder(), dtype=torch.float32))
-    tokenizer = AutoTokenizer.from_pretrained(smollm2_folder())
-    texts = windows_of(tokenizer, calibration_articles(), fit_windows, window)
-    beginnings = [text[:PROMPT] for text in windows_of(tokenizer, evaluation_text(), prompts, window)]
-    opened = seedloom.open_device(device, parameters=ENGINE, router=seedloom.RouterParameters())
-    try:
-        with torch.inference_mode():
-            fitted = Fitted.to(decoder, parameters, texts)
-            judged = [
-                Window.of(decoder, tokens) for tokens in windows_of(tokenizer, evaluation_text(), held_out, window)
-            ]
-            figures = [
-                *speculation_figures(fitted, opened, beginnings, new_tokens),
-                *stream_figures(fitted, judged),
-                *exit_figures(fitted, opened, beginnings, new_tokens),
-                *expert_figures(fitted, opened, judged),
-                Figure("router cycles in all", f"{opened.counters.router_cycles:,}"),
-            ]
-    finally:
-        opened.close()
+    smollm2 = SmolLM2.load()
+    articles, kept = (tokenize(text, smollm2.tokenizer) for text in (calibration_articles(), evaluation_text()))
+    beginnings = [text[:PROMPT] for text in spread_windows(kept, prompts, window)]
+    opening = seedloom.open_device(device, parameters=ENGINE, router=seedloom.RouterParameters())
+    with torch.inference_mode(), closing(opening) as opened:
+        fitted = Fitted.to(smollm2.decoder, parameters, spread_windows(articles, fit_windows, window))
+        judged = [Window.of(smollm2.decoder, tokens) for tokens in spread_windows(kept, held_out, window)]
+        figures = [
+            *speculation_figures(fitted, opened, beginnings, new_tokens),
+            *stream_figures(fitted, judged),
+            *exit_figures(fitted, opened, beginnings, new_tokens),
+            *expert_figures(fitted, opened, judged),
+            Figure("router cycles in all", f"{opened.counters.router_cycles:,}"),
+        ]
     scale = (
         f"SmolLM2-135M, adapters of rank {parameters.rank} fitted on {fit_windows * window:,} tokens, "
         f"{prompts} texts of {new_tokens} tokens"

@@ -1,6 +1,7 @@
 """OpenELM at small scale: trained here on bytes of real text, compressed, and run layer by layer on a device."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import torch
@@ -25,6 +26,7 @@ from sw_runtime.compress.search import encode_matrix
 from sw_runtime.device.cost import pass_cost
 from sw_runtime.device.protocol import Device
 from sw_runtime.nn.linear import SeedLinear
+from sw_runtime.tokens import spread_windows
 
 BYTES = 256
 """The vocabulary: text as it lies on disk needs no tokenizer."""
@@ -87,10 +89,15 @@ def _loss(model: OpenELM, windows: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def bits_a_byte(model: OpenELM, held_out: Tensor, windows: int = 32) -> float:
-    """Cross-entropy on held-out text, the judge of byte models."""
-    starts = torch.linspace(0, len(held_out) - LENGTH - 1, windows).long().tolist()
-    window = torch.stack([held_out[start : start + LENGTH + 1] for start in starts])
-    return _loss(model, window).item() / torch.log(torch.tensor(2.0)).item()
+    """Cross-entropy on held-out text, int64 [n], the judge of byte models.
+
+    Raises
+    ------
+    ValueError
+        If the text is too short for windows that do not overlap.
+    """
+    loss = _loss(model, spread_windows(held_out, windows, LENGTH + 1))
+    return loss.item() / torch.log(torch.tensor(2.0)).item()
 
 
 def compress_layers(model: OpenELM, format: str) -> None:
@@ -172,13 +179,11 @@ def measure(
         model.load_state_dict(trained.state_dict())
         compress_layers(model, format)
         loss[format] = bits_a_byte(model, text.held_out)
-        opened = seedloom.open_device(device, parameters=EngineParameters((format,), maximum_columns=1024))
-        try:
+        one_format = EngineParameters((format,), maximum_columns=1024)
+        with closing(seedloom.open_device(device, parameters=one_format)) as opened:
             seedloom.attach(model, opened)
             written[format] = bytes(continue_bytes(model, "The government ", new_bytes)).decode(errors="replace")
             layers[format] = cycles_a_layer(model, opened)
-        finally:
-            opened.close()
     engine = EngineParameters(("scaled-4bit", "fp16"), maximum_columns=8192, maximum_rows=16384)
     large = {format: list(layer_cycles(SIZES["1.1B"], engine, format)) for format in engine.formats}
     own = layers["scaled-4bit"]

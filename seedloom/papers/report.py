@@ -79,3 +79,8 @@ class Report:
         for figure in self.figures:
             lines.append(f"| {figure.name} | {figure.value} | {figure.paper or ''} | {figure.mark or ''} |")
         return "\n".join(lines)
+
+
+def yes_or_no(answer: bool) -> str:
+    """A check's outcome as a figure, such that a failure stands out."""
+    return "yes" if answer else "NO"

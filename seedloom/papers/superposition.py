@@ -4,6 +4,7 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,6 @@ import torch
 from rank_bm25 import BM25Okapi
 from torch import Tensor
 from tqdm import tqdm
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import seedloom
 from golden_models.decoder import Decoder
@@ -28,8 +28,8 @@ from golden_models.superposition.prompting import (
     respond,
 )
 from seedloom.papers.report import Figure, Report
+from seedloom.papers.smollm2 import SmolLM2
 from sw_runtime.compress.corpora import news
-from sw_runtime.compress.packaged_models import smollm2_folder
 from sw_runtime.device.protocol import Device
 from sw_runtime.routing.masks import leave_out
 from sw_runtime.routing.paths import path_scores
@@ -162,9 +162,8 @@ def kept_columns(device: Device, paths: Paths, kept: Tensor) -> Tensor:
 def multiply_accumulates(decoder: Decoder, tokens: int, seen: int, scored: int) -> int:
     """Work of reading tokens after others: matrices, attention, and the head where logits are wanted."""
     layer = decoder.layers[0]
-    matrices = (layer.query, layer.key, layer.value, layer.output, layer.gate, layer.up, layer.down)
     pairs = tokens * seen + tokens * (tokens + 1) // 2
-    a_layer = tokens * sum(matrix.numel() for matrix in matrices) + 2 * layer.query.shape[0] * pairs
+    a_layer = tokens * sum(matrix.numel() for matrix in layer.matrices) + 2 * layer.query.shape[0] * pairs
     return len(decoder.layers) * a_layer + scored * decoder.head.numel()
 
 
@@ -326,11 +325,10 @@ def measure(
     """
     if max(keeps) > documents:
         raise ValueError(f"{max(keeps)} paths cannot be kept of {documents} documents; lower keeps")
-    model = AutoModelForCausalLM.from_pretrained(smollm2_folder(), dtype=torch.float32)
-    decoder, prompts = Decoder.from_transformers(model), Prompts(AutoTokenizer.from_pretrained(smollm2_folder()))
+    smollm2 = SmolLM2.load()
+    decoder, prompts = smollm2.decoder, Prompts(smollm2.tokenizer)
     tally, text = Tally(), news()
-    opened = seedloom.open_device(device, parameters=ENGINE, router=seedloom.RouterParameters())
-    try:
+    with closing(seedloom.open_device(device, parameters=ENGINE, router=seedloom.RouterParameters())) as opened:
         with torch.inference_mode(), tqdm(total=libraries * questions, desc="questions", unit="question") as progress:
             for number in range(libraries):
                 library = Library.of(decoder, prompts, documents_of(text, documents, number * documents))
@@ -341,8 +339,6 @@ def measure(
                     progress.update()
         asked = len(tally.correct["naive"])
         figures = figures_of(tally, keeps, opened.counters.router_cycles / asked)
-    finally:
-        opened.close()
     scale = f"SmolLM2-135M, {asked} questions on news, {documents} documents each"
     details = {"kept": tally.kept, "correct": {str(method): flags for method, flags in tally.correct.items()}}
     return Report("Superposition prompting (2404.06910)", scale, device, figures, details)

@@ -6,12 +6,12 @@ SmolLM2's layers are timed on rows of numbers.
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
-from transformers import AutoModelForCausalLM
 
 import seedloom
 from golden_models.decoder import Decoder
@@ -27,9 +27,9 @@ from golden_models.victor import (
     prefill_share,
 )
 from seedloom.papers.digit_scenes import Scenes, draw_scenes
-from seedloom.papers.report import Figure, Report
+from seedloom.papers.report import Figure, Report, yes_or_no
+from seedloom.papers.smollm2 import SmolLM2
 from seedloom.papers.victor_training import LAYERS, VisionLanguageModel, accuracy, new_model, one_question, train
-from sw_runtime.compress.packaged_models import smollm2_folder
 from sw_runtime.device.protocol import Device
 from sw_runtime.routing.masks import leave_out
 from sw_runtime.routing.selection import keep_top
@@ -181,19 +181,14 @@ def measure(
     dense = start.with_registers(0)
     train(dense, VictorParameters(0, LAYERS), training, steps)
     choices, right, fastv = Choices(), {}, {}
-    opened = seedloom.open_device(device, parameters=ENGINE, router=seedloom.RouterParameters())
-    try:
+    with closing(seedloom.open_device(device, parameters=ENGINE, router=seedloom.RouterParameters())) as opened:
         for point in tqdm(points, desc="registers", unit="point"):
             model = start.with_registers(point.registers)
             train(model, point, training, steps)
             right[point] = victor_accuracy(model, point, held_out, opened, choices)
         for keep in FASTV_KEEPS:
             fastv[keep] = fastv_accuracy(dense, keep, fewer, opened, choices)
-    finally:
-        opened.close()
-    timed = backbone or Decoder.from_transformers(
-        AutoModelForCausalLM.from_pretrained(smollm2_folder(), dtype=torch.float32)
-    )
+    timed = backbone or SmolLM2.load().decoder
     seconds, shorter = prefill_seconds(timed, PAPER, PAPER_VISUAL, PAPER_TEXT)
     layers, whole = len(timed.layers), accuracy(dense, LAYERS, held_out)
     rows = cache_rows(PAPER, layers, PAPER_VISUAL, PAPER_TEXT)
@@ -216,7 +211,7 @@ def measure(
         ),
         Figure("operations of that prefill, 7 B shapes, share of dense", share, "0.194", "derived"),
         Figure("rows of all caches, share of dense", sum(rows) / (layers * (PAPER_VISUAL + PAPER_TEXT))),
-        Figure("rows chosen by the device as by the golden model", "yes" if choices.as_golden else "NO"),
+        Figure("rows chosen by the device as by the golden model", yes_or_no(choices.as_golden)),
         *(Figure(f"router cycles a choice, {name}", f"{cycles:,.0f}") for name, cycles in choices.cycles.items()),
     ]
     scale = f"6 layers of 64 on scenes of 4 digits, {dense_steps} + {steps} steps; prefill: {layers} layers"

@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sw_runtime.tokens import spread_windows, tokenize
+
 
 def token_windows(text: str, tokenizer: Any, windows: int = 32, length: int = 512) -> Tensor:
     """Token windows spread evenly over a text: int64 [windows, length].
@@ -17,10 +19,9 @@ def token_windows(text: str, tokenizer: Any, windows: int = 32, length: int = 51
     ValueError
         If the text has fewer than four windows' tokens. A shorter text than asked for gives fewer windows.
     """
-    tokens = torch.tensor(tokenizer(text, verbose=False)["input_ids"])
+    tokens = tokenize(text, tokenizer)
     if len(tokens) < 4 * length:
         raise ValueError(f"the calibration text has {len(tokens)} tokens; give one of at least {4 * length}")
     windows = min(windows, len(tokens) // length) // 4 * 4
-    starts = torch.linspace(0, len(tokens) - length, windows).long()
-    fours = torch.stack([tokens[start : start + length] for start in starts.tolist()]).view(-1, 4, length)
+    fours = spread_windows(tokens, windows, length).view(-1, 4, length)
     return torch.cat([fours[:, :3].flatten(0, 1), fours[:, 3]])

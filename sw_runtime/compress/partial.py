@@ -26,6 +26,12 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], record: dict[str, Any]
     _put(temporary, path)
 
 
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What ``write_tensors`` wrote: tensors and record."""
+    with safe_open(path, framework="pt") as file:
+        return {key: file.get_tensor(key) for key in file.offset_keys()}, json.loads(file.metadata()["record"])
+
+
 def _put(temporary: Path, path: Path) -> None:
     with open(temporary, "rb+") as file:
         os.fsync(file.fileno())
@@ -73,8 +79,7 @@ class PartialResults:
 
     def load(self, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """A finished part's tensors and record."""
-        with safe_open(self._path(name), framework="pt") as file:
-            return {key: file.get_tensor(key) for key in file.offset_keys()}, json.loads(file.metadata()["record"])
+        return read_tensors(self._path(name))
 
     def save(self, name: str, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
         """Keep a finished part."""

@@ -9,8 +9,7 @@ from torch import Tensor
 from golden_models.router.descriptor import Command, RouterParameters
 from golden_models.router.stream import to_bytes
 from golden_models.router.unit import Answer
-from golden_models.seedlm.codec import EncodedMatrix
-from golden_models.seedlm.datapath import Matrix, integer_matrix
+from golden_models.seedlm.datapath import Matrix
 from golden_models.seedlm.requantise import requantise
 from hw.parameters import FORMAT_NAMES, EngineParameters, WeightFormat
 from sw_runtime.decode import integer_weights
@@ -88,8 +87,7 @@ class EmulatedDevice:
             If the device does not take the format or the matrix is too large, naming the limit.
         """
         check_matrix(self.info(), matrix)
-        integers = integer_weights(matrix) if isinstance(matrix, EncodedMatrix) else integer_matrix(matrix)
-        weights = integers.double()
+        weights = integer_weights(matrix).double()
         # Bound: |sum w·x| <= sum |w| · max |x|, and so is every partial sum, in whatever order it is formed.
         row_bound = int(torch.linalg.vector_norm(weights, ord=1, dim=1).max())
         digit_bits = min(self._parameters.activation_bits, EXACT_BITS - row_bound.bit_length())

@@ -5,6 +5,7 @@ import queue
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -12,8 +13,7 @@ from torch import Tensor
 
 from golden_models.router.descriptor import Command, RouterParameters
 from golden_models.router.unit import Answer
-from golden_models.seedlm.codec import EncodedMatrix
-from golden_models.seedlm.datapath import Matrix, integer_matrix
+from golden_models.seedlm.datapath import Matrix
 from hw.parameters import EngineParameters, WeightFormat
 from hw.sequencer import command_layout
 from hw.top import joint_command_layout
@@ -33,9 +33,12 @@ from sw_runtime.device.simulator.library import Simulator, Traffic
 class _LoadedMatrix:
     weight_format: WeightFormat
     beats: Beats
-    rows: int
-    columns: int
-    comparison: RowComparison | None
+    matrix: Matrix
+
+    @cached_property
+    def comparison(self) -> RowComparison:
+        """How its rows compare; few matrices are ever routed, and this decodes all weights."""
+        return compare_rows(self.matrix, integer_weights(self.matrix))
 
 
 class SimulatedDevice:
@@ -104,12 +107,7 @@ class SimulatedDevice:
         """
         check_matrix(self.info(), matrix)
         beats = weight_beats(matrix, self._parameters)
-        comparison = None
-        if self._router:
-            integers = integer_weights(matrix) if isinstance(matrix, EncodedMatrix) else integer_matrix(matrix)
-            comparison = compare_rows(matrix, integers)
-        weight_format = format_of(matrix, self._parameters)
-        return self._matrices.add(_LoadedMatrix(weight_format, beats, matrix.rows, matrix.columns, comparison))
+        return self._matrices.add(_LoadedMatrix(format_of(matrix, self._parameters), beats, matrix))
 
     def matvec(self, handle: int, activations: Tensor) -> Tensor:
         """Multiply: int64 [vectors, columns] → exact int64 [vectors, rows].
@@ -122,9 +120,9 @@ class SimulatedDevice:
             If the engine stops answering.
         """
         loaded = self._matrices[handle]
-        check_activations(self.info(), activations, loaded.columns)
+        check_activations(self.info(), activations, loaded.matrix.columns)
         if not len(activations):
-            return torch.zeros(0, loaded.rows, dtype=torch.int64)
+            return torch.zeros(0, loaded.matrix.rows, dtype=torch.int64)
         batch = self._parameters.batch
         passes = [activations[first : first + batch] for first in range(0, len(activations), batch)]
         results = []
@@ -145,21 +143,20 @@ class SimulatedDevice:
             If the accelerator stops answering.
         """
         router, loaded = present(self._router), self._matrices[handle]
-        check_activations(self.info(), activations, loaded.columns)
-        check_routed(command, loaded.rows, len(activations))
-        assert loaded.comparison  # every matrix of a device with a router has one
+        check_activations(self.info(), activations, loaded.matrix.columns)
+        check_routed(command, loaded.matrix.rows, len(activations))
         fields = {
             "product": self._command(loaded, vectors=1),
             "routed": 1,
             "routing": {
                 "format": self._parameters.weight_formats.index(loaded.weight_format),
-                "rows": loaded.rows,
+                "rows": loaded.matrix.rows,
                 "exponent": loaded.comparison.exponent(activations[0]),
             },
         }
         product = joint_command_layout(self._parameters).const(fields).as_value().value
         inputs = activation_beats(activations, loaded.weight_format, self._parameters)
-        scales = loaded.comparison.bfloat16_scales().view(torch.uint8).view(loaded.rows, -1).numpy()
+        scales = loaded.comparison.bfloat16_scales().view(torch.uint8).view(loaded.matrix.rows, -1).numpy()
         answer, cycles = router.execute_product(
             product, command, np.concatenate([inputs, loaded.beats]), scales, self._traffic
         )
@@ -212,8 +209,8 @@ class SimulatedDevice:
         parameters, weight_format = self._parameters, loaded.weight_format
         return {
             "format": parameters.weight_formats.index(weight_format),
-            "column_blocks": weight_format.blocks(loaded.columns) - 1,
-            "row_groups": parameters.row_groups(weight_format, loaded.rows) - 1,
+            "column_blocks": weight_format.blocks(loaded.matrix.columns) - 1,
+            "row_groups": parameters.row_groups(weight_format, loaded.matrix.rows) - 1,
             "vectors": vectors - 1,
         }
 
@@ -221,7 +218,7 @@ class SimulatedDevice:
         """One pass over the weights."""
         parameters, weight_format = self._parameters, loaded.weight_format
         vectors = len(activations)
-        groups = parameters.row_groups(weight_format, loaded.rows)
+        groups = parameters.row_groups(weight_format, loaded.matrix.rows)
         command = command_layout(parameters).const(self._command(loaded, vectors))
         inputs = activation_beats(activations, weight_format, parameters)
         result_beats = groups * vectors * parameters.result_beats(weight_format)
@@ -235,6 +232,6 @@ class SimulatedDevice:
             port_busy_cycles=len(inputs) + len(loaded.beats),
             weight_bytes=loaded.beats.nbytes,
             activation_bytes=inputs.nbytes,
-            result_bytes=8 * vectors * loaded.rows,
+            result_bytes=8 * vectors * loaded.matrix.rows,
         )
-        return results_from_beats(beats, weight_format, parameters, loaded.rows, vectors), counters
+        return results_from_beats(beats, weight_format, parameters, loaded.matrix.rows, vectors), counters

@@ -1,9 +1,10 @@
 """Quantisers that people use, on the same layers: all linears but the head, which stays as it is.
 
-None sees text (hqq minimises an error of the weights). Grids of 4 bits, an offset and groups of 32 are left out on
-purpose: models that arrive as Q4_1 lie on such a grid already.
+None but auto-round sees text (hqq minimises an error of the weights). Grids of 4 bits, an offset and groups of 32 are
+left out on purpose: models that arrive as Q4_1 lie on such a grid already.
 """
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers import AutoTokenizer
 
+from sw_runtime.compress.calibration import token_windows
+from sw_runtime.compress.corpora import news
 from sw_runtime.evaluate.rounding import round_to_nearest
 
 GROUP = 128
@@ -106,6 +110,34 @@ def _quanto(model: Any) -> None:
     quanto.freeze(model)
 
 
+def calibration(folder: str) -> tuple[Any, Tensor]:
+    """The tokenizer of a model's folder, and windows of the packaged text: int64 [windows, length]."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    return tokenizer, token_windows(news(), tokenizer)
+
+
+def _auto_round(model: Any) -> None:
+    """Rounding by what text shows of the inputs; the training of roundings (``iters``) takes hours without a GPU."""
+    auto_round = import_module("auto_round")
+    tokenizer, windows = calibration(model.name_or_path)
+    batches = [{"input_ids": window[None], "attention_mask": torch.ones_like(window[None])} for window in windows]
+    tuner = auto_round.AutoRound(
+        copy.deepcopy(model),  # all of which it turns into bfloat16
+        tokenizer,
+        scheme="W4A16",
+        iters=0,
+        dataset=batches,
+        seqlen=windows.shape[1],
+        nsamples=len(windows),
+        batch_size=4,
+        device_map="cpu",
+    )
+    rounded = layers_without_head(tuner.quantize()[0])
+    with torch.no_grad():
+        for name, layer in layers_without_head(model).items():
+            layer.weight.copy_(rounded[name].weight)
+
+
 BASELINES = {
     "rtn-4bit-g128": Baseline(4, 16, lambda _: GROUP, _replace_weights(lambda weights: round_to_nearest(weights, 4))),
     "rtn-3bit-g128": Baseline(3, 16, lambda _: GROUP, _replace_weights(lambda weights: round_to_nearest(weights, 3))),
@@ -113,6 +145,7 @@ BASELINES = {
     "bnb-nf4": Baseline(4, 32, lambda _: 64, _replace_weights(_nf4), "bitsandbytes"),
     "torchao-int4-g64": Baseline(4, 16, lambda _: 64, _torchao, "torchao"),
     "quanto-qint4": Baseline(4, 32, quanto_group, _quanto, "optimum-quanto"),
+    "auto-round-int4-g128": Baseline(4, 16, lambda _: GROUP, _auto_round, "auto-round"),
 }
 """By name."""
 

@@ -43,24 +43,6 @@ class TextQuality:
     agreement: Estimate
 
 
-def spread_windows(text: str, tokenizer: Any, windows: int, length: int) -> Tensor:
-    """Windows spread evenly over a text, from its first token to its last: int64 [windows, length].
-
-    Raises
-    ------
-    ValueError
-        If the text is too short for windows that do not overlap.
-    """
-    tokens = torch.tensor(tokenizer(text, verbose=False)["input_ids"])
-    if len(tokens) < windows * length:
-        raise ValueError(
-            f"the text has {len(tokens)} tokens, and {windows} windows of {length} need {windows * length}; "
-            "give a longer text or fewer windows"
-        )
-    starts = torch.linspace(0, len(tokens) - length, windows).long()
-    return torch.stack([tokens[start : start + length] for start in starts.tolist()])
-
-
 def log_probabilities(model: Any, window: Tensor) -> Tensor:
     """Of every next token: int64 [length] → float32 [length - 1, vocabulary]."""
     with torch.no_grad():  # some quantisers' tensors do not bear inference mode

@@ -1,36 +1,28 @@
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
 
 from golden_models.decoder import Decoder, KeysValues
 from golden_models.layers import causal_mask
-
-
-def llama() -> LlamaForCausalLM:
-    torch.manual_seed(0)
-    return LlamaForCausalLM(
-        LlamaConfig(
-            hidden_size=64,
-            intermediate_size=100,
-            num_hidden_layers=3,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            vocab_size=120,
-            rope_parameters={"rope_type": "default", "rope_theta": 1e5},
-        )
-    ).eval()
-
+from tests.models import tiny_llama
 
 TOKENS = torch.tensor([5, 17, 3, 99, 42, 7])
 
 
 def test_logits_are_those_of_transformers() -> None:
-    model = llama()
+    model = tiny_llama()
     with torch.inference_mode():
         torch.testing.assert_close(Decoder.from_transformers(model)(TOKENS), model(TOKENS[None]).logits[0])
 
 
+def test_a_layers_matrices_are_those_of_its_linear_layers_in_their_order() -> None:
+    model = tiny_llama()
+    for layer, theirs in zip(Decoder.from_transformers(model).layers, model.model.layers, strict=True):
+        linears = [module for module in theirs.modules() if isinstance(module, torch.nn.Linear)]
+        for matrix, linear in zip(layer.matrices, linears, strict=True):
+            assert torch.equal(matrix, linear.weight)
+
+
 def test_a_token_after_kept_keys_and_values_gets_the_logits_of_the_whole_sequence() -> None:
-    decoder = Decoder.from_transformers(llama())
+    decoder = Decoder.from_transformers(tiny_llama())
     positions = torch.arange(6)
     before, last = decoder.embed(TOKENS[:5]), decoder.embed(TOKENS[5:])
     for layer in decoder.layers:

@@ -32,7 +32,8 @@ from golden_models.dynamoe import (
 from golden_models.layers import swiglu
 from golden_models.seedlm.block_format import PRESETS
 from golden_models.seedlm.codec import EncodedMatrix, decode
-from tests.golden_models.test_decoder import TOKENS, llama
+from tests.golden_models.test_decoder import TOKENS
+from tests.models import tiny_llama
 from tests.sw_runtime.device.matrices import random_matrix
 
 MISTRAL = {"layers": 32, "dim": 4096, "hidden": 14336}
@@ -42,7 +43,7 @@ PARAMETERS = DynaMoEParameters(router_width=8)
 
 @pytest.fixture(scope="module")
 def model() -> LlamaForCausalLM:
-    return llama()
+    return tiny_llama()
 
 
 @pytest.fixture(scope="module")

@@ -17,14 +17,14 @@ from golden_models.lazyllm import (
     port_rates,
     rates_of_shares,
 )
-from tests.golden_models.test_decoder import llama
+from tests.models import tiny_llama
 
 RATES = {1: 0.3, 2: 0.5, 4: 0.4}
 PROMPT, GENERATED = 24, 6
 
 
 def decoder_of_six_layers() -> Decoder:
-    decoder = Decoder.from_transformers(llama())
+    decoder = Decoder.from_transformers(tiny_llama())
     return replace(decoder, layers=decoder.layers * 2)
 
 

@@ -16,7 +16,7 @@ from golden_models.victor import (
     prefill_share,
     step,
 )
-from tests.golden_models.test_decoder import llama
+from tests.models import tiny_llama
 
 BEFORE, VISUAL, REGISTERS, TEXT = 3, 10, 4, 5
 ROWS = BEFORE + VISUAL + REGISTERS + TEXT
@@ -31,7 +31,7 @@ def prompt(visual: int = VISUAL) -> Prompt:
 
 
 def decoder() -> Decoder:
-    return Decoder.from_transformers(llama())
+    return Decoder.from_transformers(tiny_llama())
 
 
 def run(given: Prompt, drop_layer: int) -> Prefilled:
@@ -75,9 +75,9 @@ def test_texts_and_images_must_take_turns() -> None:
 @pytest.mark.parametrize("drop_layer", [3, 4, 100])
 def test_a_drop_behind_the_last_layer_changes_nothing(drop_layer: int) -> None:
     given = prompt()
-    dense = llama().model(inputs_embeds=given.hidden_states[None], use_cache=False).last_hidden_state[0]
+    dense = tiny_llama().model(inputs_embeds=given.hidden_states[None], use_cache=False).last_hidden_state[0]
     found = run(given, drop_layer)
-    torch.testing.assert_close(decoder().logits(found.hidden_states), llama().lm_head(dense))
+    torch.testing.assert_close(decoder().logits(found.hidden_states), tiny_llama().lm_head(dense))
     assert torch.equal(found.hidden_states, run(given, 3).hidden_states)
 
 

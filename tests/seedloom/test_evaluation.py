@@ -8,13 +8,13 @@ from typer.testing import CliRunner
 import seedloom
 from seedloom.cli import app
 from tests.conftest import write_tokenizer
-from tests.sw_runtime.evaluate.models import tiny_llama
+from tests.sw_runtime.evaluate.models import llama_to_quantise
 
 
 @pytest.fixture
 def original(tmp_path: Path) -> Path:
     folder = tmp_path / "original"
-    tiny_llama().save_pretrained(folder)
+    llama_to_quantise().save_pretrained(folder)
     write_tokenizer(folder)
     return folder
 
@@ -42,7 +42,7 @@ def test_folders_and_baselines_are_judged_in_one_run(original: Path, text: Path,
     assert four["quality"] == again["quality"]
     assert 0 < four["quality"]["divergence"]["mean"] < three["quality"]["divergence"]["mean"]
     assert four["bits"] > three["bits"] > 3
-    assert set(four["layers"]) == {n for n, m in tiny_llama().named_modules() if isinstance(m, torch.nn.Linear)}
+    assert set(four["layers"]) == {n for n, m in llama_to_quantise().named_modules() if isinstance(m, torch.nn.Linear)}
     assert all(0.01 < error < 0.2 for error in four["layers"].values())
     assert found["baselines"][0]["name"] == "rtn-3bit-g128"
     printed = CliRunner().invoke(app, arguments).stdout

@@ -130,6 +130,18 @@ def test_compress_passes_its_options_on_and_sums_up(
     assert output.startswith(f"{folder}: 15 layers")
 
 
+@pytest.mark.parametrize(("options", "warned"), [([], True), (["--calibration", "packaged"], False)])
+def test_compress_says_what_a_missing_text_costs(
+    options: list[str], warned: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(vars(seedloom), "compress", lambda *args, **kwargs: None)
+    result = CliRunner().invoke(app, ["compress", "dense", str(folder), *options])
+    hint = (
+        "no calibration text: all inputs count alike, and the model loses about four times as much; see --calibration"
+    )
+    assert result.stderr.startswith(hint) == warned
+
+
 def test_compress_prints_json(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(vars(seedloom), "compress", lambda *args, **kwargs: None)
     assert json.loads(run("compress", "dense", str(folder), "--json"))["folder"] == str(folder)

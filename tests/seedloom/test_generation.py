@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -47,6 +48,69 @@ def test_the_router_may_choose_the_tokens_and_no_logits_come_back(folder: Path) 
     saved = on_host["counters"]["result_bytes"] - on_device["counters"]["result_bytes"]
     assert saved == 3 * 8 * 120, "a result of 8 bytes for each of 120 words, three times"
     assert on_device["counters"]["router_bytes"] == 3 * 36
+
+
+def answer_of(folder: Path, *options: str, tokens: int = 4) -> dict[str, Any]:
+    prompt = " ".join(f"w{word}" for word in range(10, 30))
+    result = CliRunner().invoke(app, ["generate", str(folder), prompt, "--tokens", str(tokens), "--json", *options])
+    assert result.exit_code == 0, result.output
+    answer: dict[str, Any] = json.loads(result.stdout)
+    return answer
+
+
+@pytest.fixture
+def fitted(folder: Path, tmp_path: Path) -> Path:
+    """A folder with its fast stream."""
+    words = tmp_path / "words.txt"
+    words.write_text(" ".join(f"w{(7 * place * place) % 120}" for place in range(5000)))
+    result = CliRunner().invoke(app, ["fit-m2r2", str(folder), "--calibration", str(words)])
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"{folder / 'm2r2.safetensors'}: generate with --exit m2r2 or --speculate 1 to 15\n"
+    return folder
+
+
+def test_a_pruned_prompt_computes_less_on_either_device(folder: Path) -> None:
+    emulated, simulated = (answer_of(folder, "--prune", "lazyllm", "--device", name) for name in seedloom.DEVICES)
+    assert emulated["tokens"] == simulated["tokens"]
+    assert emulated["figures"] == simulated["figures"]
+    assert emulated["figures"]["prompt_computed_for_first_token"] == pytest.approx((20 + 14) / 40)
+    assert emulated["counters"]["cycles"] == simulated["counters"]["cycles"]
+    first, plain = (answer_of(folder, *options, tokens=1) for options in (["--prune", "lazyllm"], []))
+    assert first["counters"]["cycles"] < plain["counters"]["cycles"]
+    assert plain["figures"] == {}
+
+
+def test_drafted_tokens_are_those_of_plain_generation_on_either_device(fitted: Path) -> None:
+    plain = answer_of(fitted)
+    emulated, simulated = (answer_of(fitted, "--speculate", "3", "--device", name) for name in seedloom.DEVICES)
+    assert emulated["tokens"] == simulated["tokens"] == plain["tokens"]
+    assert emulated["figures"] == simulated["figures"]
+    assert emulated["figures"]["rounds"] >= 1
+
+
+def test_tokens_that_leave_early_leave_alike_on_either_device(fitted: Path) -> None:
+    emulated, simulated = (answer_of(fitted, "--exit", "m2r2", "--device", name) for name in seedloom.DEVICES)
+    assert emulated["tokens"] == simulated["tokens"]
+    assert emulated["figures"] == simulated["figures"]
+    assert 1 <= emulated["figures"]["mean_layers"] <= 2
+
+
+def test_figures_of_a_method_go_to_stderr(folder: Path) -> None:
+    result = CliRunner().invoke(app, ["generate", str(folder), "w3 w7 w9", "--tokens", "1", "--prune", "lazyllm"])
+    assert "prompt computed for first token: 1\n" in result.stderr
+
+
+def test_two_methods_at_once_are_refused(folder: Path) -> None:
+    result = CliRunner().invoke(app, ["generate", str(folder), "w3", "--prune", "lazyllm", "--argmax-on-device"])
+    assert result.exit_code == 1
+    assert result.stderr == "error: choose one of --argmax-on-device, --prune, --exit and --speculate\n"
+
+
+@pytest.mark.parametrize("options", [["--exit", "m2r2"], ["--speculate", "2"]])
+def test_a_folder_without_fast_stream_is_refused(folder: Path, options: list[str]) -> None:
+    result = CliRunner().invoke(app, ["generate", str(folder), "w3", *options])
+    assert result.exit_code == 1
+    assert result.stderr.endswith(f"has no m2r2.safetensors; make it with: seedloom fit-m2r2 {folder}\n")
 
 
 def test_the_text_goes_to_stdout_and_the_rate_to_stderr(folder: Path) -> None:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from golden_models.seedlm import codec
+from golden_models.seedlm import codec, datapath
 from golden_models.seedlm.block_format import PRESETS
 from golden_models.seedlm.codec import EncodedMatrix
 from sw_runtime import decode as fast
@@ -21,6 +21,12 @@ def matrix_of_random_words(name: str, rows: int, columns: int) -> EncodedMatrix:
 def test_integer_weights_equal_the_golden_codec(name: str, columns: int) -> None:
     matrix = matrix_of_random_words(name, 5, columns)
     assert torch.equal(fast.integer_weights(matrix).long(), codec.integer_weights(matrix))
+
+
+@pytest.mark.parametrize("name", ["fp16", "palette-4bit", "palette-2bit"])
+def test_weights_without_seeds_are_the_golden_datapaths(name: str) -> None:
+    matrix = random_matrix(name, 40, 30)
+    assert torch.equal(fast.integer_weights(matrix), datapath.integer_matrix(matrix))
 
 
 @pytest.mark.parametrize("name", PRESETS)

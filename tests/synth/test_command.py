@@ -38,7 +38,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(command, "Flow", ToolsAtHand)
     lane = DESIGNS["scaled-4bit lane"]
     engine = Design("an engine", lane.build, lanes=16, ecp5=False)
-    monkeypatch.setattr(command, "DESIGNS", {lane.name: lane, engine.name: engine})
+    router = Design("a router", lane.build, lanes=4, xc7=False, placed=False)
+    monkeypatch.setattr(command, "DESIGNS", {design.name: design for design in (lane, engine, router)})
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "hardware.md").write_text(DOCUMENT)
     return tmp_path
@@ -54,8 +55,9 @@ def test_a_whole_run_prints_the_tables_and_writes_them_into_the_document(folder:
     assert status == 0
     assert f"| scaled-4bit lane | 591 | 219 | 643 | 8 | 0 | {140 - max(SEEDS)}.0 |" in output
     assert output.count("| an engine |") == output.count("| an engine | 431 | 708 | 295 | 8 | 0 |") == 1
+    assert output.count("| a router |") == output.count("| a router | 591 | 219 | 643 | 8 | 0 | not placed |") == 1
     assert (folder / "docs" / "hardware.md").read_text() == f"before\n{BEGIN}\n{output.strip()}\n{END}\nafter\n"
-    assert f"{3 + len(SEEDS)}/{3 + len(SEEDS)}" in progress
+    assert f"{4 + len(SEEDS)}/{4 + len(SEEDS)}" in progress
 
 
 def test_a_named_design_is_printed_and_leaves_the_document_alone(folder: Path) -> None:
@@ -74,6 +76,14 @@ def test_json(folder: Path) -> None:
     assert found["ecp5"]["multipliers"] == 8
     assert found["xc7"]["logic_cells"] == 431
     assert len(found["placements"]) == len(SEEDS)
+
+
+def test_json_of_a_design_that_is_synthesised_for_ecp5_alone(folder: Path) -> None:
+    status, output, _ = run("--json", "a router")
+    assert status == 0
+    (found,) = json.loads(output)
+    assert found["ecp5"]["registers"] == 643
+    assert (found["xc7"], found["placements"], found["megahertz"]) == (None, [], None)
 
 
 def test_an_unknown_design_is_refused_with_the_known_ones(folder: Path) -> None:

@@ -9,6 +9,8 @@ from amaranth.hdl import Module, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.router.parameters import UnitParameters
+from hw.router.router import Router
 from synth.flow import Flow, netlist
 
 
@@ -57,6 +59,13 @@ def test_a_product_of_a_generator_takes_luts_of_a_7_series_device(flow: Flow) ->
     assert area.multipliers == 1
     assert area.registers == 21  # the other product's are in its DSP block
     assert area.logic_cells > 50
+
+
+def test_a_small_router_is_synthesised(flow: Flow) -> None:
+    area = flow.ecp5(Router(UnitParameters(lanes=4, keys=16, slots=1, sets=1, ways=1)))
+    assert area.lut4 > 1000
+    assert area.registers > 1000
+    assert area.multipliers == 2  # one product of 24 bits serves all primitives
 
 
 def test_a_placed_component_has_a_clock(flow: Flow) -> None:

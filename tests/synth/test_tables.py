@@ -32,6 +32,13 @@ def test_a_design_for_7_series_alone_has_no_clock_and_no_line_in_the_ecp5_table(
     assert len(ecp5_table([measurement()]).splitlines()) == len(ecp5_table([]).splitlines())
 
 
+def test_a_design_that_is_synthesised_for_ecp5_alone_has_a_line_there_without_a_clock() -> None:
+    area = Ecp5Area(lut4=5337, carry=1155, registers=3502, multipliers=2, memories=28)
+    synthesised = Measurement(measurement().design, None, area, ())
+    assert ecp5_table([synthesised]).splitlines()[-1] == "| a lane | 5,337 | 1,155 | 3,502 | 2 | 28 | not placed |"
+    assert xc7_table([synthesised]) == xc7_table([])
+
+
 def test_the_papers_figures_stand_below_ours() -> None:
     _, _, ours, paper = xc7_table([measurement()]).splitlines()
     assert ours == "| a lane | 431 | 708 | 295 | 8 | 0 |"

@@ -6,14 +6,14 @@ import torch
 
 from golden_models.decoder import Decoder
 from golden_models.m2r2.residuals import Adapter
-from tests.golden_models.test_decoder import llama
+from tests.models import tiny_llama
 
 PROMPT = torch.tensor([5, 17, 3, 99, 42, 7])
 
 
 def decoder_of_six_layers() -> Decoder:
     """Large enough steps that the likeliest token changes."""
-    decoder = Decoder.from_transformers(llama())
+    decoder = Decoder.from_transformers(tiny_llama())
     layers = tuple(replace(layer, output=layer.output * 8, down=layer.down * 8) for layer in decoder.layers)
     return replace(decoder, layers=layers * 2)
 

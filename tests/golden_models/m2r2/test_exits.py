@@ -1,10 +1,12 @@
 import math
 from dataclasses import replace
+from itertools import islice
+from typing import Any
 
 import pytest
 import torch
 
-from golden_models.m2r2.exits import ExitGate, choose_exit, exit_logits, gate_loss, generate_with_exits, intervals
+from golden_models.m2r2.exits import ExitGate, choose_exit, exit_logits, gate_loss, intervals, tokens_with_exits
 from golden_models.m2r2.residuals import Adapter, M2R2Parameters
 from golden_models.m2r2.speculation import greedy
 from tests.golden_models.m2r2.models import PROMPT, decoder_of_six_layers, random_adapters
@@ -16,6 +18,12 @@ NOTHING = [Adapter.zero(64, 4)] * 4
 def random_gates(count: int = 2) -> list[ExitGate]:
     torch.manual_seed(0)
     return [ExitGate(*torch.randn(3, 8, 64), torch.randn(8), torch.randn(())) for _ in range(count)]
+
+
+def first_tokens(count: int, *arguments: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Tokens, and the layers after which they left."""
+    tokens, left = zip(*islice(tokens_with_exits(*arguments), count), strict=True)
+    return tokens, left
 
 
 def test_a_gate_is_attention_of_the_last_residual_over_its_interval() -> None:
@@ -53,27 +61,25 @@ def test_the_earliest_exit_above_the_threshold_is_taken_and_equality_is_not_abov
 
 def test_when_nothing_leaves_the_text_is_greedy() -> None:
     decoder, parameters = decoder_of_six_layers(), M2R2Parameters(exits=EXITS, threshold=math.inf)
-    tokens, left = generate_with_exits(decoder, random_adapters(4, 1), random_gates(), parameters, PROMPT, 8)
-    assert tokens == greedy(decoder, PROMPT, 8)
-    assert left == [6] * 8
+    tokens, left = first_tokens(8, decoder, random_adapters(4, 1), random_gates(), parameters, PROMPT)
+    assert list(tokens) == greedy(decoder, PROMPT, 8)
+    assert left == (6,) * 8
 
 
 def test_when_all_leave_at_once_the_text_is_that_of_the_layers_before_the_exit() -> None:
     decoder, parameters = decoder_of_six_layers(), M2R2Parameters(exits=EXITS, threshold=-math.inf)
-    tokens, left = generate_with_exits(decoder, NOTHING, random_gates(), parameters, PROMPT, 8)
+    tokens, left = first_tokens(8, decoder, NOTHING, random_gates(), parameters, PROMPT)
     short = replace(decoder, layers=decoder.layers[:2])
-    assert tokens == greedy(short, PROMPT, 8)
-    assert left == [2] * 8
+    assert list(tokens) == greedy(short, PROMPT, 8)
+    assert left == (2,) * 8
 
 
 def test_a_token_that_leaves_writes_the_later_layers_keys_and_values() -> None:
     """One token leaves and the next stays: the second sees the first in every layer."""
     decoder, parameters = decoder_of_six_layers(), M2R2Parameters(exits=EXITS)
     exits = iter([torch.tensor([0]), torch.tensor([2])])
-    tokens, left = generate_with_exits(
-        decoder, NOTHING, random_gates(), parameters, PROMPT, 2, choose=lambda _: next(exits)
-    )
-    assert left == [2, 6]
+    tokens, left = first_tokens(2, decoder, NOTHING, random_gates(), parameters, PROMPT, lambda _: next(exits))
+    assert left == (2, 6)
     positions, mask = torch.arange(7), torch.ones(7, 7, dtype=torch.bool).tril()
     streams = decoder.embed(torch.tensor([*PROMPT.tolist(), tokens[0]]))
     for number, layer in enumerate(decoder.layers):

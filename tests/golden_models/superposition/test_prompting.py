@@ -22,7 +22,7 @@ from golden_models.superposition.prompting import (
     respond,
     superpose,
 )
-from tests.golden_models.test_decoder import llama
+from tests.models import tiny_llama
 
 
 def tokens(*lengths: int) -> list[Tensor]:
@@ -37,7 +37,7 @@ DOCUMENTS = tokens(6, 9, 4, 7)
 @pytest.fixture(scope="module")
 def model() -> LlamaForCausalLM:
     """Weights large enough that one document differs from the next."""
-    model = llama()
+    model = tiny_llama()
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim == 2:

@@ -9,9 +9,10 @@ from golden_models.afm.palettise import palettise
 from golden_models.seedlm.block_format import PRESETS
 from golden_models.seedlm.datapath import quantise_activations
 from hw.parameters import EngineParameters
-from seedloom.papers.afm import inputs_of, layer_linears
+from seedloom.papers.afm import inputs_of
 from sw_runtime.compress.packaged_models import smollm2_folder
 from sw_runtime.compress.search import encode_matrix
+from sw_runtime.evaluate.baselines import layers_without_head
 from tests.hw.papers.products import RealMatrix, check_products
 
 ROWS = 72
@@ -31,7 +32,7 @@ def test_palettes_and_seeds_give_the_golden_results_one_after_the_other(tmp_path
     products: list[tuple[RealMatrix, torch.Tensor]] = []
     for kind, code_bits in (("self_attn.k_proj", 4), ("mlp.gate_proj", 2)):
         name = f"model.layers.5.{kind}"
-        weights = layer_linears(model)[name].weight.detach()[:ROWS]
+        weights = layers_without_head(model)[name].weight.detach()[:ROWS]
         activations, _ = quantise_activations(inputs[name][-1:])
         products += [
             (palettise(weights, code_bits), activations),

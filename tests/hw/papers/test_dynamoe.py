@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from golden_models.decoder import Decoder
 from golden_models.dynamoe import (
@@ -24,10 +23,11 @@ from golden_models.seedlm.datapath import quantise_activations
 from hw.parameters import EngineParameters
 from hw.router.parameters import UnitParameters
 from seedloom.papers.dynamoe import label_tokens, mlp_inputs, train_router
+from seedloom.papers.smollm2 import SmolLM2
 from sw_runtime.compress.corpora import news
-from sw_runtime.compress.packaged_models import smollm2_folder
 from sw_runtime.compress.search import encode_matrix
 from sw_runtime.routing.commands import request
+from sw_runtime.tokens import tokenize
 from tests.hw.papers.products import check_products
 from tests.hw.router.packets import check_packets
 from tests.hw.router.problems import Problem
@@ -42,14 +42,19 @@ CUT = 96
 
 
 @pytest.fixture(scope="module")
-def decoder() -> Decoder:
-    return Decoder.from_transformers(AutoModelForCausalLM.from_pretrained(smollm2_folder(), dtype=torch.float32))
+def smollm2() -> SmolLM2:
+    return SmolLM2.load()
 
 
 @pytest.fixture(scope="module")
-def inputs(decoder: Decoder) -> list[Tensor]:
-    tokens = AutoTokenizer.from_pretrained(smollm2_folder())(news()[:1000])["input_ids"][:TOKENS]
-    return mlp_inputs(decoder, torch.tensor([tokens]), PARAMETERS.experts)
+def decoder(smollm2: SmolLM2) -> Decoder:
+    return smollm2.decoder
+
+
+@pytest.fixture(scope="module")
+def inputs(smollm2: SmolLM2) -> list[Tensor]:
+    tokens = tokenize(news()[:1000], smollm2.tokenizer)[:TOKENS]
+    return mlp_inputs(smollm2.decoder, tokens[None], PARAMETERS.experts)
 
 
 def test_trained_routers_choose_as_the_golden_model(decoder: Decoder, inputs: list[Tensor], tmp_path: Path) -> None:

@@ -4,15 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from golden_models.decoder import Decoder
 from golden_models.lazyllm import LazyLLM, LazyLLMParameters
 from golden_models.router.descriptor import Opcode
 from hw.router.parameters import UnitParameters
-from seedloom.papers.lazyllm import RouterTokenSets
+from seedloom.papers.smollm2 import SmolLM2
 from sw_runtime.compress.corpora import wikipedia_articles
-from sw_runtime.compress.packaged_models import smollm2_folder
+from sw_runtime.routing.token_sets import RouterTokenSets
+from sw_runtime.tokens import tokenize
 from tests.hw.papers.recorder import Recorder
 from tests.hw.router.packets import check_packets
 
@@ -21,15 +20,10 @@ RATES = {0: 0.3, 1: 0.5, 3: 0.4}
 ROUTER = UnitParameters(lanes=8, keys=64, slots=16, sets=1, ways=1)
 
 
-def first_layers_of_smollm2() -> Decoder:
-    decoder = Decoder.from_transformers(AutoModelForCausalLM.from_pretrained(smollm2_folder(), dtype=torch.float32))
-    return replace(decoder, layers=decoder.layers[:LAYERS])
-
-
 def test_every_set_and_list_of_a_prompt_and_the_tokens_after_it(tmp_path: Path) -> None:
-    decoder, device = first_layers_of_smollm2(), Recorder(ROUTER)
-    tokenizer = AutoTokenizer.from_pretrained(smollm2_folder())
-    text = torch.tensor(tokenizer(wikipedia_articles()[0][:1000])["input_ids"])
+    smollm2, device = SmolLM2.load(), Recorder(ROUTER)
+    decoder = replace(smollm2.decoder, layers=smollm2.decoder.layers[:LAYERS])
+    text = tokenize(wikipedia_articles()[0][:1000], smollm2.tokenizer)
     chunks = [text[:TOKENS], *text[TOKENS : TOKENS + STEPS - 1, None]]
     golden = LazyLLM(decoder, LazyLLMParameters(RATES))
     ours = LazyLLM(decoder, LazyLLMParameters(RATES), RouterTokenSets(device, LAYERS))

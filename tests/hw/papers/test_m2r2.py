@@ -4,17 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from golden_models.decoder import Decoder
 from golden_models.m2r2.experts import GoldenExpertCache
 from golden_models.m2r2.residuals import M2R2Parameters
 from golden_models.router.descriptor import CacheAction, Flag, Opcode
 from hw.router.parameters import UnitParameters
-from seedloom.papers.m2r2 import DeviceExpertCache, Fitted, exit_figures, expert_hits, speculation_figures, windows_of
-from seedloom.papers.m2r2_fit import Window
+from seedloom.papers.m2r2 import DeviceExpertCache, Fitted, exit_figures, expert_hits, speculation_figures
+from seedloom.papers.smollm2 import SmolLM2
 from sw_runtime.compress.corpora import wikipedia_articles
-from sw_runtime.compress.packaged_models import smollm2_folder
+from sw_runtime.generation.m2r2_fit import Window
+from sw_runtime.tokens import spread_windows, tokenize
 from tests.hw.papers.recorder import Recorder
 from tests.hw.router.packets import check_packets
 
@@ -24,10 +23,9 @@ ROUTER = UnitParameters(lanes=8, keys=16, slots=1, sets=LAYERS, ways=8)
 
 
 def test_drafts_exits_and_experts(tmp_path: Path) -> None:
-    model = AutoModelForCausalLM.from_pretrained(smollm2_folder(), dtype=torch.float32)
-    decoder = Decoder.from_transformers(model)
-    decoder = replace(decoder, layers=decoder.layers[:LAYERS])
-    texts = windows_of(AutoTokenizer.from_pretrained(smollm2_folder()), wikipedia_articles()[0], 3, 48)
+    smollm2 = SmolLM2.load()
+    decoder = replace(smollm2.decoder, layers=smollm2.decoder.layers[:LAYERS])
+    texts = spread_windows(tokenize(wikipedia_articles()[0], smollm2.tokenizer), 3, 48)
     device = Recorder(ROUTER)
     with torch.inference_mode():
         fitted = Fitted.to(decoder, PARAMETERS, texts[:2])

@@ -3,18 +3,16 @@
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from golden_models.decoder import Decoder
 from golden_models.router.descriptor import Flag, Opcode
 from golden_models.router.formats import SQ7_16
 from golden_models.router.unit import RouterUnit
 from golden_models.superposition.forkjoin import SuperpositionParameters, keep_paths
 from golden_models.superposition.prompting import Paths, read_documents, read_preamble, read_queries
 from hw.router.parameters import UnitParameters
+from seedloom.papers.smollm2 import SmolLM2
 from seedloom.papers.superposition import Prompts, documents_of, questions_of
 from sw_runtime.compress.corpora import news
-from sw_runtime.compress.packaged_models import smollm2_folder
 from sw_runtime.device.protocol import Request
 from sw_runtime.routing.commands import request
 from tests.hw.router.packets import check_packets
@@ -26,8 +24,8 @@ CURRENT, KEPT_PATHS = 0, 1
 
 
 def paths_of_a_question() -> Paths:
-    model = AutoModelForCausalLM.from_pretrained(smollm2_folder(), dtype=torch.float32)
-    decoder, prompts = Decoder.from_transformers(model), Prompts(AutoTokenizer.from_pretrained(smollm2_folder()))
+    smollm2 = SmolLM2.load()
+    decoder, prompts = smollm2.decoder, Prompts(smollm2.tokenizer)
     texts = documents_of(news(), DOCUMENTS, 0)
     query, _, _ = prompts.question(questions_of(texts, 1, 0)[0])
     with torch.inference_mode():

@@ -5,19 +5,18 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from golden_models.decoder import Decoder
 from golden_models.layers import causal_mask
 from golden_models.router.descriptor import Flag, KeyFormat, Opcode
 from golden_models.router.formats import UQ0_16
 from golden_models.router.unit import RouterUnit
 from golden_models.victor import Prompt, VictorParameters, best_of_image, outside_images
 from hw.router.parameters import UnitParameters
+from seedloom.papers.smollm2 import SmolLM2
 from sw_runtime.compress.corpora import wikipedia_articles
-from sw_runtime.compress.packaged_models import smollm2_folder
 from sw_runtime.device.protocol import Request
 from sw_runtime.routing.commands import request
+from sw_runtime.tokens import tokenize
 from tests.hw.router.packets import check_packets
 from tests.hw.router.problems import Problem
 
@@ -30,10 +29,9 @@ IMAGES = ((11, 64), (90, 33))
 
 def attention_before_the_drop(drop_layer: int) -> tuple[Prompt, Tensor]:
     """A real text's hidden states, and SmolLM2's attention in the last layer before a drop: [heads, T, T]."""
-    decoder = Decoder.from_transformers(AutoModelForCausalLM.from_pretrained(smollm2_folder(), dtype=torch.float32))
-    decoder = replace(decoder, layers=decoder.layers[:drop_layer])
-    tokenizer = AutoTokenizer.from_pretrained(smollm2_folder())
-    tokens = torch.tensor(tokenizer(wikipedia_articles()[0][:2000])["input_ids"][:TOKENS])
+    smollm2 = SmolLM2.load()
+    decoder = replace(smollm2.decoder, layers=smollm2.decoder.layers[:drop_layer])
+    tokens = tokenize(wikipedia_articles()[0][:2000], smollm2.tokenizer)[:TOKENS]
     positions = torch.arange(TOKENS)
     x = embedded = decoder.embed(tokens)
     for layer in decoder.layers:

@@ -3,30 +3,23 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 
-from seedloom.papers.afm import choose_bits, inputs_of, layer_linears, measure, palettise_layers, perplexity, recover
+from seedloom.papers.afm import choose_bits, inputs_of, measure, palettise_layers, perplexity, recover
 from sw_runtime.compress.packaged_models import smollm2_folder
+from sw_runtime.evaluate.baselines import layers_without_head
+from tests.models import tiny_llama
 
 
-def tiny_llama() -> LlamaForCausalLM:
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        vocab_size=49152,  # the tokenizer's
-    )
-    return LlamaForCausalLM(config).eval()
+def llama_of_smollm2s_vocabulary() -> LlamaForCausalLM:
+    return tiny_llama(hidden_size=32, intermediate_size=48, num_hidden_layers=2, vocab_size=49152)
 
 
 @pytest.fixture
 def tiny_folder(tmp_path: Path) -> str:
     """A model of random weights with SmolLM2's tokenizer."""
     folder = tmp_path / "tiny"
-    tiny_llama().save_pretrained(folder)
+    llama_of_smollm2s_vocabulary().save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (folder / name).write_bytes((smollm2_folder() / name).read_bytes())
     return str(folder)
@@ -36,18 +29,18 @@ TOKENS = torch.arange(64).view(1, -1)
 
 
 def test_the_average_of_bits_is_met_and_never_passed() -> None:
-    model = tiny_llama()
+    model = llama_of_smollm2s_vocabulary()
     bits = choose_bits(model, inputs_of(model, TOKENS), average=3.0)
-    sizes = {name: linear.weight.numel() for name, linear in layer_linears(model).items()}
+    sizes = {name: linear.weight.numel() for name, linear in layers_without_head(model).items()}
     average = sum(bits[name] * sizes[name] for name in bits) / sum(sizes.values())
     assert 3.0 <= average < 3.0 + 2 * max(sizes.values()) / sum(sizes.values())
     assert set(bits.values()) == {2, 4}
 
 
 def test_recovery_brings_the_palettised_model_back_towards_the_float_model() -> None:
-    model, teacher = tiny_llama(), tiny_llama()
+    model, teacher = llama_of_smollm2s_vocabulary(), llama_of_smollm2s_vocabulary()
     inputs = inputs_of(model, TOKENS)
-    adapted = palettise_layers(model, dict.fromkeys(layer_linears(model), 2), inputs, rank=8)
+    adapted = palettise_layers(model, dict.fromkeys(layers_without_head(model), 2), inputs, rank=8)
     frozen = {name: linear.base.clone() for name, linear in adapted.items()}
 
     def distance() -> float:
@@ -62,7 +55,7 @@ def test_recovery_brings_the_palettised_model_back_towards_the_float_model() -> 
 
 
 def test_a_model_that_knows_nothing_is_as_perplexed_as_its_vocabulary_is_large() -> None:
-    model = tiny_llama()
+    model = llama_of_smollm2s_vocabulary()
     torch.nn.init.zeros_(model.lm_head.weight)
     assert perplexity(model, TOKENS) == pytest.approx(49152, rel=1e-3)
 

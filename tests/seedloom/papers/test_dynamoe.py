@@ -23,14 +23,14 @@ from seedloom.papers.dynamoe import (
 from sw_runtime.compress.search import encode_matrix
 from sw_runtime.device.cost import pass_cost
 from sw_runtime.device.emulated import EmulatedDevice
-from tests.golden_models.test_decoder import llama
+from tests.models import tiny_llama
 
 SMALL = DynaMoEParameters(experts=4, theta_label=0.8, router_width=8)
 
 
 @pytest.fixture(scope="module")
 def decoder() -> Decoder:
-    return Decoder.from_transformers(llama())
+    return Decoder.from_transformers(tiny_llama())
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def windows() -> Tensor:
 
 
 def test_inputs_are_what_transformers_mlps_are_given(windows: Tensor) -> None:
-    model = llama()
+    model = tiny_llama()
     seen: list[Tensor] = []
     for layer in model.model.layers:
         layer.mlp.register_forward_pre_hook(lambda _, values: seen.append(values[0][0]))

@@ -6,44 +6,14 @@ from transformers import AutoTokenizer
 
 from golden_models.decoder import Decoder
 from golden_models.lazyllm import LazyLLM, LazyLLMParameters
-from golden_models.router.descriptor import RouterParameters
-from seedloom.papers.lazyllm import RouterTokenSets, measure, prompts_of, schedules, work
+from seedloom.papers.lazyllm import measure, prompts_of, schedules, work
 from sw_runtime.compress.packaged_models import smollm2_folder
-from sw_runtime.device.emulated import EmulatedDevice
-from tests.golden_models.test_decoder import llama
-
-ROUTER = RouterParameters(keys=64, slots=16)
-RATES = {0: 0.3, 2: 0.5, 4: 0.4}
+from tests.models import tiny_llama
 
 
 def decoder_of_six_layers() -> Decoder:
-    decoder = Decoder.from_transformers(llama())
+    decoder = Decoder.from_transformers(tiny_llama())
     return replace(decoder, layers=decoder.layers * 2)
-
-
-@pytest.mark.parametrize("code", ["sum16", "x24"])
-def test_a_devices_sets_are_the_golden_ones_in_one_sequence_after_another(code: str) -> None:
-    device = EmulatedDevice(router=ROUTER)
-    for tokens in (torch.arange(40), torch.arange(30, 60)):
-        parameters = LazyLLMParameters(RATES, code)
-        golden = LazyLLM(decoder_of_six_layers(), parameters)
-        ours = LazyLLM(decoder_of_six_layers(), parameters, RouterTokenSets(device, 6, code))
-        for fresh in (tokens, *torch.tensor([[3], [99], [42], [7]])):
-            expected, step = golden.step(fresh), ours.step(fresh)
-            assert torch.equal(step.logits, expected.logits)
-            assert torch.equal(step.attended, expected.attended)
-            assert torch.equal(step.computed, expected.computed)
-            assert torch.equal(step.revived, expected.revived)
-
-
-def test_too_many_layers_are_refused() -> None:
-    with pytest.raises(ValueError, match="8 layers take 18 bitmaps, the router has 16; open a larger one"):
-        RouterTokenSets(EmulatedDevice(router=ROUTER), 8)
-
-
-def test_too_many_tokens_are_refused() -> None:
-    with pytest.raises(ValueError, match="65 tokens do not fit the router's 64 keys"):
-        RouterTokenSets(EmulatedDevice(router=ROUTER), 6).begin(65)
 
 
 def test_work_of_a_dense_prompt_is_that_of_its_matrices_and_pairs() -> None:

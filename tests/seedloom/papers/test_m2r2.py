@@ -6,9 +6,9 @@ from golden_models.decoder import Decoder
 from golden_models.m2r2.experts import GoldenExpertCache
 from golden_models.m2r2.residuals import M2R2Parameters
 from golden_models.router.descriptor import RouterParameters
-from seedloom.papers.m2r2 import COUNTED, Cycles, DeviceExpertCache, measure, windows_of
+from seedloom.papers.m2r2 import COUNTED, Cycles, DeviceExpertCache, measure
 from sw_runtime.device.emulated import EmulatedDevice
-from tests.golden_models.test_decoder import llama
+from tests.models import tiny_llama
 from tests.sw_runtime.device.matrices import random_matrix
 
 TINY = M2R2Parameters(rate=2, rank=4, exits=(3, 5))
@@ -28,9 +28,8 @@ def test_a_devices_cache_of_experts_is_the_golden_one() -> None:
 
 
 def test_cycles_of_a_layer_are_those_of_a_device() -> None:
-    decoder, device = Decoder.from_transformers(llama()), EmulatedDevice(COUNTED)
-    layer = decoder.layers[0]
-    for matrix in (layer.query, layer.key, layer.value, layer.output, layer.gate, layer.up, layer.down):
+    decoder, device = Decoder.from_transformers(tiny_llama()), EmulatedDevice(COUNTED)
+    for matrix in decoder.layers[0].matrices:
         rows, columns = matrix.shape
         handle = device.load(random_matrix("scaled-4bit", rows, columns, 0))
         device.matvec(handle, torch.zeros(2, columns, dtype=torch.int64))
@@ -38,19 +37,10 @@ def test_cycles_of_a_layer_are_those_of_a_device() -> None:
 
 
 def test_a_round_costs_its_drafts_and_one_pass_over_everything() -> None:
-    cycles = Cycles(Decoder.from_transformers(llama()), 4)
+    cycles = Cycles(Decoder.from_transformers(tiny_llama()), 4)
     draft = 2 * (cycles.layer(2) + cycles.adapter()) + cycles.head(1)
     assert cycles.round(2, 3) == 3 * draft + 2 * cycles.layer(1) + cycles.layer(4) + cycles.head(4)
     assert cycles.greedy() == 3 * cycles.layer(1) + cycles.head(1)
-
-
-def test_windows_spread_over_a_text() -> None:
-    def tokenizer(text: str, verbose: bool) -> dict[str, list[int]]:
-        return {"input_ids": [ord(character) for character in text]}
-
-    first, _, last = windows_of(tokenizer, "abcdefghijk", 3, 4)
-    assert bytes(first.tolist()) == b"abcd"
-    assert bytes(last.tolist()) == b"hijk"
 
 
 def test_both_devices_find_the_same() -> None:

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from seedloom.papers.report import Figure, Report
+from seedloom.papers.report import Figure, Report, yes_or_no
 
 REPORT = Report(
     "SomePaper (arXiv 1234.5678)",
@@ -38,3 +38,7 @@ def test_a_papers_figure_without_a_mark_is_refused() -> None:
 def test_a_mark_without_a_figure_is_refused() -> None:
     with pytest.raises(ValueError, match="a mark its figure"):
         Figure("speed-up", 2.0, mark="unverified")
+
+
+def test_a_failed_check_stands_out() -> None:
+    assert [yes_or_no(True), yes_or_no(False)] == ["yes", "NO"]

@@ -16,7 +16,7 @@ from seedloom.papers.superposition import (
     score,
 )
 from sw_runtime.device.emulated import EmulatedDevice
-from tests.golden_models.test_decoder import llama
+from tests.models import tiny_llama
 
 LONG = "x " * 60
 NEWS = "One two three. Four five six seven eight nine ten eleven.\n\nA b c d e f g h i.\nIt rains in Spain. " + LONG
@@ -48,7 +48,7 @@ def test_the_document_with_the_words_is_found_and_the_first_among_equals() -> No
 
 
 def test_an_answer_is_right_when_every_token_is_the_likeliest() -> None:
-    decoder = Decoder.from_transformers(llama())
+    decoder = Decoder.from_transformers(tiny_llama())
     prompt = read_preamble(decoder, torch.tensor([5, 17]))
     greedy = [int(prompt.logits[-1].argmax())]
     for _ in range(2):
@@ -61,7 +61,7 @@ def test_an_answer_is_right_when_every_token_is_the_likeliest() -> None:
 
 
 def test_a_prompt_read_in_parts_is_the_prompt() -> None:
-    decoder = Decoder.from_transformers(llama())
+    decoder = Decoder.from_transformers(tiny_llama())
     tokens = torch.tensor([5, 17, 3, 99, 42, 7])
     first = read_preamble(decoder, tokens[:2])
     second = go_on(decoder, [first], tokens[2:5])
@@ -70,7 +70,7 @@ def test_a_prompt_read_in_parts_is_the_prompt() -> None:
 
 
 def test_columns_of_dropped_paths_are_left_out() -> None:
-    decoder = Decoder.from_transformers(llama())
+    decoder = Decoder.from_transformers(tiny_llama())
     preamble = [read_preamble(decoder, torch.tensor([1, 2, 3]))]
     documents = read_documents(decoder, preamble, [torch.arange(2), torch.arange(4), torch.arange(3)])
     paths = read_queries(decoder, preamble, documents, torch.tensor([7, 8]))
@@ -84,14 +84,14 @@ def test_columns_of_dropped_paths_are_left_out() -> None:
 
 
 def test_work_is_counted_by_product() -> None:
-    decoder = Decoder.from_transformers(llama())
+    decoder = Decoder.from_transformers(tiny_llama())
     matrices = 64 * 64 * 2 + 64 * 32 * 2 + 3 * 64 * 100
     attention = 2 * 64 * (11 + 12)  # scores and sums of two tokens that see 11 and 12
     assert multiply_accumulates(decoder, 2, 10, 1) == 3 * (2 * matrices + attention) + 120 * 64
 
 
 def test_work_of_parts_adds_up() -> None:
-    decoder = Decoder.from_transformers(llama())
+    decoder = Decoder.from_transformers(tiny_llama())
     parts = multiply_accumulates(decoder, 5, 0, 0) + multiply_accumulates(decoder, 3, 5, 3)
     assert parts == multiply_accumulates(decoder, 8, 0, 3)
 

@@ -16,7 +16,7 @@ from seedloom.papers.victor import (
 )
 from seedloom.papers.victor_training import LAYERS, VisionLanguageModel, accuracy, new_model, one_question, train
 from sw_runtime.device.emulated import EmulatedDevice
-from tests.golden_models.test_decoder import llama
+from tests.models import tiny_llama
 
 ROUTER = RouterParameters(keys=64, slots=4, sets=1, ways=1)
 PROMPT = Prompt(torch.zeros(40, 8), ((3, 10), (20, 9)))
@@ -112,7 +112,7 @@ def test_a_drop_behind_all_layers_answers_as_the_dense_model() -> None:
 
 
 def test_both_devices_choose_alike() -> None:
-    backbone = Decoder.from_transformers(llama())
+    backbone = Decoder.from_transformers(tiny_llama())
     points = (VictorParameters(8, 3), VictorParameters(1, 1))
 
     def report(device: str) -> Report:

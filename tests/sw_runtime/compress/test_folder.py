@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
 from golden_models.seedlm.block_format import PRESETS
 from golden_models.seedlm.codec import EncodedMatrix, decode
@@ -16,28 +16,24 @@ from sw_runtime.compress import folder as folder_module
 from sw_runtime.compress.candidates import GroupEncoder
 from sw_runtime.compress.folder import compress
 from tests.conftest import write_tokenizer
-
-SETTINGS: dict[str, Any] = {
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 1,
-    "vocab_size": 120,
-    "max_position_embeddings": 512,
-}
+from tests.models import tiny_llama
 
 FIRST_LAYER = r"layers\.0\."
 
 
-def tiny_llama(tied: bool = True) -> LlamaForCausalLM:
-    torch.manual_seed(0)
-    return LlamaForCausalLM(LlamaConfig(**SETTINGS, tie_word_embeddings=tied))
+def llama_to_compress() -> LlamaForCausalLM:
+    return tiny_llama(
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+    )
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    tiny_llama().save_pretrained(tmp_path / "source")
+    llama_to_compress().save_pretrained(tmp_path / "source")
     write_tokenizer(tmp_path / "source")
     (tmp_path / "source" / "chat_template.jinja").write_text("{{ messages }}")
     return tmp_path / "source"
@@ -70,7 +66,7 @@ def test_every_linear_layer_and_the_head_decode_to_their_weights(
     source: Path, tmp_path: Path, format: str, error: float
 ) -> None:
     output = compress(source, tmp_path / "out", format)
-    model = tiny_llama()
+    model = llama_to_compress()
     linear = {name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
     assert config(output)["quantization_config"] == {
         "quant_method": "seedlm",
@@ -118,7 +114,9 @@ def test_a_loaded_model_gives_the_folders_bytes(source: Path, text: Path, tmp_pa
 
     tokenizer = AutoTokenizer.from_pretrained(source)
     one = compress(source, tmp_path / "one", calibration_text=text, modules=FIRST_LAYER)
-    two = compress(tiny_llama(), tmp_path / "two", calibration_text=text, modules=FIRST_LAYER, tokenizer=tokenizer)
+    two = compress(
+        llama_to_compress(), tmp_path / "two", calibration_text=text, modules=FIRST_LAYER, tokenizer=tokenizer
+    )
     assert (one / "model.safetensors").read_bytes() == (two / "model.safetensors").read_bytes()
     assert (two / "tokenizer.json").exists()
 
@@ -154,7 +152,7 @@ def test_bits_are_shared_out_between_formats(source: Path, text: Path, tmp_path:
     assert len(set(formats.values())) > 1
     stored = load_file(output / "model.safetensors")
     size = sum(stored[f"{name}.weight"].nbytes + stored[f"{name}.weight_scale"].nbytes for name in formats)
-    weights = sum(tiny_llama().get_submodule(name).weight.numel() for name in formats)
+    weights = sum(llama_to_compress().get_submodule(name).weight.numel() for name in formats)
     assert 8 * size / weights <= 3.8
 
 
@@ -179,7 +177,7 @@ def test_layers_named_for_fp16_keep_their_weights_and_load(
         "model.layers.1.mlp.down_proj",
     }
     model = AutoModelForCausalLM.from_pretrained(output)
-    expected = tiny_llama().model.layers[1].mlp.down_proj.weight.detach().half()
+    expected = llama_to_compress().model.layers[1].mlp.down_proj.weight.detach().half()
     assert torch.equal(model.model.layers[1].mlp.down_proj.decoded(torch.float16), expected)
 
 
@@ -211,7 +209,7 @@ def test_a_folder_of_other_files_is_never_replaced(source: Path, tmp_path: Path)
 
 
 def test_a_weight_that_is_not_finite_is_named(tmp_path: Path) -> None:
-    model = tiny_llama()
+    model = llama_to_compress()
     model.model.layers[1].mlp.up_proj.weight.data[0, 0] = float("nan")
     with pytest.raises(ValueError, match=r"model\.layers\.1\.mlp\.up_proj\.weight holds NaN or infinity"):
         compress(model, tmp_path / "out")
@@ -241,4 +239,4 @@ def test_bad_arguments_are_named(
 
 def test_calibration_without_a_tokenizer_is_named(text: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="calibration needs the model's tokenizer; pass tokenizer="):
-        compress(tiny_llama(), tmp_path / "out", calibration_text=text)
+        compress(llama_to_compress(), tmp_path / "out", calibration_text=text)

@@ -15,6 +15,7 @@ from golden_models.seedlm.codec import EncodedMatrix
 from golden_models.seedlm.datapath import Fp16Matrix, Matrix, matvec
 from golden_models.seedlm.requantise import MAXIMUM_KEY, requantise
 from hw.parameters import EngineParameters
+from sw_runtime.decode import integer_weights
 from sw_runtime.device.comparison import compare_rows
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.device.protocol import Request
@@ -118,6 +119,27 @@ def test_products_with_and_without_the_router_and_its_commands_take_turns(device
             assert torch.equal(device.matvec(handle, activations), matvec(matrix, activations))
             device.route([Request(load, bytes(9))])
     assert len(set(answers)) == 1
+
+
+def test_a_simulated_devices_weights_are_decoded_for_the_router_alone_and_once(
+    devices: Devices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[Matrix] = []
+
+    def noted(matrix: Matrix) -> torch.Tensor:
+        decoded.append(matrix)
+        return integer_weights(matrix)
+
+    monkeypatch.setattr("sw_runtime.device.simulated.integer_weights", noted)
+    _, device = devices
+    matrix, activations = random_matrix("scaled-4bit", 4, 9), random_activations(1, 9, 16)
+    handle = device.load(matrix)
+    device.matvec(handle, activations)
+    assert not decoded
+    for _ in range(2):
+        device.route_matvec(handle, activations, Command(Opcode.FIRST, flags=ROUTED, n=4))
+    assert decoded == [matrix]
+    device.unload(handle)
 
 
 def test_the_heaviest_vector_clips_no_key() -> None:

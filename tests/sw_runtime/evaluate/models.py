@@ -1,22 +1,14 @@
-"""A tiny model of random weights."""
+"""A tiny model to judge quantisers by, and text for it."""
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaForCausalLM
+
+from tests.models import tiny_llama
 
 
-def tiny_llama(seed: int = 0) -> LlamaForCausalLM:
-    """Two layers 64 wide, a vocabulary of 120."""
-    torch.manual_seed(seed)
-    config = LlamaConfig(
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        vocab_size=120,
-        initializer_range=0.2,
-    )
-    return LlamaForCausalLM(config).eval()
+def llama_to_quantise(seed: int = 0) -> LlamaForCausalLM:
+    """Widths that groups of 64 divide, and weights so large that the next token matters."""
+    return tiny_llama(seed, intermediate_size=128, num_hidden_layers=2, initializer_range=0.2)
 
 
 WINDOWS = torch.randint(120, (3, 24), generator=torch.Generator().manual_seed(5))

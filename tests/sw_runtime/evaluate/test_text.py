@@ -3,19 +3,19 @@ import math
 import pytest
 import torch
 
-from sw_runtime.evaluate.text import Estimate, Reference, spread_windows
-from tests.sw_runtime.evaluate.models import WINDOWS, tiny_llama
+from sw_runtime.evaluate.text import Estimate, Reference
+from tests.sw_runtime.evaluate.models import WINDOWS, llama_to_quantise
 
 
 def test_a_model_against_itself_loses_nothing() -> None:
-    model = tiny_llama()
+    model = llama_to_quantise()
     quality = Reference(model, WINDOWS).compare(model, "itself")
     assert quality.log_ratio == quality.divergence == Estimate(0.0, 0.0)
     assert quality.agreement == Estimate(1.0, 0.0)
 
 
 def test_figures_are_those_of_plain_loops_over_tokens() -> None:
-    original, model = tiny_llama(), tiny_llama(seed=1)
+    original, model = llama_to_quantise(), llama_to_quantise(seed=1)
     reference = Reference(original, WINDOWS)
     quality = reference.compare(model, "another")
     losses, divergences, agreements, own = [], [], [], []
@@ -37,15 +37,3 @@ def test_figures_are_those_of_plain_loops_over_tokens() -> None:
 
 def test_the_error_of_one_window_is_unknown() -> None:
     assert math.isnan(Estimate.of(torch.tensor([1.0])).error)
-
-
-def test_windows_reach_from_the_first_token_to_the_last() -> None:
-    def tokenizer(text: str, verbose: bool) -> dict[str, list[int]]:
-        return {"input_ids": [int(word) for word in text.split()]}
-
-    text = " ".join(map(str, range(100)))
-    windows = spread_windows(text, tokenizer, windows=3, length=10)
-    assert windows[:, 0].tolist() == [0, 45, 90]
-    assert windows[2].tolist() == list(range(90, 100))
-    with pytest.raises(ValueError, match="the text has 100 tokens, and 11 windows of 10 need 110; give a longer text"):
-        spread_windows(text, tokenizer, windows=11, length=10)

@@ -14,6 +14,7 @@ from golden_models.seedlm.codec import decode
 from sw_runtime.nn import quantizer
 from sw_runtime.nn.attach import seed_linears
 from sw_runtime.nn.quantizer import SeedLMConfig
+from tests.models import tiny_llama
 
 TOKENS = torch.tensor([[1, 5, 9, 2]])
 
@@ -103,8 +104,7 @@ def test_the_model_cannot_be_trained(folder: Path) -> None:
 
 
 def test_compressing_while_loading_is_refused(tmp_path: Path) -> None:
-    config = LlamaConfig(hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1, vocab_size=8)
-    LlamaForCausalLM(config).save_pretrained(tmp_path)
+    tiny_llama().save_pretrained(tmp_path)
     wanted = quantizer.SeedLMConfig("scaled-4bit", {"lm_head": "scaled-4bit"})
     with pytest.raises(ValueError, match="transformers cannot compress while it loads; run `seedloom compress` first"):
         AutoModelForCausalLM.from_pretrained(tmp_path, quantization_config=wanted)

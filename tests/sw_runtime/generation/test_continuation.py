@@ -10,8 +10,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from golden_models.router.descriptor import RouterParameters
 from sw_runtime.device.emulated import EmulatedDevice
+from sw_runtime.generation.continuation import continue_text, take_tokens, tokens_on_device
 from sw_runtime.nn.attach import attach
-from sw_runtime.nn.generation import continue_text, continue_text_on_device
 
 PROMPT = "w3 w7 w20"
 
@@ -39,8 +39,13 @@ def model_and_tokenizer(tiny_model: Callable[..., Path]) -> tuple[Any, Any]:
     return model, AutoTokenizer.from_pretrained(folder)
 
 
+def continue_on_device(model: Any, tokenizer: Any, prompt: str, tokens: int, streamer: Any = None) -> list[int]:
+    ids = tokenizer(prompt, return_tensors="pt")["input_ids"][0]
+    return take_tokens(tokens_on_device(model, ids), model, ids, tokens, streamer)
+
+
 def test_the_router_chooses_the_tokens_that_the_host_would(model_and_tokenizer: tuple[Any, Any]) -> None:
-    assert continue_text_on_device(*model_and_tokenizer, PROMPT, 6) == continue_text(*model_and_tokenizer, PROMPT, 6)
+    assert continue_on_device(*model_and_tokenizer, PROMPT, 6) == continue_text(*model_and_tokenizer, PROMPT, 6)
 
 
 def test_the_text_ends_with_its_last_token(model_and_tokenizer: tuple[Any, Any]) -> None:
@@ -48,12 +53,12 @@ def test_the_text_ends_with_its_last_token(model_and_tokenizer: tuple[Any, Any])
     ids = continue_text(*model_and_tokenizer, PROMPT, 6)
     for ends in (ids[2], [ids[2]]):
         model.generation_config.eos_token_id = ends
-        assert continue_text_on_device(*model_and_tokenizer, PROMPT, 6) == ids[: ids.index(ids[2]) + 1]
+        assert continue_on_device(*model_and_tokenizer, PROMPT, 6) == ids[: ids.index(ids[2]) + 1]
 
 
 def test_a_streamer_takes_the_prompt_and_every_token(model_and_tokenizer: tuple[Any, Any]) -> None:
     streamer = Collector()
-    ids = continue_text_on_device(*model_and_tokenizer, PROMPT, 3, streamer)
+    ids = continue_on_device(*model_and_tokenizer, PROMPT, 3, streamer)
     assert streamer.taken == [[3, 7, 20], *([token] for token in ids)]
     assert streamer.ended
 
@@ -62,4 +67,4 @@ def test_a_head_that_is_not_compressed_is_refused(model_and_tokenizer: tuple[Any
     model, tokenizer = model_and_tokenizer
     model.lm_head = torch.nn.Linear(64, 120)
     with pytest.raises(ValueError, match="the model's head is not compressed, so its logits are made on the host"):
-        continue_text_on_device(model, tokenizer, PROMPT, 3)
+        continue_on_device(model, tokenizer, PROMPT, 3)

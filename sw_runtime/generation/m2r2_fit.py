@@ -1,4 +1,4 @@
-"""Fitting M2R2's adapters, exit gates and expert gates to a frozen decoder: least squares, a minute of one core.
+"""Fitting M2R2's adapters and exit gates to a frozen decoder: least squares, a minute of one core.
 
 The paper trains adapters by back-propagation. Here each layer's adapter is the low-rank map that best
 brings the fast stream to the slow stream's state R layers up, layer by layer from the first on.
@@ -12,15 +12,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from golden_models.decoder import Decoder, KeysValues
-from golden_models.layers import causal_mask, rms_norm
+from golden_models.layers import causal_mask
 from golden_models.m2r2.exits import ExitGate, gate_loss, intervals
 from golden_models.m2r2.residuals import Adapter, M2R2Parameters, run_layer
 
 RIDGE = 1e-3
 """Share of the inputs' mean power added to every direction."""
-
-GATE_RIDGE = 1e-1
-"""The same for the experts' gates."""
 
 GATE_STEPS, GATE_RATE = 200, 1e-2
 """Of Adam, for the exit gates."""
@@ -136,44 +133,3 @@ def fit_exit_gates(
                 optimiser.step()
         gates.append(ExitGate(*(weight.detach() for weight in learnt)))
     return gates
-
-
-def neuron_energies(decoder: Decoder, number: int, normed: Tensor) -> Tensor:
-    """Size of what each neuron of an MLP adds to the residual stream: [T, D] → [T, H]."""
-    layer = decoder.layers[number]
-    activations = torch.nn.functional.silu(normed @ layer.gate.T) * (normed @ layer.up.T)
-    energies: Tensor = activations.abs() * layer.down.norm(dim=0)
-    return energies
-
-
-def neuron_order(energies: Tensor) -> Tensor:
-    """Neurons in an order that puts those together which are busy together: [T, H] → int64 [H].
-
-    Along the first principal component of their relative energies over tokens.
-    """
-    torch.manual_seed(0)  # the start of the iteration
-    relative = energies / energies.mean(dim=0).clamp(min=1e-9)
-    _, _, components = torch.pca_lowrank(relative, q=1, niter=4)
-    return torch.argsort(components[:, 0], stable=True)
-
-
-def fit_expert_gates(decoder: Decoder, windows: Sequence[Window], experts: int) -> list[Tensor]:
-    """A gate a layer, [experts, D], that foretells from the MLP's normed input which experts are busier than usual.
-
-    Experts are the MLP's neurons in ``neuron_order``, shared out evenly.
-    """
-    gates = []
-    for number in tqdm(range(len(decoder.layers)), desc="expert gates", unit="layer"):
-        normed = torch.cat([mlp_input(decoder, number, window.attended[number][1:]) for window in windows])
-        energies = neuron_energies(decoder, number, normed)
-        busy = energies[:, neuron_order(energies)].view(len(normed), experts, -1).sum(dim=-1).log()
-        relative = (busy - busy.mean(dim=0)) / busy.std(dim=0)
-        power = normed.T @ normed
-        damped = power + GATE_RIDGE * power.diagonal().mean() * torch.eye(len(power))
-        gates.append(torch.linalg.solve(damped, normed.T @ relative).T)
-    return gates
-
-
-def mlp_input(decoder: Decoder, number: int, stream: Tensor) -> Tensor:
-    """A stream as a layer's MLP and its gate see it: [T, D] → [T, D]."""
-    return rms_norm(stream, decoder.layers[number].mlp_norm, decoder.eps)
