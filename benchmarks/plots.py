@@ -19,6 +19,10 @@ FAMILIES = {"scaled": ("tab:blue", "o"), "paper": ("tab:orange", "s"), "rtn": ("
 """Colour and marker of the formats whose names start so."""
 
 
+PANELS = 3
+"""Side by side."""
+
+
 def read(name: str) -> Any:
     """A measurement."""
     return json.loads((DOCS / name).read_text(encoding="utf-8"))
@@ -79,12 +83,16 @@ def draw_rate(weights: list[dict[str, Any]], evaluation: dict[str, Any]) -> None
 
 def draw_all_layers(folders: list[dict[str, Any]]) -> None:
     """docs/compression-layers.svg, a panel a folder."""
+    lines = -(-len(folders) // PANELS)
     figure, panels = plt.subplots(
-        1, len(folders), figsize=(5.5 * len(folders), 4.5), sharey=True, squeeze=False, layout="constrained"
+        lines, PANELS, figsize=(5.5 * PANELS, 4 * lines), sharey=True, squeeze=False, layout="constrained"
     )
-    for axes, judged in zip(panels[0], folders, strict=True):
+    for axes in panels.flat[len(folders) :]:
+        axes.remove()
+    for axes, judged in zip(panels.flat, folders, strict=False):
         draw_layers(axes, judged)
-    panels[0][0].set_ylabel("relative output error, original's inputs")
+    for axes in panels[:, 0]:
+        axes.set_ylabel("relative output error, original's inputs")
     panels[0][0].legend(ncols=2, fontsize=7)
     save(figure, "compression-layers.svg")
 

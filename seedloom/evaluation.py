@@ -42,13 +42,6 @@ class Evaluation:
     folders: list[Judged]
     baselines: list[Judged]
 
-    def draws(self) -> "dict[float, list[Judged]]":
-        """Folders of equal bits, by bits, where there are several: draws of the same recipe."""
-        groups: dict[float, list[Judged]] = {}
-        for judged in self.folders:
-            groups.setdefault(round(judged.bits, 3), []).append(judged)
-        return {bits: group for bits, group in groups.items() if len(group) > 1}
-
 
 def evaluate(
     folders: list[Path],
@@ -145,11 +138,13 @@ def table(evaluation: Evaluation) -> str:
         estimates = [f"{e.mean:.3f} ± {e.error:.3f}" for e in (q.log_ratio, q.divergence)]
         estimates.append(f"{q.agreement.mean:.1%} ± {q.agreement.error:.1%}")
         lines.append(f"| {judged.name} | {judged.bits:.3f} | {q.perplexity:.2f} | {' | '.join(estimates)} |")
-    for bits, group in evaluation.draws().items():
-        divergences = [judged.quality.divergence.mean for judged in group]
-        spread = f"{mean(divergences):.3f} ± {stdev(divergences):.3f} between draws"
-        lines.append(f"\n{len(group)} draws at {bits:.3f} bits: KL {spread}")
     return "\n".join(lines)
+
+
+def spread(folders: list[Judged]) -> str:
+    """How much draws of one recipe differ, in words; two or more of them."""
+    divergences = [judged.quality.divergence.mean for judged in folders]
+    return f"{len(folders)} draws: KL {mean(divergences):.3f} ± {stdev(divergences):.3f} between them"
 
 
 def eval_command(
@@ -159,12 +154,19 @@ def eval_command(
     windows: Annotated[int, typer.Option(min=2, help="Windows of text.")] = WINDOWS,
     length: Annotated[int, typer.Option(min=2, help="Tokens a window.")] = LENGTH,
     baseline: Annotated[list[str] | None, typer.Option(help="Another quantiser, once or more; 'all' for all.")] = None,
+    draws: Annotated[
+        bool, typer.Option("--draws", help="The folders are draws of one recipe: print how much they differ.")
+    ] = False,
     layers: Annotated[bool, typer.Option("--layers", help="Measure every layer's output error (in the JSON).")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Perplexity, KL divergence and agreement with the original, beside other quantisers."""
     from sw_runtime.evaluate.baselines import BASELINES
 
+    if draws and len(folders) < 2:
+        raise ValueError("one folder has no spread; give two or more draws of a recipe, or leave out --draws")
     names = list(BASELINES) if baseline == ["all"] else baseline
     evaluation = evaluate(folders, reference, text, windows, length, names, layers)
     typer.echo(json.dumps(asdict(evaluation), indent=2) if as_json else table(evaluation))
+    if draws:
+        typer.echo(spread(evaluation.folders), err=as_json)

@@ -31,7 +31,7 @@ from golden_models.router.formats import logit
 from golden_models.seedlm.block_format import PRESETS
 from golden_models.seedlm.datapath import quantise_activations
 from hw.parameters import EngineParameters
-from seedloom.papers.report import Figure, Report
+from seedloom.papers.report import Figure, Report, yes_or_no
 from seedloom.papers.smollm2 import SmolLM2
 from sw_runtime.compress.calibration import token_windows
 from sw_runtime.compress.corpora import calibration_articles, evaluation_text
@@ -274,7 +274,7 @@ def measure(
     weights = router_parameters(len(decoder.layers), dim, PARAMETERS.router_width, experts)
     figures = [
         *curve_figures(decoder, total, points, cycles),
-        Figure("experts chosen by the device as by the golden model", str(all(c.as_golden for c in on_device))),
+        Figure("experts chosen by the device as by the golden model", yes_or_no(all(c.as_golden for c in on_device))),
         Figure("router weights, % of the model", 100 * weights / total),
         Figure("router weights at Mistral-7B's shapes, U = 256", f"{router_parameters(32, 4096, 256, 4):,}"),
         Figure("cycles of an MLP, expert by expert", " / ".join(f"{spent:,}" for spent in cycles)),

@@ -47,7 +47,15 @@ def test_folders_and_baselines_are_judged_in_one_run(original: Path, text: Path,
     assert found["baselines"][0]["name"] == "rtn-3bit-g128"
     printed = CliRunner().invoke(app, arguments).stdout
     assert "| three | 3." in printed
-    assert f"2 draws at {four['bits']:.3f} bits: KL {four['quality']['divergence']['mean']:.3f} ± 0.000" in printed
+    assert "draws" not in printed
+    draws = CliRunner().invoke(app, ["eval", *folders[:2], *options, "--draws"]).stdout
+    assert f"2 draws: KL {four['quality']['divergence']['mean']:.3f} ± 0.000 between them" in draws
+
+
+def test_one_folder_has_no_spread(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["eval", str(tmp_path), "--draws"])
+    assert result.exit_code == 1
+    assert "error: one folder has no spread; give two or more draws of a recipe, or leave out --draws" in result.stderr
 
 
 def test_an_unknown_baseline_is_refused_before_anything_is_loaded(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_both_devices_choose_alike() -> None:
         assert one == other or one.name.startswith("router cycles")
     assert {figure.name: figure.ours for figure in reports[0].figures}[
         "experts chosen by the device as by the golden model"
-    ] == "True"
+    ] == "yes"
     assert PARAMETERS.experts == len(reports[0].details["labels"])
 
 
