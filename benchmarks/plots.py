@@ -41,19 +41,21 @@ def draw_weight_errors(axes: Axes, measured: list[dict[str, Any]]) -> None:
 
 def draw_divergences(axes: Axes, evaluation: dict[str, Any]) -> None:
     """KL divergence over bits, with standard errors: a circle a folder, a triangle a baseline."""
-    for kind, marker in (("folders", "o"), ("baselines", "^")):
-        for judged in evaluation[kind]:
-            divergence = judged["quality"]["divergence"]
-            axes.errorbar(
-                judged["bits"],
-                divergence["mean"],
-                divergence["error"],
-                marker=marker,
-                linestyle="",
-                label=label(judged),
-            )
+    colours = mpl.colormaps["tab20"]
+    points = [("o", judged) for judged in evaluation["folders"]] + [("^", judged) for judged in evaluation["baselines"]]
+    for number, (marker, judged) in enumerate(points):
+        divergence = judged["quality"]["divergence"]
+        axes.errorbar(
+            judged["bits"],
+            divergence["mean"],
+            divergence["error"],
+            marker=marker,
+            color=colours(number),
+            linestyle="",
+            label=label(judged),
+        )
     axes.set(yscale="log", xlabel="bits a weight", ylabel="KL divergence, nats a token", title="SmolLM2-135M on text")
-    axes.legend()
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=7)  # beside the points, not over them
 
 
 def label(judged: dict[str, Any]) -> str:
@@ -75,7 +77,7 @@ def draw_layers(axes: Axes, judged: dict[str, Any]) -> None:
 
 def draw_rate(weights: list[dict[str, Any]], evaluation: dict[str, Any]) -> None:
     """docs/compression-rate.svg."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 4.5), layout="constrained")
     draw_weight_errors(left, weights)
     draw_divergences(right, evaluation)
     save(figure, "compression-rate.svg")

@@ -47,12 +47,6 @@ def compress(
     """Compress a model into seeds."""
     from sw_runtime.nn.folder import describe
 
-    if calibration is None:
-        typer.echo(
-            "no calibration text: all inputs count alike, and the model loses about four times as much; "
-            "see --calibration packaged",
-            err=True,
-        )
     seedloom.compress(
         source,
         output,
@@ -64,6 +58,10 @@ def compress(
         overwrite=overwrite,
     )
     _print_contents(output, describe(output), as_json)
+    if calibration is None:
+        typer.echo(
+            "encoded without a text: the model loses about four times as much as with --calibration packaged", err=True
+        )
 
 
 def inspect(folder: Folder, as_json: Json = False) -> None:
