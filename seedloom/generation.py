@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -11,13 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import seedloom
+from seedloom.folders import Folder, Json
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from sw_runtime.device.protocol import Counters, Device
-
-Folder = Annotated[Path, typer.Argument(help="Compressed folder.")]
 
 MAXIMUM_DRAFTS = 15
 """With one token more they are verified in one pass of the widest engine."""
@@ -78,21 +78,31 @@ class Choice:
             units["router"] = RouterParameters(slots=max(slots, RouterParameters.slots))
         return units
 
-    def text(self, folder: Path, model: Any, prompt: "Tensor", device: "Device") -> Any:
-        """Endless tokens after a prompt; those of a paper's method have ``figures``."""
+    def method(self, folder: Path, model: Any) -> Callable[["Device", "Tensor"], Any]:
+        """What makes endless tokens on a device after a prompt; those of a paper's method have ``figures``.
+
+        Raises
+        ------
+        ValueError
+            If the method does not take the model.
+        FileNotFoundError
+            If the folder lacks what the method needs, naming the command that makes it.
+        """
         from sw_runtime.generation.backbone import decoder_of
         from sw_runtime.generation.continuation import tokens_on_device
         from sw_runtime.generation.fast_stream import FastStream
         from sw_runtime.generation.lazyllm import PrunedText
         from sw_runtime.generation.m2r2 import ExitedText, SpeculatedText
 
+        if self.argmax_on_device:
+            return lambda _, prompt: tokens_on_device(model, prompt)
+        decoder = decoder_of(model)
         if self.prune:
-            return PrunedText(decoder_of(model), device, prompt)
-        if self.exit_early:
-            return ExitedText(decoder_of(model), FastStream.load(folder), device, prompt)
-        if self.speculate:
-            return SpeculatedText(decoder_of(model), FastStream.load(folder), device, prompt, self.speculate)
-        return tokens_on_device(model, prompt)
+            return lambda device, prompt: PrunedText(decoder, device, prompt)
+        stream = FastStream.load(folder)
+        if drafts := self.speculate:
+            return lambda device, prompt: SpeculatedText(decoder, stream, device, prompt, drafts)
+        return lambda device, prompt: ExitedText(decoder, stream, device, prompt)
 
 
 def generate(
@@ -116,7 +126,7 @@ def generate(
         int | None,
         typer.Option(min=1, max=MAXIMUM_DRAFTS, help="Draft so many tokens a round, verify all; needs fit-m2r2 once."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Continue a text, the most likely token at a time, all compressed layers on a device."""
     from transformers import TextStreamer
@@ -125,24 +135,23 @@ def generate(
 
     choice = Choice(argmax_on_device, prune, exit_early, speculate)
     model, tokenizer = _load(folder)
-    opened = seedloom.open_device(device, **choice.units(model))
+    method = None if choice.plain else choice.method(folder, model)  # before a device is opened and filled
     figures: dict[str, float] = {}
 
-    def write(streamer: Any) -> list[int]:
-        if choice.plain:
+    def write(opened: "Device", streamer: Any) -> list[int]:
+        if method is None:
             return continue_text(model, tokenizer, prompt, tokens, streamer)
         ids = tokenizer(prompt, return_tensors="pt")["input_ids"][0]
-        text = choice.text(folder, model, ids, opened)
+        text = method(opened, ids)
         found = take_tokens(text, model, ids, tokens, streamer)
         if not choice.argmax_on_device:
             figures.update(text.figures())
         return found
 
-    try:
+    with closing(seedloom.open_device(device, **choice.units(model))) as opened:
         seedloom.attach(model, opened)
-        ids, seconds, spent = _measured(opened, lambda: write(None if as_json else TextStreamer(tokenizer)))
-    finally:
-        opened.close()
+        streamer = None if as_json else TextStreamer(tokenizer)
+        ids, seconds, spent = _measured(opened, lambda: write(opened, streamer))
     if as_json:
         answer = {
             "prompt": prompt,

@@ -107,7 +107,10 @@ def test_two_methods_at_once_are_refused(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [["--exit", "m2r2"], ["--speculate", "2"]])
-def test_a_folder_without_fast_stream_is_refused(folder: Path, options: list[str]) -> None:
+def test_a_folder_without_fast_stream_is_refused_before_a_device_is_opened(
+    folder: Path, options: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(vars(seedloom), "open_device")
     result = CliRunner().invoke(app, ["generate", str(folder), "w3", *options])
     assert result.exit_code == 1
     assert result.stderr.endswith(f"has no m2r2.safetensors; make it with: seedloom fit-m2r2 {folder}\n")
