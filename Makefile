@@ -69,7 +69,7 @@ bench: setup
 	$(BIN)/seedloom bench engine
 
 papers: setup
-	$(BIN)/python -m seedloom.papers
+	$(BIN)/python -m papers
 
 synth: setup
 	$(BIN)/python -m synth

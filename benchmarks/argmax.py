@@ -13,11 +13,11 @@ from tqdm import tqdm
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import seedloom
-from hw.parameters import EngineParameters
+from formats.engine import EngineParameters
 from seedloom.demo import compressed_model
-from sw_runtime.compress.corpora import wikipedia_articles
 from sw_runtime.device.protocol import Counters, Device
 from sw_runtime.nn.device_linear import DeviceLinear
+from sw_runtime.texts.corpora import wikipedia_articles
 
 ARTICLES, TOKENS, FORMAT = 4, 512, "scaled-4bit"
 

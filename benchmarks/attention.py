@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from golden_models.router.descriptor import Quota
-from golden_models.router.formats import UQ0_16
-from golden_models.router.keys import score_keys
-from golden_models.router.rates import drop_count
+from formats.router.descriptor import Quota
+from formats.router.keys import score_keys
+from formats.router.numbers import UQ0_16
+from formats.router.rates import drop_count
 from golden_models.router.selection import TopK, topk
-from sw_runtime.compress.corpora import wikipedia_articles
-from sw_runtime.compress.packaged_models import smollm2_folder
+from sw_runtime.texts.corpora import wikipedia_articles
+from sw_runtime.texts.packaged_models import smollm2_folder
 
 ARTICLES, TOKENS = 8, 1024
 DROP_RATES = (0.3, 0.5, 0.7)

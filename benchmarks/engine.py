@@ -3,7 +3,7 @@
 ``python benchmarks/engine.py`` prints Markdown; one simulator a format is built at the first run.
 """
 
-from golden_models.seedlm.block_format import PRESETS
+from formats.block import PRESETS
 from seedloom.bench import measure_engine
 
 SIZES = (512, 1024, 2048)

@@ -11,9 +11,9 @@ from pathlib import Path
 from torch import Tensor, nn
 
 import seedloom
-from sw_runtime.compress import layers
-from sw_runtime.compress.layerwise import SharedInput, Stage, Visit, visit_stages
-from sw_runtime.compress.packaged_models import smollm2_folder
+from sw_runtime.compress import encode as layers
+from sw_runtime.fit.layerwise import SharedInput, Stage, Visit, visit_stages
+from sw_runtime.texts.packaged_models import smollm2_folder
 
 
 def visit_float_stages(model: nn.Module, windows: Tensor, names: list[str], visit: Visit) -> None:

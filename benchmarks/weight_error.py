@@ -13,12 +13,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
-from golden_models.seedlm.block_format import PRESETS
-from golden_models.seedlm.codec import EncodedMatrix
-from sw_runtime.compress.candidates import GroupEncoder
-from sw_runtime.compress.packaged_models import minilm_weights
+from formats.block import PRESETS
+from formats.matrices import EncodedMatrix
 from sw_runtime.decode import decode
 from sw_runtime.evaluate.rounding import round_to_nearest
+from sw_runtime.fit.candidates import GroupEncoder
+from sw_runtime.texts.packaged_models import minilm_weights
 
 ROWS = 12
 SCALE_BITS = 16

@@ -15,8 +15,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from golden_models.router.descriptor import Quota
-from golden_models.router.formats import SQ7_16, encode, logit, threshold
+from formats.router.descriptor import Quota
+from formats.router.numbers import SQ7_16, encode, logit, threshold
 from golden_models.router.selection import Bounds, TopK, filter_keys, ratio_mask, topk
 
 Kind = Literal["object", "attribute", "relation"]

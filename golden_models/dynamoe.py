@@ -12,11 +12,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from formats.matrices import EncodedMatrix
+from formats.router.numbers import SQ7_16, encode, logit, threshold
 from golden_models.decoder import Decoder, DecoderLayer
 from golden_models.layers import causal_mask, rms_norm, swiglu
-from golden_models.router.formats import SQ7_16, encode, logit, threshold
 from golden_models.router.selection import first
-from golden_models.seedlm.codec import EncodedMatrix
 
 
 @dataclass(frozen=True)

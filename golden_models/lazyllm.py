@@ -16,12 +16,12 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
+from formats.router.bitmaps import indices
+from formats.router.descriptor import Quota
+from formats.router.keys import score_keys
+from formats.router.rates import Rate, drop_count, exact_rate
 from golden_models.decoder import Decoder, KeysValues
 from golden_models.layers import causal_mask
-from golden_models.router.bitmaps import indices
-from golden_models.router.descriptor import Quota
-from golden_models.router.keys import score_keys
-from golden_models.router.rates import Rate, drop_count, exact_rate
 from golden_models.router.selection import TopK, topk
 
 PORT_LAYERS = 32
@@ -39,7 +39,7 @@ class LazyLLMParameters:
         Layer, from 0: share of the tokens attended to there that later layers go without, at least
         0 and below 1. Rounded down to whole tokens; other layers drop none.
     score_code
-        What ranks tokens: see ``golden_models.router.keys.score_keys``.
+        What ranks tokens: see ``formats.router.keys.score_keys``.
     pooling
         Width of an average over neighbours, odd; 1 is none. A port uses 13.
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from formats.router.descriptor import Quota
+from formats.router.keys import score_keys
 from golden_models.decoder import Decoder, KeysValues
 from golden_models.layers import causal_mask
-from golden_models.router.descriptor import Quota
-from golden_models.router.keys import score_keys
 from golden_models.router.selection import TopK, range_mask, topk
 
 

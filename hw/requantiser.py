@@ -4,10 +4,10 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden_models.router.descriptor import KEY_BITS
-from hw.parameters import RESULT_BITS, EngineParameters
+from formats.engine import RESULT_BITS, EngineParameters
+from formats.router.descriptor import KEY_BITS
+from hw.router.frame.receiver import beat_layout
 from hw.router.parameters import UnitParameters
-from hw.router.receiver import beat_layout
 
 EXPONENT_BITS = 9
 """Bits of a product's exponent: a bfloat16 field, and as much again for the largest sums."""

@@ -4,12 +4,12 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, connect, flipped
 
-from hw.engine import Engine
-from hw.parameters import EngineParameters
+from formats.engine import EngineParameters
+from hw.engine.engine import Engine
+from hw.engine.sequencer import command_layout
 from hw.requantiser import SCALE_BITS, Requantiser, routing_layout
 from hw.router.parameters import UnitParameters
 from hw.router.router import Router
-from hw.sequencer import command_layout
 
 
 def joint_command_layout(parameters: EngineParameters) -> data.StructLayout:

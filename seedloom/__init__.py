@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from golden_models.router.descriptor import RouterParameters
-    from hw.parameters import EngineParameters
+    from formats.engine import EngineParameters
+    from formats.router.descriptor import RouterParameters
     from sw_runtime.compress.folder import compress
     from sw_runtime.device.protocol import Device
     from sw_runtime.nn.attach import attach, detach
@@ -25,8 +25,8 @@ DEVICES = {
 """Module and class of every device, by the name ``open_device`` takes."""
 
 _LAZY = {
-    "EngineParameters": "hw.parameters",
-    "RouterParameters": "golden_models.router.descriptor",
+    "EngineParameters": "formats.engine",
+    "RouterParameters": "formats.router.descriptor",
     "attach": "sw_runtime.nn.attach",
     "compress": "sw_runtime.compress.folder",
     "detach": "sw_runtime.nn.attach",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from golden_models.seedlm.datapath import Matrix
-    from hw.parameters import EngineParameters
+    from formats.engine import EngineParameters
+    from formats.matrices import Matrix
     from sw_runtime.device.protocol import Counters
 
 bench = typer.Typer(no_args_is_help=True, help="Measure the engine.")
@@ -45,11 +45,11 @@ class EngineBenchmark:
 def _random_matrix(name: str, rows: int, columns: int) -> "Matrix":
     import torch
 
-    from golden_models.palette import ROWS_A_TABLE, PaletteMatrix, quantise_tables
-    from golden_models.seedlm.block_format import PRESETS
-    from golden_models.seedlm.codec import EncodedMatrix, row_scales
-    from golden_models.seedlm.datapath import Fp16Matrix
-    from hw.parameters import PALETTES
+    from formats.block import PRESETS
+    from formats.engine import PALETTES
+    from formats.matrices import EncodedMatrix, Fp16Matrix
+    from formats.palette import ROWS_A_TABLE, PaletteMatrix, quantise_tables
+    from golden_models.seedlm.codec import row_scales
 
     generator = torch.Generator().manual_seed(0)
     weights = torch.randn(rows, columns, generator=generator)
@@ -109,7 +109,7 @@ def measure_engine(
     ValueError
         If a parameter is out of range, naming it.
     """
-    from hw.parameters import EngineParameters
+    from formats.engine import EngineParameters
 
     # at least the default size, so that one simulator serves every matrix up to it
     largest_columns, largest_rows = (

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from golden_models.seedlm.block_format import BlockFormat
+    from formats.block import BlockFormat
 
 DEVIATION = 0.02
 """Of the Gaussian weights, as in a language model."""
@@ -86,9 +86,9 @@ def measure_codec(
     import torch
     from tqdm import tqdm
 
-    from golden_models.seedlm.block_format import PRESETS
+    from formats.block import PRESETS
     from golden_models.seedlm.codec import row_scales
-    from sw_runtime.compress.search import BLOCKS_A_BATCH, encode_blocks, method_for
+    from sw_runtime.search.search import BLOCKS_A_BATCH, encode_blocks, method_for
 
     for name in names:
         if name not in PRESETS:

@@ -45,7 +45,7 @@ class Measurement:
 
 def commands(n: int, random: "Random") -> "Iterator[tuple[str, Request]]":
     """Every primitive at size n, a multiple of 16, by name; each asks for its payload."""
-    from golden_models.router.descriptor import Bound, Flag, KeyFormat, Opcode, Quota
+    from formats.router.descriptor import Bound, Flag, KeyFormat, Opcode, Quota
     from sw_runtime.routing.commands import request
 
     def keys(count: int = n) -> list[int]:
@@ -93,7 +93,7 @@ def measure_router(sizes: Sequence[int] = SIZES, lanes: Sequence[int] = LANES) -
 
     from tqdm import tqdm
 
-    from golden_models.router.descriptor import RouterParameters
+    from formats.router.descriptor import RouterParameters
     from sw_runtime.device.cycle_limits import cycle_limit
     from sw_runtime.device.routing import EmulatedRouter
     from sw_runtime.device.simulated_router import SimulatedRouter

@@ -6,13 +6,13 @@ import typer
 from typer.core import TyperGroup
 
 import seedloom
+from papers.command import paper
 from seedloom import doctor, folders, generation
 from seedloom.bench import bench
 from seedloom.bench_codec import codec
 from seedloom.bench_router import router
 from seedloom.demo import demo
 from seedloom.evaluation import eval_command
-from seedloom.papers.command import paper
 
 EXPECTED_ERRORS = (ValueError, OSError, ImportError, RuntimeError)
 """Errors that bad input, a missing part or a device causes; any other is a fault of ours and keeps its traceback."""

@@ -53,7 +53,7 @@ def compressed_model(format: str) -> Path:
     """The demonstration's model as seeds, fitted to the packaged text at the first call and kept in the cache."""
     from sw_runtime.cache import cache_folder
     from sw_runtime.compress.folder import ENCODER_VERSION
-    from sw_runtime.compress.packaged_models import smollm2_folder
+    from sw_runtime.texts.packaged_models import smollm2_folder
 
     folder = cache_folder("demo") / f"SmolLM2-135M-Instruct-{format}-encoder{ENCODER_VERSION}"
     if not (folder / "config.json").exists():
@@ -80,8 +80,8 @@ def _baseline(model: "nn.Module") -> "Counters":
     """One token's linears on FP16 lanes: a matrix of each shape is simulated and counted as often as it occurs."""
     import torch
 
-    from golden_models.seedlm.datapath import Fp16Matrix
-    from hw.parameters import EngineParameters
+    from formats.engine import EngineParameters
+    from formats.matrices import Fp16Matrix
     from sw_runtime.device.protocol import Counters
     from sw_runtime.device.simulated import SimulatedDevice
     from sw_runtime.nn.attach import seed_linears
@@ -121,7 +121,7 @@ def run_demo(format: str = "scaled-4bit", tokens: int = 48, prompt: str = PROMPT
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
-    from hw.parameters import EngineParameters
+    from formats.engine import EngineParameters
     from sw_runtime.device.protocol import Counters
     from sw_runtime.nn.attach import seed_linears
 

@@ -78,11 +78,11 @@ def evaluate(
     """
     from transformers import AutoTokenizer
 
-    from sw_runtime.compress.corpora import evaluation_text
-    from sw_runtime.compress.packaged_models import smollm2_folder
     from sw_runtime.evaluate.baselines import BASELINES
     from sw_runtime.evaluate.text import Reference
-    from sw_runtime.tokens import spread_windows, tokenize
+    from sw_runtime.texts.corpora import evaluation_text
+    from sw_runtime.texts.packaged_models import smollm2_folder
+    from sw_runtime.texts.tokens import spread_windows, tokenize
 
     unknown = [name for name in baselines or [] if name not in BASELINES]
     if unknown:
@@ -106,7 +106,7 @@ def _load(folder: Path) -> Any:
 
 
 def _judge_folder(folder: Path, original: Any | None, reference: "Reference", windows: "Tensor") -> Judged:
-    from sw_runtime.evaluate.layers import layer_errors
+    from sw_runtime.evaluate.layer_errors import layer_errors
     from sw_runtime.nn.folder import describe
 
     bits, model = describe(folder).bits_per_weight, _load(folder)

@@ -14,7 +14,7 @@ import seedloom
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sw_runtime.compress.report import LayerReport
+    from sw_runtime.fit.report import LayerReport
     from sw_runtime.nn.folder import Contents
 
 Folder = Annotated[Path, typer.Argument(help="Compressed folder.")]
@@ -66,7 +66,7 @@ def compress(
 
 def inspect(folder: Folder, as_json: Json = False) -> None:
     """List the layers of a compressed folder: formats, bits a weight, how they were encoded and how well."""
-    from sw_runtime.compress.report import read_report
+    from sw_runtime.fit.report import read_report
     from sw_runtime.nn.folder import describe
 
     contents, reports = describe(folder), read_report(folder)

@@ -66,8 +66,8 @@ class Choice:
 
     def units(self, model: Any) -> dict[str, Any]:
         """What the device needs, as options of ``open_device``."""
-        from golden_models.router.descriptor import RouterParameters
-        from hw.parameters import EngineParameters
+        from formats.engine import EngineParameters
+        from formats.router.descriptor import RouterParameters
         from sw_runtime.nn.attach import seed_linears
         from sw_runtime.routing.token_sets import bitmaps
 
@@ -213,11 +213,11 @@ def fit_m2r2(
     import torch
     from tqdm import tqdm
 
-    from sw_runtime.compress.calibration import token_windows
-    from sw_runtime.compress.calibration_text import read_text
     from sw_runtime.generation.backbone import decoder_of
     from sw_runtime.generation.fast_stream import FILE, LENGTH, WINDOWS, FastStream, parameters_for
     from sw_runtime.generation.m2r2_fit import Window
+    from sw_runtime.texts.calibration import token_windows
+    from sw_runtime.texts.calibration_text import read_text
 
     model, tokenizer = _load(folder)
     decoder = decoder_of(model)

@@ -6,9 +6,10 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from golden_models.seedlm.block_format import BlockFormat, signed_bits
-from golden_models.seedlm.codec import EncodedMatrix, unpack_words
-from golden_models.seedlm.datapath import Matrix, integer_matrix
+from formats.block import BlockFormat, signed_bits
+from formats.matrices import EncodedMatrix, Matrix
+from golden_models.seedlm.codec import unpack_words
+from golden_models.seedlm.datapath import integer_matrix
 from golden_models.seedlm.lfsr import all_entry_matrices
 
 CHUNK_BLOCKS = 1 << 16

@@ -4,12 +4,12 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from golden_models.seedlm.block_format import BlockFormat
-from hw.generator import leap
-from hw.parameters import EngineParameters
-from hw.router.answer import Answer
-from hw.router.receiver import Receiver
-from hw.sequencer import Sequencer
+from formats.block import BlockFormat
+from formats.engine import EngineParameters
+from hw.engine.generator import leap
+from hw.engine.sequencer import Sequencer
+from hw.router.frame.answer import Answer
+from hw.router.frame.receiver import Receiver
 
 
 class Claim(wiring.Component):

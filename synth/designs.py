@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from amaranth.lib import wiring
 
-from golden_models.seedlm.block_format import PRESETS
-from hw.engine import Engine
-from hw.fp16_lane import Fp16Lane
-from hw.lane import Lane
-from hw.parameters import EngineParameters, Fp16Format
+from formats.block import PRESETS
+from formats.engine import EngineParameters, Fp16Format
+from hw.engine.engine import Engine
+from hw.engine.fp16_lane import Fp16Lane
+from hw.engine.lane import Lane
 from hw.router.parameters import UnitParameters
 from hw.router.router import Router
 

@@ -13,13 +13,13 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
-from golden_models.seedlm.block_format import PRESETS
-from hw.accumulators import Accumulators
-from hw.parameters import EngineParameters
-from hw.router.answer import Answer
-from hw.router.command_decoder import CommandDecoder
+from formats.block import PRESETS
+from formats.engine import EngineParameters
+from hw.engine.accumulators import Accumulators
+from hw.router.frame.answer import Answer
+from hw.router.frame.command_decoder import CommandDecoder
+from hw.router.frame.receiver import Receiver
 from hw.router.parameters import UnitParameters
-from hw.router.receiver import Receiver
 from synth.claims import (
     AnswerKeepsEachWord,
     Claim,

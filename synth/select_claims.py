@@ -2,10 +2,10 @@
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 
-from hw.router.keep import KEEP_LATENCY, KeepPass
+from hw.router.arithmetic.popcount import popcount
 from hw.router.parameters import UnitParameters
-from hw.router.popcount import popcount
-from hw.router.select_counters import COUNTING_LATENCY, SelectCounters
+from hw.router.primitives.keep import KEEP_LATENCY, KeepPass
+from hw.router.primitives.select_counters import COUNTING_LATENCY, SelectCounters
 from synth.claims import Claim
 
 

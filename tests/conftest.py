@@ -7,18 +7,23 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import strategies
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import PreTrainedTokenizerFast
 
-from golden_models.seedlm.block_format import PRESETS, BlockFormat
-from golden_models.seedlm.codec import EncodedMatrix, paper_scale
-from golden_models.seedlm.storage import pack_rows
+from formats.block import PRESETS, BlockFormat
+from formats.matrices import EncodedMatrix
+from formats.storage import pack_rows
+from golden_models.seedlm.codec import paper_scale
 from sw_runtime.nn.quantizer import QUANT_METHOD
+from tests.formats.block_formats import block_formats
 from tests.models import tiny_llama
 from tests.sw_runtime.device.matrices import random_matrix
+
+strategies.register_type_strategy(BlockFormat, block_formats())  # for @given(block_format=...)
 
 OTHER_FORMATS = {
     "model.layers.0.self_attn.q_proj": "paper-4bit",

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from golden_models.palette import ROWS_A_TABLE, PaletteMatrix, quantise_tables
+from formats.palette import ROWS_A_TABLE, PaletteMatrix, quantise_tables
 
 ITERATIONS = 25
 

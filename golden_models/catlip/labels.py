@@ -16,8 +16,8 @@ from urllib.parse import unquote
 import torch
 from torch import Tensor
 
-from golden_models.router.descriptor import Quota
-from golden_models.router.formats import COUNT, threshold
+from formats.router.descriptor import Quota
+from formats.router.numbers import COUNT, threshold
 from golden_models.router.selection import Bounds, TopK, filter_keys, topk
 from golden_models.wordnet import WordNet
 

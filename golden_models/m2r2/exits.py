@@ -12,9 +12,9 @@ from itertools import count
 import torch
 from torch import Tensor
 
+from formats.router.numbers import SQ7_16, encode, threshold
 from golden_models.decoder import Decoder
 from golden_models.m2r2.residuals import Adapter, M2R2Parameters, read_prompt, run_both, run_slow
-from golden_models.router.formats import SQ7_16, encode, threshold
 from golden_models.router.selection import first
 
 Choose = Callable[[Tensor], Tensor]

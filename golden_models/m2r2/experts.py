@@ -13,11 +13,11 @@ from typing import Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from formats.router.descriptor import Quota
+from formats.router.numbers import SQ7_16, encode
 from golden_models.decoder import DecoderLayer
 from golden_models.layers import swiglu
 from golden_models.router.cache import ExpertSet, Lookup
-from golden_models.router.descriptor import Quota
-from golden_models.router.formats import SQ7_16, encode
 from golden_models.router.selection import TopK, topk
 
 

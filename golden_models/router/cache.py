@@ -7,7 +7,7 @@ all hits of a step move to the recent end before any victim is chosen.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-MAXIMUM_ID = 255
+from formats.router.legality import MAXIMUM_ID
 
 
 @dataclass(frozen=True)

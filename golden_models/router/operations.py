@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from golden_models.router.bitmaps import combine, from_words, indices, to_words
-from golden_models.router.cache import MAXIMUM_ID, ExpertSet, Lookup
-from golden_models.router.descriptor import (
+from formats.router.answer import half_words
+from formats.router.bitmaps import combine, from_words, indices, to_words
+from formats.router.descriptor import (
     ALL_SETS,
     NO_SLOT,
     SATURATED_KEY,
@@ -24,8 +24,10 @@ from golden_models.router.descriptor import (
     Quota,
     RouterParameters,
 )
-from golden_models.router.formats import SQ7_16, Threshold, encode
-from golden_models.router.keys import accumulate
+from formats.router.keys import accumulate
+from formats.router.legality import MAXIMUM_ID
+from formats.router.numbers import SQ7_16, Threshold, encode
+from golden_models.router.cache import ExpertSet, Lookup
 from golden_models.router.prefix import accept_greedy, accept_stochastic
 from golden_models.router.segments import MAXIMUM_LENGTH, path_score, segment_mean
 from golden_models.router.selection import Bounds, TopK, argmax, filter_keys, first, range_mask, ratio_mask, topk
@@ -114,11 +116,6 @@ class Memory:
         if slot != NO_SLOT:
             self.bitmaps[slot, : -(-len(mask) // WORD_BITS) * WORD_BITS] = False
             self.bitmaps[slot, : len(mask)] = mask
-
-
-def half_words(values: Sequence[int]) -> list[int]:
-    """32-bit values as u16 words, low first."""
-    return [word for value in values for word in (value & 0xFFFF, value >> 16 & 0xFFFF)]
 
 
 def _bitmap(memory: Memory, command: Command, mask: Tensor) -> Result:

@@ -6,7 +6,7 @@ Values are sQ7.16 integers (``formats.SQ7_16``).
 import torch
 from torch import Tensor
 
-from golden_models.router.formats import SQ7_16
+from formats.router.numbers import SQ7_16
 
 MAXIMUM_LENGTH = 4095
 """Longest segment."""

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from golden_models.router.descriptor import KEY_BITS, Quota
-from golden_models.router.formats import Threshold
+from formats.router.descriptor import KEY_BITS, Quota
+from formats.router.numbers import Threshold
 
 
 @dataclass(frozen=True)

@@ -17,45 +17,14 @@ by the primitives is fixed here:
 * Sticky bits tell of this command alone.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from golden_models.router.descriptor import Command, Flag, Opcode, RouterParameters, Status
-from golden_models.router.legality import beats_due, elements_a_beat, elements_due, refusal
-from golden_models.router.operations import OPERATIONS, Memory, half_words
-from golden_models.router.stream import check_data, to_beats
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the unit sends back.
-
-    Parameters
-    ----------
-    payload
-        u16 words.
-    status
-        Outcome.
-    tag, opcode
-        As in the command.
-    sticky
-        ``SATURATED_KEY`` and ``SATURATED_VALUE``.
-    count
-        Result of the operation, u32.
-    """
-
-    payload: tuple[int, ...]
-    status: Status
-    tag: int
-    opcode: int
-    sticky: int
-    count: int
-
-    def words(self) -> tuple[int, ...]:
-        """Payload and trailer without its last two words, the busy cycles."""
-        return (*self.payload, self.status | self.tag << 8, self.opcode | self.sticky << 8, *half_words([self.count]))
+from formats.router.answer import Answer
+from formats.router.descriptor import Command, Flag, Opcode, RouterParameters, Status
+from formats.router.legality import beats_due, elements_a_beat, elements_due, refusal
+from formats.router.stream import check_data, to_beats
+from golden_models.router.operations import OPERATIONS, Memory
 
 
 class RouterUnit:

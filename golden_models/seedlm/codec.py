@@ -13,7 +13,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from golden_models.seedlm.block_format import BlockFormat
+from formats.block import BlockFormat
+from formats.matrices import EncodedMatrix
 from golden_models.seedlm.lfsr import all_entry_matrices
 
 ROW_STEP = {"scaled-4bit": 0.050, "scaled-3bit": 0.105, "scaled-2bit": 0.105}
@@ -22,33 +23,6 @@ search on Gaussian rows; 15 % either way costs 2 to 3 % of the error."""
 
 TIE = 1e-9
 """Errors closer than this ratio are the same error; the lowest seed wins."""
-
-
-@dataclass(frozen=True)
-class EncodedMatrix:
-    """A weight matrix as block words.
-
-    Parameters
-    ----------
-    block_format
-        Layout of the words.
-    words
-        int64 [rows, blocks]; each row starts on a fresh block.
-    scales
-        float32 [rows] (scaled formats) or [1] (paper formats).
-    columns
-        Weights a row, without the padding of the last block.
-    """
-
-    block_format: BlockFormat
-    words: Tensor
-    scales: Tensor
-    columns: int
-
-    @property
-    def rows(self) -> int:
-        """Number of rows (output features)."""
-        return self.words.shape[0]
 
 
 @dataclass(frozen=True)

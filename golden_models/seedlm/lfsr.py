@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from golden_models.seedlm.block_format import LFSR_TAPS, BlockFormat
+from formats.block import LFSR_TAPS, BlockFormat
 
 
 def step(state: int, lfsr_bits: int) -> int:

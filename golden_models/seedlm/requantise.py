@@ -15,8 +15,8 @@ import math
 import torch
 from torch import Tensor
 
-from golden_models.seedlm.codec import EncodedMatrix
-from golden_models.seedlm.datapath import Fp16Matrix, Matrix, weight_scales
+from formats.matrices import EncodedMatrix, Fp16Matrix, Matrix
+from golden_models.seedlm.datapath import weight_scales
 
 MAXIMUM_KEY = (1 << 23) - 1
 """Keys are signed 24-bit, the router's format S24."""

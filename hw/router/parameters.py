@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from golden_models.router.descriptor import KEY_BITS, WORD_BITS, RouterParameters
+from formats.router.descriptor import KEY_BITS, WORD_BITS, RouterParameters
 
 COMMAND_BITS = 160
 """Bits of a command."""

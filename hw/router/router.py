@@ -4,24 +4,24 @@ from amaranth.hdl import Cat, Const, Module, Mux, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden_models.router.descriptor import SATURATED_KEY, SATURATED_VALUE, Opcode, Status
-from hw.router.answer import ANSWER_WORD, Answer
-from hw.router.bitmap_memory import BitmapMemory
-from hw.router.cache import Cache
-from hw.router.command import is_operation, mode
-from hw.router.command_decoder import CommandDecoder
-from hw.router.first import First
-from hw.router.info import Info
-from hw.router.key_memory import KeyMemory
-from hw.router.load import Load, ReadKeys
-from hw.router.multiplier import Multiplier
+from formats.router.descriptor import SATURATED_KEY, SATURATED_VALUE, Opcode, Status
+from hw.router.arithmetic.multiplier import Multiplier
+from hw.router.frame.answer import ANSWER_WORD, Answer
+from hw.router.frame.command import is_operation, mode
+from hw.router.frame.command_decoder import CommandDecoder
+from hw.router.frame.info import Info
+from hw.router.frame.receiver import Receiver, beat_layout
+from hw.router.frame.sequencer import Sequencer
+from hw.router.memories.bitmap_memory import BitmapMemory
+from hw.router.memories.key_memory import KeyMemory
 from hw.router.parameters import COMMAND_BITS, UnitParameters
-from hw.router.prefix import Prefix
-from hw.router.ratio import Ratio
-from hw.router.receiver import Receiver, beat_layout
-from hw.router.row_unit import ROW_OPERATIONS, RowUnit
-from hw.router.segments import Segments
-from hw.router.sequencer import Sequencer
+from hw.router.primitives.cache import Cache
+from hw.router.primitives.first import First
+from hw.router.primitives.load import Load, ReadKeys
+from hw.router.primitives.prefix import Prefix
+from hw.router.primitives.ratio import Ratio
+from hw.router.primitives.row_unit import ROW_OPERATIONS, RowUnit
+from hw.router.primitives.segments import Segments
 
 
 class Router(wiring.Component):

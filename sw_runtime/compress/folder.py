@@ -9,15 +9,15 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from golden_models.seedlm.block_format import PRESETS
-from sw_runtime.compress.calibration import token_windows
-from sw_runtime.compress.calibration_text import read_text
-from sw_runtime.compress.layers import encode_calibrated, encode_data_free
-from sw_runtime.compress.mixed_precision import choose_formats, measure_sensitivities
+from formats.block import PRESETS
+from sw_runtime.compress.encode import encode_calibrated, encode_data_free
 from sw_runtime.compress.partial import PartialResults, write_file, write_tensors
-from sw_runtime.compress.report import REPORT, report_text
 from sw_runtime.compress.source import Source, digest, linear_layers, load, state_to_store, write_companions
+from sw_runtime.fit.mixed_precision import choose_formats, measure_sensitivities
+from sw_runtime.fit.report import REPORT, report_text
 from sw_runtime.nn.fp16_linear import FP16
+from sw_runtime.texts.calibration import token_windows
+from sw_runtime.texts.calibration_text import read_text
 
 ENCODER_VERSION = 2
 """Part of a partial result's fingerprint: raise it when the same input would give other bytes."""

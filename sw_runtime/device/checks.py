@@ -2,11 +2,11 @@
 
 from torch import Tensor
 
-from golden_models.palette import PaletteMatrix
-from golden_models.seedlm.block_format import PRESETS
-from golden_models.seedlm.codec import EncodedMatrix
-from golden_models.seedlm.datapath import Matrix, accumulator_bits
-from hw.parameters import RESULT_BITS
+from formats.block import PRESETS
+from formats.engine import RESULT_BITS
+from formats.matrices import EncodedMatrix, Matrix
+from formats.palette import PaletteMatrix
+from golden_models.seedlm.datapath import accumulator_bits
 from sw_runtime.device.protocol import DeviceInfo
 
 

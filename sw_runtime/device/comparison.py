@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from golden_models.router.descriptor import Bound, Command, Flag, KeyFormat, Opcode
-from golden_models.seedlm.datapath import Matrix
+from formats.matrices import Matrix
+from formats.router.descriptor import Bound, Command, Flag, KeyFormat, Opcode
 from golden_models.seedlm.requantise import comparing_scales, product_exponent, to_bfloat16
 
 MARGIN = 1 + 2.0**-40

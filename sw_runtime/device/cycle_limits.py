@@ -1,6 +1,6 @@
 """The most cycles a router command may take: a function of the command alone."""
 
-from golden_models.router.descriptor import (
+from formats.router.descriptor import (
     NO_SLOT,
     WORD_BITS,
     CacheAction,
@@ -9,7 +9,7 @@ from golden_models.router.descriptor import (
     Opcode,
     RouterParameters,
 )
-from golden_models.router.legality import beats_due
+from formats.router.legality import beats_due
 
 TRAILER = 16
 """What most limits allow for start, pipeline and trailer."""

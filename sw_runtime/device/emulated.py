@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from golden_models.router.descriptor import Command, RouterParameters
-from golden_models.router.stream import to_bytes
-from golden_models.router.unit import Answer
-from golden_models.seedlm.datapath import Matrix
+from formats.engine import FORMAT_NAMES, EngineParameters, WeightFormat
+from formats.matrices import Matrix
+from formats.router.answer import Answer
+from formats.router.descriptor import Command, RouterParameters
+from formats.router.stream import to_bytes
 from golden_models.seedlm.requantise import requantise
-from hw.parameters import FORMAT_NAMES, EngineParameters, WeightFormat
 from sw_runtime.decode import integer_weights
 from sw_runtime.device.checks import check_activations, check_matrix
 from sw_runtime.device.comparison import RowComparison, check_routed, compare_rows

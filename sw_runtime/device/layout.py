@@ -5,10 +5,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from golden_models.palette import PaletteMatrix
-from golden_models.seedlm.codec import EncodedMatrix
-from golden_models.seedlm.datapath import Matrix
-from hw.parameters import EngineParameters, PaletteFormat, WeightFormat
+from formats.engine import EngineParameters, PaletteFormat, WeightFormat
+from formats.matrices import EncodedMatrix, Matrix
+from formats.palette import PaletteMatrix
 from sw_runtime.device.checks import format_name
 
 Beats = NDArray[np.uint8]

@@ -6,10 +6,10 @@ from typing import Protocol
 
 from torch import Tensor
 
-from golden_models.router.descriptor import Command, RouterParameters
-from golden_models.router.stream import check_data
-from golden_models.router.unit import Answer
-from golden_models.seedlm.datapath import Matrix
+from formats.matrices import Matrix
+from formats.router.answer import Answer
+from formats.router.descriptor import Command, RouterParameters
+from formats.router.stream import check_data
 
 
 @dataclass
@@ -90,7 +90,7 @@ class Request:
     command
         The command.
     data
-        Its elements (see ``golden_models.router.stream.to_bytes``); none without the DATA flag.
+        Its elements (see ``formats.router.stream.to_bytes``); none without the DATA flag.
 
     Raises
     ------

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-from golden_models.router.descriptor import RouterParameters, Status
-from golden_models.router.unit import Answer, RouterUnit
+from formats.router.answer import Answer
+from formats.router.descriptor import RouterParameters, Status
+from golden_models.router.unit import RouterUnit
 from sw_runtime.device.cycle_limits import cycle_limit
 from sw_runtime.device.protocol import Counters, Request
 

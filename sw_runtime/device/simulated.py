@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from golden_models.router.descriptor import Command, RouterParameters
-from golden_models.router.unit import Answer
-from golden_models.seedlm.datapath import Matrix
-from hw.parameters import EngineParameters, WeightFormat
-from hw.sequencer import command_layout
+from formats.engine import EngineParameters, WeightFormat
+from formats.matrices import Matrix
+from formats.router.answer import Answer
+from formats.router.descriptor import Command, RouterParameters
+from hw.engine.sequencer import command_layout
 from hw.top import joint_command_layout
 from sw_runtime.decode import integer_weights
 from sw_runtime.device.checks import check_activations, check_matrix

@@ -1,8 +1,8 @@
 """The Verilog of engine and router together, cycle by cycle: a router that an engine feeds."""
 
-from golden_models.router.descriptor import Command, RouterParameters
-from golden_models.router.unit import Answer
-from hw.parameters import EngineParameters
+from formats.engine import EngineParameters
+from formats.router.answer import Answer
+from formats.router.descriptor import Command, RouterParameters
 from sw_runtime.device.layout import Beats
 from sw_runtime.device.routing import TRAILER_WORDS
 from sw_runtime.device.simulated_router import SimulatedRouter, answer_of, unit_parameters

@@ -2,10 +2,10 @@
 
 from dataclasses import asdict
 
-from golden_models.router.descriptor import RouterParameters, Status
-from golden_models.router.legality import MAXIMUM_ELEMENTS, refusal
-from golden_models.router.stream import to_beats
-from golden_models.router.unit import Answer
+from formats.router.answer import Answer
+from formats.router.descriptor import RouterParameters, Status
+from formats.router.legality import MAXIMUM_ELEMENTS, refusal
+from formats.router.stream import to_beats
 from hw.router.parameters import UnitParameters
 from sw_runtime.device.cycle_limits import INFO_WORDS, cycle_limit
 from sw_runtime.device.protocol import Request

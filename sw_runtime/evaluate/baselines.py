@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoTokenizer
 
-from sw_runtime.compress.calibration import token_windows
-from sw_runtime.compress.corpora import news
 from sw_runtime.evaluate.rounding import round_to_nearest
+from sw_runtime.texts.calibration import token_windows
+from sw_runtime.texts.corpora import news
 
 GROUP = 128
 

@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
 
-from golden_models.seedlm.block_format import PRESETS
+from formats.block import PRESETS
 from sw_runtime.nn.attach import seed_linears
 from sw_runtime.nn.device_linear import DeviceLinear
 from sw_runtime.nn.fp16_linear import FP16, Fp16Linear

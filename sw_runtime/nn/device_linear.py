@@ -6,7 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from golden_models.seedlm.datapath import Matrix, quantise_activations, rescale
+from formats.matrices import Matrix
+from golden_models.seedlm.datapath import quantise_activations, rescale
 from sw_runtime.device.protocol import Device
 from sw_runtime.routing.products import argmax_product
 

@@ -12,9 +12,9 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 
-from golden_models.seedlm.block_format import BlockFormat
-from golden_models.seedlm.datapath import Fp16Matrix
-from golden_models.seedlm.storage import pack_rows, unpack_rows
+from formats.block import BlockFormat
+from formats.matrices import Fp16Matrix
+from formats.storage import pack_rows, unpack_rows
 from sw_runtime.nn.attach import seed_linears
 from sw_runtime.nn.checkpoint import (
     StoredTensor,

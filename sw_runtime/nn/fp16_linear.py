@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from golden_models.seedlm.datapath import Fp16Matrix, Matrix
+from formats.matrices import Fp16Matrix, Matrix
 from sw_runtime.nn.device_linear import DeviceLinear
 
 FP16 = "fp16"

@@ -6,10 +6,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from golden_models.seedlm.block_format import BlockFormat
-from golden_models.seedlm.codec import EncodedMatrix
-from golden_models.seedlm.datapath import Matrix
-from golden_models.seedlm.storage import unpack_rows
+from formats.block import BlockFormat
+from formats.matrices import EncodedMatrix, Matrix
+from formats.storage import unpack_rows
 from sw_runtime.decode import decode
 from sw_runtime.nn.device_linear import DeviceLinear
 

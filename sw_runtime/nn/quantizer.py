@@ -8,7 +8,7 @@ from transformers.quantizers import HfQuantizer, register_quantization_config, r
 from transformers.quantizers.auto import AUTO_QUANTIZER_MAPPING
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
-from golden_models.seedlm.block_format import PRESETS
+from formats.block import PRESETS
 from sw_runtime.nn.checkpoint import check_complete, place_seed_linears, read_headers
 from sw_runtime.nn.fp16_linear import FP16
 

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from golden_models.router.bitmaps import from_words, to_words
-from golden_models.router.descriptor import Command, Flag, KeyFormat, Opcode, RouterParameters, Status
-from golden_models.router.stream import to_bytes
-from golden_models.router.unit import Answer
+from formats.router.answer import Answer
+from formats.router.bitmaps import from_words, to_words
+from formats.router.descriptor import Command, Flag, KeyFormat, Opcode, RouterParameters, Status
+from formats.router.stream import to_bytes
 from sw_runtime.device.protocol import Device, Request
 
 

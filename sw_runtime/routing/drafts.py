@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from golden_models.router.descriptor import Flag, Opcode
-from golden_models.router.formats import UQ0_24
+from formats.router.descriptor import Flag, Opcode
+from formats.router.numbers import UQ0_24
 from sw_runtime.device.protocol import Device
 from sw_runtime.routing.commands import ask, request, values_of
 

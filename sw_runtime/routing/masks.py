@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from golden_models.router.descriptor import NO_SLOT, Flag, Opcode
+from formats.router.descriptor import NO_SLOT, Flag, Opcode
 from sw_runtime.device.protocol import Device
 from sw_runtime.routing.commands import ask, check_mask, check_tokens, mask_of, put_mask, request
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from golden_models.router.descriptor import Flag, Opcode
-from golden_models.router.formats import SQ7_16
+from formats.router.descriptor import Flag, Opcode
+from formats.router.numbers import SQ7_16
 from golden_models.router.segments import MAXIMUM_LENGTH
 from sw_runtime.device.protocol import Device
 from sw_runtime.routing.commands import ask, request, values_of

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from golden_models.router.descriptor import Command, Flag, KeyFormat, Opcode, Quota
+from formats.router.descriptor import Command, Flag, KeyFormat, Opcode, Quota
 from sw_runtime.device.protocol import Device
 from sw_runtime.routing.commands import ask, check_status, check_tokens, mask_of, request, values_of
 

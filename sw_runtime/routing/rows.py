@@ -4,9 +4,9 @@ from typing import Literal
 
 from torch import Tensor
 
-from golden_models.router.descriptor import Bound, Flag, Opcode
-from golden_models.router.formats import SQ7_16, NumberFormat, threshold
-from golden_models.router.legality import MAXIMUM_ELEMENTS
+from formats.router.descriptor import Bound, Flag, Opcode
+from formats.router.legality import MAXIMUM_ELEMENTS
+from formats.router.numbers import SQ7_16, NumberFormat, threshold
 from sw_runtime.device.protocol import Device
 from sw_runtime.routing.commands import ask, request, values_of
 from sw_runtime.routing.selection import NotANumber
@@ -27,7 +27,7 @@ def first_above(
     """Index of each row's first entry above a bound.
 
     DynaMoE (arXiv 2502.12325) takes the largest expert where none passes; M2R2's exits (2502.02040)
-    take none. A bound on probabilities is one on logits: see ``golden_models.router.formats.logit``.
+    take none. A bound on probabilities is one on logits: see ``formats.router.numbers.logit``.
 
     Parameters
     ----------

@@ -5,10 +5,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from golden_models.router.descriptor import NO_SLOT, Bound, Flag, Opcode, Quota
-from golden_models.router.formats import SQ7_16, UQ0_16, Comparison, NumberFormat, encode, threshold
-from golden_models.router.keys import MAXIMUM_KEY, score_keys
-from golden_models.router.rates import Rate, drop_count
+from formats.router.descriptor import NO_SLOT, Bound, Flag, Opcode, Quota
+from formats.router.keys import MAXIMUM_KEY, score_keys
+from formats.router.numbers import SQ7_16, UQ0_16, Comparison, NumberFormat, encode, threshold
+from formats.router.rates import Rate, drop_count
 from sw_runtime.device.protocol import Device, Request
 from sw_runtime.routing.commands import ask, check_mask, check_tokens, load_keys, mask_of, put_mask, request
 

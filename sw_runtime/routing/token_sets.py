@@ -5,10 +5,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from golden_models.router.descriptor import NO_SLOT, Command, Flag, Opcode, Quota
-from golden_models.router.formats import UQ0_16
-from golden_models.router.keys import score_keys
-from golden_models.router.rates import Rate, rate24
+from formats.router.descriptor import NO_SLOT, Command, Flag, Opcode, Quota
+from formats.router.keys import score_keys
+from formats.router.numbers import UQ0_16
+from formats.router.rates import Rate, rate24
 from sw_runtime.device.protocol import Device, Request
 from sw_runtime.routing.commands import ask, check_tokens, load_keys, mask_of, request, size_of
 

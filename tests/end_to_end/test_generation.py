@@ -10,9 +10,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from typer.testing import CliRunner
 
 import seedloom
-from hw.parameters import EngineParameters
+from formats.engine import EngineParameters
 from seedloom.cli import app
-from sw_runtime.compress.packaged_models import smollm2_folder
+from sw_runtime.texts.packaged_models import smollm2_folder
 
 PROMPT = "Once upon a time, there was a little robot who"
 

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
+from formats.block import PRESETS
+from formats.matrices import EncodedMatrix
 from golden_models.decoder import Decoder, DecoderLayer
 from golden_models.dynamoe import (
     DifficultyRouter,
@@ -30,8 +32,7 @@ from golden_models.dynamoe import (
     router_parameters,
 )
 from golden_models.layers import swiglu
-from golden_models.seedlm.block_format import PRESETS
-from golden_models.seedlm.codec import EncodedMatrix, decode
+from golden_models.seedlm.codec import decode
 from tests.golden_models.test_decoder import TOKENS
 from tests.models import tiny_llama
 from tests.sw_runtime.device.matrices import random_matrix

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from golden_models.wordnet import WordNet
-from seedloom.papers.packaged_data import wordnet
+from sw_runtime.texts.packaged_data import wordnet
 
 DATA = """\
   1 The licence stands in front, indented.

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hw.engine import Engine
-from hw.parameters import EngineParameters
+from formats.engine import EngineParameters
+from hw.engine.engine import Engine
 from tests.hw.python_simulator import stream_through
 
 

@@ -5,9 +5,9 @@ from random import Random
 
 import torch
 
-from golden_models.router.descriptor import KEY_BITS
+from formats.engine import RESULT_BITS, EngineParameters
+from formats.router.descriptor import KEY_BITS
 from golden_models.seedlm.requantise import requantise, split_scales
-from hw.parameters import RESULT_BITS, EngineParameters
 from hw.requantiser import routing_layout
 
 ENGINE = EngineParameters(

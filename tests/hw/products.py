@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from golden_models.seedlm.block_format import BlockFormat
-from golden_models.seedlm.codec import EncodedMatrix
-from golden_models.seedlm.datapath import Fp16Matrix, Matrix, matvec
+from formats.block import BlockFormat
+from formats.engine import EngineParameters, PaletteFormat
+from formats.matrices import EncodedMatrix, Fp16Matrix, Matrix
+from golden_models.seedlm.datapath import matvec
 from golden_models.seedlm.lfsr import all_entry_matrices
-from hw.parameters import EngineParameters, PaletteFormat
-from hw.sequencer import command_layout
+from hw.engine.sequencer import command_layout
 from sw_runtime.device.layout import Beats, activation_beats, format_of, results_from_beats, weight_beats
 from tests.sw_runtime.device.matrices import random_palette
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from amaranth.hdl import Value
 from amaranth.sim import Simulator, SimulatorContext
 
-from hw.engine import Engine
+from hw.engine.engine import Engine
 
 
 def stream_through(

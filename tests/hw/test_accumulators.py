@@ -6,8 +6,8 @@ import pytest
 from amaranth.hdl import Value
 from amaranth.sim import Simulator, SimulatorContext
 
-from hw.accumulators import Accumulators
-from hw.parameters import FORMAT_NAMES, EngineParameters, Fp16Format
+from formats.engine import FORMAT_NAMES, EngineParameters, Fp16Format
+from hw.engine.accumulators import Accumulators
 from tests.hw.benches import accumulators
 from tests.hw.packed import Packed
 from tests.hw.simulate import run_bench

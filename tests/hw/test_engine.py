@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hw.engine import Engine
+from hw.engine.engine import Engine
 from hw.verilog import convert
 from tests.hw.benches.engine import ENGINES
 from tests.hw.simulate import TOP, run_bench, run_verilog

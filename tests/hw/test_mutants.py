@@ -12,9 +12,10 @@ import pytest
 import torch
 
 import hw
-from golden_models.seedlm.block_format import PRESETS
-from golden_models.seedlm.codec import EncodedMatrix, integer_weights
-from hw.parameters import EngineParameters
+from formats.block import PRESETS
+from formats.engine import EngineParameters
+from formats.matrices import EncodedMatrix
+from golden_models.seedlm.codec import integer_weights
 from sw_runtime.device.layout import format_of
 from tests.hw.packed import to_vectors
 from tests.hw.products import Product, heaviest_activations, heaviest_word, make_product, random_products
@@ -48,29 +49,33 @@ SHAPES = (
 )
 
 MUTANTS = {
-    "generator: a tap is missing": ("generator.py", "in block_format.taps:", "in block_format.taps[1:]:"),
-    "generator: matrix starts at the seed": ("generator.py", "first = c * P + 1\n", "first = c * P\n"),
+    "generator: a tap is missing": ("engine/generator.py", "in block_format.taps:", "in block_format.taps[1:]:"),
+    "generator: matrix starts at the seed": ("engine/generator.py", "first = c * P + 1\n", "first = c * P\n"),
     "generator: tables a bit too narrow": (
-        "generator.py",
+        "engine/generator.py",
         "signed(signed_bits(P << (self._format.coefficient_bits - 1 + P - 2)))",
         "signed(signed_bits(P << (self._format.coefficient_bits - 1 + P - 2)) - 1)",
     ),
-    "generator: constant of odd sums": ("generator.py", "odd_groups * ((1 << b) - 1)", "odd_groups"),
+    "generator: constant of odd sums": ("engine/generator.py", "odd_groups * ((1 << b) - 1)", "odd_groups"),
     "generator: index not inverted under a minus": (
-        "generator.py",
+        "engine/generator.py",
         "index = signs[:free] ^ minus.replicate(free)",
         "index = signs[:free]",
     ),
-    "generator: shift a cycle early": ("generator.py", "range(GENERATOR_LATENCY - 1)", "range(GENERATOR_LATENCY - 2)"),
-    "generator: exponent without bias": ("generator.py", "^ (1 << (exponent_bits - 1))", "^ 0"),
+    "generator: shift a cycle early": (
+        "engine/generator.py",
+        "range(GENERATOR_LATENCY - 1)",
+        "range(GENERATOR_LATENCY - 2)",
+    ),
+    "generator: exponent without bias": ("engine/generator.py", "^ (1 << (exponent_bits - 1))", "^ 0"),
     "lane: activations without sign": (
-        "lane.py",
+        "engine/lane.py",
         "product.eq(part * activation)",
         "product.eq(part * activation.as_unsigned())",
     ),
-    "lane: parts of a weight": ("lane.py", "products.append(product << places)", "products.append(product)"),
-    "lane: odd term of the tree": ("lane.py", "else terms[index]", "else terms[0]"),
-    "choice: index": ("choice.py", "Mux(index == position, choice, chosen)", "Mux(index != position, choice, chosen)"),
+    "lane: parts of a weight": ("engine/lane.py", "products.append(product << places)", "products.append(product)"),
+    "lane: odd term of the tree": ("engine/lane.py", "else terms[index]", "else terms[0]"),
+    "mux: index": ("mux.py", "Mux(index == position, choice, chosen)", "Mux(index != position, choice, chosen)"),
     "fp16 lane: subnormal taken for normal": ("fp16_lane.py", "normal = exponent != 0", "normal = Const(1)"),
     "fp16 lane: exponent bias": ("fp16_lane.py", "exponent - 1, 0", "exponent, 0"),
     "fp16 lane: sign": ("fp16_lane.py", "Mux(sign, -magnitude, magnitude)", "magnitude"),
@@ -80,61 +85,65 @@ MUTANTS = {
         "places.eq(Mux(normal, exponent - 1, 0))",
     ),
     "engine: lanes swapped": (
-        "engine.py",
+        "engine/engine.py",
         "beat[i * lane_format.word_bits :]",
         "beat[(i ^ 1) * lane_format.word_bits :]",
     ),
     "engine: activations a cycle early": (
-        "engine.py",
+        "engine/engine.py",
         "range(1 + GENERATOR_LATENCY - ActivationMemory.LATENCY)",
         "range(GENERATOR_LATENCY - ActivationMemory.LATENCY)",
     ),
     "activation memory: block select": (
-        "activation_memory.py",
+        "engine/activation_memory.py",
         "word[(b * size + c) * bits :]",
         "word[(b * size + c + 1) * bits :]",
     ),
-    "activation memory: vector": ("activation_memory.py", "& (self.write.vector == vector)", ""),
+    "activation memory: vector": ("engine/activation_memory.py", "& (self.write.vector == vector)", ""),
     "sequencer: blocks": (
-        "sequencer.py",
+        "engine/sequencer.py",
         "last_block.eq(block == self.command.column_blocks)",
         "last_block.eq(block + 1 == self.command.column_blocks)",
     ),
     "sequencer: row groups": (
-        "sequencer.py",
+        "engine/sequencer.py",
         "m.If(group == self.command.row_groups)",
         "m.If(group + 1 == self.command.row_groups)",
     ),
-    "sequencer: words": ("sequencer.py", "block + blocks_per_word >", "block + blocks_per_word >="),
+    "sequencer: words": ("engine/sequencer.py", "block + blocks_per_word >", "block + blocks_per_word >="),
     "sequencer: next command too early": (
-        "sequencer.py",
+        "engine/sequencer.py",
         "m.If(self.i_command.valid & self.idle)",
         "m.If(self.i_command.valid)",
     ),
-    "sequencer: slots ignored": ("sequencer.py", "self.slot_free | ~last_block", "1"),
-    "accumulators: not cleared": ("accumulators.py", "accumulator.eq(0)", "accumulator.eq(total)"),
+    "sequencer: slots ignored": ("engine/sequencer.py", "self.slot_free | ~last_block", "1"),
+    "accumulators: not cleared": ("engine/accumulators.py", "accumulator.eq(0)", "accumulator.eq(total)"),
     "accumulators: a bit too narrow": (
-        "accumulators.py",
+        "engine/accumulators.py",
         "bits = self._parameters.accumulator_bits\n        totals",
         "bits = self._parameters.accumulator_bits - 1\n        totals",
     ),
-    "accumulators: slots never given back": ("accumulators.py", "used + self.reserve - leaving", "used + self.reserve"),
-    "accumulators: a slot too many": ("accumulators.py", "used != RESULT_SLOTS)", "used != RESULT_SLOTS + 1)"),
-    "accumulators: beats of another format": ("accumulators.py", "last_beats[self.format]", "last_beats[0]"),
+    "accumulators: slots never given back": (
+        "engine/accumulators.py",
+        "used + self.reserve - leaving",
+        "used + self.reserve",
+    ),
+    "accumulators: a slot too many": ("engine/accumulators.py", "used != RESULT_SLOTS)", "used != RESULT_SLOTS + 1)"),
+    "accumulators: beats of another format": ("engine/accumulators.py", "last_beats[self.format]", "last_beats[0]"),
 }
 """File, text and what takes its place."""
 
 PALETTE_MUTANTS = {
     "palette: table too early": (
-        "palette.py",
+        "engine/palette.py",
         "m.d.sync += [data.eq(self.data), beat.eq(self.beat), write.eq(self.write)]",
         "m.d.comb += [data.eq(self.data), beat.eq(self.beat), write.eq(self.write)]",
     ),
-    "palette: looked up a cycle late": ("palette.py", "    LOOK_UP = 2", "    LOOK_UP = 3"),
-    "palette: codes": ("palette.py", "word.word_select(c, self", "word.word_select(c ^ 1, self"),
-    "palette: parts of a table": ("palette.py", "write & (beat == place)", "write"),
-    "sequencer: table goes on": ("sequencer.py", "(block < table_blocks)", "(block <= table_blocks)"),
-    "sequencer: table ends early": ("sequencer.py", "(block < table_blocks)", "(block < table_blocks - 1)"),
+    "palette: looked up a cycle late": ("engine/palette.py", "    LOOK_UP = 2", "    LOOK_UP = 3"),
+    "palette: codes": ("engine/palette.py", "word.word_select(c, self", "word.word_select(c ^ 1, self"),
+    "palette: parts of a table": ("engine/palette.py", "write & (beat == place)", "write"),
+    "sequencer: table goes on": ("engine/sequencer.py", "(block < table_blocks)", "(block <= table_blocks)"),
+    "sequencer: table ends early": ("engine/sequencer.py", "(block < table_blocks)", "(block < table_blocks - 1)"),
 }
 
 

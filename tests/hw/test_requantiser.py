@@ -9,7 +9,7 @@ import pytest
 from amaranth.hdl import Value
 from amaranth.sim import Simulator, SimulatorContext
 
-from golden_models.router.descriptor import KEY_BITS
+from formats.router.descriptor import KEY_BITS
 from hw import requantiser
 from hw.requantiser import Requantiser
 from hw.router.parameters import UnitParameters

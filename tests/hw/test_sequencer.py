@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hw.sequencer import Sequencer
+from hw.engine.sequencer import Sequencer
 from tests.hw.benches.sequencer import ENGINES
 from tests.hw.packed import Packed
 from tests.hw.simulate import run_bench

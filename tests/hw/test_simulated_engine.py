@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from formats.engine import EngineParameters
 from golden_models.seedlm.datapath import matvec
-from hw.parameters import EngineParameters
 from sw_runtime.device.simulated import SimulatedDevice
 from sw_runtime.device.simulator.library import Traffic
 from tests.hw.products import random_activations, random_matrix

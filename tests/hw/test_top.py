@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hw.engine import Engine
+from hw.engine.engine import Engine
 from hw.router.router import Router
 from hw.top import Accelerator
 from tests.hw.benches.accelerator import ENGINE, ROUTER

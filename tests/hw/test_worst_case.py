@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from golden_models.palette import LIMIT, PaletteMatrix
-from golden_models.seedlm.block_format import BlockFormat
-from golden_models.seedlm.codec import EncodedMatrix
-from golden_models.seedlm.datapath import Fp16Matrix, Matrix, integer_matrix
-from hw.engine import Engine
-from hw.parameters import FORMAT_NAMES, EngineParameters, PaletteFormat
+from formats.block import BlockFormat
+from formats.engine import FORMAT_NAMES, EngineParameters, PaletteFormat
+from formats.matrices import EncodedMatrix, Fp16Matrix, Matrix
+from formats.palette import LIMIT, PaletteMatrix
+from golden_models.seedlm.datapath import integer_matrix
+from hw.engine.engine import Engine
 from tests.hw.products import heaviest_activations, heaviest_word, make_product
 from tests.hw.python_simulator import stream_through
 

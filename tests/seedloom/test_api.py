@@ -8,7 +8,7 @@ import pytest
 from transformers.quantizers.auto import AUTO_QUANTIZER_MAPPING
 
 import seedloom
-from hw.parameters import EngineParameters
+from formats.engine import EngineParameters
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.nn import attach as attaching
 

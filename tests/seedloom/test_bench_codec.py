@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from golden_models.seedlm.block_format import PRESETS
+from formats.block import PRESETS
 from seedloom.cli import app
 
 SMALL = ["bench", "codec", "--blocks", "64", "--slow-blocks", "8", "--naive-blocks", "1"]

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 import seedloom
 from seedloom.cli import app
-from sw_runtime.compress.report import LayerReport, report_text
+from sw_runtime.fit.report import LayerReport, report_text
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from formats.block import PRESETS
+from formats.matrices import EncodedMatrix
 from golden_models.seedlm import codec, datapath
-from golden_models.seedlm.block_format import PRESETS
-from golden_models.seedlm.codec import EncodedMatrix
 from sw_runtime import decode as fast
 from tests.sw_runtime.device.matrices import random_matrix
 

@@ -7,8 +7,9 @@ from types import ModuleType
 import pytest
 from typer.testing import CliRunner
 
-from hw import accumulators, generator, sequencer
-from hw.router import answer, command_decoder, keep, receiver, select_counters
+from hw.engine import accumulators, generator, sequencer
+from hw.router.frame import answer, command_decoder, receiver
+from hw.router.primitives import keep, select_counters
 from synth import claims, proofs, select_claims
 from synth.flow import Flow
 from synth.proofs import PROOFS, app, refutation

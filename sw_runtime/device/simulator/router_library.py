@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from golden_models.router.descriptor import Command
+from formats.router.descriptor import Command
 from hw.router.parameters import UnitParameters
 from hw.router.router import Router
 from hw.verilog import convert
@@ -47,7 +47,7 @@ class Packet:
     command
         The command.
     beats
-        Raw elements, one list a beat (see ``golden_models.router.stream.to_beats``); none without the
+        Raw elements, one list a beat (see ``formats.router.stream.to_beats``); none without the
         DATA flag.
     aborted
         The packet ends with an abort after the beats, not with its last beat.

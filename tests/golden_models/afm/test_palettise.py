@@ -4,8 +4,8 @@ import pytest
 import torch
 from torchao.prototype.quantization.codebook_coreml.codebook_ops import dequantize_codebook
 
+from formats.palette import LIMIT
 from golden_models.afm.palettise import AdaptedLinear, dequantise, k_means, nearest, palettise
-from golden_models.palette import LIMIT
 
 
 def random_weights(rows: int, columns: int) -> torch.Tensor:

@@ -9,7 +9,7 @@ from golden_models.catlip.labels import (
     multi_label_loss,
     synset_key,
 )
-from seedloom.papers.packaged_data import wordnet
+from sw_runtime.texts.packaged_data import wordnet
 
 DOG, CAT, CAR = "n2084071", "n2121620", "n2958343"
 

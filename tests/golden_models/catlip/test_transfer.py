@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from golden_models.catlip.transfer import TransferParameters, nearest_class, transfer_init
-from seedloom.papers.packaged_data import wordnet
+from sw_runtime.texts.packaged_data import wordnet
 
 
 def synset(word: str) -> int:

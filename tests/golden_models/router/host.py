@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from golden_models.router.descriptor import Command, Flag, KeyFormat, Opcode, RouterParameters, Status
-from golden_models.router.stream import to_bytes
-from golden_models.router.unit import Answer, RouterUnit
+from formats.router.answer import Answer
+from formats.router.descriptor import Command, Flag, KeyFormat, Opcode, RouterParameters, Status
+from formats.router.stream import to_bytes
+from golden_models.router.unit import RouterUnit
 
 SMALL = RouterParameters(lanes=4, keys=64, slots=8, sets=2, ways=2)
 

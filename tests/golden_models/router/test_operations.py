@@ -2,7 +2,7 @@
 
 import pytest
 
-from golden_models.router.descriptor import (
+from formats.router.descriptor import (
     ALL_SETS,
     SATURATED_KEY,
     SATURATED_VALUE,

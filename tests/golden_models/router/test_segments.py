@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from golden_models.router.descriptor import Quota
-from golden_models.router.formats import SQ7_16, encode
+from formats.router.descriptor import Quota
+from formats.router.numbers import SQ7_16, encode
 from golden_models.router.segments import path_score, path_scores, segment_mean
 from golden_models.router.selection import TopK, topk
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from golden_models.router.bitmaps import indices, to_words
-from golden_models.router.descriptor import Quota
-from golden_models.router.formats import Threshold
-from golden_models.router.rates import rate24
+from formats.router.bitmaps import indices, to_words
+from formats.router.descriptor import Quota
+from formats.router.numbers import Threshold
+from formats.router.rates import rate24
 from golden_models.router.selection import Bounds, TopK, argmax, filter_keys, first, range_mask, ratio_mask, topk
 
 KEYS = torch.tensor([5, 9, 9, 1, 9, 7, 0, 9])

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from golden_models.router.descriptor import Quota
+from formats.router.descriptor import Quota
 from golden_models.router.selection import TopK, topk
 
 many_cases = settings(max_examples=2000, deadline=None)

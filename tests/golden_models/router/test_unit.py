@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golden_models.router.descriptor import (
+from formats.router.answer import Answer
+from formats.router.descriptor import (
     NO_SLOT,
     Bound,
     CacheAction,
@@ -19,9 +20,9 @@ from golden_models.router.descriptor import (
     RouterParameters,
     Status,
 )
-from golden_models.router.legality import element_bytes, elements_due
-from golden_models.router.stream import to_bytes
-from golden_models.router.unit import Answer, RouterUnit
+from formats.router.legality import element_bytes, elements_due
+from formats.router.stream import to_bytes
+from golden_models.router.unit import RouterUnit
 from tests.golden_models.router.host import Host, command, state
 
 

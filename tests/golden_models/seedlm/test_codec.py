@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from formats.block import PRESETS, BlockFormat
+from formats.matrices import EncodedMatrix
 from golden_models.seedlm import lfsr
-from golden_models.seedlm.block_format import PRESETS, BlockFormat
 from golden_models.seedlm.codec import (
     ROW_STEP,
-    EncodedMatrix,
     closest_point,
     decode,
     encode,

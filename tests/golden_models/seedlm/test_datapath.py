@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from golden_models.seedlm.block_format import PRESETS
-from golden_models.seedlm.codec import EncodedMatrix, decode
+from formats.block import PRESETS
+from formats.engine import RESULT_BITS
+from formats.matrices import EncodedMatrix, Fp16Matrix
+from golden_models.seedlm.codec import decode
 from golden_models.seedlm.datapath import (
-    FP16_ACCUMULATOR_BITS,
-    Fp16Matrix,
     accumulator_bits,
     integer_matrix,
     matvec,
@@ -145,7 +145,7 @@ class TestMatvec:
     def test_the_worst_fp16_row_fits_64_bits(self) -> None:
         matrix = Fp16Matrix(torch.full((1, 32768), 255.875).half())
         assert int(matvec(matrix, torch.full((1, 32768), -32768))) == -(2047 << 21) << 30
-        assert accumulator_bits(matrix, activation_bits=16) <= FP16_ACCUMULATOR_BITS
+        assert accumulator_bits(matrix, activation_bits=16) <= RESULT_BITS
 
     def test_accumulator_bits_of_fp16(self) -> None:
         matrix = Fp16Matrix(torch.zeros(1, 4096).half())

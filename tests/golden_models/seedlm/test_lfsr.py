@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from formats.block import LFSR_TAPS, PRESETS, BlockFormat
 from golden_models.seedlm import lfsr
-from golden_models.seedlm.block_format import LFSR_TAPS, PRESETS, BlockFormat
 
 
 def cycle_from_1(lfsr_bits: int) -> Tensor:

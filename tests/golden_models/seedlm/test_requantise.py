@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from golden_models.seedlm.block_format import PRESETS
-from golden_models.seedlm.codec import EncodedMatrix
-from golden_models.seedlm.datapath import Fp16Matrix
+from formats.block import PRESETS
+from formats.matrices import EncodedMatrix, Fp16Matrix
 from golden_models.seedlm.requantise import (
     EXPONENT_BIAS,
     MAXIMUM_KEY,

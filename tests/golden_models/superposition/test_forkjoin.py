@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from golden_models.router.descriptor import KeyFormat, Quota
-from golden_models.router.formats import encode
+from formats.router.descriptor import KeyFormat, Quota
+from formats.router.numbers import encode
 from golden_models.router.positions import FRACTION_BITS, equilibrium_positions
 from golden_models.router.selection import TopK, topk
 from golden_models.superposition.forkjoin import (

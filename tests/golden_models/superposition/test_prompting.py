@@ -3,8 +3,8 @@ import torch
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
+from formats.router.numbers import SQ7_16
 from golden_models.decoder import Decoder
-from golden_models.router.formats import SQ7_16
 from golden_models.router.segments import path_scores
 from golden_models.superposition.forkjoin import (
     Placement,

@@ -7,12 +7,12 @@ import cocotb
 import torch
 from cocotb.handle import HierarchyObject
 
-from golden_models.router.descriptor import KEY_BITS, Command, Flag, KeyFormat, Opcode
-from golden_models.router.stream import to_bytes
+from formats.engine import EngineParameters
+from formats.router.descriptor import KEY_BITS, Command, Flag, KeyFormat, Opcode
+from formats.router.stream import to_bytes
 from golden_models.router.unit import RouterUnit
 from golden_models.seedlm.datapath import matvec
 from golden_models.seedlm.requantise import requantise, split_scales
-from hw.parameters import EngineParameters
 from hw.router.parameters import UnitParameters
 from hw.top import joint_command_layout
 from tests.hw.products import Product, random_products

@@ -9,8 +9,8 @@ import torch
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge
 
-from hw.accumulators import Accumulators
-from hw.parameters import RESULT_SLOTS, EngineParameters
+from formats.engine import RESULT_SLOTS, EngineParameters
+from hw.engine.accumulators import Accumulators
 from tests.hw.packed import to_fields, to_vectors
 from tests.hw.streams import PATTERNS, Pattern, Sink, Stream, start
 

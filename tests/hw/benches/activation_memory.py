@@ -8,8 +8,8 @@ from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge
 from torch import Tensor
 
-from hw.activation_memory import ActivationMemory
-from hw.parameters import EngineParameters, WeightFormat
+from formats.engine import EngineParameters, WeightFormat
+from hw.engine.activation_memory import ActivationMemory
 from sw_runtime.device.layout import activation_beats
 from tests.hw.packed import to_fields
 from tests.hw.pipeline import Feed, Tap, run_pipeline

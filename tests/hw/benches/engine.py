@@ -10,7 +10,7 @@ import torch
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge
 
-from hw.parameters import EngineParameters
+from formats.engine import EngineParameters
 from tests.hw.products import Product, make_product, random_activations, random_matrix, random_products
 from tests.hw.streams import PATTERNS, Pattern, Sink, Source, Stream, start
 

@@ -5,9 +5,10 @@ import numpy as np
 import torch
 from cocotb.handle import HierarchyObject
 
-from golden_models.seedlm.datapath import Fp16Matrix, integer_matrix
-from hw.fp16_lane import Fp16Lane
-from hw.parameters import GENERATOR_LATENCY, Fp16Format
+from formats.engine import GENERATOR_LATENCY, Fp16Format
+from formats.matrices import Fp16Matrix
+from golden_models.seedlm.datapath import integer_matrix
+from hw.engine.fp16_lane import Fp16Lane
 from tests.hw.packed import to_fields, to_vectors
 from tests.hw.pipeline import Feed, Tap, run_pipeline
 from tests.hw.products import random_activations

@@ -5,11 +5,12 @@ import torch
 from cocotb.handle import HierarchyObject
 from torch import Tensor
 
-from golden_models.seedlm.block_format import PRESETS, BlockFormat
-from golden_models.seedlm.codec import EncodedMatrix, integer_weights
-from hw.generator import Generator
-from hw.lane import make_generator
-from hw.parameters import GENERATOR_LATENCY
+from formats.block import PRESETS, BlockFormat
+from formats.engine import GENERATOR_LATENCY
+from formats.matrices import EncodedMatrix
+from golden_models.seedlm.codec import integer_weights
+from hw.engine.generator import Generator
+from hw.engine.lane import make_generator
 from tests.hw.packed import to_fields
 from tests.hw.pipeline import Feed, Tap, run_pipeline
 from tests.hw.streams import start

@@ -5,9 +5,9 @@ import torch
 from cocotb.handle import HierarchyObject
 from torch import Tensor
 
-from golden_models.seedlm.block_format import PRESETS, BlockFormat
-from hw.lane import Lane
-from hw.parameters import GENERATOR_LATENCY
+from formats.block import PRESETS, BlockFormat
+from formats.engine import GENERATOR_LATENCY
+from hw.engine.lane import Lane
 from tests.hw.benches.generator import golden_weights, random_words
 from tests.hw.packed import to_fields, to_vectors
 from tests.hw.pipeline import Feed, Tap, run_pipeline

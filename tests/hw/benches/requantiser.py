@@ -8,7 +8,7 @@ import cocotb
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge
 
-from golden_models.router.descriptor import KEY_BITS
+from formats.router.descriptor import KEY_BITS
 from hw.requantiser import Requantiser
 from tests.hw.conversions import Conversion, conversions
 from tests.hw.streams import PATTERNS, Pattern, Sink, Source, Stream, start

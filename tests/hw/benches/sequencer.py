@@ -7,8 +7,8 @@ import cocotb
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge, ReadOnly, Timer
 
-from hw.parameters import EngineParameters
-from hw.sequencer import command_layout
+from formats.engine import EngineParameters
+from hw.engine.sequencer import command_layout
 from tests.hw.streams import PATTERNS, Source, Stream, start
 
 ENGINES = {

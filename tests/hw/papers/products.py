@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from golden_models.palette import PaletteMatrix
-from golden_models.seedlm.block_format import PRESETS
-from golden_models.seedlm.codec import EncodedMatrix
-from hw.engine import Engine
-from hw.parameters import EngineParameters
+from formats.block import PRESETS
+from formats.engine import EngineParameters
+from formats.matrices import EncodedMatrix
+from formats.palette import PaletteMatrix
+from hw.engine.engine import Engine
 from tests.hw.products import Product, make_product
 from tests.hw.simulate import run_bench
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from golden_models.router.descriptor import RouterParameters
-from golden_models.router.unit import Answer
+from formats.router.answer import Answer
+from formats.router.descriptor import RouterParameters
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.device.protocol import Request
 from tests.hw.router.problems import Problem

@@ -5,14 +5,14 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from formats.block import PRESETS
+from formats.engine import EngineParameters
 from golden_models.afm.palettise import palettise
-from golden_models.seedlm.block_format import PRESETS
 from golden_models.seedlm.datapath import quantise_activations
-from hw.parameters import EngineParameters
-from seedloom.papers.afm import inputs_of
-from sw_runtime.compress.packaged_models import smollm2_folder
-from sw_runtime.compress.search import encode_matrix
+from papers.afm import inputs_of
 from sw_runtime.evaluate.baselines import layers_without_head
+from sw_runtime.search.search import encode_matrix
+from sw_runtime.texts.packaged_models import smollm2_folder
 from tests.hw.papers.products import RealMatrix, check_products
 
 ROWS = 72

@@ -7,21 +7,21 @@ from safetensors import safe_open
 from torch import Tensor
 from transformers import AutoTokenizer
 
+from formats.block import PRESETS
+from formats.engine import EngineParameters
+from formats.router.descriptor import Bound, KeyFormat, Opcode, Quota
+from formats.router.numbers import COUNT, SQ7_16, encode, threshold
 from golden_models.catlip.labels import CLASSES, COUNT_ABOVE, Vocabulary, count_synsets
-from golden_models.router.descriptor import Bound, KeyFormat, Opcode, Quota
-from golden_models.router.formats import COUNT, SQ7_16, encode, threshold
 from golden_models.router.selection import TopK, topk
 from golden_models.router.unit import RouterUnit
-from golden_models.seedlm.block_format import PRESETS
 from golden_models.seedlm.datapath import quantise_activations
-from hw.parameters import EngineParameters
 from hw.router.parameters import UnitParameters
-from seedloom.papers.catlip import WORD_VECTORS
-from seedloom.papers.packaged_data import minilm_folder, picture_captions, wordnet
-from sw_runtime.compress.corpora import news
-from sw_runtime.compress.search import encode_matrix
+from papers.catlip import WORD_VECTORS
 from sw_runtime.device.protocol import Request
 from sw_runtime.routing.commands import load_keys, request
+from sw_runtime.search.search import encode_matrix
+from sw_runtime.texts.corpora import news
+from sw_runtime.texts.packaged_data import minilm_folder, picture_captions, wordnet
 from tests.hw.papers.products import check_products
 from tests.hw.router.packets import check_packets
 from tests.hw.router.problems import Problem

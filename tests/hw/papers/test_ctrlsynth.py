@@ -6,15 +6,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from formats.router.descriptor import Bound, Flag, KeyFormat, Opcode
+from formats.router.numbers import SQ7_16, encode, logit, threshold
 from golden_models.ctrlsynth import CtrlSynthParameters, Tags, count_hits, self_filter, tag_image
-from golden_models.router.descriptor import Bound, Flag, KeyFormat, Opcode
-from golden_models.router.formats import SQ7_16, encode, logit, threshold
 from golden_models.router.unit import RouterUnit
 from hw.router.parameters import UnitParameters
-from seedloom.papers.ctrlsynth import Tagger, caption_tags
-from seedloom.papers.packaged_data import picture_captions, wordnet
+from papers.ctrlsynth import Tagger, caption_tags
 from sw_runtime.device.protocol import Request
 from sw_runtime.routing.commands import load_keys, request
+from sw_runtime.texts.packaged_data import picture_captions, wordnet
 from tests.hw.router.packets import check_packets
 from tests.hw.router.problems import Problem
 

@@ -6,6 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from formats.block import PRESETS
+from formats.engine import EngineParameters
+from formats.router.descriptor import Bound, KeyFormat, Opcode
+from formats.router.numbers import SQ7_16, logit, threshold
 from golden_models.decoder import Decoder
 from golden_models.dynamoe import (
     DynaMoEParameters,
@@ -15,19 +19,15 @@ from golden_models.dynamoe import (
     prefix,
     reorder,
 )
-from golden_models.router.descriptor import Bound, KeyFormat, Opcode
-from golden_models.router.formats import SQ7_16, logit, threshold
 from golden_models.router.unit import RouterUnit
-from golden_models.seedlm.block_format import PRESETS
 from golden_models.seedlm.datapath import quantise_activations
-from hw.parameters import EngineParameters
 from hw.router.parameters import UnitParameters
-from seedloom.papers.dynamoe import label_tokens, mlp_inputs, train_router
-from seedloom.papers.smollm2 import SmolLM2
-from sw_runtime.compress.corpora import news
-from sw_runtime.compress.search import encode_matrix
+from papers.dynamoe import label_tokens, mlp_inputs, train_router
+from papers.smollm2 import SmolLM2
 from sw_runtime.routing.commands import request
-from sw_runtime.tokens import tokenize
+from sw_runtime.search.search import encode_matrix
+from sw_runtime.texts.corpora import news
+from sw_runtime.texts.tokens import tokenize
 from tests.hw.papers.products import check_products
 from tests.hw.router.packets import check_packets
 from tests.hw.router.problems import Problem

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import torch
 
+from formats.router.descriptor import Opcode
 from golden_models.lazyllm import LazyLLM, LazyLLMParameters
-from golden_models.router.descriptor import Opcode
 from hw.router.parameters import UnitParameters
-from seedloom.papers.smollm2 import SmolLM2
-from sw_runtime.compress.corpora import wikipedia_articles
+from papers.smollm2 import SmolLM2
 from sw_runtime.routing.token_sets import RouterTokenSets
-from sw_runtime.tokens import tokenize
+from sw_runtime.texts.corpora import wikipedia_articles
+from sw_runtime.texts.tokens import tokenize
 from tests.hw.papers.recorder import Recorder
 from tests.hw.router.packets import check_packets
 

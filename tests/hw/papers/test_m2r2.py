@@ -5,15 +5,15 @@ from pathlib import Path
 
 import torch
 
+from formats.router.descriptor import CacheAction, Flag, Opcode
 from golden_models.m2r2.experts import GoldenExpertCache
 from golden_models.m2r2.residuals import M2R2Parameters
-from golden_models.router.descriptor import CacheAction, Flag, Opcode
 from hw.router.parameters import UnitParameters
-from seedloom.papers.m2r2 import DeviceExpertCache, Fitted, exit_figures, expert_hits, speculation_figures
-from seedloom.papers.smollm2 import SmolLM2
-from sw_runtime.compress.corpora import wikipedia_articles
+from papers.m2r2 import DeviceExpertCache, Fitted, exit_figures, expert_hits, speculation_figures
+from papers.smollm2 import SmolLM2
 from sw_runtime.generation.m2r2_fit import Window
-from sw_runtime.tokens import spread_windows, tokenize
+from sw_runtime.texts.corpora import wikipedia_articles
+from sw_runtime.texts.tokens import spread_windows, tokenize
 from tests.hw.papers.recorder import Recorder
 from tests.hw.router.packets import check_packets
 

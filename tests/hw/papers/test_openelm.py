@@ -4,14 +4,14 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from formats.block import PRESETS
+from formats.engine import EngineParameters
+from formats.matrices import EncodedMatrix
 from golden_models.openelm import OpenELM, OpenELMParameters, layer_shapes
-from golden_models.seedlm.block_format import PRESETS
-from golden_models.seedlm.codec import EncodedMatrix
 from golden_models.seedlm.datapath import quantise_activations
-from hw.parameters import EngineParameters
-from seedloom.papers.openelm import Text, train
-from sw_runtime.compress.corpora import news
-from sw_runtime.compress.search import encode_matrix
+from papers.openelm import Text, train
+from sw_runtime.search.search import encode_matrix
+from sw_runtime.texts.corpora import news
 from tests.hw.papers.products import check_products
 
 PARAMETERS = OpenELMParameters(layers=3, dim=32, head_dim=4, vocabulary=256, ffn_divisor=8)

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import torch
 
-from golden_models.router.descriptor import Flag, Opcode
-from golden_models.router.formats import SQ7_16
+from formats.router.descriptor import Flag, Opcode
+from formats.router.numbers import SQ7_16
 from golden_models.router.unit import RouterUnit
 from golden_models.superposition.forkjoin import SuperpositionParameters, keep_paths
 from golden_models.superposition.prompting import Paths, read_documents, read_preamble, read_queries
 from hw.router.parameters import UnitParameters
-from seedloom.papers.smollm2 import SmolLM2
-from seedloom.papers.superposition import Prompts, documents_of, questions_of
-from sw_runtime.compress.corpora import news
+from papers.smollm2 import SmolLM2
+from papers.superposition import Prompts, documents_of, questions_of
 from sw_runtime.device.protocol import Request
 from sw_runtime.routing.commands import request
+from sw_runtime.texts.corpora import news
 from tests.hw.router.packets import check_packets
 from tests.hw.router.problems import Problem
 

@@ -6,17 +6,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from formats.router.descriptor import Flag, KeyFormat, Opcode
+from formats.router.numbers import UQ0_16
 from golden_models.layers import causal_mask
-from golden_models.router.descriptor import Flag, KeyFormat, Opcode
-from golden_models.router.formats import UQ0_16
 from golden_models.router.unit import RouterUnit
 from golden_models.victor import Prompt, VictorParameters, best_of_image, outside_images
 from hw.router.parameters import UnitParameters
-from seedloom.papers.smollm2 import SmolLM2
-from sw_runtime.compress.corpora import wikipedia_articles
+from papers.smollm2 import SmolLM2
 from sw_runtime.device.protocol import Request
 from sw_runtime.routing.commands import request
-from sw_runtime.tokens import tokenize
+from sw_runtime.texts.corpora import wikipedia_articles
+from sw_runtime.texts.tokens import tokenize
 from tests.hw.router.packets import check_packets
 from tests.hw.router.problems import Problem
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from golden_models.router.legality import beats_due
-from golden_models.router.stream import to_beats
+from formats.router.legality import beats_due
+from formats.router.stream import to_beats
 from golden_models.router.unit import RouterUnit
 from hw.router.parameters import UnitParameters
 from sw_runtime.device.simulator.router_library import Packet, Pauses, RouterSimulator, build_router

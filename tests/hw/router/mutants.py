@@ -22,7 +22,7 @@ class Mutant:
     Parameters
     ----------
     file
-        Name of the file in ``hw/router``.
+        Name of the file, somewhere in ``hw/router``.
     right
         Text that occurs in it once.
     wrong
@@ -120,16 +120,17 @@ def build_mutants(parameters: UnitParameters, folder: Path) -> Path:
     shutil.copytree(SOURCES / "hw", folder / "hw")
     sources = folder / "hw" / "router"
     (sources / "switch.py").write_text(_SWITCH)
+    files = {path.name: path for path in sources.rglob("*.py")}
     for number, mutant in enumerate(MUTANTS, start=1):
-        text = (sources / mutant.file).read_text()
+        text = files[mutant.file].read_text()
         if text.count(mutant.right) != 1:
             raise ValueError(f"{mutant.right!r} occurs {text.count(mutant.right)} times in {mutant.file}, not once")
         switched = f"Mux(CHOSEN == {number}, {mutant.wrong}, {mutant.right})"
-        (sources / mutant.file).write_text(text.replace(mutant.right, switched))
+        files[mutant.file].write_text(text.replace(mutant.right, switched))
     for file in {mutant.file for mutant in MUTANTS}:
-        text = (sources / file).read_text()
+        text = files[file].read_text()
         imports = "from amaranth.hdl import Mux\nfrom hw.router.switch import CHOSEN\n"
-        (sources / file).write_text(text.replace("from amaranth.hdl import", imports + "from amaranth.hdl import", 1))
+        files[file].write_text(text.replace("from amaranth.hdl import", imports + "from amaranth.hdl import", 1))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(folder), str(SOURCES)))}
     command = [sys.executable, "-c", _CONVERT, repr(parameters)]
 

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
-from golden_models.router.descriptor import KEY_BITS, Command
-from golden_models.router.stream import to_beats
+from formats.router.descriptor import KEY_BITS, Command
+from formats.router.stream import to_beats
 from hw.router.parameters import UnitParameters
 from hw.router.router import Router
 from hw.verilog import convert

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from golden_models.router.descriptor import (
+from formats.router.descriptor import (
     ALL_SETS,
     NO_SLOT,
     Bound,
@@ -16,8 +16,8 @@ from golden_models.router.descriptor import (
     Quota,
     RouterParameters,
 )
-from golden_models.router.legality import element_bytes, elements_due
-from golden_models.router.stream import to_bytes
+from formats.router.legality import element_bytes, elements_due
+from formats.router.stream import to_bytes
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from random import Random
 from amaranth.lib import wiring
 from amaranth.sim import Simulator, SimulatorContext
 
-from hw.router.divider import Divider
-from hw.router.multiplier import MULTIPLIER_LATENCY, Multiplier
+from hw.router.arithmetic.divider import Divider
+from hw.router.arithmetic.multiplier import MULTIPLIER_LATENCY, Multiplier
 from hw.router.parameters import UnitParameters
-from hw.router.select_counters import COUNTING_LATENCY, SelectCounters
+from hw.router.primitives.select_counters import COUNTING_LATENCY, SelectCounters
 
 
 def simulate(component: wiring.Component, bench: Callable[[SimulatorContext], Awaitable[None]]) -> None:

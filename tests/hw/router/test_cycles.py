@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
-from golden_models.router.descriptor import ALL_SETS, Bound, CacheAction, Command, Flag, Opcode, Quota
-from golden_models.router.legality import elements_due
-from golden_models.router.stream import to_bytes
+from formats.router.descriptor import ALL_SETS, Bound, CacheAction, Command, Flag, Opcode, Quota
+from formats.router.legality import elements_due
+from formats.router.stream import to_bytes
 from hw.router.parameters import UnitParameters
 from tests.hw.router.bench import Bench
 from tests.hw.router.problems import Problem, Problems

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from golden_models.router.descriptor import Opcode
+from formats.router.descriptor import Opcode
 from tests.hw.router.bench import Bench, compare
 from tests.hw.router.conftest import ODD
 from tests.hw.router.mutants import MUTANTS, build_mutants, choose

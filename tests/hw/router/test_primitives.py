@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from golden_models.router.descriptor import CacheAction, Command, Flag, KeyFormat, Opcode
-from golden_models.router.stream import to_bytes
+from formats.router.descriptor import CacheAction, Command, Flag, KeyFormat, Opcode
+from formats.router.stream import to_bytes
 from hw.router.parameters import UnitParameters
 from sw_runtime.device.simulator.router_library import Pauses
 from tests.hw.router.bench import Bench

@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from golden_models.router.descriptor import Command, Opcode, Status
-from golden_models.router.legality import refusal
+from formats.router.descriptor import Command, Opcode, Status
+from formats.router.legality import refusal
 from golden_models.router.unit import RouterUnit
 from tests.hw.router.conftest import ODD
 from tests.hw.router.packets import check_packets, router_verilog, write_packets

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from golden_models.router.descriptor import (
+from formats.router.descriptor import (
     ALL_SETS,
     NO_SLOT,
     Bound,
@@ -16,7 +16,7 @@ from golden_models.router.descriptor import (
     Quota,
     Status,
 )
-from golden_models.router.legality import MAXIMUM_ELEMENTS, elements_due, refusal
+from formats.router.legality import MAXIMUM_ELEMENTS, elements_due, refusal
 from sw_runtime.device.simulator.router_library import Packet
 from tests.hw.router.bench import Bench
 from tests.hw.router.conftest import ODD

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from golden_models.router.descriptor import Command, Opcode
+from formats.router.descriptor import Command, Opcode
 from hw.router.parameters import COMMAND_QUEUE_DEPTH
 from sw_runtime.device.simulator.router_library import Pauses
 from tests.hw.router.bench import Bench

@@ -9,12 +9,13 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
-from golden_models.seedlm.block_format import PRESETS
-from golden_models.seedlm.codec import EncodedMatrix, decode
-from golden_models.seedlm.storage import unpack_rows
+from formats.block import PRESETS
+from formats.matrices import EncodedMatrix
+from formats.storage import unpack_rows
+from golden_models.seedlm.codec import decode
 from sw_runtime.compress import folder as folder_module
-from sw_runtime.compress.candidates import GroupEncoder
 from sw_runtime.compress.folder import compress
+from sw_runtime.fit.candidates import GroupEncoder
 from tests.conftest import write_tokenizer
 from tests.models import tiny_llama
 

@@ -2,11 +2,10 @@
 
 import torch
 
-from golden_models.palette import LIMIT, ROWS_A_TABLE, PaletteMatrix
-from golden_models.seedlm.block_format import PRESETS
-from golden_models.seedlm.codec import EncodedMatrix
-from golden_models.seedlm.datapath import Fp16Matrix, Matrix
-from hw.parameters import PALETTES
+from formats.block import PRESETS
+from formats.engine import PALETTES
+from formats.matrices import EncodedMatrix, Fp16Matrix, Matrix
+from formats.palette import LIMIT, ROWS_A_TABLE, PaletteMatrix
 
 
 def random_palette(name: str, rows: int, columns: int, generator: torch.Generator | None = None) -> PaletteMatrix:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hw.parameters import EngineParameters
+from formats.engine import EngineParameters
 from sw_runtime.device.simulated import SimulatedDevice
 from sw_runtime.device.simulator.build import build_engine
 from tests.sw_runtime.device.matrices import random_activations, random_matrix

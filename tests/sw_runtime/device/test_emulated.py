@@ -5,11 +5,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golden_models.palette import LIMIT, PaletteMatrix
-from golden_models.seedlm.block_format import PRESETS, BlockFormat
-from golden_models.seedlm.codec import EncodedMatrix
-from golden_models.seedlm.datapath import Fp16Matrix, Matrix, matvec
-from hw.parameters import FORMAT_NAMES, PALETTES, EngineParameters
+from formats.block import PRESETS, BlockFormat
+from formats.engine import FORMAT_NAMES, PALETTES, EngineParameters
+from formats.matrices import EncodedMatrix, Fp16Matrix, Matrix
+from formats.palette import LIMIT, PaletteMatrix
+from golden_models.seedlm.datapath import matvec
 from sw_runtime.device.cost import pass_cost
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.device.layout import format_of

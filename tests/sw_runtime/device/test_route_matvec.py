@@ -8,13 +8,13 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from golden_models.router.descriptor import Bound, Command, Flag, KeyFormat, Opcode, RouterParameters, Status
-from golden_models.router.stream import to_bytes
+from formats.engine import EngineParameters
+from formats.matrices import EncodedMatrix, Fp16Matrix, Matrix
+from formats.router.descriptor import Bound, Command, Flag, KeyFormat, Opcode, RouterParameters, Status
+from formats.router.stream import to_bytes
 from golden_models.router.unit import RouterUnit
-from golden_models.seedlm.codec import EncodedMatrix
-from golden_models.seedlm.datapath import Fp16Matrix, Matrix, matvec
+from golden_models.seedlm.datapath import matvec
 from golden_models.seedlm.requantise import MAXIMUM_KEY, requantise
-from hw.parameters import EngineParameters
 from sw_runtime.decode import integer_weights
 from sw_runtime.device.comparison import compare_rows
 from sw_runtime.device.emulated import EmulatedDevice

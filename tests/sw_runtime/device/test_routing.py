@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
-from golden_models.router.descriptor import Command, Flag, Opcode, RouterParameters, Status
-from golden_models.router.stream import to_bytes
-from hw.parameters import EngineParameters
+from formats.engine import EngineParameters
+from formats.router.descriptor import Command, Flag, Opcode, RouterParameters, Status
+from formats.router.stream import to_bytes
 from sw_runtime.device.cycle_limits import cycle_limit
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.device.protocol import Counters, Request

@@ -8,8 +8,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from formats.engine import EngineParameters
 from golden_models.seedlm.datapath import matvec
-from hw.parameters import EngineParameters
 from sw_runtime.device.cost import pass_cost
 from sw_runtime.device.protocol import Counters
 from sw_runtime.device.simulated import SimulatedDevice

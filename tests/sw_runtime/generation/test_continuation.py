@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from golden_models.router.descriptor import RouterParameters
+from formats.router.descriptor import RouterParameters
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.generation.continuation import continue_text, take_tokens, tokens_on_device
 from sw_runtime.nn.attach import attach

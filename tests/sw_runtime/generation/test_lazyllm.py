@@ -2,9 +2,9 @@ from itertools import islice
 
 import torch
 
+from formats.router.descriptor import RouterParameters
 from golden_models.decoder import Decoder
 from golden_models.lazyllm import LazyLLM, LazyLLMParameters, port_rates
-from golden_models.router.descriptor import RouterParameters
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.generation.lazyllm import PrunedText
 from tests.models import tiny_llama

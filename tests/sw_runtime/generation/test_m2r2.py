@@ -3,10 +3,10 @@ from itertools import islice
 import pytest
 import torch
 
+from formats.router.descriptor import RouterParameters
 from golden_models.m2r2.exits import ExitGate, tokens_with_exits
 from golden_models.m2r2.residuals import M2R2Parameters
 from golden_models.m2r2.speculation import greedy, speculation_rounds
-from golden_models.router.descriptor import RouterParameters
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.generation.fast_stream import FastStream
 from sw_runtime.generation.m2r2 import ExitedText, SpeculatedText

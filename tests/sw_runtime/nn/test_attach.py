@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from golden_models.seedlm.datapath import Matrix
-from hw.parameters import FORMAT_NAMES, EngineParameters
+from formats.engine import FORMAT_NAMES, EngineParameters
+from formats.matrices import Matrix
 from sw_runtime.device.emulated import LARGEST_ENGINE, EmulatedDevice
 from sw_runtime.nn.attach import attach, detach, seed_linears
 

@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from golden_models.seedlm.datapath import Fp16Matrix, matvec, quantise_activations, rescale
-from hw.parameters import EngineParameters
+from formats.engine import EngineParameters
+from formats.matrices import Fp16Matrix
+from golden_models.seedlm.datapath import matvec, quantise_activations, rescale
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.nn.fp16_linear import Fp16Linear, fp16_bytes
 

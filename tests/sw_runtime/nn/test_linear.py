@@ -2,12 +2,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from golden_models.router.descriptor import RouterParameters
-from golden_models.seedlm.block_format import PRESETS, BlockFormat
-from golden_models.seedlm.codec import EncodedMatrix, decode, paper_scale
+from formats.block import PRESETS, BlockFormat
+from formats.engine import EngineParameters
+from formats.matrices import EncodedMatrix
+from formats.router.descriptor import RouterParameters
+from formats.storage import pack_rows
+from golden_models.seedlm.codec import decode, paper_scale
 from golden_models.seedlm.datapath import matvec, quantise_activations, rescale
-from golden_models.seedlm.storage import pack_rows
-from hw.parameters import EngineParameters
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.nn.linear import SeedLinear
 

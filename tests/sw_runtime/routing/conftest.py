@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from golden_models.router.descriptor import RouterParameters
-from hw.parameters import EngineParameters
+from formats.engine import EngineParameters
+from formats.router.descriptor import RouterParameters
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.device.protocol import Device
 from sw_runtime.device.simulated import SimulatedDevice

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from golden_models.router.descriptor import Opcode
+from formats.router.descriptor import Opcode
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.device.protocol import Device
 from sw_runtime.routing.commands import ask, request, size_of

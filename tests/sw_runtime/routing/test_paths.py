@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from golden_models.router.formats import SQ7_16
+from formats.router.numbers import SQ7_16
 from golden_models.router.segments import path_scores as golden_scores
 from sw_runtime.device.protocol import Device
 from sw_runtime.routing.paths import path_scores

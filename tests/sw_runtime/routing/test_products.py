@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from golden_models.router.descriptor import RouterParameters
-from golden_models.seedlm.datapath import Fp16Matrix
-from hw.parameters import EngineParameters
+from formats.engine import EngineParameters
+from formats.matrices import Fp16Matrix
+from formats.router.descriptor import RouterParameters
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.routing.products import argmax_product, keep_top_product
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from golden_models.router.formats import logit
+from formats.router.numbers import logit
 from sw_runtime.device.protocol import Device
 from sw_runtime.routing.rows import argmax, first_above
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from golden_models.router.descriptor import Quota
-from golden_models.router.formats import COUNT
-from golden_models.router.keys import score_keys
+from formats.router.descriptor import Quota
+from formats.router.keys import score_keys
+from formats.router.numbers import COUNT
 from golden_models.router.selection import TopK, topk
 from sw_runtime.device.protocol import Device
 from sw_runtime.routing.selection import ScoreCode, filter_scores, keep_top

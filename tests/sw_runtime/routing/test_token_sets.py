@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from formats.router.descriptor import RouterParameters
 from golden_models.lazyllm import LazyLLM, LazyLLMParameters
-from golden_models.router.descriptor import RouterParameters
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.routing.token_sets import RouterTokenSets
 from tests.golden_models.m2r2.models import decoder_of_six_layers

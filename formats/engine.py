@@ -1,0 +1,292 @@
+"""What an engine is built for, and the shape of its memory traffic that follows.
+
+Needs neither torch nor amaranth: hosts lay out beats with it, hardware derives widths from it.
+
+A *beat* is what the memory port hands over in one cycle. Weights come as beats of one block word a
+lane, lane 0 lowest; activations as words of whole column blocks, see ``activation_beats``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+from formats.block import PRESETS, BlockFormat, signed_bits
+
+RESULT_BITS = 64
+"""Bits of a result on the read-out port, sign-extended."""
+
+RESULT_SLOTS = 4
+"""Row groups whose results may be under way at once."""
+
+GENERATOR_LATENCY = 4
+"""Cycles from a word to its weights, the same for every format."""
+
+
+@dataclass(frozen=True)
+class Fp16Format:
+    """Plain FP16 weights, the baseline: a lane's word is ``block_size`` weights of one row.
+
+    Eight weights a word, fewer where the port is narrower than that.
+    Weights below 256 in magnitude (exponent field up to ``maximum_exponent``) keep every sum exact
+    in 64 bits: an 11-bit significand shifted by at most 21 places is below 2^32, times 2^15 for a
+    16-bit activation and 2^15 columns below 2^62.
+    """
+
+    name: str = "fp16"
+    block_size: int = 8
+    maximum_exponent: int = 22
+
+    @property
+    def word_bits(self) -> int:
+        """Bits of a lane's word."""
+        return 16 * self.block_size
+
+    def blocks(self, columns: int) -> int:
+        """Blocks in a row of ``columns`` weights."""
+        return -(-columns // self.block_size)
+
+    def accumulator_bits(self, columns: int, activation_bits: int) -> int:
+        """Signed bits that hold any row's sum, in units of 2^-24."""
+        padded = self.blocks(columns) * self.block_size
+        largest = 2047 << (self.maximum_exponent - 1)
+        return signed_bits(padded * largest << (activation_bits - 1))
+
+
+@dataclass(frozen=True)
+class PaletteFormat:
+    """Codes into a table of 16-bit weights that 16 rows share (AFM, arXiv 2407.21075): a lane's word is
+    ``block_size`` codes of one row.
+
+    A row group starts with its table, which takes the place of column blocks: the host puts as many
+    blocks of zeros before the activations, so what the lanes make of the table adds nothing.
+
+    Parameters
+    ----------
+    code_bits
+        4 or 2: tables of 16 or 4 weights.
+    table_blocks
+        Beats that hold a table.
+    """
+
+    name: str
+    code_bits: int
+    block_size: int
+    table_blocks: int
+
+    word_bits: ClassVar[int] = 32
+    rows_a_table: ClassVar[int] = 16
+    exponent_bits: ClassVar[int] = 0
+    sum_bits: ClassVar[int] = 16
+    """Signed bits of a weight."""
+    maximum_weight: ClassVar[int] = 1 << 15
+    """Largest magnitude of a weight."""
+
+    @property
+    def entries(self) -> int:
+        """Weights in a table."""
+        return 1 << self.code_bits
+
+    def blocks(self, columns: int) -> int:
+        """Blocks in a row of ``columns`` weights, those of the table included."""
+        return self.table_blocks - (-columns // self.block_size)
+
+    def accumulator_bits(self, columns: int, activation_bits: int) -> int:
+        """Signed bits that hold any row's sum."""
+        padded = self.blocks(columns) * self.block_size
+        return signed_bits(padded * self.maximum_weight << (activation_bits - 1))
+
+
+WeightFormat = BlockFormat | Fp16Format | PaletteFormat
+LaneFormat = BlockFormat | PaletteFormat
+"""What a lane decodes in front of its multipliers."""
+
+PALETTES = {"palette-4bit": (4, 8), "palette-2bit": (2, 16)}
+"""Bits of a code and codes a word."""
+
+FORMAT_NAMES = (*PRESETS, *PALETTES, "fp16")
+"""Every weight format an engine can hold."""
+
+
+def adder_levels(terms: int) -> int:
+    """Registered levels of a tree that adds ``terms`` numbers."""
+    return (terms - 1).bit_length()
+
+
+def products_per_weight(lane_formats: Sequence[LaneFormat], multiplier_bits: int) -> int:
+    """Products that multiply one weight: two where the widest format's weights pass the multiplier."""
+    return 2 if max(f.sum_bits for f in lane_formats) > multiplier_bits else 1
+
+
+def lane_latency(lane_formats: Sequence[LaneFormat], multiplier_bits: int) -> int:
+    """Cycles from a block word to its sums: generator, product, adder tree, shift if there are exponents."""
+    products = max(f.block_size for f in lane_formats) * products_per_weight(lane_formats, multiplier_bits)
+    return GENERATOR_LATENCY + 1 + adder_levels(products) + any(f.exponent_bits for f in lane_formats)
+
+
+def fp16_lane_latency(fp16_format: Fp16Format) -> int:
+    """Cycles from a word of FP16 weights to its sums: decode, product, shift, adder tree."""
+    return GENERATOR_LATENCY + 2 + adder_levels(fp16_format.block_size)
+
+
+@dataclass(frozen=True)
+class EngineParameters:
+    """An engine's size.
+
+    Parameters
+    ----------
+    formats
+        Names of the weight formats it holds; a matrix names its own.
+    port_bytes
+        Bytes the memory port hands over a cycle: 4, 8, 16, 32 or 64.
+    lanes
+        Most lanes to build; 0 builds as many as the port feeds.
+    activation_bits
+        Signed bits of an activation, 8 or 16.
+    batch
+        Vectors that share one pass over the weights.
+    maximum_columns, maximum_rows
+        Largest matrix.
+    multiplier_bits
+        Widest weight that one multiplier takes: 18 on ECP5, 25 on 7-series. Wider ones, those of the
+        paper formats on ECP5, are multiplied in two parts that the adder tree joins.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range or the port cannot carry a word, naming it.
+    """
+
+    formats: tuple[str, ...]
+    port_bytes: int = 64
+    lanes: int = 0
+    activation_bits: int = 16
+    batch: int = 1
+    maximum_columns: int = 4096
+    maximum_rows: int = 65536
+    multiplier_bits: int = 25
+
+    def __post_init__(self) -> None:
+        for name in self.formats:
+            if name not in FORMAT_NAMES:
+                raise ValueError(f"unknown format {name!r}; known are {', '.join(FORMAT_NAMES)}")
+        if not self.formats or len(set(self.formats)) != len(self.formats):
+            raise ValueError(f"formats must be one or more different names, not {self.formats!r}")
+        if self.port_bytes not in (4, 8, 16, 32, 64):
+            raise ValueError(f"port_bytes must be 4, 8, 16, 32 or 64, not {self.port_bytes!r}")
+        if self.activation_bits not in (8, 16):
+            raise ValueError(f"activation_bits must be 8 or 16, not {self.activation_bits!r}")
+        for field, low, high in (
+            ("lanes", 0, 64),
+            ("batch", 1, 16),
+            ("maximum_columns", 1, 32768),
+            ("maximum_rows", 1, 1 << 20),
+            ("multiplier_bits", 12, 32),
+        ):
+            if not low <= getattr(self, field) <= high:
+                raise ValueError(f"{field} must be {low} to {high}, not {getattr(self, field)!r}")
+        for weight_format in self.weight_formats:
+            if weight_format.word_bits > self.port_bits:
+                needed = -(-weight_format.word_bits // 8)
+                raise ValueError(
+                    f"port_bytes={self.port_bytes} cannot carry a {weight_format.word_bits}-bit word of "
+                    f"{weight_format.name}; it takes {needed} or more"
+                )
+            if isinstance(weight_format, PaletteFormat) and weight_format.rows_a_table % self.lanes_for(weight_format):
+                raise ValueError(
+                    f"lanes={self.lanes} would mix rows of different tables of {weight_format.name}; "
+                    "take 1, 2, 4, 8 or 16"
+                )
+
+    @cached_property
+    def weight_formats(self) -> tuple[WeightFormat, ...]:
+        """The formats themselves, in the order a command numbers them."""
+        return tuple(self._weight_format(name) for name in self.formats)
+
+    def _weight_format(self, name: str) -> WeightFormat:
+        if name == "fp16":
+            return Fp16Format(block_size=min(8, self.port_bytes // 2))
+        if name in PALETTES:
+            code_bits, block_size = PALETTES[name]
+            table_bits = PaletteFormat.sum_bits << code_bits
+            return PaletteFormat(name, code_bits, block_size, table_blocks=-(-table_bits // self.port_bits))
+        return PRESETS[name]
+
+    @cached_property
+    def lane_formats(self) -> tuple[LaneFormat, ...]:
+        """The formats that share a lane's multipliers: seeds and palettes."""
+        return tuple(f for f in self.weight_formats if not isinstance(f, Fp16Format))
+
+    @cached_property
+    def palette_formats(self) -> tuple[PaletteFormat, ...]:
+        """The formats of codes and tables."""
+        return tuple(f for f in self.weight_formats if isinstance(f, PaletteFormat))
+
+    @property
+    def maximum_table_blocks(self) -> int:
+        """Beats of the largest table; 0 where the engine holds no palettes."""
+        return max((f.table_blocks for f in self.palette_formats), default=0)
+
+    @cached_property
+    def fp16_format(self) -> Fp16Format | None:
+        """The baseline's format, if the engine holds it."""
+        return next((f for f in self.weight_formats if isinstance(f, Fp16Format)), None)
+
+    @property
+    def port_bits(self) -> int:
+        """Bits of a beat."""
+        return 8 * self.port_bytes
+
+    @property
+    def maximum_block_size(self) -> int:
+        """Activations that enter the lanes together."""
+        return max(f.block_size for f in self.weight_formats)
+
+    @property
+    def results_per_beat(self) -> int:
+        """Results of ``RESULT_BITS`` that leave together."""
+        return max(1, self.port_bits // RESULT_BITS)
+
+    @property
+    def accumulator_bits(self) -> int:
+        """Signed bits of every accumulator: the widest any format of the engine needs."""
+        return max(f.accumulator_bits(self.maximum_columns, self.activation_bits) for f in self.weight_formats)
+
+    def lanes_for(self, weight_format: WeightFormat) -> int:
+        """Rows that one beat of weights feeds."""
+        fed = self.port_bits // weight_format.word_bits
+        return min(fed, self.lanes) if self.lanes else fed
+
+    def row_groups(self, weight_format: WeightFormat, rows: int) -> int:
+        """Passes over the columns: ``lanes_for`` rows each."""
+        return -(-rows // self.lanes_for(weight_format))
+
+    def beats_per_activation_word(self, weight_format: WeightFormat) -> int:
+        """Beats that hold one column block of activations, if a beat is too narrow for it."""
+        return -(-weight_format.block_size * self.activation_bits // self.port_bits)
+
+    def blocks_per_activation_word(self, weight_format: WeightFormat) -> int:
+        """Column blocks of activations in one beat, if a beat is wide enough."""
+        return max(1, self.port_bits // (weight_format.block_size * self.activation_bits))
+
+    def activation_words(self, weight_format: WeightFormat, columns: int) -> int:
+        """Words of the activation memory that one vector fills."""
+        return -(-weight_format.blocks(columns) // self.blocks_per_activation_word(weight_format))
+
+    def activation_beats(self, weight_format: WeightFormat, columns: int) -> int:
+        """Beats that load one vector."""
+        return self.activation_words(weight_format, columns) * self.beats_per_activation_word(weight_format)
+
+    def weight_beats(self, weight_format: WeightFormat, rows: int, columns: int) -> int:
+        """Beats of a matrix."""
+        return self.row_groups(weight_format, rows) * weight_format.blocks(columns)
+
+    def lane_latency(self, weight_format: WeightFormat) -> int:
+        """Cycles from a lane's word to its sums."""
+        if isinstance(weight_format, Fp16Format):
+            return fp16_lane_latency(weight_format)
+        return lane_latency(self.lane_formats, self.multiplier_bits)
+
+    def result_beats(self, weight_format: WeightFormat) -> int:
+        """Beats that read out one vector's results of one row group."""
+        return -(-self.lanes_for(weight_format) // self.results_per_beat)

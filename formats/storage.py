@@ -1,0 +1,45 @@
+"""How block words lie in a file: a row's words bit by bit without gaps, lowest bit first."""
+
+import torch
+from torch import Tensor
+
+from formats.block import BlockFormat
+
+
+def pack_rows(words: Tensor, block_format: BlockFormat) -> Tensor:
+    """Block words, int64 [rows, blocks] → uint8 [rows, row_bytes]; the last byte is padded with zero bits."""
+    bits = block_format.word_bits
+    if bits % 8 == 0:
+        shifts = torch.arange(0, bits, 8)
+        return (words[..., None] >> shifts & 0xFF).to(torch.uint8).flatten(1)
+    stream = (words[..., None] >> torch.arange(bits) & 1).to(torch.uint8).flatten(1)
+    stream = torch.nn.functional.pad(stream, (0, -stream.shape[1] % 8)).view(len(words), -1, 8)
+    return (stream << torch.arange(8, dtype=torch.uint8)).sum(dim=-1, dtype=torch.uint8)
+
+
+def unpack_rows(stored: Tensor, block_format: BlockFormat, columns: int) -> Tensor:
+    """Inverse of ``pack_rows``: uint8 [rows, row_bytes] → int64 [rows, blocks].
+
+    Raises
+    ------
+    ValueError
+        If the rows are not as long as ``columns`` weights need, or a word has seed 0.
+    """
+    bits, blocks = block_format.word_bits, block_format.blocks(columns)
+    expected = block_format.row_bytes(columns)
+    if stored.dtype != torch.uint8 or stored.dim() != 2 or stored.shape[1] != expected:
+        raise ValueError(
+            f"{block_format.name} rows of {columns} weights are uint8 [rows, {expected}], "
+            f"got {stored.dtype} {list(stored.shape)}"
+        )
+    if bits % 8 == 0:
+        groups = stored.view(-1, blocks, bits // 8).long()
+        words = (groups << torch.arange(0, bits, 8)).sum(dim=-1)
+    else:
+        stream = (stored[..., None] >> torch.arange(8, dtype=torch.uint8) & 1).flatten(1)
+        stream = stream[:, : blocks * bits].reshape(-1, blocks, bits).long()
+        words = (stream << torch.arange(bits)).sum(dim=-1)
+    if not (words & block_format.seeds).all():
+        row, block = (words & block_format.seeds == 0).nonzero()[0].tolist()
+        raise ValueError(f"block {block} of row {row} has seed 0, which no LFSR can leave; the file is damaged")
+    return words

@@ -1,0 +1,1 @@
+"""The engine: memory beats in, exact sums of products out."""

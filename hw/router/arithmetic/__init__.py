@@ -1,0 +1,1 @@
+"""Small combinational and iterative arithmetic that several primitives share."""

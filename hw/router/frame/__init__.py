@@ -1,0 +1,1 @@
+"""Around the primitives: commands in, data in, answers out."""

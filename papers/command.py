@@ -1,0 +1,57 @@
+"""``seedloom paper``: a paper's method on a real model, beside what the paper reports."""
+
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from papers.report import Report
+
+PAPERS: tuple[str, ...] = (
+    "afm",
+    "catlip",
+    "ctrlsynth",
+    "dynamoe",
+    "lazyllm",
+    "m2r2",
+    "openelm",
+    "seedlm",
+    "superposition",
+    "victor",
+)
+"""Modules of this package, one a paper."""
+
+DEVICES = ("emulated", "simulated")
+
+
+def measure(name: str, device: str = "emulated") -> Report:
+    """Run a paper's demonstration: minutes.
+
+    Parameters
+    ----------
+    name
+        One of ``PAPERS``.
+    device
+        ``"emulated"`` or ``"simulated"``: what runs the hardware's part.
+
+    Raises
+    ------
+    ValueError
+        If there is no such paper or device.
+    """
+    if name not in PAPERS:
+        raise ValueError(f"no paper {name!r}; choose from {', '.join(PAPERS)}")
+    if device not in DEVICES:
+        raise ValueError(f"no device {device!r}; choose from {', '.join(DEVICES)}")
+    report: Report = import_module(f"papers.{name}").measure(device)
+    return report
+
+
+def paper(
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(PAPERS)}.")],
+    device: Annotated[str, typer.Option(help="emulated or simulated.")] = "emulated",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Run a paper's method on a real model and print its figures beside the paper's."""
+    report = measure(name, device)
+    typer.echo(report.json() if as_json else report.table())

@@ -1,0 +1,226 @@
+"""LazyLLM on Wikipedia: how much of a long prompt a model computes, and what that does to its next tokens."""
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+import seedloom
+from formats.router.rates import Rate
+from golden_models.decoder import Decoder
+from golden_models.lazyllm import (
+    PORT_KEPT,
+    PORT_LAYERS,
+    LazyLLM,
+    LazyLLMParameters,
+    Step,
+    port_rates,
+    rates_of_shares,
+)
+from papers.report import Figure, Mark, Report
+from papers.smollm2 import SmolLM2
+from sw_runtime.device.protocol import Device
+from sw_runtime.routing.token_sets import RouterTokenSets
+from sw_runtime.texts.corpora import wikipedia_articles
+from sw_runtime.texts.tokens import tokenize
+
+ENGINE = seedloom.EngineParameters(("scaled-4bit",))
+"""Beside the router, and idle: the model runs on the host here."""
+
+DENSE = "no rates"
+
+TTFT: tuple[str, Mark] = ("2.34 (time, Llama-2-7B, multi-document)", "as reported")
+GENERATION: tuple[str, Mark] = ("1.02 to 1.79 (time, Llama-2-7B)", "second-hand")
+COMPUTED: tuple[str, Mark] = ("63.7 to 99.6 (Llama-2-7B)", "second-hand")
+"""The paper's figures: times on an A100, where ours are counts of work; its 16 tasks, where ours is one text."""
+
+
+def schedules(layers: int) -> dict[str, dict[int, Rate]]:
+    """The three schedules that are compared, by name."""
+    depths = [layer * layers // PORT_LAYERS for layer in PORT_KEPT]
+    return {
+        "gentle: 10 % a time": dict.fromkeys(depths, 0.1),
+        "70, 50, 30 % of the prompt": rates_of_shares(dict(zip(depths, PORT_KEPT.values(), strict=True))),
+        "port: 70, 50, 30 % of what is left": port_rates(layers),
+    }
+
+
+def work(decoder: Decoder, step: Step) -> int:
+    """Multiply-accumulates of a step: matrices of the tokens computed, attention, and the head once."""
+    layer = decoder.layers[0]
+    a_token = sum(matrix.numel() for matrix in layer.matrices)
+    return int(step.computed.sum()) * a_token + 2 * layer.query.shape[0] * step.pairs + decoder.head.numel()
+
+
+@dataclass
+class Tally:
+    """What runs of one schedule gave, over all prompts.
+
+    Parameters
+    ----------
+    prefill_work, total_work
+        Multiply-accumulates to the first token, and to the last.
+    prefill_shares, total_shares
+        A prompt: share of its tokens computed at each layer, [L], in the prefill and in all steps.
+    nats, agree
+        A token: its negative log-likelihood, and whether the likeliest is the dense model's.
+    difference
+        Largest of all logits' differences from the dense model's.
+    prefill_cycles, step_cycles
+        Busy cycles of the router in the prefill, and in each later step.
+    survivors
+        A prompt: tokens that the last layer attends to in the prefill.
+    """
+
+    prefill_work: int = 0
+    total_work: int = 0
+    prefill_shares: list[Tensor] = field(default_factory=list)
+    total_shares: list[Tensor] = field(default_factory=list)
+    nats: list[float] = field(default_factory=list)
+    agree: list[bool] = field(default_factory=list)
+    difference: float = 0.0
+    prefill_cycles: list[int] = field(default_factory=list)
+    step_cycles: list[int] = field(default_factory=list)
+    survivors: list[list[int]] = field(default_factory=list)
+
+    @property
+    def perplexity(self) -> float:
+        """Of the tokens after the prompts."""
+        return math.exp(sum(self.nats) / len(self.nats))
+
+
+def follow(model: LazyLLM, device: Device, prompt: Tensor, continuation: Tensor, dense: Tensor, tally: Tally) -> None:
+    """Read a prompt and the text that follows it, a token a step, and note what each step foretells.
+
+    Parameters
+    ----------
+    model
+        Fresh; its sets are on the device.
+    prompt, continuation
+        int64 [T], [t].
+    dense
+        Logits of the dense model at the last token of the prompt and at the continuation's but its last:
+        [t, vocabulary].
+    """
+    prompt_computed = torch.zeros(len(model.decoder.layers), len(prompt), dtype=torch.bool)
+    for number, (target, expected) in enumerate(zip(continuation, dense, strict=True)):
+        before = device.counters.router_cycles
+        step = model.step(continuation[number - 1 : number] if number else prompt)
+        cycles = device.counters.router_cycles - before
+        prompt_computed |= step.computed[:, : len(prompt)]
+        tally.total_work += work(model.decoder, step)
+        tally.nats.append(-step.logits.log_softmax(dim=-1)[target].item())
+        tally.agree.append(bool(step.logits.argmax() == expected.argmax()))
+        tally.difference = max(tally.difference, (step.logits - expected).abs().max().item())
+        if number:
+            tally.step_cycles.append(cycles)
+        else:
+            tally.prefill_cycles.append(cycles)
+            tally.prefill_work += work(model.decoder, step)
+            tally.prefill_shares.append(step.computed.double().mean(dim=1))
+            tally.survivors.append(step.attended[-1].nonzero().flatten().tolist())
+    tally.total_shares.append(prompt_computed.double().mean(dim=1))
+
+
+def prompts_of(tokenizer: Any, count: int, tokens: int) -> list[Tensor]:
+    """Beginnings of as many articles that are long enough: int64 [tokens] each.
+
+    Raises
+    ------
+    ValueError
+        If there are not so many.
+    """
+    prompts: list[Tensor] = []
+    for article in wikipedia_articles():
+        ids = tokenize(article, tokenizer)
+        if len(ids) >= tokens:
+            prompts.append(ids[:tokens])
+        if len(prompts) == count:
+            return prompts
+    raise ValueError(f"{len(prompts)} articles have {tokens} tokens, not {count}; ask for fewer or shorter prompts")
+
+
+def figures_of(tallies: Mapping[str, Tally]) -> list[Figure]:
+    """What the tallies say, beside the paper's."""
+    dense = tallies[DENSE]
+
+    def mean(values: Sequence[Tensor]) -> float:
+        return 100 * torch.stack(list(values)).mean().item()
+
+    same = "the same" if all(dense.agree) else "NOT the same"
+    figures = [
+        Figure("no rates: tokens foretold; largest difference of a logit", f"{same}; {dense.difference:.1g}"),
+        Figure("perplexity, dense", dense.perplexity),
+    ]
+    for name, tally in tallies.items():
+        if name == DENSE:
+            continue
+        figures += [
+            Figure(f"{name}: work of the prefill, dense over ours", dense.prefill_work / tally.prefill_work, *TTFT),
+            Figure("… of prefill and generation", dense.total_work / tally.total_work, *GENERATION),
+            Figure("… prompt tokens computed in the prefill, mean of layers, %", mean(tally.prefill_shares)),
+            Figure("… in all steps, %", mean(tally.total_shares), *COMPUTED),
+            Figure("… perplexity", tally.perplexity),
+            Figure("… tokens foretold as by the dense model, %", 100 * sum(tally.agree) / len(tally.agree)),
+            Figure("… router cycles, prefill / a later step", _cycles(tally)),
+        ]
+    return figures
+
+
+def measure(
+    device: str,
+    prompts: int = 4,
+    prompt_tokens: int = 1024,
+    new_tokens: int = 32,
+    score_code: Literal["sum16", "x24"] = "sum16",
+) -> Report:
+    """Run SmolLM2 over beginnings of Wikipedia articles and what follows, dense and under three schedules.
+
+    Parameters
+    ----------
+    device
+        ``"emulated"`` or ``"simulated"``: what ranks tokens and holds their sets.
+    prompts, prompt_tokens
+        Articles, and tokens of each that are read at once.
+    new_tokens
+        Tokens after them that are foretold, one a step; the text's own are read, whatever is foretold.
+    score_code
+        As in ``LazyLLMParameters``.
+    """
+    smollm2 = SmolLM2.load()
+    decoder, layers = smollm2.decoder, len(smollm2.decoder.layers)
+    texts = prompts_of(smollm2.tokenizer, prompts, prompt_tokens + new_tokens)
+    settings: dict[str, dict[int, Rate]] = {DENSE: {}} | schedules(layers)
+    tallies = {name: Tally() for name in settings}
+    opening = seedloom.open_device(device, parameters=ENGINE, router=seedloom.RouterParameters())
+    progress = tqdm(total=prompts * len(settings), desc="prompts", unit="run")
+    with torch.inference_mode(), closing(opening) as opened, progress:
+        for text in texts:
+            dense = smollm2.model(text[None, :-1], logits_to_keep=new_tokens).logits[0]
+            for name, rates in settings.items():
+                sets = RouterTokenSets(opened, layers, score_code)
+                lazy = LazyLLM(decoder, LazyLLMParameters(rates, score_code), sets)
+                follow(lazy, opened, text[:prompt_tokens], text[prompt_tokens:], dense, tallies[name])
+                progress.update()
+    scale = f"SmolLM2-135M, {prompts} Wikipedia articles of {prompt_tokens:,} tokens, {new_tokens} more each"
+    details = {
+        "share of prompt tokens computed a layer, prefill": {n: _a_layer(t.prefill_shares) for n, t in tallies.items()},
+        "share of prompt tokens computed a layer, all steps": {n: _a_layer(t.total_shares) for n, t in tallies.items()},
+        "attended in the last layer of the prefill": {name: tally.survivors for name, tally in tallies.items()},
+    }
+    return Report("LazyLLM (2407.14057)", scale, device, figures_of(tallies), details)
+
+
+def _cycles(tally: Tally) -> str:
+    prefill, later = (sum(c) / max(len(c), 1) for c in (tally.prefill_cycles, tally.step_cycles))
+    return f"{prefill:,.0f} / {later:,.0f}"
+
+
+def _a_layer(shares: Sequence[Tensor]) -> list[float]:
+    """Mean over prompts, to four places."""
+    return [round(share, 4) for share in torch.stack(list(shares)).mean(dim=0).tolist()]

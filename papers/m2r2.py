@@ -1,0 +1,292 @@
+"""M2R2 on SmolLM2: a stream that runs ahead drafts tokens, leaves early and foretells experts; the router decides."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+import seedloom
+from formats.engine import EngineParameters
+from golden_models.decoder import Decoder
+from golden_models.m2r2.experts import ExpertCache, LoadedExperts, choose_experts, foretold_layers
+from golden_models.m2r2.residuals import M2R2Parameters
+from golden_models.m2r2.speculation import greedy
+from golden_models.router.cache import Lookup
+from papers.m2r2_experts import fit_expert_gates, mlp_input
+from papers.report import Figure, Mark, Report
+from papers.smollm2 import SmolLM2
+from sw_runtime.device.cost import pass_cost
+from sw_runtime.device.protocol import Device
+from sw_runtime.generation.fast_stream import FastStream, parameters_for
+from sw_runtime.generation.m2r2 import ExitedText, SpeculatedText
+from sw_runtime.generation.m2r2_fit import Window, agreement, follow
+from sw_runtime.routing.experts import access_experts, flush_experts, release_experts
+from sw_runtime.texts.corpora import calibration_articles, evaluation_text
+from sw_runtime.texts.tokens import spread_windows, tokenize
+
+ENGINE = EngineParameters(("scaled-4bit",))
+"""Beside the router, and idle: the model runs on the host here."""
+
+COUNTED = EngineParameters(("scaled-4bit", "fp16"), batch=8, maximum_columns=1536, maximum_rows=49152)
+"""What the cycles of drafting and verifying are counted for."""
+
+EXPERTS, ACTIVE = 32, 4
+"""Of each MLP, one in eight at work as in OLMoE (unverified)."""
+
+PARAMETERS = parameters_for(30)
+"""For SmolLM2's layers: half of them run at most before a token may leave."""
+
+DRAFTS = (1, 3)
+"""Numbers of tokens drafted a round."""
+
+WINDOW, PROMPT = 256, 32
+"""Tokens of a text that are run at once, and of a beginning that is continued."""
+
+LOSSLESS: tuple[str, Mark] = ("lossless", "as reported")
+SPECULATION: tuple[str, Mark] = ("up to 2.8 (time, MT-Bench)", "as reported")
+AHEAD: tuple[str, Mark] = ("up to 2.9 (speed-up in time)", "as reported")
+"""The abstract's; its models are many times larger."""
+
+
+class DeviceExpertCache:
+    """The cache of experts in a device's router, a set a layer (see ``golden_models.m2r2.experts.ExpertCache``).
+
+    Parameters
+    ----------
+    device
+        A device with a router; the sets are flushed.
+    layers
+        Sets that are used.
+    """
+
+    def __init__(self, device: Device, layers: int) -> None:
+        self.device = device
+        for layer in range(layers):
+            flush_experts(device, layer)
+
+    def access(self, layer: int, experts: Sequence[int], pin: bool, prefetch: bool) -> list[Lookup]:
+        """As ``ExpertCache.access``."""
+        return access_experts(self.device, layer, experts, pin=pin, prefetch=prefetch)
+
+    def release(self, layer: int, experts: Sequence[int]) -> None:
+        """As ``ExpertCache.release``."""
+        release_experts(self.device, layer, experts)
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """Cycles of the engine for a decoder's matrices, adapters in FP16 and everything else as seeds.
+
+    Parameters
+    ----------
+    decoder
+        Whose shapes count.
+    rank
+        Of the adapters.
+    """
+
+    decoder: Decoder
+    rank: int
+
+    def layer(self, vectors: int) -> int:
+        """One layer of the frozen model for some vectors that share the pass over its weights."""
+        matrices = self.decoder.layers[0].matrices
+        return sum(self._pass("scaled-4bit", matrix.shape, vectors) for matrix in matrices)
+
+    def adapter(self) -> int:
+        """One adapter for one vector."""
+        width = self.decoder.embedding.shape[1]
+        return self._pass("fp16", (self.rank, width), 1) + self._pass("fp16", (width, self.rank), 1)
+
+    def head(self, vectors: int) -> int:
+        """Logits."""
+        return self._pass("scaled-4bit", self.decoder.head.shape, vectors)
+
+    def greedy(self) -> int:
+        """A token of plain decoding."""
+        return len(self.decoder.layers) * self.layer(1) + self.head(1)
+
+    def round(self, exit_layer: int, drafts: int) -> int:
+        """Drafts, both streams sharing the passes; the last one's slow stream; and the verification of all."""
+        draft = exit_layer * (self.layer(2) + self.adapter()) + self.head(1)
+        later = len(self.decoder.layers) - exit_layer
+        verification = exit_layer * self.layer(1) + later * self.layer(drafts + 1) + self.head(drafts + 1)
+        return drafts * draft + verification
+
+    def _pass(self, name: str, shape: tuple[int, ...], vectors: int) -> int:
+        rows, columns = shape
+        weight_format = COUNTED.weight_formats[COUNTED.formats.index(name)]
+        return pass_cost(COUNTED, weight_format, rows, columns, vectors).cycles
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A decoder with everything that was fitted to it.
+
+    Parameters
+    ----------
+    decoder
+        Frozen.
+    stream
+        The one that runs ahead.
+    expert_gates
+        [EXPERTS, D] a layer.
+    """
+
+    decoder: Decoder
+    stream: FastStream
+    expert_gates: list[Tensor]
+
+    @classmethod
+    def to(cls, decoder: Decoder, parameters: M2R2Parameters, texts: Tensor) -> "Fitted":
+        """Fit adapters and gates to texts, int64 [texts, T]."""
+        windows = [Window.of(decoder, tokens) for tokens in tqdm(texts, desc="texts to fit", unit="text")]
+        stream = FastStream.fit(decoder, windows, parameters)
+        return cls(decoder, stream, fit_expert_gates(decoder, windows, EXPERTS))
+
+
+def speculation_figures(fitted: Fitted, device: Device, prompts: Sequence[Tensor], new_tokens: int) -> list[Figure]:
+    """Drafts on the host, compared by the device: are the tokens greedy decoding's, and what do they cost?"""
+    decoder, exit_layer = fitted.decoder, len(fitted.stream.adapters)
+    cycles = Cycles(decoder, fitted.stream.parameters.rank)
+    plain = [greedy(decoder, prompt, new_tokens) for prompt in tqdm(prompts, desc="greedy", unit="prompt")]
+    figures = []
+    for drafts in DRAFTS:
+        texts = [SpeculatedText(decoder, fitted.stream, device, prompt, drafts) for prompt in prompts]
+        found = [list(islice(text, new_tokens)) for text in tqdm(texts, desc=f"{drafts} drafts", unit="prompt")]
+        rounds = [each for text in texts for each in text.rounds]
+        tokens = sum(each.accepted + 1 for each in rounds)
+        same = "greedy decoding's" if found == plain else "NOT greedy decoding's"
+        spent, ordinary = len(rounds) * cycles.round(exit_layer, drafts), tokens * cycles.greedy()
+        figures += [
+            Figure(f"{drafts} drafted a round: tokens", same, *LOSSLESS),
+            Figure("… drafts accepted, %", 100 * (tokens - len(rounds)) / (drafts * len(rounds))),
+            Figure("… speed-up in cycles of the engine", ordinary / spent, *SPECULATION),
+            Figure("… tokens a round for a speed-up of 1", cycles.round(exit_layer, drafts) / cycles.greedy()),
+        ]
+    return figures
+
+
+def exit_figures(fitted: Fitted, device: Device, prompts: Sequence[Tensor], new_tokens: int) -> list[Figure]:
+    """Text whose tokens leave early where the device finds a logit above θ_exit, beside the slow stream's."""
+    left: list[int] = []
+    alike: list[bool] = []
+    for prompt in tqdm(prompts, desc="exits", unit="prompt"):
+        text = ExitedText(fitted.decoder, fitted.stream, device, prompt)
+        tokens = list(islice(text, new_tokens))
+        left += text.left
+        whole = torch.cat([prompt, torch.tensor(tokens)])
+        expected = fitted.decoder(whole)[len(prompt) - 1 : -1].argmax(dim=-1)
+        alike += (expected == torch.tensor(tokens)).tolist()
+    early = [layer < len(fitted.decoder.layers) for layer in left]
+    agree = [same for same, out in zip(alike, early, strict=True) if out]
+    return [
+        Figure("exits: tokens that leave early, %", 100 * sum(early) / len(early)),
+        Figure("… mean layer after which a token leaves", sum(left) / len(left)),
+        Figure("… early tokens that the slow stream would choose, %", 100 * sum(agree) / max(len(agree), 1)),
+    ]
+
+
+def expert_hits(fitted: Fitted, cache: ExpertCache, windows: Sequence[Window], ahead: str) -> LoadedExperts[int]:
+    """Experts of the texts' tokens through a cache.
+
+    Parameters
+    ----------
+    cache
+        Empty, a set a layer.
+    ahead
+        What foretells experts: ``"nothing"``, the ``"slow"`` stream or the ``"fast"`` one.
+    """
+    decoder, layers = fitted.decoder, len(fitted.decoder.layers)
+    loaded = LoadedExperts([range(EXPERTS)] * layers, cache)
+    for window in windows:
+        needed = [mlp_input(decoder, n, window.attended[n]) @ fitted.expert_gates[n].T for n in range(layers)]
+        source = {"nothing": [], "slow": window.slow, "fast": follow(decoder, fitted.stream.adapters, window)}[ahead]
+        foretold = {
+            later: mlp_input(decoder, later, source[number]) @ fitted.expert_gates[later].T
+            for number in range(min(len(source), len(fitted.stream.adapters)))
+            for later in foretold_layers(number, fitted.stream.parameters.rate, layers)
+        }
+        for token in tqdm(range(len(needed[0])), desc=f"experts, foretold by {ahead}", unit="token"):
+            for number in range(layers):
+                for later in foretold_layers(number, fitted.stream.parameters.rate, layers):
+                    if later in foretold:
+                        loaded.foretell(later, choose_experts(foretold[later][token], ACTIVE))
+                loaded.need(number, choose_experts(needed[number][token], ACTIVE))
+    return loaded
+
+
+def stream_figures(fitted: Fitted, windows: Sequence[Window]) -> list[Figure]:
+    """How often a stream that stops at the last exit foretells the slow stream's token, the first one left out."""
+    decoder, exit_layer = fitted.decoder, len(fitted.stream.adapters)
+
+    def share(stopped: Sequence[Tensor]) -> float:
+        pairs = zip(stopped, windows, strict=True)
+        agrees = [agreement(decoder, states[1:], window.slow[-1][1:]) for states, window in pairs]
+        return 100 * torch.cat(agrees).double().mean().item()
+
+    fast = [follow(decoder, fitted.stream.adapters, window)[-1] for window in windows]
+    return [
+        Figure(f"the fast stream's token after layer {exit_layer} is the slow one's, %", share(fast)),
+        Figure("… the slow stream's own at that layer", share([window.slow[exit_layer] for window in windows])),
+    ]
+
+
+def expert_figures(fitted: Fitted, device: Device, windows: Sequence[Window]) -> list[Figure]:
+    """What loading ahead of time makes ready, and what its wrong guesses fetch."""
+    figures, waited = [], {}
+    for ahead in ("nothing", "slow", "fast"):
+        loaded = expert_hits(fitted, DeviceExpertCache(device, len(fitted.decoder.layers)), windows, ahead)
+        waited[ahead] = loaded.needed - loaded.ready
+        figures += [
+            Figure(f"experts ready when needed, foretold by {ahead}, %", 100 * loaded.ready / loaded.needed),
+            Figure("… fetched for each needed", loaded.fetched / loaded.needed),
+        ]
+    return [*figures, Figure("experts waited for, without over with", waited["nothing"] / waited["fast"], *AHEAD)]
+
+
+def measure(
+    device: str,
+    parameters: M2R2Parameters = PARAMETERS,
+    fit_windows: int = 16,
+    held_out: int = 2,
+    prompts: int = 3,
+    new_tokens: int = 40,
+    window: int = WINDOW,
+) -> Report:
+    """Fit M2R2 to SmolLM2 on Wikipedia and try it on articles that were kept apart.
+
+    Parameters
+    ----------
+    device
+        ``"emulated"`` or ``"simulated"``: what compares drafts, chooses exits and keeps the cache of experts.
+    parameters
+        Hyper-parameters.
+    fit_windows, held_out, window
+        Texts to fit to, texts to judge by, and tokens of each.
+    prompts, new_tokens
+        Texts to generate; each begins with 32 tokens.
+    """
+    smollm2 = SmolLM2.load()
+    articles, kept = (tokenize(text, smollm2.tokenizer) for text in (calibration_articles(), evaluation_text()))
+    beginnings = [text[:PROMPT] for text in spread_windows(kept, prompts, window)]
+    opening = seedloom.open_device(device, parameters=ENGINE, router=seedloom.RouterParameters())
+    with torch.inference_mode(), closing(opening) as opened:
+        fitted = Fitted.to(smollm2.decoder, parameters, spread_windows(articles, fit_windows, window))
+        judged = [Window.of(smollm2.decoder, tokens) for tokens in spread_windows(kept, held_out, window)]
+        figures = [
+            *speculation_figures(fitted, opened, beginnings, new_tokens),
+            *stream_figures(fitted, judged),
+            *exit_figures(fitted, opened, beginnings, new_tokens),
+            *expert_figures(fitted, opened, judged),
+            Figure("router cycles in all", f"{opened.counters.router_cycles:,}"),
+        ]
+    scale = (
+        f"SmolLM2-135M, adapters of rank {parameters.rank} fitted on {fit_windows * window:,} tokens, "
+        f"{prompts} texts of {new_tokens} tokens"
+    )
+    return Report("M2R2 (2502.02040)", scale, device, figures)

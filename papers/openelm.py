@@ -1,0 +1,203 @@
+"""OpenELM at small scale: trained here on bytes of real text, compressed, and run layer by layer on a device."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+import seedloom
+from formats.block import PRESETS
+from formats.engine import EngineParameters
+from formats.storage import pack_rows
+from golden_models.openelm import (
+    SIZES,
+    OpenELM,
+    OpenELMParameters,
+    layer_shapes,
+    parameter_count,
+    rms_norm_calls,
+)
+from papers.report import Figure, Report
+from sw_runtime.device.cost import pass_cost
+from sw_runtime.device.protocol import Device
+from sw_runtime.nn.linear import SeedLinear
+from sw_runtime.search.search import encode_matrix
+from sw_runtime.texts.corpora import news
+from sw_runtime.texts.tokens import spread_windows
+
+BYTES = 256
+"""The vocabulary: text as it lies on disk needs no tokenizer."""
+
+SCALED = OpenELMParameters(layers=8, dim=192, head_dim=16, vocabulary=BYTES, ffn_divisor=32)
+UNIFORM = replace(SCALED, query_multipliers=(0.83, 0.83), ffn_multipliers=(2.17, 2.17))
+"""The same number of layers and nearly of parameters, all layers alike: the comparison the paper does not make."""
+
+BATCH, LENGTH = 8, 128
+LEARNING_RATE = 3e-3
+HELD_OUT = 10
+"""One byte in so many, at the end of the text, is never trained on."""
+
+FORMATS = ("scaled-4bit", "paper-3bit")
+"""Blocks of 8, which divide every width, and blocks of 12, which leave tails."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """Bytes to learn from and bytes to judge by: int64 [n]."""
+
+    training: Tensor
+    held_out: Tensor
+
+    @classmethod
+    def of(cls, text: str) -> "Text":
+        """The last part held out."""
+        octets = torch.tensor(list(text.encode()), dtype=torch.int64)
+        cut = len(octets) - len(octets) // HELD_OUT
+        return cls(octets[:cut], octets[cut:])
+
+
+def train(parameters: OpenELMParameters, text: Text, steps: int) -> OpenELM:
+    """A model trained to foretell the next byte, always from the same start: AdamW, one cycle of learning rate."""
+    torch.manual_seed(0)
+    model = OpenELM(parameters)
+    nn.init.normal_(model.token_embeddings.weight, std=parameters.dim**-0.5)  # it is the head too
+    optimiser = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
+    generator = torch.Generator().manual_seed(1)
+    progress = tqdm(range(steps), desc="training", unit="step")
+    for _ in progress:
+        starts = torch.randint(len(text.training) - LENGTH, (BATCH,), generator=generator)
+        window = torch.stack([text.training[start : start + LENGTH + 1] for start in starts.tolist()])
+        loss = _loss(model, window)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        progress.set_postfix_str(f"{loss.item():.2f} nats a byte")
+    return model.eval()
+
+
+def _loss(model: OpenELM, windows: Tensor) -> Tensor:
+    """Mean nats a byte of windows, int64 [windows, length + 1]."""
+    logits, _ = model(windows[:, :-1])
+    return nn.functional.cross_entropy(logits.flatten(0, 1), windows[:, 1:].flatten())
+
+
+@torch.inference_mode()
+def bits_a_byte(model: OpenELM, held_out: Tensor, windows: int = 32) -> float:
+    """Cross-entropy on held-out text, int64 [n], the judge of byte models.
+
+    Raises
+    ------
+    ValueError
+        If the text is too short for windows that do not overlap.
+    """
+    loss = _loss(model, spread_windows(held_out, windows, LENGTH + 1))
+    return loss.item() / torch.log(torch.tensor(2.0)).item()
+
+
+def compress_layers(model: OpenELM, format: str) -> None:
+    """Replace every matrix of the layers by its seeds; the embedding, which is the head, stays."""
+    for layer in model.layers:
+        for name, linear in [(n, m) for n, m in layer.named_modules() if isinstance(m, nn.Linear)]:
+            encoded = encode_matrix(linear.weight.detach(), PRESETS[format])
+            seeds = SeedLinear(linear.in_features, linear.out_features, PRESETS[format])
+            stored = {"weight": pack_rows(encoded.words, PRESETS[format])}
+            seeds.load_state_dict(stored | {"weight_scale": encoded.scales.to(seeds.weight_scale.dtype)})
+            layer.set_submodule(name, seeds)
+
+
+@torch.inference_mode()
+def continue_bytes(model: OpenELM, prompt: str, count: int) -> list[int]:
+    """The likeliest next bytes, keys cached as hardware does: rotated."""
+    logits, cache = model(torch.tensor(list(prompt.encode())))
+    octets: list[int] = []
+    while True:
+        octets.append(int(logits[-1].argmax()))
+        if len(octets) == count:
+            return octets
+        logits, cache = model(torch.tensor(octets[-1:]), cache)
+
+
+@torch.inference_mode()
+def cycles_a_layer(model: OpenELM, device: Device) -> list[int]:
+    """Cycles of the device for one token in each layer."""
+    spent: list[int] = []
+    hooks = [
+        layer.register_forward_pre_hook(lambda *_: spent.append(-device.counters.cycles)) for layer in model.layers
+    ]
+    hooks += [
+        layer.register_forward_hook(lambda *_: spent.append(spent.pop() + device.counters.cycles))
+        for layer in model.layers
+    ]
+    model(torch.tensor([32]))
+    for hook in hooks:
+        hook.remove()
+    return spent
+
+
+def layer_cycles(parameters: OpenELMParameters, engine: EngineParameters, format: str) -> Iterator[int]:
+    """Cycles a token of each layer of a model that needs no weights: the engine's timing, exact on an ideal memory."""
+    weight_format = engine.weight_formats[engine.formats.index(format)]
+    for shape in layer_shapes(parameters):
+        linears = shape.linears.values()
+        yield sum(pass_cost(engine, weight_format, rows, columns, 1).cycles for rows, columns in linears)
+
+
+def measure(
+    device: str,
+    steps: int = 400,
+    parameters: OpenELMParameters = SCALED,
+    uniform: OpenELMParameters = UNIFORM,
+    new_bytes: int = 48,
+) -> Report:
+    """Train the scaled and the uniform model, compress the scaled one in both formats, generate on a device.
+
+    Parameters
+    ----------
+    device
+        ``"emulated"`` or ``"simulated"``.
+    steps
+        Of training, each of ``BATCH`` windows of ``LENGTH`` bytes.
+    parameters, uniform
+        The two models.
+    new_bytes
+        To generate.
+    """
+    text = Text.of(news())
+    loss = {"uniform": bits_a_byte(train(uniform, text, steps), text.held_out)}
+    trained = train(parameters, text, steps)
+    loss["scaled"] = bits_a_byte(trained, text.held_out)
+    written: dict[str, str] = {}
+    layers: dict[str, list[int]] = {}
+    for format in FORMATS:
+        model = OpenELM(parameters)
+        model.load_state_dict(trained.state_dict())
+        compress_layers(model, format)
+        loss[format] = bits_a_byte(model, text.held_out)
+        one_format = EngineParameters((format,), maximum_columns=1024)
+        with closing(seedloom.open_device(device, parameters=one_format)) as opened:
+            seedloom.attach(model, opened)
+            written[format] = bytes(continue_bytes(model, "The government ", new_bytes)).decode(errors="replace")
+            layers[format] = cycles_a_layer(model, opened)
+    engine = EngineParameters(("scaled-4bit", "fp16"), maximum_columns=8192, maximum_rows=16384)
+    large = {format: list(layer_cycles(SIZES["1.1B"], engine, format)) for format in engine.formats}
+    own = layers["scaled-4bit"]
+    figures = [
+        Figure("bits a byte of held-out text, layer-wise scaled", loss["scaled"]),
+        Figure(f"… all layers alike ({parameter_count(uniform):,} parameters)", loss["uniform"]),
+        *(Figure(f"… scaled, its matrices as {format}", loss[format]) for format in FORMATS),
+        Figure("RMSNorms a token, our model", rms_norm_calls(parameters)),
+        Figure("RMSNorms a token, 1.1B", rms_norm_calls(SIZES["1.1B"]), "113", "second-hand"),
+        Figure("parameters of 1.1B's shapes", f"{parameter_count(SIZES['1.1B']):,}", "1,079,891,456", "derived"),
+        Figure("cycles a token, first / last layer, our model", f"{own[0]:,} / {own[-1]:,}"),
+        Figure("cycles a token, first / last layer, 1.1B's shapes", "{:,} / {:,}".format(*large["scaled-4bit"][::27])),
+        Figure("speed-up over FP16, 1.1B's shapes", sum(large["fp16"]) / sum(large["scaled-4bit"])),
+    ]
+    size = f"{parameter_count(parameters):,} parameters, {parameters.layers} layers"
+    details = {"text": written, "cycles a layer": layers, "cycles a layer, 1.1B": large}
+    return Report("OpenELM (2404.14619)", f"{size}, {steps} steps on bytes of news", device, figures, details)

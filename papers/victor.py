@@ -1,0 +1,222 @@
+"""Victor at small scale: what few registers keep of an image, beside FastV, and what dropping visual tokens saves.
+
+Stand-ins, for want of a vision-language model: a decoder of six layers learns scenes of handwritten digits, and
+SmolLM2's layers are timed on rows of numbers.
+"""
+
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+import seedloom
+from golden_models.decoder import Decoder
+from golden_models.victor import (
+    Keep,
+    Prompt,
+    VictorParameters,
+    assemble,
+    best_of_image,
+    cache_rows,
+    outside_images,
+    prefill,
+    prefill_share,
+)
+from papers.digit_scenes import Scenes, draw_scenes
+from papers.report import Figure, Report, yes_or_no
+from papers.smollm2 import SmolLM2
+from papers.victor_training import LAYERS, VisionLanguageModel, accuracy, new_model, one_question, train
+from sw_runtime.device.protocol import Device
+from sw_runtime.routing.masks import leave_out
+from sw_runtime.routing.selection import keep_top
+
+ENGINE = seedloom.EngineParameters(("scaled-4bit",))
+"""Beside the router, and idle: the models run on the host here."""
+
+POINTS = tuple(VictorParameters(registers, 3) for registers in (1, 2, 4, 8)) + tuple(
+    VictorParameters(4, drop_layer) for drop_layer in (1, 2, LAYERS)
+)
+"""M against k: three layers of six see the image by default; a drop behind all layers is none."""
+
+FASTV_KEEPS = (1, 2, 4, 8)
+PAPER = VictorParameters(registers=8, drop_layer=3)
+PAPER_VISUAL, PAPER_TEXT = 576, 64
+MAGNIFICATION = 1
+
+
+def outside_images_on_device(device: Device, prompt: Prompt) -> Keep:
+    """``golden_models.victor.outside_images`` by the router: a RANGE an image, each in the set the last one left."""
+    tokens = prompt.hidden_states.shape[-2]
+
+    def choose(attention: Tensor | None) -> Tensor:
+        kept = None
+        for start, length in prompt.images:
+            kept = leave_out(device, tokens, start, length, kept)
+        return torch.ones(tokens, dtype=torch.bool) if kept is None else kept
+
+    return choose
+
+
+def best_of_image_on_device(device: Device, prompt: Prompt, keep: int) -> Keep:
+    """``golden_models.victor.best_of_image`` by the router: it sums the heads and keeps the best of the image."""
+    visual = ~outside_images(prompt)(None)
+
+    def choose(attention: Tensor | None) -> Tensor:
+        if attention is None:
+            raise ValueError("FastV ranks by attention; drop behind at least one layer")
+        return keep_top(device, attention[:, -1], keep=keep, candidates=visual, outside=True)
+
+    return choose
+
+
+@dataclass
+class Choices:
+    """Sets of rows that a device chose.
+
+    Parameters
+    ----------
+    kept
+        Rows that stayed, by what was run.
+    as_golden
+        Whether all are the golden model's.
+    cycles
+        Router cycles a choice, by what was run.
+    """
+
+    kept: dict[str, list[list[int]]] = field(default_factory=dict)
+    as_golden: bool = True
+    cycles: dict[str, float] = field(default_factory=dict)
+
+    def watched(self, name: str, device: Device, ours: Keep, golden: Keep) -> Keep:
+        """A choice that is noted."""
+
+        def choose(attention: Tensor | None) -> Tensor:
+            before = device.counters.router_cycles
+            mask = ours(attention)
+            spent = device.counters.router_cycles - before
+            self.as_golden &= torch.equal(mask, golden(attention))
+            chosen = self.kept.setdefault(name, [])
+            self.cycles[name] = (self.cycles.get(name, 0.0) * len(chosen) + spent) / (len(chosen) + 1)
+            chosen.append(mask.nonzero().flatten().tolist())
+            return mask
+
+        return choose
+
+
+@torch.inference_mode()
+def victor_accuracy(
+    model: VisionLanguageModel, point: VictorParameters, scenes: Scenes, device: Device, choices: Choices
+) -> float:
+    """Right answers of a model trained with its registers, visual tokens dropped by the device."""
+    prompt = model.prompt(scenes.images, one_question(scenes))
+    keep = choices.watched("Victor", device, outside_images_on_device(device, prompt), outside_images(prompt))
+    return accuracy(model, point.drop_layer, scenes, keep)
+
+
+@torch.inference_mode()
+def fastv_accuracy(model: VisionLanguageModel, keep: int, scenes: Scenes, device: Device, choices: Choices) -> float:
+    """Right answers of the dense model, untrained for it, with so many visual tokens kept after three layers."""
+    right = 0
+    questions = one_question(scenes)
+    for image, question, digits in zip(scenes.images, questions, scenes.digits, strict=True):
+        batch = model.prompt(image[None], question[None])
+        prompt = Prompt(batch.hidden_states[0], batch.images)
+        ours, golden = best_of_image_on_device(device, prompt, keep), best_of_image(prompt, keep)
+        logits = model.answers(prompt, PAPER.drop_layer, 1, choices.watched("FastV", device, ours, golden))
+        right += int(logits.argmax()) == int(digits[question])
+    return right / len(scenes.images)
+
+
+@torch.inference_mode()
+def prefill_seconds(backbone: Decoder, parameters: VictorParameters, visual: int, text: int) -> tuple[float, float]:
+    """CPU seconds of a prefill without registers or drop, and with both; rows are numbers drawn at random."""
+    generator = torch.Generator().manual_seed(0)
+    width = backbone.embedding.shape[1]
+    rows = backbone.embedding.std() * torch.randn(visual + text + parameters.registers, width, generator=generator)
+    image, words, registers = rows[:visual], rows[visual : visual + text], rows[visual + text :]
+    dense = assemble([words[:0], words], [image], registers[:0])
+    short = assemble([words[:0], words], [image], registers)
+    seconds = []
+    for prompt, drop_layer in ((dense, len(backbone.layers)), (short, parameters.drop_layer)):
+        start = time.process_time()
+        prefill(backbone, prompt, drop_layer, outside_images(prompt))
+        seconds.append(time.process_time() - start)
+    return seconds[0], seconds[1]
+
+
+def measure(
+    device: str,
+    dense_steps: int = 400,
+    steps: int = 250,
+    points: Sequence[VictorParameters] = POINTS,
+    scenes: int = 4096,
+    judged: int = 1024,
+    fastv_judged: int = 128,
+    backbone: Decoder | None = None,
+) -> Report:
+    """Train a dense model; go on with it as it is and, from the same start, as each point; judge, time.
+
+    Parameters
+    ----------
+    device
+        ``"emulated"`` or ``"simulated"``: its router drops visual tokens.
+    dense_steps, steps
+        Of training, 64 scenes each: of the start, and of each model that goes on from it.
+    points
+        Registers and layers to drop at.
+    scenes, judged, fastv_judged
+        To train on, to judge by, and to judge FastV by.
+    backbone
+        What is timed; SmolLM2-135M when not given.
+    """
+    training = draw_scenes(scenes, MAGNIFICATION, held_out=False, seed=0)
+    held_out = draw_scenes(judged, MAGNIFICATION, held_out=True, seed=1)
+    fewer = Scenes(held_out.images[:fastv_judged], held_out.digits[:fastv_judged])
+    start = new_model()
+    train(start, VictorParameters(0, LAYERS), training, dense_steps)
+    dense = start.with_registers(0)
+    train(dense, VictorParameters(0, LAYERS), training, steps)
+    choices, right, fastv = Choices(), {}, {}
+    with closing(seedloom.open_device(device, parameters=ENGINE, router=seedloom.RouterParameters())) as opened:
+        for point in tqdm(points, desc="registers", unit="point"):
+            model = start.with_registers(point.registers)
+            train(model, point, training, steps)
+            right[point] = victor_accuracy(model, point, held_out, opened, choices)
+        for keep in FASTV_KEEPS:
+            fastv[keep] = fastv_accuracy(dense, keep, fewer, opened, choices)
+    timed = backbone or SmolLM2.load().decoder
+    seconds, shorter = prefill_seconds(timed, PAPER, PAPER_VISUAL, PAPER_TEXT)
+    layers, whole = len(timed.layers), accuracy(dense, LAYERS, held_out)
+    rows = cache_rows(PAPER, layers, PAPER_VISUAL, PAPER_TEXT)
+    share = prefill_share(PAPER, PAPER_VISUAL, PAPER_TEXT)
+    figures = [
+        Figure("right answers, all 16 visual tokens, no registers", whole),
+        *(Figure(f"… {_name(point)}", value) for point, value in right.items()),
+        *(
+            Figure(f"loss against dense, {_name(point)}, points of 100", 100 * (whole - value), "< 4", "as reported")
+            for point, value in right.items()
+            if point == PAPER
+        ),
+        Figure(f"… the same {len(fewer.images)} scenes as FastV, dense", accuracy(dense, LAYERS, fewer)),
+        *(Figure(f"… FastV, {keep} visual tokens left, k = 3, not trained", value) for keep, value in fastv.items()),
+        Figure(
+            "prefill, 576 visual and 64 text tokens, dense over M = 8 and k = 3, CPU time",
+            seconds / shorter,
+            "3.36",
+            "as reported",
+        ),
+        Figure("operations of that prefill, 7 B shapes, share of dense", share, "0.194", "derived"),
+        Figure("rows of all caches, share of dense", sum(rows) / (layers * (PAPER_VISUAL + PAPER_TEXT))),
+        Figure("rows chosen by the device as by the golden model", yes_or_no(choices.as_golden)),
+        *(Figure(f"router cycles a choice, {name}", f"{cycles:,.0f}") for name, cycles in choices.cycles.items()),
+    ]
+    scale = f"6 layers of 64 on scenes of 4 digits, {dense_steps} + {steps} steps; prefill: {layers} layers"
+    return Report("Victor (2410.14072)", scale, device, figures, {"kept rows": choices.kept})
+
+
+def _name(point: VictorParameters) -> str:
+    return f"M = {point.registers}, " + (f"k = {point.drop_layer}" if point.drop_layer < LAYERS else "no drop")

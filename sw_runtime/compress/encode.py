@@ -1,0 +1,151 @@
+"""The layers of a model encoded, part by part, every finished part kept."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from formats.block import PRESETS
+from formats.matrices import EncodedMatrix, Fp16Matrix
+from formats.storage import pack_rows, unpack_rows
+from sw_runtime.compress.partial import PartialResults
+from sw_runtime.decode import decode
+from sw_runtime.fit.candidates import EncodedLayer, GroupEncoder
+from sw_runtime.fit.covariance import InputStatistics
+from sw_runtime.fit.layerwise import SharedInput, Stage, visit_stages
+from sw_runtime.nn.fp16_linear import FP16, fp16_bytes
+
+
+def encode_data_free(
+    model: nn.Module, formats: Mapping[str, str], partial: PartialResults, threads: int | None = None
+) -> None:
+    """Encode layers by their weights alone, one after another; ``partial`` then has a part of each name.
+
+    Parameters
+    ----------
+    formats
+        Format of every chosen layer, by name.
+    """
+    with _progress(model, formats, partial) as bar:
+        for name in formats:
+            if not partial.has(name):
+                _encode_group(model, [name], None, formats, partial, threads or _cores(), bar.update)
+
+
+def encode_calibrated(
+    model: nn.Module, windows: Tensor, formats: Mapping[str, str], partial: PartialResults, threads: int | None = None
+) -> None:
+    """Encode layers in the order they run, each on what the encoded ones before it make of a text.
+
+    The model's weights are put back at the end. Layers that do not run are encoded by their weights alone.
+
+    Parameters
+    ----------
+    windows
+        Token ids, int64 [windows, length]; the last quarter is held out.
+    """
+    layers: dict[str, Any] = {name: model.get_submodule(name) for name in formats}
+    dense = {name: layer.weight for name, layer in layers.items()}
+    with _progress(model, formats, partial) as bar:
+
+        def visit(stage: Stage, measure: Callable[[], list[SharedInput]]) -> None:
+            if not all(partial.has(name) for name in stage.names):
+                _encode_stage(model, measure(), formats, partial, threads or _cores(), bar.update)
+            for name in stage.names:
+                if partial.has(name):
+                    # A parameter of its own, not in place: a head may share the dense one with the embedding.
+                    layers[name].weight = nn.Parameter(_decoded(partial, name, dense[name]), requires_grad=False)
+
+        try:
+            visit_stages(model, windows, list(formats), visit)
+        finally:
+            for name, weights in dense.items():
+                layers[name].weight = weights
+    encode_data_free(model, formats, partial, threads)
+
+
+def _encode_stage(
+    model: nn.Module,
+    groups: list[SharedInput],
+    formats: Mapping[str, str],
+    partial: PartialResults,
+    threads: int,
+    progress: Callable[[int], object],
+) -> None:
+    """Groups of layers side by side: the search holds no Python lock."""
+    waiting = [group for group in groups if not all(partial.has(name) for name in group.names)]
+    waiting.sort(key=lambda group: -sum(_weights(model, name).numel() for name in group.names))
+    threads_each = max(1, threads // max(1, len(waiting)))
+    with ThreadPoolExecutor(threads) as pool:
+        jobs = [
+            pool.submit(_encode_group, model, group.names, group.statistics, formats, partial, threads_each, progress)
+            for group in waiting
+        ]
+        for job in jobs:
+            job.result()
+
+
+def _encode_group(
+    model: nn.Module,
+    names: list[str],
+    statistics: InputStatistics | None,
+    formats: Mapping[str, str],
+    partial: PartialResults,
+    threads: int,
+    progress: Callable[[int], object],
+) -> None:
+    """Encode and keep layers of one input, those of one format together."""
+    encoder = GroupEncoder(statistics, threads)
+    for format in dict.fromkeys(formats[name] for name in names):
+        together = [name for name in names if formats[name] == format]
+        weights = [_weights(model, name) for name in together]
+        if format == FP16:
+            encoded = [encoder.rounded(matrix) for matrix in weights]
+        else:
+            encoded = encoder.encode(weights, PRESETS[format], progress)
+        for name, layer in zip(together, encoded, strict=True):
+            partial.save(name, _stored(layer), layer.report.as_json())
+
+
+def _stored(layer: EncodedLayer) -> dict[str, Tensor]:
+    """A layer's tensors as a file holds them."""
+    if isinstance(layer.matrix, Fp16Matrix):
+        return {"weight": fp16_bytes(layer.matrix.weights)}
+    block_format, scales = layer.matrix.block_format, layer.matrix.scales
+    return {
+        "weight": pack_rows(layer.matrix.words, block_format),
+        "weight_scale": scales if block_format.exponent_bits else scales.bfloat16(),
+    }
+
+
+def _decoded(partial: PartialResults, name: str, dense: Tensor) -> Tensor:
+    """A finished layer's weights as a loaded model will have them, in the dtype of the dense ones."""
+    tensors, record = partial.load(name)
+    if record["format"] == FP16:
+        return tensors["weight"].view(torch.float16).to(dense.dtype)
+    block_format, columns = PRESETS[record["format"]], dense.shape[1]
+    words = unpack_rows(tensors["weight"], block_format, columns)
+    return decode(EncodedMatrix(block_format, words, tensors["weight_scale"].float(), columns), dense.dtype)
+
+
+def _weights(model: nn.Module, name: str) -> Tensor:
+    weights = model.get_submodule(name).weight
+    assert isinstance(weights, Tensor)
+    return weights.detach()
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+@contextmanager
+def _progress(model: nn.Module, formats: Mapping[str, str], partial: PartialResults) -> "Iterator[tqdm[Any]]":
+    sizes = {name: _weights(model, name).numel() for name in formats}
+    done = sum(size for name, size in sizes.items() if partial.has(name))
+    with tqdm(total=sum(sizes.values()), initial=done, desc="seed search", unit="weight", unit_scale=True) as bar:
+        yield bar

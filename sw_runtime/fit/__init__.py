@@ -1,0 +1,1 @@
+"""What a search is aimed at: input statistics, scales, error feedback, formats layer by layer."""

@@ -1,0 +1,91 @@
+"""Error feedback: what one block of columns loses, the blocks after it make good.
+
+LDLQ (QuIP, arXiv 2307.13304, §3), which is GPTQ's recursion (arXiv 2210.17323, §3), with a block of
+columns in the place of a column. For a row's error ``e`` and the input covariance ``H``,
+
+    e H eᵀ = |e U⁻¹|²,    H⁻¹ = Uᵀ U,    U upper triangular.
+
+Once the columns of a block I are fixed, the columns J to its right can best answer their error e_I by
+moving by ``-e_I U_II⁻¹ U_IJ``, and the cost that is left for I is ``|U_II⁻ᵀ e_Iᵀ|²``: the metric that
+the seed search minimises.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from formats.block import BlockFormat
+from formats.matrices import EncodedMatrix
+from sw_runtime.decode import integer_weights
+from sw_runtime.search.search import encode_blocks
+
+DAMPING = 0.01
+"""Share of the mean power added to every input, so that none counts for nothing."""
+
+
+def inverse_factor(covariance: Tensor) -> Tensor:
+    """Upper triangular U with ``(H + damping)⁻¹ = Uᵀ U``: float64 [n, n] → float64 [n, n].
+
+    An input that is never excited is free of all others. Inputs of no power at all count alike.
+    """
+    power = covariance.diagonal().mean().item() or 1.0
+    damped = covariance + DAMPING * power * torch.eye(len(covariance), dtype=torch.float64)
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
+    factor: Tensor = torch.linalg.cholesky(inverse, upper=True)
+    return factor
+
+
+def encode_with_feedback(
+    weights: Tensor,
+    block_format: BlockFormat,
+    scales: Tensor,
+    factor: Tensor,
+    threads: int = 1,
+    progress: Callable[[int], object] | None = None,
+) -> EncodedMatrix:
+    """Encode a weight matrix from its first column block to its last, each answering the errors before it.
+
+    Parameters
+    ----------
+    weights
+        [rows, columns], any float dtype.
+    block_format
+        Any format of fewer coefficients than weights a block.
+    scales
+        float32 [rows] (scaled formats) or [1] (paper formats).
+    factor
+        ``inverse_factor`` of the input's covariance, float64 [columns, columns].
+    threads
+        Threads of the search within a column block. They do not change the result.
+    progress
+        Called with the number of weights done since it was called last.
+
+    Raises
+    ------
+    ValueError
+        As ``encode_blocks``.
+    """
+    rows, columns = weights.shape
+    size, blocks = block_format.block_size, block_format.blocks(columns)
+    targets = torch.zeros(rows, blocks * size, dtype=torch.float64)
+    targets[:, :columns] = weights.double() / scales.double().clamp(min=1e-30)[:, None]
+    factor = _padded(factor, blocks * size)
+    words = torch.empty(rows, blocks, dtype=torch.int64)
+    for block in range(blocks):
+        inside, after = slice(block * size, (block + 1) * size), slice((block + 1) * size, None)
+        inverse = torch.linalg.inv(factor[inside, inside])
+        words[:, block] = encode_blocks(targets[:, inside], inverse.T, block_format, threads)
+        found = integer_weights(EncodedMatrix(block_format, words[:, block, None], scales, size))
+        errors = targets[:, inside] - found
+        targets[:, after] -= errors @ (inverse @ factor[inside, after])
+        if progress:
+            progress(rows * min(size, columns - block * size))
+    return EncodedMatrix(block_format, words, scales, columns)
+
+
+def _padded(factor: Tensor, size: int) -> Tensor:
+    """With columns that stand for padding: independent of all others, and as cheap to miss as the cheapest."""
+    padded = factor.diagonal().max() * torch.eye(size, dtype=torch.float64)
+    padded[: len(factor), : len(factor)] = factor
+    return padded

@@ -1,0 +1,135 @@
+"""One run of a model over text that stops at every layer, so that its weights may be changed before it goes on.
+
+Later layers then see what the changed ones give them.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sw_runtime.fit.covariance import InputStatistics, input_statistics
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a model that runs at once: a decoder layer, or a linear layer outside of them.
+
+    Parameters
+    ----------
+    module
+        What is called.
+    names
+        The chosen linear layers in it, by their names in the model.
+    """
+
+    module: nn.Module
+    names: list[str]
+
+
+@dataclass(frozen=True)
+class SharedInput:
+    """Linear layers that multiply one input: query, key and value; gate and up."""
+
+    names: list[str]
+    statistics: InputStatistics
+
+
+Visit = Callable[[Stage, Callable[[], list[SharedInput]]], None]
+"""Called at a stage before its weights are used, with what measures the stage's inputs."""
+
+
+class _EndOfRunError(Exception):
+    """Raised in the last stage: what the model would compute after it is not needed."""
+
+
+def stages(model: nn.Module, names: list[str]) -> list[Stage]:
+    """Parts of a model that hold the chosen layers: elements of its outermost lists of modules, or lone layers."""
+    elements = [f"{name}." for name, module in model.named_modules() if isinstance(module, nn.ModuleList)]
+    found: dict[str, list[str]] = {}
+    for name in names:
+        lists = [prefix for prefix in elements if name.startswith(prefix)]
+        prefix = min(lists, key=len, default=name)
+        element = prefix + name.removeprefix(prefix).split(".")[0]
+        found.setdefault(element, []).append(name)
+    return [Stage(model.get_submodule(element), inner) for element, inner in found.items()]
+
+
+def visit_stages(model: nn.Module, windows: Tensor, names: list[str], visit: Visit) -> None:
+    """Run a model once over token windows and call ``visit`` at every stage as the run comes to it.
+
+    Parameters
+    ----------
+    model
+        A transformers model, on the CPU.
+    windows
+        Token ids, int64 [windows, length], all in one batch.
+    names
+        The chosen linear layers.
+    visit
+        May change the weights of the stage's layers; the run then goes on with those.
+    """
+    parts = stages(model, names)
+    waiting = len(parts)
+
+    def stop_at(stage: Stage) -> None:
+        original = stage.module.forward
+
+        def forward(*arguments: Any, **keywords: Any) -> Any:
+            nonlocal waiting
+            del vars(stage.module)["forward"]
+            visit(stage, lambda: _measure(model, stage, arguments, keywords))
+            waiting -= 1
+            if not waiting:
+                raise _EndOfRunError
+            return original(*arguments, **keywords)
+
+        vars(stage.module)["forward"] = forward
+
+    for stage in parts:
+        stop_at(stage)
+    try:
+        with torch.no_grad():  # not inference_mode, whose tensors other threads may not write to
+            model(input_ids=windows, use_cache=False)
+    except _EndOfRunError:
+        pass
+    finally:
+        for stage in parts:
+            vars(stage.module).pop("forward", None)
+
+
+def _measure(model: nn.Module, stage: Stage, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> list[SharedInput]:
+    """Run one stage and group its linear layers by the input tensors they were called with."""
+    if isinstance(stage.module, nn.Linear):  # its output may be large, and nobody asked for it
+        return [SharedInput(stage.names, input_statistics(arguments[0]))]
+    with _captured_inputs({name: model.get_submodule(name) for name in stage.names}) as inputs:
+        stage.module(*arguments, **keywords)
+    groups: dict[tuple[int, ...], list[str]] = {}
+    for name, tensors in inputs.items():
+        groups.setdefault(tuple(map(id, tensors)), []).append(name)
+    return [SharedInput(group, input_statistics(_tokens(inputs[group[0]]))) for group in groups.values()]
+
+
+def _tokens(inputs: list[Tensor]) -> Tensor:
+    return torch.cat([tensor.flatten(0, -2) for tensor in inputs])
+
+
+@contextmanager
+def _captured_inputs(layers: dict[str, nn.Module]) -> Iterator[dict[str, list[Tensor]]]:
+    """Inputs of layers, by name, in the order of their calls; layers that do not run are left out."""
+    inputs: dict[str, list[Tensor]] = {}
+    hooks = []
+    for name, layer in layers.items():
+
+        def keep(module: nn.Module, arguments: tuple[Tensor, ...], name: str = name) -> None:
+            inputs.setdefault(name, []).append(arguments[0])
+
+        hooks.append(layer.register_forward_pre_hook(keep))
+    try:
+        yield inputs
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -1,0 +1,151 @@
+"""Which layers can do with fewer bits: formats chosen by measured sensitivity under a budget.
+
+To second order, weight errors ``E`` of a layer raise the KL divergence from the dense model by
+``½ E[(gᵀ E x)²]`` a token, ``x`` being the layer's input and ``g`` the gradient at its output of the log
+probability of a token drawn from the model itself (the Fisher information). With ``g`` and ``x`` taken
+as independent and each row's error as spread by error feedback, that is
+
+    ½ · ε² · Σ_j U_jj⁻² · Σ_r mean(g_r²) · mean_j(W_rj²),
+
+``ε`` being the format's error on ordinary weights and ``U`` the factor of ``feedback.inverse_factor``.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from formats.block import PRESETS
+from sw_runtime.fit.candidates import ORDINARY_ERROR
+from sw_runtime.fit.feedback import inverse_factor
+from sw_runtime.fit.layerwise import SharedInput, Stage, visit_stages
+
+FORMATS = ("scaled-2bit", "scaled-3bit", "scaled-4bit")
+"""What is mixed, from least to most bits; one lane's generator serves all three."""
+
+GRADIENT_WINDOWS = 4
+"""Windows that the gradients are measured on."""
+
+SCALE_BITS = 16
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """Expected rise of the KL divergence for a relative weight error of 1 in one layer, and the layer's size."""
+
+    divergence: float
+    rows: int
+    columns: int
+
+    def cost(self, format: str) -> float:
+        """Expected KL divergence, nats a token, with the layer in a format."""
+        return self.divergence * ORDINARY_ERROR[format] ** 2
+
+    def bits(self, format: str) -> int:
+        """Stored bits with the layer in a format, row scales included."""
+        return self.rows * (8 * PRESETS[format].row_bytes(self.columns) + SCALE_BITS)
+
+
+def choose_formats(sensitivities: Mapping[str, Sensitivity], bits: float) -> dict[str, str]:
+    """Formats of all layers whose bits a weight stay within ``bits`` and whose expected divergence is least.
+
+    Greedy: all layers start with the fewest bits, and the step up that saves most divergence a bit is
+    taken while it fits. Errors fall by about 4 with every bit, so the steps of a layer come in order.
+
+    Raises
+    ------
+    ValueError
+        If no choice fits the budget.
+    """
+    formats = dict.fromkeys(sensitivities, FORMATS[0])
+    weights = sum(layer.rows * layer.columns for layer in sensitivities.values())
+    spare = bits * weights - sum(layer.bits(FORMATS[0]) for layer in sensitivities.values())
+    if spare < 0:
+        least = (bits * weights - spare) / weights
+        raise ValueError(f"bits must be at least {least:.3f} for these layers, row scales included, not {bits:g}")
+    steps = [
+        ((layer.cost(low) - layer.cost(high)) / (layer.bits(high) - layer.bits(low)), name, low, high)
+        for name, layer in sensitivities.items()
+        for low, high in pairwise(FORMATS)
+    ]
+    for _, name, low, high in sorted(steps, reverse=True):
+        price = sensitivities[name].bits(high) - sensitivities[name].bits(low)
+        if formats[name] == low and price <= spare:
+            formats[name], spare = high, spare - price
+    return formats
+
+
+def measure_sensitivities(model: nn.Module, windows: Tensor, names: list[str]) -> dict[str, Sensitivity]:
+    """Sensitivity of the chosen linear layers of a transformers model, the weights left as they are.
+
+    Parameters
+    ----------
+    windows
+        Token ids, int64 [windows, length].
+    """
+    gradients = _mean_square_gradients(model, windows[:GRADIENT_WINDOWS], names)
+    found: dict[str, Sensitivity] = {}
+
+    def visit(stage: Stage, measure: Any) -> None:
+        for group in measure():
+            found.update(_group_sensitivities(model, group, gradients))
+
+    visit_stages(model, windows, names, visit)
+    return {name: found[name] for name in names if name in found}
+
+
+def _group_sensitivities(
+    model: nn.Module, group: SharedInput, gradients: Mapping[str, Tensor]
+) -> dict[str, Sensitivity]:
+    input_cost = inverse_factor(group.statistics.calibration.capped).diagonal().pow(-2).sum()
+    found = {}
+    for name in group.names:
+        weights = model.get_submodule(name).weight
+        assert isinstance(weights, Tensor)
+        row_cost = (gradients[name] * weights.detach().double().square().mean(dim=1)).sum()
+        found[name] = Sensitivity((input_cost * row_cost / 2).item(), *weights.shape)
+    return found
+
+
+def _mean_square_gradients(model: Any, windows: Tensor, names: list[str]) -> dict[str, Tensor]:
+    """Mean over tokens of the squared gradient at every layer's outputs: float64 [rows] by name."""
+    totals = {name: torch.zeros(1, dtype=torch.float64) for name in names}
+
+    def add(name: str, gradients: tuple[Tensor, ...]) -> None:
+        totals[name] = totals[name] + gradients[0].flatten(0, -2).double().square().sum(dim=0)
+
+    hooks = [
+        model.get_submodule(name).register_full_backward_hook(lambda _, __, outputs, name=name: add(name, outputs))
+        for name in names
+    ]
+    generator = torch.Generator().manual_seed(0)
+    try:
+        with _gradients_of_hidden_states_only(model):
+            for window in tqdm(windows, desc="sensitivity", unit="window", disable=None):
+                log_probabilities = model(input_ids=window[None], use_cache=False).logits[0].float().log_softmax(dim=-1)
+                drawn = torch.multinomial(log_probabilities.detach().exp(), 1, generator=generator)
+                log_probabilities.gather(1, drawn).sum().backward()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {name: total / windows.numel() for name, total in totals.items()}
+
+
+@contextmanager
+def _gradients_of_hidden_states_only(model: Any) -> Iterator[None]:
+    """Gradients start at the embedding's output; none are formed for the weights, which saves a third of the work."""
+    learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter in learned:
+        parameter.requires_grad_(False)
+    start = model.get_input_embeddings().register_forward_hook(lambda _, __, outputs: outputs.requires_grad_())
+    try:
+        yield
+    finally:
+        start.remove()
+        for parameter in learned:
+            parameter.requires_grad_()

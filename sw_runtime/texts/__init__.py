@@ -1,0 +1,1 @@
+"""Texts, tokens, and the models and data that install as packages."""

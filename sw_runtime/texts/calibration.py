@@ -1,0 +1,27 @@
+"""Text that shows which inputs of a model matter, as windows of tokens."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sw_runtime.texts.tokens import spread_windows, tokenize
+
+
+def token_windows(text: str, tokenizer: Any, windows: int = 32, length: int = 512) -> Tensor:
+    """Token windows spread evenly over a text: int64 [windows, length].
+
+    Every fourth comes last, so that the windows' last quarter, which judges what the others made, is
+    spread over the text too.
+
+    Raises
+    ------
+    ValueError
+        If the text has fewer than four windows' tokens. A shorter text than asked for gives fewer windows.
+    """
+    tokens = tokenize(text, tokenizer)
+    if len(tokens) < 4 * length:
+        raise ValueError(f"the calibration text has {len(tokens)} tokens; give one of at least {4 * length}")
+    windows = min(windows, len(tokens) // length) // 4 * 4
+    fours = spread_windows(tokens, windows, length).view(-1, 4, length)
+    return torch.cat([fours[:, :3].flatten(0, 1), fours[:, 3]])

@@ -1,0 +1,140 @@
+"""Layers encoded in the order they run, on what the encoded ones before them give; the model left as it was."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from formats.block import PRESETS
+from formats.matrices import EncodedMatrix
+from formats.storage import unpack_rows
+from golden_models.seedlm.codec import decode
+from sw_runtime.compress.encode import encode_calibrated, encode_data_free
+from sw_runtime.compress.partial import PartialResults
+from sw_runtime.fit.candidates import EncodedLayer, GroupEncoder
+from sw_runtime.fit.covariance import input_statistics
+from sw_runtime.fit.report import LayerReport
+
+WINDOWS = torch.arange(64).view(8, 8) % 5
+
+
+class Tiny(nn.Module):
+    """A head tied to the embedding, and a layer that never runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.embedding = nn.Embedding(5, 8)
+        self.blocks = nn.ModuleList([nn.Linear(8, 8), nn.Linear(8, 8)])
+        self.head, self.unused = nn.Linear(8, 5, bias=False), nn.Linear(8, 3)
+        self.head.weight = self.embedding.weight
+
+    def hidden(self, input_ids: Tensor) -> Tensor:
+        hidden: Tensor = self.embedding(input_ids)
+        for block in self.blocks:
+            hidden = hidden + torch.tanh(block(hidden))
+        return hidden
+
+    def forward(self, input_ids: Tensor, use_cache: bool) -> Tensor:
+        logits: Tensor = self.head(self.hidden(input_ids))
+        return logits
+
+
+NAMES = [name for name, module in Tiny().named_modules() if isinstance(module, nn.Linear)]
+THREE_BITS = dict.fromkeys(NAMES, "scaled-3bit")
+
+
+def decoded(partial: PartialResults, name: str, columns: int = 8) -> Tensor:
+    tensors, record = partial.load(name)
+    block_format = PRESETS[record["format"]]
+    words = unpack_rows(tensors["weight"], block_format, columns)
+    return decode(EncodedMatrix(block_format, words, tensors["weight_scale"].float(), columns))
+
+
+def encoded(folder: Path, formats: Mapping[str, str] = THREE_BITS, threads: int = 1) -> PartialResults:
+    partial = PartialResults(folder, {})
+    encode_calibrated(Tiny(), WINDOWS, formats, partial, threads)
+    return partial
+
+
+def test_every_layer_is_fitted_to_what_the_encoded_ones_give_it(tmp_path: Path) -> None:
+    partial, model = encoded(tmp_path), Tiny()
+    with torch.no_grad():
+        for block, name in zip(model.blocks, ("blocks.0", "blocks.1"), strict=True):
+            block.load_state_dict({"weight": decoded(partial, name), "bias": block.bias})
+    (head,) = GroupEncoder(input_statistics(model.hidden(WINDOWS).detach())).encode(
+        [Tiny().head.weight.detach()], PRESETS["scaled-3bit"]
+    )
+    assert isinstance(head.matrix, EncodedMatrix)
+    assert torch.equal(decoded(partial, "head"), decode(head.matrix))
+    assert partial.load("head")[1] == head.report.as_json()
+
+
+def test_a_layer_that_does_not_run_is_encoded_by_its_weights_alone(tmp_path: Path) -> None:
+    record = encoded(tmp_path).load("unused")[1]
+    assert record == LayerReport("scaled-3bit", "plain").as_json()
+
+
+def test_without_a_text_all_are(tmp_path: Path) -> None:
+    partial = PartialResults(tmp_path, {})
+    encode_data_free(Tiny(), THREE_BITS, partial, 1)
+    assert {partial.load(name)[1]["method"] for name in NAMES} == {"plain"}
+
+
+def test_every_layer_has_the_format_asked_for(tmp_path: Path) -> None:
+    formats = dict(zip(NAMES, ("scaled-4bit", "scaled-3bit", "paper-4bit", "scaled-4bit"), strict=True))
+    partial = encoded(tmp_path, formats)
+    assert {name: partial.load(name)[1]["format"] for name in NAMES} == formats
+
+
+def test_threads_do_not_change_the_result(tmp_path: Path) -> None:
+    one, two = encoded(tmp_path / "one", threads=1), encoded(tmp_path / "two", threads=2)
+    for name in NAMES:
+        assert torch.equal(one.load(name)[0]["weight"], two.load(name)[0]["weight"])
+
+
+def test_a_run_goes_on_where_another_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, stopped = encoded(tmp_path / "whole"), PartialResults(tmp_path / "stopped", {})
+    encode = GroupEncoder.encode
+    calls: list[int] = []
+
+    def count(self: GroupEncoder, weights: list[Tensor], *arguments: object) -> list[EncodedLayer]:
+        calls.append(len(weights))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return encode(self, weights, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(GroupEncoder, "encode", count)
+    model = Tiny()
+    with pytest.raises(KeyboardInterrupt):
+        encode_calibrated(model, WINDOWS, THREE_BITS, stopped, 1)
+    assert [stopped.has(name) for name in NAMES] == [True, False, False, False]
+    encode_calibrated(model, WINDOWS, THREE_BITS, stopped, 1)
+    assert len(calls) == 2 + 3
+    for name in NAMES:
+        assert torch.equal(stopped.load(name)[0]["weight"], whole.load(name)[0]["weight"])
+
+
+def test_the_model_is_left_as_it_was(tmp_path: Path) -> None:
+    model = Tiny()
+    encode_calibrated(model, WINDOWS, THREE_BITS, PartialResults(tmp_path, {}), 1)
+    assert model.head.weight is model.embedding.weight
+    for name, tensor in Tiny().state_dict().items():
+        assert torch.equal(model.state_dict()[name], tensor)
+
+
+def test_a_layer_may_stay_in_fp16_and_later_ones_see_it_rounded(tmp_path: Path) -> None:
+    partial = encoded(tmp_path, THREE_BITS | dict.fromkeys(("blocks.0", "blocks.1"), "fp16"))
+    tensors, record = partial.load("blocks.0")
+    assert (record["format"], record["method"]) == ("fp16", "rounded")
+    assert torch.equal(tensors["weight"].view(torch.float16), Tiny().blocks[0].weight.detach().half())
+    model = Tiny()
+    with torch.no_grad():
+        for block in model.blocks:
+            block.load_state_dict({"weight": block.weight.half(), "bias": block.bias})
+    (head,) = GroupEncoder(input_statistics(model.hidden(WINDOWS).detach())).encode(
+        [Tiny().head.weight.detach()], PRESETS["scaled-3bit"]
+    )
+    assert partial.load("head")[1] == head.report.as_json()

@@ -1,0 +1,148 @@
+"""No matrix is stored in a way that spoils its layer's output."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from formats.block import PRESETS
+from formats.matrices import EncodedMatrix, Fp16Matrix
+from golden_models.seedlm.codec import decode
+from sw_runtime.fit import candidates
+from sw_runtime.fit.candidates import EncodedLayer, GroupEncoder, importance
+from sw_runtime.fit.covariance import InputStatistics, input_statistics
+from sw_runtime.fit.feedback import encode_with_feedback, inverse_factor
+from sw_runtime.fit.report import LayerReport
+from sw_runtime.fit.row_range import scales
+from sw_runtime.search.search import encode_matrix
+
+THREE_BITS = PRESETS["scaled-3bit"]
+
+
+def gaussian(rows: int, columns: int, seed: int = 0) -> Tensor:
+    return torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed))
+
+
+def statistics() -> InputStatistics:
+    return input_statistics(gaussian(400, 8, 1) @ gaussian(8, 16, 2) + gaussian(400, 16, 3))
+
+
+def spoil(monkeypatch: pytest.MonkeyPatch, *methods: str) -> None:
+    """Make the methods give rows in the wrong order."""
+
+    def spoiled(encode: Any) -> Any:
+        def run(weights: Tensor, *arguments: Any) -> Any:
+            return encode(weights.flip(0), *arguments)
+
+        return run
+
+    if "feedback" in methods:
+        monkeypatch.setattr(candidates, "encode_with_feedback", spoiled(encode_with_feedback))
+    if "plain" in methods:
+        monkeypatch.setattr(candidates, "encode_matrix", spoiled(encode_matrix))
+
+
+def test_feedback_is_the_first_choice_and_matrices_of_one_input_share_it() -> None:
+    weights, inputs = [gaussian(4, 16), gaussian(3, 16, 5)], statistics()
+    found = GroupEncoder(inputs).encode(weights, THREE_BITS)
+    stacked = torch.cat(weights)
+    covariance = inputs.calibration
+    factor = inverse_factor(covariance.capped)
+    powers = [covariance.plain.diagonal(), covariance.capped.diagonal()]
+    row_scales = scales(stacked, THREE_BITS, powers, factor.diagonal() ** -2)
+    expected = encode_with_feedback(stacked, THREE_BITS, row_scales, factor)
+    assert [layer.report.method for layer in found] == ["feedback", "feedback"]
+    assert isinstance(found[0].matrix, EncodedMatrix)
+    assert isinstance(found[1].matrix, EncodedMatrix)
+    assert torch.equal(torch.cat([found[0].matrix.words, found[1].matrix.words]), expected.words)
+    assert torch.equal(torch.cat([found[0].matrix.scales, found[1].matrix.scales]), expected.scales)
+
+
+def test_the_report_holds_the_errors_of_what_is_stored() -> None:
+    weights, inputs = gaussian(4, 16), statistics()
+    (layer,) = GroupEncoder(inputs).encode([weights], THREE_BITS)
+    assert isinstance(layer.matrix, EncodedMatrix)
+    plain, capped = inputs.calibration.output_errors(weights, decode(layer.matrix))
+    held_out = max(inputs.held_out.output_errors(weights, decode(layer.matrix)))
+    assert layer.report == LayerReport("scaled-3bit", "feedback", plain, capped, held_out)
+    assert layer.report.worst == max(plain, capped, held_out)
+
+
+def test_matrices_of_a_paper_format_share_one_scale() -> None:
+    found = GroupEncoder(statistics()).encode([gaussian(2, 16), gaussian(2, 16, 5)], PRESETS["paper-4bit"])
+    assert isinstance(found[0].matrix, EncodedMatrix)
+    assert isinstance(found[1].matrix, EncodedMatrix)
+    assert torch.equal(found[0].matrix.scales, found[1].matrix.scales)
+
+
+def test_without_calibration_all_columns_count_alike() -> None:
+    weights = gaussian(4, 16)
+    (layer,) = GroupEncoder(None).encode([weights], THREE_BITS)
+    assert isinstance(layer.matrix, EncodedMatrix)
+    assert layer.report == LayerReport("scaled-3bit", "plain")
+    assert torch.equal(layer.matrix.words, encode_matrix(weights, THREE_BITS).words)
+
+
+def test_where_feedback_spoils_a_matrix_the_better_other_method_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    spoil(monkeypatch, "feedback")
+    weights = gaussian(4, 16)
+    (layer,) = GroupEncoder(statistics()).encode([weights], THREE_BITS)
+    assert layer.report.format == "scaled-3bit"
+    assert layer.report.method in ("diagonal", "plain")
+    assert layer.is_sound
+
+
+def test_where_no_method_will_do_the_next_format_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    spoil(monkeypatch, "feedback", "plain")
+    right = encode_with_feedback
+
+    def only_at_four_bits(weights: Tensor, block_format: Any, *arguments: Any) -> Any:
+        return right(weights if block_format.name == "scaled-4bit" else weights.flip(0), block_format, *arguments)
+
+    monkeypatch.setattr(candidates, "encode_with_feedback", only_at_four_bits)
+    (layer,) = GroupEncoder(statistics()).encode([gaussian(4, 16)], THREE_BITS)
+    assert (layer.report.format, layer.report.method) == ("scaled-4bit", "feedback")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_where_nothing_will_do_the_matrix_is_rounded_to_fp16(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoil(monkeypatch, "feedback", "plain")
+    (layer,) = GroupEncoder(statistics()).encode([gaussian(4, 16)], PRESETS[name])
+    assert isinstance(layer.matrix, Fp16Matrix)
+    assert torch.equal(layer.matrix.weights, gaussian(4, 16).half())
+    assert (layer.report.format, layer.report.method) == ("fp16", "rounded")
+    assert 0 < layer.report.worst < 1e-3
+
+
+def test_a_weight_beyond_fp16s_reach_on_the_device_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"weight \[0, 0\] is 300.0; the FP16 baseline takes magnitudes below 256"):
+        GroupEncoder(None).rounded(torch.full((2, 16), 300.0))
+
+
+def test_only_the_spoilt_matrix_of_a_group_is_encoded_anew() -> None:
+    """Its weights lie where calibration heard nothing and the held-out tokens are loud."""
+    tokens = gaussian(400, 16, 3)
+    tokens[:300, 8:] *= 1e-3
+    lost = gaussian(4, 16)
+    lost[:, :8] = 0
+    found = GroupEncoder(input_statistics(tokens)).encode([gaussian(4, 16, 5), lost], PRESETS["scaled-2bit"])
+    assert found[0].report.format != "fp16"
+    assert all(layer.is_sound for layer in found)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_soundness_is_an_error_not_far_above_the_formats_own(name: str) -> None:
+    limit = candidates.TOLERANCE * candidates.ORDINARY_ERROR[name]
+    matrix = encode_matrix(gaussian(2, 16), PRESETS[name])
+    assert EncodedLayer(matrix, LayerReport(name, "feedback", 0.0, 0.0, limit)).is_sound
+    assert not EncodedLayer(matrix, LayerReport(name, "feedback", 0.0, limit * 1.01, 0.0)).is_sound
+
+
+def test_every_input_has_some_importance_and_none_much_more_than_its_block() -> None:
+    power = torch.tensor([0.0, 1, 1, 1, 1, 1, 1, 1e9, 2.0, 2, 2, 2], dtype=torch.float64)
+    damping = 0.01 * power.mean()
+    found = importance(power, block_size=8)
+    assert found[0] == damping
+    assert found[7] == 64 * (1 + damping)
+    assert torch.equal(found[8:], power[8:] + damping)

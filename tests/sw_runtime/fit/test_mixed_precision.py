@@ -1,0 +1,101 @@
+"""Bits go where errors cost most."""
+
+from itertools import product
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sw_runtime.fit.covariance import input_statistics
+from sw_runtime.fit.feedback import inverse_factor
+from sw_runtime.fit.mixed_precision import FORMATS, Sensitivity, choose_formats, measure_sensitivities
+
+LAYERS = {
+    "deaf": Sensitivity(0.1, 64, 96),
+    "usual": Sensitivity(1.0, 64, 96),
+    "keen": Sensitivity(30.0, 64, 96),
+    "large": Sensitivity(1.0, 256, 96),
+}
+
+
+def bits_of(formats: dict[str, str]) -> float:
+    weights = sum(layer.rows * layer.columns for layer in LAYERS.values())
+    return sum(LAYERS[name].bits(format) for name, format in formats.items()) / weights
+
+
+@pytest.mark.parametrize("bits", [2.3, 2.6, 3.0, 3.25, 3.5, 4.1])
+def test_the_budget_is_kept(bits: float) -> None:
+    assert bits_of(choose_formats(LAYERS, bits)) <= bits
+
+
+def test_the_ends_of_the_range_leave_no_choice() -> None:
+    assert set(choose_formats(LAYERS, 4.25).values()) == {"scaled-4bit"}
+    assert set(choose_formats(LAYERS, bits_of(dict.fromkeys(LAYERS, "scaled-2bit"))).values()) == {"scaled-2bit"}
+
+
+def test_the_keenest_layer_a_bit_is_served_first() -> None:
+    formats = choose_formats(LAYERS, 2.6)
+    assert formats["keen"] == "scaled-4bit"
+    assert FORMATS.index(formats["usual"]) > FORMATS.index(formats["large"])
+    assert formats["deaf"] == "scaled-2bit"
+
+
+@pytest.mark.parametrize("bits", [2.5, 3.1, 3.6])
+def test_the_expected_divergence_is_near_the_least(bits: float) -> None:
+    """Greedy leaves at most the last step's bits unspent."""
+
+    def divergence(formats: dict[str, str]) -> float:
+        return sum(LAYERS[name].cost(format) for name, format in formats.items())
+
+    every = [dict(zip(LAYERS, choice, strict=True)) for choice in product(FORMATS, repeat=len(LAYERS))]
+    least = min(divergence(formats) for formats in every if bits_of(formats) <= bits)
+    assert divergence(choose_formats(LAYERS, bits)) <= 1.5 * least
+
+
+def test_a_budget_below_the_least_format_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"bits must be at least 2\.\d+ for these layers, row scales included, not 1.5"
+    ):
+        choose_formats(LAYERS, 1.5)
+
+
+class Tiny(nn.Module):
+    """Logits of the token before, through one layer: gradients are known in closed form."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.embedding = nn.Embedding(6, 8)
+        self.head = nn.Linear(8, 6, bias=False)
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.embedding
+
+    def forward(self, input_ids: Tensor, use_cache: bool) -> Any:
+        return SimpleNamespace(logits=self.head(self.embedding(input_ids)))
+
+
+def test_sensitivity_is_the_fisher_information_times_what_feedback_leaves() -> None:
+    model, windows = Tiny(), torch.arange(2048).view(4, 512) % 6
+    found = measure_sensitivities(model, windows, ["head"])["head"]
+    with torch.no_grad():
+        hidden = model.embedding(windows)
+        probabilities = model.head(hidden).softmax(dim=-1)
+        # the gradient is onehot - p, its mean square p (1 - p)
+        gradients = (probabilities * (1 - probabilities)).flatten(0, 1).mean(dim=0).double()
+    left = inverse_factor(input_statistics(hidden).calibration.capped).diagonal().pow(-2).sum()
+    expected = 0.5 * left * (gradients * model.head.weight.detach().double().square().mean(dim=1)).sum()
+    assert found.divergence == pytest.approx(expected.item(), rel=0.1)  # tokens are drawn
+    assert (found.rows, found.columns) == (6, 8)
+
+
+def test_measuring_leaves_the_model_as_it_was() -> None:
+    model, windows = Tiny(), torch.arange(64).view(4, 16) % 6
+    model.embedding.weight.requires_grad_(False)
+    measure_sensitivities(model, windows, ["head"])
+    assert [parameter.requires_grad for parameter in model.parameters()] == [False, True]
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert not model.head._backward_hooks
+    assert torch.equal(model.head.weight, Tiny().head.weight)

@@ -1,0 +1,27 @@
+"""Windows of calibration text."""
+
+import pytest
+import torch
+
+from sw_runtime.texts.calibration import token_windows
+
+
+class Letters:
+    def __call__(self, text: str, verbose: bool) -> dict[str, list[int]]:
+        return {"input_ids": [ord(letter) for letter in text]}
+
+
+def test_windows_are_spread_over_the_whole_text_and_so_is_their_last_quarter() -> None:
+    text = "".join(chr(i) for i in range(150))
+    windows = token_windows(text, Letters(), windows=8, length=10)
+    assert windows[:, 0].tolist() == [0, 20, 40, 80, 100, 120, 60, 140]
+    assert torch.equal(windows[1], torch.arange(20, 30))
+
+
+def test_a_text_too_short_for_all_windows_gives_fewer() -> None:
+    assert token_windows("x" * 75, Letters(), windows=8, length=10).shape == (4, 10)
+
+
+def test_a_text_shorter_than_four_windows_is_refused() -> None:
+    with pytest.raises(ValueError, match="has 39 tokens; give one of at least 40"):
+        token_windows("x" * 39, Letters(), length=10)

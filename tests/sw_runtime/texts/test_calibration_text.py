@@ -1,0 +1,63 @@
+"""Where a calibration text may come from."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sw_runtime.texts import calibration_text
+from sw_runtime.texts.calibration_text import read_text
+
+
+def install_data_set(monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    calls: list[tuple[Any, ...]] = []
+
+    def load_dataset(name: str, split: str, streaming: bool) -> Any:
+        calls.append((name, split, streaming))
+        return iter(rows)
+
+    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
+    return calls
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("a tale", encoding="utf-8")
+    assert read_text(tmp_path / "text.txt") == "a tale"
+
+
+def test_the_packaged_text_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration_text, "news", lambda: "300 items")
+    assert read_text("packaged") == "300 items"
+
+
+def test_a_data_sets_training_texts_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = install_data_set(monkeypatch, [{"text": "one"}, {"text": "two"}])
+    assert read_text("datasets:tales") == "one\ntwo\n"
+    assert calls == [("tales", "train", True)]
+
+
+def test_no_more_of_a_data_set_is_read_than_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration_text, "CHARACTERS", 5)
+    install_data_set(monkeypatch, [{"text": "one"}, {"text": "two"}, {"text": "three"}])
+    assert read_text("datasets:tales") == "one\ntwo\n"
+
+
+def test_a_data_set_without_texts_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    install_data_set(monkeypatch, [{"image": 0, "label": 1}])
+    with pytest.raises(ValueError, match=r"data set cats has no column 'text', only image, label; give a plain-text"):
+        read_text("datasets:cats")
+
+
+def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(ImportError, match=r"datasets:tales needs the package datasets: pip install 'seedloom\[eval\]'"):
+        read_text("datasets:tales")
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(
+        FileNotFoundError, match=r"no calibration text 'nowhere.txt'; give a plain-text file, 'packaged'"
+    ):
+        read_text("nowhere.txt")

