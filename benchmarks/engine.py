@@ -3,7 +3,7 @@
 ``python benchmarks/engine.py`` prints Markdown; one simulator a format is built at the first run.
 """
 
-from formats.block import PRESETS
+from formats.presets import PRESETS
 from seedloom.bench import measure_engine
 
 SIZES = (512, 1024, 2048)

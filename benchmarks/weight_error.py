@@ -13,9 +13,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
-from formats.block import PRESETS
-from formats.matrices import EncodedMatrix
-from sw_runtime.decode import decode
+from formats.matrices import EncodedMatrix, real_weights
+from formats.presets import PRESETS
 from sw_runtime.evaluate.rounding import round_to_nearest
 from sw_runtime.fit.candidates import GroupEncoder
 from sw_runtime.texts.packaged_models import minilm_weights
@@ -47,7 +46,7 @@ def measure_preset(name: str, matrices: list[Tensor]) -> dict[str, str | float]:
     for matrix in tqdm(matrices, desc=name, unit="matrix"):
         encoded = encoder.encode([matrix], PRESETS[name])[0].matrix
         assert isinstance(encoded, EncodedMatrix)
-        errors += error(matrix, decode(encoded))
+        errors += error(matrix, real_weights(encoded))
         rows, columns = matrix.shape
         scale = 0 if PRESETS[name].exponent_bits else SCALE_BITS
         bits += rows * (8 * PRESETS[name].row_bytes(columns) + scale)

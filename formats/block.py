@@ -17,6 +17,7 @@ The C·P states after the seed fill a matrix V row by row. With ``v = V[c, p] mo
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 LFSR_TAPS: dict[int, tuple[int, ...]] = {
     **dict.fromkeys((2, 3, 4, 6, 7, 15, 22), (0, 1)),
@@ -78,6 +79,11 @@ class BlockFormat:
     coefficient_bits: int
     entry_bits: int = 0
     odd_coefficients: bool = False
+
+    table_blocks: ClassVar[int] = 0
+    rows_a_table: ClassVar[int] = 0
+    table_entries: ClassVar[int] = 0
+    has_own_lanes: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.lfsr_bits not in LFSR_TAPS:
@@ -228,16 +234,3 @@ class BlockFormat:
             values.append(value - (1 << bits) if bits and value >> (bits - 1) else value)
             word >>= bits
         return seed, values[0], tuple(values[1:])
-
-
-PRESETS: dict[str, BlockFormat] = {
-    preset.name: preset
-    for preset in (
-        BlockFormat("paper-4bit", block_size=8, latent_dim=3, lfsr_bits=16, exponent_bits=4, coefficient_bits=4),
-        BlockFormat("paper-3bit", block_size=12, latent_dim=4, lfsr_bits=16, exponent_bits=4, coefficient_bits=4),
-        BlockFormat("scaled-4bit", 8, 6, 14, 0, 3, entry_bits=2, odd_coefficients=True),
-        BlockFormat("scaled-3bit", 8, 5, 14, 0, 2, entry_bits=2, odd_coefficients=True),
-        BlockFormat("scaled-2bit", 12, 5, 14, 0, 2, entry_bits=2, odd_coefficients=True),
-    )
-}
-"""The formats that ship, by name: SeedLM's own two and three with one 16-bit scale a row."""

@@ -9,9 +9,12 @@ lane, lane 0 lowest; activations as words of whole column blocks, see ``activati
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import cast
 
-from formats.block import PRESETS, BlockFormat, signed_bits
+from formats.fp16 import FP16, Fp16Format
+from formats.palette_format import PALETTES, PaletteFormat
+from formats.presets import PRESETS
+from formats.weight_format import LaneFormat, WeightFormat
 
 RESULT_BITS = 64
 """Bits of a result on the read-out port, sign-extended."""
@@ -23,89 +26,9 @@ GENERATOR_LATENCY = 4
 """Cycles from a word to its weights, the same for every format."""
 
 
-@dataclass(frozen=True)
-class Fp16Format:
-    """Plain FP16 weights, the baseline: a lane's word is ``block_size`` weights of one row.
-
-    Eight weights a word, fewer where the port is narrower than that.
-    Weights below 256 in magnitude (exponent field up to ``maximum_exponent``) keep every sum exact
-    in 64 bits: an 11-bit significand shifted by at most 21 places is below 2^32, times 2^15 for a
-    16-bit activation and 2^15 columns below 2^62.
-    """
-
-    name: str = "fp16"
-    block_size: int = 8
-    maximum_exponent: int = 22
-
-    @property
-    def word_bits(self) -> int:
-        """Bits of a lane's word."""
-        return 16 * self.block_size
-
-    def blocks(self, columns: int) -> int:
-        """Blocks in a row of ``columns`` weights."""
-        return -(-columns // self.block_size)
-
-    def accumulator_bits(self, columns: int, activation_bits: int) -> int:
-        """Signed bits that hold any row's sum, in units of 2^-24."""
-        padded = self.blocks(columns) * self.block_size
-        largest = 2047 << (self.maximum_exponent - 1)
-        return signed_bits(padded * largest << (activation_bits - 1))
-
-
-@dataclass(frozen=True)
-class PaletteFormat:
-    """Codes into a table of 16-bit weights that 16 rows share (AFM, arXiv 2407.21075): a lane's word is
-    ``block_size`` codes of one row.
-
-    A row group starts with its table, which takes the place of column blocks: the host puts as many
-    blocks of zeros before the activations, so what the lanes make of the table adds nothing.
-
-    Parameters
-    ----------
-    code_bits
-        4 or 2: tables of 16 or 4 weights.
-    table_blocks
-        Beats that hold a table.
-    """
-
-    name: str
-    code_bits: int
-    block_size: int
-    table_blocks: int
-
-    word_bits: ClassVar[int] = 32
-    rows_a_table: ClassVar[int] = 16
-    exponent_bits: ClassVar[int] = 0
-    sum_bits: ClassVar[int] = 16
-    """Signed bits of a weight."""
-    maximum_weight: ClassVar[int] = 1 << 15
-    """Largest magnitude of a weight."""
-
-    @property
-    def entries(self) -> int:
-        """Weights in a table."""
-        return 1 << self.code_bits
-
-    def blocks(self, columns: int) -> int:
-        """Blocks in a row of ``columns`` weights, those of the table included."""
-        return self.table_blocks - (-columns // self.block_size)
-
-    def accumulator_bits(self, columns: int, activation_bits: int) -> int:
-        """Signed bits that hold any row's sum."""
-        padded = self.blocks(columns) * self.block_size
-        return signed_bits(padded * self.maximum_weight << (activation_bits - 1))
-
-
-WeightFormat = BlockFormat | Fp16Format | PaletteFormat
-LaneFormat = BlockFormat | PaletteFormat
-"""What a lane decodes in front of its multipliers."""
-
-PALETTES = {"palette-4bit": (4, 8), "palette-2bit": (2, 16)}
-"""Bits of a code and codes a word."""
-
-FORMAT_NAMES = (*PRESETS, *PALETTES, "fp16")
-"""Every weight format an engine can hold."""
+def format_names() -> tuple[str, ...]:
+    """Every weight format an engine can hold: registered presets, palettes, FP16."""
+    return (*PRESETS, *PALETTES, FP16)
 
 
 def adder_levels(terms: int) -> int:
@@ -124,7 +47,7 @@ def lane_latency(lane_formats: Sequence[LaneFormat], multiplier_bits: int) -> in
     return GENERATOR_LATENCY + 1 + adder_levels(products) + any(f.exponent_bits for f in lane_formats)
 
 
-def fp16_lane_latency(fp16_format: Fp16Format) -> int:
+def fp16_lane_latency(fp16_format: WeightFormat) -> int:
     """Cycles from a word of FP16 weights to its sums: decode, product, shift, adder tree."""
     return GENERATOR_LATENCY + 2 + adder_levels(fp16_format.block_size)
 
@@ -168,8 +91,8 @@ class EngineParameters:
 
     def __post_init__(self) -> None:
         for name in self.formats:
-            if name not in FORMAT_NAMES:
-                raise ValueError(f"unknown format {name!r}; known are {', '.join(FORMAT_NAMES)}")
+            if name not in format_names():
+                raise ValueError(f"unknown format {name!r}; known are {', '.join(format_names())}")
         if not self.formats or len(set(self.formats)) != len(self.formats):
             raise ValueError(f"formats must be one or more different names, not {self.formats!r}")
         if self.port_bytes not in (4, 8, 16, 32, 64):
@@ -192,7 +115,7 @@ class EngineParameters:
                     f"port_bytes={self.port_bytes} cannot carry a {weight_format.word_bits}-bit word of "
                     f"{weight_format.name}; it takes {needed} or more"
                 )
-            if isinstance(weight_format, PaletteFormat) and weight_format.rows_a_table % self.lanes_for(weight_format):
+            if weight_format.rows_a_table % self.lanes_for(weight_format):
                 raise ValueError(
                     f"lanes={self.lanes} would mix rows of different tables of {weight_format.name}; "
                     "take 1, 2, 4, 8 or 16"
@@ -204,33 +127,35 @@ class EngineParameters:
         return tuple(self._weight_format(name) for name in self.formats)
 
     def _weight_format(self, name: str) -> WeightFormat:
-        if name == "fp16":
+        if name == FP16:
             return Fp16Format(block_size=min(8, self.port_bytes // 2))
         if name in PALETTES:
-            code_bits, block_size = PALETTES[name]
-            table_bits = PaletteFormat.sum_bits << code_bits
-            return PaletteFormat(name, code_bits, block_size, table_blocks=-(-table_bits // self.port_bits))
+            palette = PALETTES[name]
+            table_bits = PaletteFormat.sum_bits << palette.code_bits
+            return PaletteFormat(
+                name, palette.code_bits, palette.codes_a_word, table_blocks=-(-table_bits // self.port_bits)
+            )
         return PRESETS[name]
 
     @cached_property
     def lane_formats(self) -> tuple[LaneFormat, ...]:
         """The formats that share a lane's multipliers: seeds and palettes."""
-        return tuple(f for f in self.weight_formats if not isinstance(f, Fp16Format))
+        return tuple(cast(LaneFormat, f) for f in self.weight_formats if not f.has_own_lanes)
 
     @cached_property
     def palette_formats(self) -> tuple[PaletteFormat, ...]:
         """The formats of codes and tables."""
-        return tuple(f for f in self.weight_formats if isinstance(f, PaletteFormat))
+        return tuple(cast(PaletteFormat, f) for f in self.weight_formats if f.table_blocks)
 
     @property
     def maximum_table_blocks(self) -> int:
         """Beats of the largest table; 0 where the engine holds no palettes."""
-        return max((f.table_blocks for f in self.palette_formats), default=0)
+        return max(f.table_blocks for f in self.weight_formats)
 
     @cached_property
     def fp16_format(self) -> Fp16Format | None:
         """The baseline's format, if the engine holds it."""
-        return next((f for f in self.weight_formats if isinstance(f, Fp16Format)), None)
+        return next((cast(Fp16Format, f) for f in self.weight_formats if f.has_own_lanes), None)
 
     @property
     def port_bits(self) -> int:
@@ -283,7 +208,7 @@ class EngineParameters:
 
     def lane_latency(self, weight_format: WeightFormat) -> int:
         """Cycles from a lane's word to its sums."""
-        if isinstance(weight_format, Fp16Format):
+        if weight_format.has_own_lanes:
             return fp16_lane_latency(weight_format)
         return lane_latency(self.lane_formats, self.multiplier_bits)
 

@@ -4,12 +4,17 @@ AFM (arXiv 2407.21075) stores its projections so, 16 rows a table of 16 or 4 wei
 the layout is that of coremltools and torchao.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-ROWS_A_TABLE = 16
+from formats.block import signed_bits
+from formats.palette_format import ROWS_A_TABLE
+
 LIMIT = (1 << 15) - 1
 """Largest magnitude of a table's integers."""
 
@@ -36,6 +41,8 @@ class PaletteMatrix:
     codes: Tensor
     tables: Tensor
     scales: Tensor
+
+    shares_scale: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         groups = -(-self.codes.shape[0] // ROWS_A_TABLE)
@@ -73,9 +80,32 @@ class PaletteMatrix:
         """Every weight in units of its table: int64 [rows, columns]."""
         return self.tables[table_of_rows(self.rows)[:, None], self.codes]
 
-    def row_scales(self) -> Tensor:
+    def unit_scales(self) -> Tensor:
         """Value of one unit of every row: float32 [rows]."""
         return self.scales[table_of_rows(self.rows)]
+
+    def check_format(self) -> None:
+        """A palette's name says all of its format."""
+
+    def accumulator_bits(self, activation_bits: int) -> int:
+        """Signed bits that hold any result: magnitudes of at most ``LIMIT``, a column each."""
+        return signed_bits(LIMIT * self.columns << (activation_bits - 1))
+
+    def lane_words(self, block_size: int) -> NDArray[np.uint8]:
+        """Codes, the first lowest: uint8 [rows, blocks, 4]."""
+        padded = torch.nn.functional.pad(self.codes, (0, -self.columns % block_size))
+        places = torch.arange(block_size) * self.code_bits
+        words = (padded.view(self.rows, -1, block_size) << places).sum(dim=-1)
+        return words.numpy().astype("<u4").view(np.uint8).reshape(self.rows, -1, 4)
+
+    def table_bytes(self, groups: int, lanes: int) -> NDArray[np.uint8]:
+        """Every row group's table, two bytes an entry: uint8 [groups, 2 · entries]."""
+        table_of_group = torch.arange(groups) * lanes // ROWS_A_TABLE
+        return self.tables[table_of_group].numpy().astype("<i2").view(np.uint8)
+
+    def without_weights(self) -> "PaletteMatrix":
+        """Tables and scales; the codes stay behind."""
+        return replace(self, codes=self.codes.new_empty(self.rows, 0))
 
 
 def table_of_rows(rows: int) -> Tensor:

@@ -43,3 +43,33 @@ def unpack_rows(stored: Tensor, block_format: BlockFormat, columns: int) -> Tens
         row, block = (words & block_format.seeds == 0).nonzero()[0].tolist()
         raise ValueError(f"block {block} of row {row} has seed 0, which no LFSR can leave; the file is damaged")
     return words
+
+
+def code_row_bytes(columns: int, code_bits: int) -> int:
+    """Bytes of a row of palette codes, rounded up to a byte."""
+    return -(-columns * code_bits // 8)
+
+
+def pack_codes(codes: Tensor, code_bits: int) -> Tensor:
+    """Palette codes, int64 [rows, columns] → uint8 [rows, row bytes], lowest first; the last byte is padded with 0."""
+    a_byte = 8 // code_bits
+    padded = torch.nn.functional.pad(codes, (0, -codes.shape[1] % a_byte)).view(len(codes), -1, a_byte)
+    return (padded << torch.arange(0, 8, code_bits)).sum(dim=-1).to(torch.uint8)
+
+
+def unpack_codes(stored: Tensor, code_bits: int, columns: int) -> Tensor:
+    """Inverse of ``pack_codes``: uint8 [rows, row bytes] → int64 [rows, columns].
+
+    Raises
+    ------
+    ValueError
+        If the rows are not as long as ``columns`` codes need.
+    """
+    expected = code_row_bytes(columns, code_bits)
+    if stored.dtype != torch.uint8 or stored.dim() != 2 or stored.shape[1] != expected:
+        raise ValueError(
+            f"rows of {columns} codes of {code_bits} bits are uint8 [rows, {expected}], "
+            f"got {stored.dtype} {list(stored.shape)}"
+        )
+    codes = stored.long()[..., None] >> torch.arange(0, 8, code_bits) & (1 << code_bits) - 1
+    return codes.flatten(1)[:, :columns]

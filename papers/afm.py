@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 import seedloom
+from formats.activations import quantise_activations
 from formats.engine import EngineParameters
 from golden_models.afm.palettise import AdaptedLinear, dequantise, palettise
 from golden_models.afm.sizes import AFMParameters
-from golden_models.seedlm.datapath import matvec, quantise_activations
+from golden_models.seedlm.datapath import matvec
 from papers.report import Figure, Report, yes_or_no
 from sw_runtime.device.cost import pass_cost
 from sw_runtime.evaluate.baselines import layers_without_head

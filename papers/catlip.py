@@ -15,16 +15,17 @@ from tqdm import tqdm
 from transformers import AutoTokenizer
 
 import seedloom
-from formats.block import PRESETS
+from formats.activations import quantise_activations, rescale
 from formats.engine import EngineParameters
 from formats.matrices import EncodedMatrix
+from formats.presets import PRESETS
 from formats.router.descriptor import Quota
 from formats.router.numbers import COUNT, SQ7_16, encode
 from golden_models.catlip.labels import CLASSES, COUNT_ABOVE, Vocabulary, count_synsets
 from golden_models.catlip.transfer import TransferParameters, transfer_init
 from golden_models.catlip.vit import SIZES, ViT, ViTParameters, parameter_count
 from golden_models.router.selection import TopK, topk
-from golden_models.seedlm.datapath import matvec, quantise_activations, rescale
+from golden_models.seedlm.datapath import matvec
 from golden_models.wordnet import WordNet
 from papers.catlip_training import Trained, scene_targets, train_catlip, train_clip
 from papers.digit_scenes import NAMES, Scenes, draw_scenes

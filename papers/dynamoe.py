@@ -9,8 +9,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 import seedloom
-from formats.block import PRESETS
+from formats.activations import quantise_activations
 from formats.engine import EngineParameters
+from formats.presets import PRESETS
 from formats.router.numbers import logit
 from golden_models.decoder import Decoder, DecoderLayer
 from golden_models.dynamoe import (
@@ -30,7 +31,6 @@ from golden_models.dynamoe import (
     router_loss,
     router_parameters,
 )
-from golden_models.seedlm.datapath import quantise_activations
 from papers.report import Figure, Report, yes_or_no
 from papers.smollm2 import SmolLM2
 from sw_runtime.device.cost import pass_cost

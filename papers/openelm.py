@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 import seedloom
-from formats.block import PRESETS
 from formats.engine import EngineParameters
+from formats.presets import PRESETS
 from formats.storage import pack_rows
 from golden_models.openelm import (
     SIZES,

@@ -8,11 +8,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 import seedloom
-from formats.block import PRESETS
-from formats.matrices import Fp16Matrix, Matrix
-from golden_models.seedlm.datapath import matvec, quantise_activations
+from formats.activations import quantise_activations
+from formats.matrices import Fp16Matrix, Matrix, real_weights
+from formats.presets import PRESETS
+from golden_models.seedlm.datapath import matvec
 from papers.report import Figure, Mark, Report, yes_or_no
-from sw_runtime.decode import decode
 from sw_runtime.search.search import encode_matrix
 from sw_runtime.texts.packaged_models import minilm_weights
 
@@ -47,7 +47,7 @@ def cycles(device: str, matrix: Matrix, name: str, vector: Tensor) -> tuple[int,
 
 def relative_error(weights: Tensor, name: str, coefficients: str = "optimal") -> float:
     """‖W − Ŵ‖ / ‖W‖ of a format; ``coefficients`` as in ``encode_matrix``."""
-    found = decode(encode_matrix(weights, PRESETS[name], coefficients=coefficients))
+    found = real_weights(encode_matrix(weights, PRESETS[name], coefficients=coefficients))
     error: float = ((found - weights).norm() / weights.norm()).item()
     return error
 

@@ -45,18 +45,18 @@ class EngineBenchmark:
 def _random_matrix(name: str, rows: int, columns: int) -> "Matrix":
     import torch
 
-    from formats.block import PRESETS
-    from formats.engine import PALETTES
     from formats.matrices import EncodedMatrix, Fp16Matrix
-    from formats.palette import ROWS_A_TABLE, PaletteMatrix, quantise_tables
-    from golden_models.seedlm.codec import row_scales
+    from formats.palette import PaletteMatrix, quantise_tables
+    from formats.palette_format import PALETTES, ROWS_A_TABLE
+    from formats.presets import PRESETS
+    from formats.scales import row_scales
 
     generator = torch.Generator().manual_seed(0)
     weights = torch.randn(rows, columns, generator=generator)
     if name == "fp16":
         return Fp16Matrix(weights.half())
     if name in PALETTES:
-        entries, groups = 1 << PALETTES[name][0], -(-rows // ROWS_A_TABLE)
+        entries, groups = 1 << PALETTES[name].code_bits, -(-rows // ROWS_A_TABLE)
         tables, scales = quantise_tables(torch.randn(groups, entries, generator=generator))
         return PaletteMatrix(torch.randint(entries, (rows, columns), generator=generator), tables, scales)
     block_format = PRESETS[name]
@@ -72,7 +72,6 @@ def _simulate(parameters: "EngineParameters", matrix: "Matrix", memory: float) -
     """Counters of one product, whether it is exact, and simulated cycles per CPU second."""
     import torch
 
-    from golden_models.seedlm.datapath import matvec
     from sw_runtime.device.protocol import Counters
     from sw_runtime.device.simulated import SimulatedDevice
     from sw_runtime.device.simulator.library import Traffic
@@ -82,7 +81,7 @@ def _simulate(parameters: "EngineParameters", matrix: "Matrix", memory: float) -
     device = SimulatedDevice(parameters, Traffic(memory=memory), simulators=1)
     try:
         handle = device.load(matrix)
-        exact = torch.equal(device.matvec(handle, activations), matvec(matrix, activations))
+        exact = torch.equal(device.matvec(handle, activations), activations @ matrix.integers().long().T)
         once = device.counters
         device.counters, start = Counters(), time.process_time()
         while time.process_time() - start < 1:

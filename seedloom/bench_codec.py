@@ -48,9 +48,9 @@ def _naive_search(block_format: "BlockFormat") -> "Callable[[Tensor], list[np.in
     """Every seed's least-squares coefficients, rounded, and the error they make; the best seed a block."""
     import numpy as np
 
-    from golden_models.seedlm.lfsr import all_entry_matrices
+    from formats.seeds import entry_tables
 
-    matrices = all_entry_matrices(block_format).double().numpy()
+    matrices = entry_tables(block_format).permute(1, 2, 0).double().numpy()
     inverses = np.linalg.pinv(matrices)
     low, high = block_format.coefficient_limits
 
@@ -86,8 +86,8 @@ def measure_codec(
     import torch
     from tqdm import tqdm
 
-    from formats.block import PRESETS
-    from golden_models.seedlm.codec import row_scales
+    from formats.presets import PRESETS
+    from formats.scales import row_scales
     from sw_runtime.search.search import BLOCKS_A_BATCH, encode_blocks, method_for
 
     for name in names:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from amaranth.lib import wiring
 
-from formats.block import PRESETS
-from formats.engine import EngineParameters, Fp16Format
+from formats.engine import EngineParameters
+from formats.fp16 import Fp16Format
+from formats.presets import PRESETS
 from hw.engine.engine import Engine
 from hw.engine.fp16_lane import Fp16Lane
 from hw.engine.lane import Lane

@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
-from formats.block import PRESETS
 from formats.engine import EngineParameters
+from formats.presets import PRESETS
 from hw.engine.accumulators import Accumulators
 from hw.router.frame.answer import Answer
 from hw.router.frame.command_decoder import CommandDecoder

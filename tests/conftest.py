@@ -14,12 +14,15 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import PreTrainedTokenizerFast
 
-from formats.block import PRESETS, BlockFormat
+from formats import presets
+from formats.block import BlockFormat
 from formats.matrices import EncodedMatrix
+from formats.presets import PRESETS, Preset
+from formats.scales import paper_scale
 from formats.storage import pack_rows
-from golden_models.seedlm.codec import paper_scale
 from sw_runtime.nn.quantizer import QUANT_METHOD
 from tests.formats.block_formats import block_formats
+from tests.formats.five_bits import FIVE_BITS
 from tests.models import tiny_llama
 from tests.sw_runtime.device.matrices import random_matrix
 
@@ -92,6 +95,14 @@ def write_tokenizer(folder: Path) -> None:
     words = Tokenizer(WordLevel({f"w{i}": i for i in range(120)}, unk_token="w0"))
     words.pre_tokenizer = Whitespace()
     PreTrainedTokenizerFast(tokenizer_object=words, unk_token="w0").save_pretrained(folder)
+
+
+@pytest.fixture
+def five_bits(monkeypatch: pytest.MonkeyPatch) -> Preset:
+    """A preset that does not ship, registered for one test."""
+    monkeypatch.setattr(presets, "_REGISTERED", dict(presets._REGISTERED))
+    presets.register(FIVE_BITS)
+    return FIVE_BITS
 
 
 @pytest.fixture

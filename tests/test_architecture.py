@@ -7,6 +7,10 @@ import pytest
 
 WITHOUT_TORCH = (
     "formats.block",
+    "formats.fp16",
+    "formats.palette_format",
+    "formats.presets",
+    "formats.weight_format",
     "formats.router.answer",
     "formats.router.stream",
     "formats.router.descriptor",

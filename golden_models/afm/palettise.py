@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from formats.palette import ROWS_A_TABLE, PaletteMatrix, quantise_tables
+from formats.palette import PaletteMatrix, quantise_tables
+from formats.palette_format import ROWS_A_TABLE
 
 ITERATIONS = 25
 
@@ -77,7 +78,7 @@ def palettise(weights: Tensor, code_bits: int, importance: Tensor | None = None)
 
 def dequantise(matrix: PaletteMatrix) -> Tensor:
     """Real weights: float32 [rows, columns]."""
-    return (matrix.integers().double() * matrix.row_scales().double()[:, None]).float()
+    return (matrix.integers().double() * matrix.unit_scales().double()[:, None]).float()
 
 
 class AdaptedLinear(nn.Module):

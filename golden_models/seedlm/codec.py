@@ -15,11 +15,9 @@ from torch import Tensor
 
 from formats.block import BlockFormat
 from formats.matrices import EncodedMatrix
+from formats.scales import row_scales
+from formats.seeds import unpack_words
 from golden_models.seedlm.lfsr import all_entry_matrices
-
-ROW_STEP = {"scaled-4bit": 0.050, "scaled-3bit": 0.105, "scaled-2bit": 0.105}
-"""Row scale of the scaled presets over the row's root mean square: a flat optimum, found by
-search on Gaussian rows; 15 % either way costs 2 to 3 % of the error."""
 
 TIE = 1e-9
 """Errors closer than this ratio are the same error; the lowest seed wins."""
@@ -32,48 +30,6 @@ class _Candidates:
     matrices: Tensor  # [seeds, C, P]
     q: Tensor  # [seeds, C, P]
     r: Tensor  # [seeds, P, P]
-
-
-def paper_scale(block_format: BlockFormat, exponent_bias: int = 0) -> float:
-    """Scale of a paper-format matrix: the integer datapath shifts by ``exponent - least exponent``.
-
-    ``exponent_bias`` moves the exponent window for matrices with very small or large weights; the
-    paper has none (0).
-    """
-    least = block_format.exponent_limits[0]
-    return math.ldexp(1.0, least + exponent_bias) / ((1 << (block_format.lfsr_bits - 1)) - 1)
-
-
-def row_scales(weights: Tensor, block_format: BlockFormat) -> Tensor:
-    """Default scales of a matrix: float32 [rows] or [1], rounded to the 16 bits a file keeps.
-
-    A row of zeros gets scale 0, whatever its words.
-
-    Raises
-    ------
-    ValueError
-        If the format has row scales but is no preset.
-    """
-    if block_format.exponent_bits:
-        return torch.tensor([paper_scale(block_format)])
-    if block_format.name not in ROW_STEP:
-        raise ValueError(f"{block_format.name} has no default row scale; give scales, float32 [rows]")
-    rms = weights.double().pow(2).mean(dim=1).sqrt()
-    return (ROW_STEP[block_format.name] * rms).bfloat16().float()
-
-
-def unpack_words(words: Tensor, block_format: BlockFormat) -> tuple[Tensor, Tensor, Tensor]:
-    """Fields of block words: seed and exponent, int64 [...], and coefficients, int64 [..., P]."""
-
-    def field(offset: int, bits: int) -> Tensor:
-        value = words >> offset & ((1 << bits) - 1)
-        return value - (value >> (bits - 1) << bits) if bits else value
-
-    seed_bits, bits = block_format.lfsr_bits, block_format.coefficient_bits
-    first = seed_bits + block_format.exponent_bits
-    coefficients = [field(first + p * bits, bits) for p in range(block_format.latent_dim)]
-    seed = words & block_format.seeds
-    return seed, field(seed_bits, block_format.exponent_bits), torch.stack(coefficients, dim=-1)
 
 
 @cache

@@ -8,67 +8,29 @@ final scaling.
 import torch
 from torch import Tensor
 
-from formats.block import signed_bits
-from formats.matrices import FP16_FRACTION_BITS, FP16_MAXIMUM_EXPONENT, EncodedMatrix, Matrix
-from formats.palette import LIMIT as PALETTE_LIMIT
+from formats.matrices import EncodedMatrix, Fp16Matrix, Matrix
 from formats.palette import PaletteMatrix
+from formats.palette_format import ROWS_A_TABLE
 from golden_models.seedlm.codec import integer_weights
-
-
-def quantise_activations(hidden_states: Tensor, activation_bits: int = 16) -> tuple[Tensor, Tensor]:
-    """Symmetric integers with one scale a vector.
-
-    Returns int64 [..., columns] in ``±(2^(activation_bits-1) - 1)`` and float32 scales [..., 1]; a
-    vector of zeros has scale 1.
-
-    Raises
-    ------
-    ValueError
-        If a value is not finite.
-    """
-    if not torch.isfinite(hidden_states).all():
-        raise ValueError("activations must be finite; the model's hidden_states hold NaN or infinity")
-    limit = (1 << (activation_bits - 1)) - 1
-    largest = hidden_states.float().abs().amax(dim=-1, keepdim=True)
-    scales = torch.where(largest > 0, largest / limit, 1.0)
-    return (hidden_states.double() / scales.double()).round().clamp(-limit, limit).long(), scales
 
 
 def integer_matrix(matrix: Matrix) -> Tensor:
     """The exact integers the lanes multiply by: int64 [rows, columns].
 
-    FP16 weights in units of ``2^-24``: significand times ``2^(max(exponent field, 1) - 1)``.
+    Seeds by ``codec``; palettes weight by weight from their tables; FP16 in units of ``2^-24`` from the bits:
+    significand times ``2^(max(exponent field, 1) - 1)``.
     """
     if isinstance(matrix, EncodedMatrix):
         return integer_weights(matrix)
     if isinstance(matrix, PaletteMatrix):
-        return matrix.integers()
-    return (matrix.weights.double() * 2.0**FP16_FRACTION_BITS).long()
-
-
-def weight_scales(matrix: Matrix) -> Tensor:
-    """Value of one integer unit: float32 [rows] or [1]."""
-    if isinstance(matrix, EncodedMatrix):
-        return matrix.scales
-    if isinstance(matrix, PaletteMatrix):
-        return matrix.row_scales()
-    return torch.tensor([2.0**-FP16_FRACTION_BITS])
+        return torch.stack([matrix.tables[row // ROWS_A_TABLE][codes] for row, codes in enumerate(matrix.codes)])
+    assert isinstance(matrix, Fp16Matrix)
+    bits = matrix.weights.view(torch.int16).long()
+    field, fraction = bits >> 10 & 31, bits & 1023
+    magnitude = torch.where(field > 0, fraction + 1024, fraction) << (field.clamp(min=1) - 1)
+    return torch.where(bits < 0, -magnitude, magnitude)
 
 
 def matvec(matrix: Matrix, activations: Tensor) -> Tensor:
     """Exact integer product: activations int64 [vectors, columns] → int64 [vectors, rows]."""
     return activations @ integer_matrix(matrix).T
-
-
-def accumulator_bits(matrix: Matrix, activation_bits: int) -> int:
-    """Signed bits that hold any result of this matrix."""
-    if isinstance(matrix, EncodedMatrix):
-        return matrix.block_format.accumulator_bits(matrix.columns, activation_bits)
-    if isinstance(matrix, PaletteMatrix):
-        return signed_bits(PALETTE_LIMIT * matrix.columns << (activation_bits - 1))
-    return signed_bits((2047 << FP16_MAXIMUM_EXPONENT - 1) * matrix.columns << (activation_bits - 1))
-
-
-def rescale(sums: Tensor, matrix: Matrix, activation_scales: Tensor) -> Tensor:
-    """Integer results to real ones: int64 [vectors, rows], scales [vectors, 1] → float32."""
-    return (sums.double() * weight_scales(matrix).double() * activation_scales.double()).float()

@@ -10,69 +10,10 @@ with ``shift = exponent - the scale's exponent field``. One ``exponent`` serves 
 Rounding is monotone: keys never turn an order around, they can only make equals.
 """
 
-import math
-
 import torch
 from torch import Tensor
 
-from formats.matrices import EncodedMatrix, Fp16Matrix, Matrix
-from golden_models.seedlm.datapath import weight_scales
-
-MAXIMUM_KEY = (1 << 23) - 1
-"""Keys are signed 24-bit, the router's format S24."""
-
-EXPONENT_BIAS = 134
-"""A bfloat16 number is ``mantissa * 2^(exponent field - 134)``: bias 127 and 7 fraction bits."""
-
-
-def comparing_scales(matrix: Matrix) -> Tensor:
-    """What makes a matrix's rows comparable: float32 [rows].
-
-    The rows' scales, where each has its own. Rows that share one scale compare as they are: ones.
-    """
-    one_scale = isinstance(matrix, Fp16Matrix) or (
-        isinstance(matrix, EncodedMatrix) and matrix.block_format.exponent_bits > 0
-    )
-    return torch.ones(matrix.rows) if one_scale else weight_scales(matrix)
-
-
-def to_bfloat16(scales: Tensor) -> Tensor:
-    """Scales as the requantiser takes them: float32 → bfloat16, the same numbers.
-
-    Raises
-    ------
-    ValueError
-        If a scale is not a bfloat16 number of at least 0, naming the first.
-    """
-    rounded = scales.bfloat16()
-    legal = (rounded.float() == scales) & rounded.isfinite() & (scales >= 0)
-    if not legal.all():
-        row = int((~legal).nonzero()[0])
-        raise ValueError(
-            f"the scale of row {row} is {scales[row].item()}, no bfloat16 number of at least 0; "
-            "compare such rows on the host"
-        )
-    return rounded
-
-
-def split_scales(scales: Tensor) -> tuple[Tensor, Tensor]:
-    """Mantissas, 0 to 255, and exponent fields, 1 to 254, of bfloat16 scales: two int64 [rows].
-
-    A subnormal scale has the least field and no leading one.
-    """
-    bits = scales.view(torch.int16).long()
-    field = bits >> 7
-    return (bits & 0x7F) | (field > 0).long() << 7, field.clamp(min=1)
-
-
-def product_exponent(bound: float, scales: Tensor) -> int:
-    """The finest exponent of a product whose sums times their scales do not pass ``bound``.
-
-    No key is then clipped, and no scale needs a shift to the left.
-    """
-    finest = int(split_scales(scales)[1].max())
-    fraction, power = math.frexp(bound / MAXIMUM_KEY)
-    return max(finest, EXPONENT_BIAS + power - (fraction == 0.5))
+from formats.row_scales import MAXIMUM_KEY, split_scales
 
 
 def requantise(sums: Tensor, scales: Tensor, exponent: int) -> Tensor:

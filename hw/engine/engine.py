@@ -4,7 +4,8 @@ from amaranth.hdl import EnableInserter, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from formats.engine import GENERATOR_LATENCY, RESULT_BITS, EngineParameters, Fp16Format
+from formats.engine import GENERATOR_LATENCY, RESULT_BITS, EngineParameters
+from formats.fp16 import Fp16Format
 from hw.engine.accumulators import Accumulators
 from hw.engine.activation_memory import ActivationMemory
 from hw.engine.fp16_lane import Fp16Lane
@@ -113,7 +114,7 @@ class Engine(wiring.Component):
 
     def _share_table(self, m: Module, beat: Signal, sequencer: Sequencer, lanes: list[Lane]) -> None:
         """The table that a row group starts with, for all lanes."""
-        entries = max(palette.entries for palette in self._parameters.palette_formats)
+        entries = max(palette.table_entries for palette in self._parameters.palette_formats)
         m.submodules.table_memory = memory = TableMemory(entries, self._parameters.port_bits)
         m.d.comb += memory.data.eq(beat)
         m.d.sync += [memory.write.eq(sequencer.table_valid), memory.beat.eq(sequencer.table_beat)]

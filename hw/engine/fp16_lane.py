@@ -4,7 +4,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from formats.engine import GENERATOR_LATENCY, Fp16Format, adder_levels, fp16_lane_latency
+from formats.engine import GENERATOR_LATENCY, adder_levels, fp16_lane_latency
+from formats.fp16 import Fp16Format
 from hw.engine.lane import adder_tree
 
 

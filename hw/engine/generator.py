@@ -252,3 +252,8 @@ def _signed_lookup(table: Signal, signs: Value, group: list[int], width: int) ->
     minus = ~signs[free]
     index = signs[:free] ^ minus.replicate(free)
     return (table.word_select(index, width) ^ minus.replicate(width)).as_signed()
+
+
+def block_generator(block_format: BlockFormat) -> Generator:
+    """The generator of a seed format."""
+    return (OddGenerator if block_format.odd_coefficients else PlainGenerator)(block_format)

@@ -1,23 +1,30 @@
 """The lane: a block word and C activations in, the block's dot product out, every cycle."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from formats.block import signed_bits
-from formats.engine import LaneFormat, PaletteFormat, adder_levels, lane_latency, products_per_weight
-from hw.engine.generator import Generator, OddGenerator, PlainGenerator
+from formats.block import BlockFormat, signed_bits
+from formats.engine import adder_levels, lane_latency, products_per_weight
+from formats.palette_format import PaletteFormat
+from formats.weight_format import LaneFormat
+from hw.engine.generator import Generator, block_generator
 from hw.engine.palette import PaletteReader
 from hw.mux import choose
+
+WEIGHT_SOURCES: dict[type, Callable[[Any], Generator | PaletteReader]] = {
+    BlockFormat: block_generator,
+    PaletteFormat: PaletteReader,
+}
+"""What makes weights out of words, by the family of the format. A further family adds its line."""
 
 
 def make_generator(lane_format: LaneFormat) -> Generator | PaletteReader:
     """What makes a format's weights out of its words."""
-    if isinstance(lane_format, PaletteFormat):
-        return PaletteReader(lane_format)
-    return (OddGenerator if lane_format.odd_coefficients else PlainGenerator)(lane_format)
+    return WEIGHT_SOURCES[type(lane_format)](lane_format)
 
 
 def adder_tree(m: Module, terms: Sequence[Value], name: str, levels: int) -> Value:
@@ -76,7 +83,7 @@ class Lane(wiring.Component):
         self._sum_bits = max(
             signed_bits(f.block_size * f.maximum_weight << (activation_bits - 1)) for f in self._formats
         )
-        entries = max((f.entries for f in self._formats if isinstance(f, PaletteFormat)), default=0)
+        entries = max(f.table_entries for f in self._formats)
         super().__init__(
             {
                 "word": In(max(f.word_bits for f in self._formats)),

@@ -4,7 +4,8 @@ from amaranth.hdl import Array, Module, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from formats.engine import GENERATOR_LATENCY, PaletteFormat
+from formats.engine import GENERATOR_LATENCY
+from formats.palette_format import PaletteFormat
 
 
 class PaletteReader(wiring.Component):
@@ -35,7 +36,7 @@ class PaletteReader(wiring.Component):
         super().__init__(
             {
                 "word": In(palette_format.word_bits),
-                "table": In(bits).array(palette_format.entries),
+                "table": In(bits).array(palette_format.table_entries),
                 "weights": Out(signed(bits)).array(palette_format.block_size),
             }
         )

@@ -6,19 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from formats.block import PRESETS
-from formats.matrices import EncodedMatrix, Fp16Matrix
-from formats.storage import pack_rows, unpack_rows
 from sw_runtime.compress.partial import PartialResults
-from sw_runtime.decode import decode
-from sw_runtime.fit.candidates import EncodedLayer, GroupEncoder
+from sw_runtime.fit.candidates import GroupEncoder
 from sw_runtime.fit.covariance import InputStatistics
 from sw_runtime.fit.layerwise import SharedInput, Stage, visit_stages
-from sw_runtime.nn.fp16_linear import FP16, fp16_bytes
+from sw_runtime.nn.layer_classes import layer_class
 
 
 def encode_data_free(
@@ -104,33 +99,18 @@ def _encode_group(
     for format in dict.fromkeys(formats[name] for name in names):
         together = [name for name in names if formats[name] == format]
         weights = [_weights(model, name) for name in together]
-        if format == FP16:
-            encoded = [encoder.rounded(matrix) for matrix in weights]
-        else:
-            encoded = encoder.encode(weights, PRESETS[format], progress)
-        for name, layer in zip(together, encoded, strict=True):
-            partial.save(name, _stored(layer), layer.report.as_json())
-
-
-def _stored(layer: EncodedLayer) -> dict[str, Tensor]:
-    """A layer's tensors as a file holds them."""
-    if isinstance(layer.matrix, Fp16Matrix):
-        return {"weight": fp16_bytes(layer.matrix.weights)}
-    block_format, scales = layer.matrix.block_format, layer.matrix.scales
-    return {
-        "weight": pack_rows(layer.matrix.words, block_format),
-        "weight_scale": scales if block_format.exponent_bits else scales.bfloat16(),
-    }
+        for name, layer in zip(together, encoder.encode(weights, format, progress), strict=True):
+            tensors = layer_class(layer.matrix.name).stored_tensors(layer.matrix)
+            partial.save(name, tensors, layer.report.as_json())
 
 
 def _decoded(partial: PartialResults, name: str, dense: Tensor) -> Tensor:
     """A finished layer's weights as a loaded model will have them, in the dtype of the dense ones."""
     tensors, record = partial.load(name)
-    if record["format"] == FP16:
-        return tensors["weight"].view(torch.float16).to(dense.dtype)
-    block_format, columns = PRESETS[record["format"]], dense.shape[1]
-    words = unpack_rows(tensors["weight"], block_format, columns)
-    return decode(EncodedMatrix(block_format, words, tensors["weight_scale"].float(), columns), dense.dtype)
+    rows, columns = dense.shape
+    layer = layer_class(record["format"]).empty(columns, rows, record["format"], bias=False)
+    layer.load_state_dict(tensors)
+    return layer.decoded(dense.dtype)
 
 
 def _weights(model: nn.Module, name: str) -> Tensor:

@@ -9,13 +9,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from formats.block import PRESETS
+from formats.fp16 import FP16
 from sw_runtime.compress.encode import encode_calibrated, encode_data_free
 from sw_runtime.compress.partial import PartialResults, write_file, write_tensors
 from sw_runtime.compress.source import Source, digest, linear_layers, load, state_to_store, write_companions
+from sw_runtime.fit.encoders import encoder_of
 from sw_runtime.fit.mixed_precision import choose_formats, measure_sensitivities
 from sw_runtime.fit.report import REPORT, report_text
-from sw_runtime.nn.fp16_linear import FP16
 from sw_runtime.texts.calibration import token_windows
 from sw_runtime.texts.calibration_text import read_text
 
@@ -50,7 +50,7 @@ def compress(
         The folder to write: ``model.safetensors``, ``config.json`` with its ``quantization_config``,
         ``report.json``, and every other file of the source folder.
     format
-        Name of a preset block format.
+        Name of a preset block format or a palette.
     calibration_text
         What shows which inputs matter: a plain-text file, ``"packaged"``, or ``"datasets:NAME"``.
         Without one all inputs count alike and quality suffers.
@@ -86,8 +86,7 @@ def compress(
     ImportError
         If the calibration text needs a package that is not installed.
     """
-    if format not in PRESETS:
-        raise ValueError(f"format must be one of {', '.join(PRESETS)}, not {format!r}")
+    encoder_of(format)  # refuses a name that is no format
     if bits is not None and calibration_text is None:
         raise ValueError("bits are shared out by measured sensitivity; give a calibration text as well")
     output = Path(output)

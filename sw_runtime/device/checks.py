@@ -2,19 +2,9 @@
 
 from torch import Tensor
 
-from formats.block import PRESETS
 from formats.engine import RESULT_BITS
-from formats.matrices import EncodedMatrix, Matrix
-from formats.palette import PaletteMatrix
-from golden_models.seedlm.datapath import accumulator_bits
+from formats.matrices import Matrix
 from sw_runtime.device.protocol import DeviceInfo
-
-
-def format_name(matrix: Matrix) -> str:
-    """Name of the weight format a matrix is stored in; ``"fp16"`` is the baseline."""
-    if isinstance(matrix, EncodedMatrix):
-        return matrix.block_format.name
-    return matrix.name if isinstance(matrix, PaletteMatrix) else "fp16"
 
 
 def check_matrix(info: DeviceInfo, matrix: Matrix) -> None:
@@ -25,18 +15,17 @@ def check_matrix(info: DeviceInfo, matrix: Matrix) -> None:
     ValueError
         If the device does not take the format or the matrix is too large, naming the limit.
     """
-    name = format_name(matrix)
+    name = matrix.name
     if name not in info.formats:
         raise ValueError(f"the device does not take {name}; it takes {', '.join(info.formats)}")
-    if isinstance(matrix, EncodedMatrix) and matrix.block_format != PRESETS[name]:
-        raise ValueError(f"{name} is the name of a preset, and the matrix's format has other parameters")
+    matrix.check_format()
     size = f"[{matrix.rows}, {matrix.columns}]"
     if not matrix.rows or not matrix.columns:
         raise ValueError(f"a matrix needs rows and columns, got {size}")
     if matrix.rows > info.maximum_rows or matrix.columns > info.maximum_columns:
         largest = f"[{info.maximum_rows}, {info.maximum_columns}]"
         raise ValueError(f"the matrix {size} is larger than the device's maximum {largest}")
-    needed = accumulator_bits(matrix, info.activation_bits)
+    needed = matrix.accumulator_bits(info.activation_bits)
     if needed > RESULT_BITS:
         raise ValueError(f"sums over {matrix.columns} {name} columns need {needed} bits; a result has {RESULT_BITS}")
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from formats.matrices import Matrix
+from formats.matrices import Matrix, comparing_scales
 from formats.router.descriptor import Bound, Command, Flag, KeyFormat, Opcode
-from golden_models.seedlm.requantise import comparing_scales, product_exponent, to_bfloat16
+from formats.row_scales import MAXIMUM_KEY, product_exponent, split_scales, to_bfloat16
 
 MARGIN = 1 + 2.0**-40
 """Covers the rounding of norms in float64."""
@@ -76,3 +76,24 @@ def check_routed(command: Command, rows: int, vectors: int) -> None:
             f"the results of {rows} rows are routed to a LOAD, or a FIRST without bound, of {rows} keys S24 in one row "
             f"with the flag DATA, not to {command}"
         )
+
+
+def product_keys(sums: Tensor, scales: Tensor, exponent: int) -> Tensor:
+    """Keys of a product's results as the requantiser makes them: int64 [rows], bfloat16 [rows] → int64 [rows].
+
+    ``floor(sum * mantissa / 2^shift + 1/2)`` clipped to 24 signed bits. A sum times its mantissa may take 72
+    bits, so the product is held as ``high * 2^20 + low``; what passes 2^40 in ``high`` is clipped either way.
+    """
+    mantissas, fields = split_scales(scales)
+    high, low = (sums >> 20) * mantissas, (sums & (1 << 20) - 1) * mantissas
+    high, low = high + (low >> 20), low & (1 << 20) - 1
+    high = high.clamp(-(1 << 40), 1 << 40)
+    shift = (exponent - fields).clamp(max=80)
+    doubled_high, doubled_low = high << 1, low << 1  # for the bit that rounds
+    far, near = (shift - 20).clamp(0, 60), shift.clamp(max=20)
+    halves = torch.where(
+        shift >= 20,
+        doubled_high + (doubled_low >> 20) >> far,
+        (doubled_high << 20 - near) + (doubled_low >> near),
+    )
+    return ((halves + 1) >> 1).clamp(-MAXIMUM_KEY - 1, MAXIMUM_KEY)

@@ -9,7 +9,8 @@ happens when rows are so short that read-out cannot keep up.
 from dataclasses import replace
 from functools import cache
 
-from formats.engine import RESULT_SLOTS, EngineParameters, WeightFormat
+from formats.engine import RESULT_SLOTS, EngineParameters
+from formats.weight_format import WeightFormat
 from hw.requantiser import SCALE_BITS
 from sw_runtime.device.protocol import Counters
 

@@ -6,23 +6,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from formats.engine import FORMAT_NAMES, EngineParameters, WeightFormat
+from formats.engine import EngineParameters, format_names
 from formats.matrices import Matrix
 from formats.router.answer import Answer
 from formats.router.descriptor import Command, RouterParameters
 from formats.router.stream import to_bytes
-from golden_models.seedlm.requantise import requantise
-from sw_runtime.decode import integer_weights
+from formats.weight_format import WeightFormat
 from sw_runtime.device.checks import check_activations, check_matrix
-from sw_runtime.device.comparison import RowComparison, check_routed, compare_rows
+from sw_runtime.device.comparison import RowComparison, check_routed, compare_rows, product_keys
 from sw_runtime.device.cost import pass_cost, routed_cost
 from sw_runtime.device.layout import format_of
 from sw_runtime.device.loaded import LoadedMatrices
 from sw_runtime.device.protocol import Counters, DeviceInfo, Request
 from sw_runtime.device.routing import EmulatedRouter, present, route, traffic_bytes
-
-LARGEST_ENGINE = EngineParameters(FORMAT_NAMES, maximum_columns=1 << 15, maximum_rows=1 << 20)
-"""Takes every format and every size an engine can."""
 
 EXACT_BITS = 53
 """Float64 holds every integer of at most this many bits, so sums below ``2^53`` never round."""
@@ -60,17 +56,23 @@ class EmulatedDevice:
     Parameters
     ----------
     parameters
-        The engine it stands for: what it takes, and what a pass costs in the counters.
+        The engine it stands for: what it takes, and what a pass costs in the counters. When not given, one
+        that takes every format and every size.
     router
         Its token router; none when not given.
     """
 
-    def __init__(self, parameters: EngineParameters = LARGEST_ENGINE, router: RouterParameters | None = None) -> None:
+    def __init__(self, parameters: EngineParameters | None = None, router: RouterParameters | None = None) -> None:
         self.counters = Counters()
-        self._parameters = parameters
+        self._parameters = parameters or EngineParameters(format_names(), maximum_columns=1 << 15, maximum_rows=1 << 20)
         self._router_parameters = router
         self._router = EmulatedRouter(router) if router else None
         self._matrices: LoadedMatrices[_LoadedMatrix] = LoadedMatrices()
+
+    @property
+    def parameters(self) -> EngineParameters:
+        """The engine that is emulated."""
+        return self._parameters
 
     def info(self) -> DeviceInfo:
         """What the device can take."""
@@ -87,7 +89,7 @@ class EmulatedDevice:
             If the device does not take the format or the matrix is too large, naming the limit.
         """
         check_matrix(self.info(), matrix)
-        weights = integer_weights(matrix).double()
+        weights = matrix.integers().double()
         # Bound: |sum w·x| <= sum |w| · max |x|, and so is every partial sum, in whatever order it is formed.
         row_bound = int(torch.linalg.vector_norm(weights, ord=1, dim=1).max())
         digit_bits = min(self._parameters.activation_bits, EXACT_BITS - row_bound.bit_length())
@@ -122,7 +124,7 @@ class EmulatedDevice:
         check_routed(command, rows, len(activations))
         assert loaded.comparison  # every matrix of a device with a router has one
         scales, exponent = loaded.comparison.bfloat16_scales(), loaded.comparison.exponent(activations[0])
-        keys = requantise(self._multiply(loaded, activations)[0], scales, exponent)
+        keys = product_keys(self._multiply(loaded, activations)[0], scales, exponent)
         answer, _ = router.execute(Request(command, to_bytes(keys.tolist(), command)))
         self.counters += routed_cost(self._parameters, loaded.weight_format, rows, columns)
         self.counters += Counters(router_bytes=traffic_bytes(answer))

@@ -5,10 +5,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from formats.engine import EngineParameters, PaletteFormat, WeightFormat
-from formats.matrices import EncodedMatrix, Matrix
-from formats.palette import PaletteMatrix
-from sw_runtime.device.checks import format_name
+from formats.engine import EngineParameters
+from formats.matrices import Matrix
+from formats.weight_format import WeightFormat
 
 Beats = NDArray[np.uint8]
 """uint8 [beats, port_bytes], C-contiguous."""
@@ -16,41 +15,7 @@ Beats = NDArray[np.uint8]
 
 def format_of(matrix: Matrix, parameters: EngineParameters) -> WeightFormat:
     """The weight format of a matrix, as the engine holds it."""
-    return parameters.weight_formats[parameters.formats.index(format_name(matrix))]
-
-
-def _lane_words(matrix: Matrix, weight_format: WeightFormat) -> NDArray[np.uint8]:
-    """Every lane word bit by bit or byte by byte: uint8 [rows, blocks, bits] or [rows, blocks, bytes]."""
-    bits = weight_format.word_bits
-    if isinstance(matrix, PaletteMatrix):
-        return _palette_words(matrix, weight_format.block_size)
-    if not isinstance(matrix, EncodedMatrix):
-        padding = weight_format.blocks(matrix.columns) * weight_format.block_size - matrix.columns
-        padded = torch.nn.functional.pad(matrix.weights, (0, padding)).contiguous()
-        return padded.numpy().view(np.uint8).reshape(matrix.rows, -1, bits // 8)
-    octets = matrix.words.contiguous().numpy().view(np.uint8).reshape(*matrix.words.shape, 8)
-    if bits % 8 == 0:
-        return octets[..., : bits // 8]
-    return np.unpackbits(octets, axis=-1, bitorder="little")[..., :bits]
-
-
-def _palette_words(matrix: PaletteMatrix, block_size: int) -> NDArray[np.uint8]:
-    """Codes, the first lowest: uint8 [rows, blocks, 4]."""
-    padded = torch.nn.functional.pad(matrix.codes, (0, -matrix.columns % block_size))
-    places = torch.arange(block_size) * matrix.code_bits
-    words = (padded.view(matrix.rows, -1, block_size) << places).sum(dim=-1)
-    return words.numpy().astype("<u4").view(np.uint8).reshape(matrix.rows, -1, 4)
-
-
-def _with_tables(beats: Beats, matrix: PaletteMatrix, weight_format: PaletteFormat, lanes: int) -> Beats:
-    """Every row group's table in front of its words: [groups * blocks, port_bytes] both times."""
-    groups = -(-matrix.rows // lanes)
-    table_of_group = torch.arange(groups) * lanes // weight_format.rows_a_table
-    tables = matrix.tables[table_of_group].numpy().astype("<i2").view(np.uint8)
-    port_bytes = beats.shape[1]
-    padded = _pad_beats(tables, weight_format.table_blocks * port_bytes)
-    in_groups = [padded.reshape(groups, -1, port_bytes), beats.reshape(groups, -1, port_bytes)]
-    return np.concatenate(in_groups, axis=1).reshape(-1, port_bytes)
+    return parameters.weight_formats[parameters.formats.index(matrix.name)]
 
 
 def weight_beats(matrix: Matrix, parameters: EngineParameters) -> Beats:
@@ -60,7 +25,7 @@ def weight_beats(matrix: Matrix, parameters: EngineParameters) -> Beats:
     nobody reads.
     """
     weight_format = format_of(matrix, parameters)
-    words = _lane_words(matrix, weight_format)
+    words = matrix.lane_words(weight_format.block_size)
     lanes = parameters.lanes_for(weight_format)
     groups = parameters.row_groups(weight_format, matrix.rows)
     width = words.shape[2]
@@ -70,9 +35,11 @@ def weight_beats(matrix: Matrix, parameters: EngineParameters) -> Beats:
     if width == weight_format.word_bits:
         beats = np.packbits(beats, axis=-1, bitorder="little")
     beats = _pad_beats(beats, parameters.port_bytes)
-    if isinstance(weight_format, PaletteFormat) and isinstance(matrix, PaletteMatrix):
-        return _with_tables(beats, matrix, weight_format, lanes)
-    return beats
+    if not weight_format.table_blocks:
+        return beats
+    tables = _pad_beats(matrix.table_bytes(groups, lanes), weight_format.table_blocks * parameters.port_bytes)
+    in_groups = [part.reshape(groups, -1, parameters.port_bytes) for part in (tables, beats)]
+    return np.concatenate(in_groups, axis=1).reshape(-1, parameters.port_bytes)
 
 
 def activation_beats(activations: Tensor, weight_format: WeightFormat, parameters: EngineParameters) -> Beats:
@@ -83,7 +50,7 @@ def activation_beats(activations: Tensor, weight_format: WeightFormat, parameter
     blocks = parameters.blocks_per_activation_word(weight_format)
     octets = np.dtype(f"<i{parameters.activation_bits // 8}")
     padded = np.zeros((vectors, words * blocks * weight_format.block_size), dtype=octets)
-    before = weight_format.table_blocks * weight_format.block_size if isinstance(weight_format, PaletteFormat) else 0
+    before = weight_format.table_blocks * weight_format.block_size
     padded[:, before : before + columns] = activations.numpy()
     in_words = padded.view(np.uint8).reshape(vectors * words, -1)
     beats_per_word = parameters.beats_per_activation_word(weight_format)

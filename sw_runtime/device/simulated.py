@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from formats.engine import EngineParameters, WeightFormat
+from formats.engine import EngineParameters
 from formats.matrices import Matrix
 from formats.router.answer import Answer
 from formats.router.descriptor import Command, RouterParameters
+from formats.weight_format import WeightFormat
 from hw.engine.sequencer import command_layout
 from hw.top import joint_command_layout
-from sw_runtime.decode import integer_weights
 from sw_runtime.device.checks import check_activations, check_matrix
 from sw_runtime.device.comparison import RowComparison, check_routed, compare_rows
 from sw_runtime.device.layout import Beats, activation_beats, format_of, results_from_beats, weight_beats
@@ -38,7 +38,7 @@ class _LoadedMatrix:
     @cached_property
     def comparison(self) -> RowComparison:
         """How its rows compare; few matrices are ever routed, and this decodes all weights."""
-        return compare_rows(self.matrix, integer_weights(self.matrix))
+        return compare_rows(self.matrix, self.matrix.integers())
 
 
 class SimulatedDevice:

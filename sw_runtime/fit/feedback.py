@@ -17,7 +17,6 @@ from torch import Tensor
 
 from formats.block import BlockFormat
 from formats.matrices import EncodedMatrix
-from sw_runtime.decode import integer_weights
 from sw_runtime.search.search import encode_blocks
 
 DAMPING = 0.01
@@ -76,7 +75,7 @@ def encode_with_feedback(
         inside, after = slice(block * size, (block + 1) * size), slice((block + 1) * size, None)
         inverse = torch.linalg.inv(factor[inside, inside])
         words[:, block] = encode_blocks(targets[:, inside], inverse.T, block_format, threads)
-        found = integer_weights(EncodedMatrix(block_format, words[:, block, None], scales, size))
+        found = EncodedMatrix(block_format, words[:, block, None], scales, size).integers()
         errors = targets[:, inside] - found
         targets[:, after] -= errors @ (inverse @ factor[inside, after])
         if progress:

@@ -20,13 +20,9 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from formats.block import PRESETS
-from sw_runtime.fit.candidates import ORDINARY_ERROR
+from formats.presets import PRESETS, mixed_formats, preset_of
 from sw_runtime.fit.feedback import inverse_factor
 from sw_runtime.fit.layerwise import SharedInput, Stage, visit_stages
-
-FORMATS = ("scaled-2bit", "scaled-3bit", "scaled-4bit")
-"""What is mixed, from least to most bits; one lane's generator serves all three."""
 
 GRADIENT_WINDOWS = 4
 """Windows that the gradients are measured on."""
@@ -44,7 +40,7 @@ class Sensitivity:
 
     def cost(self, format: str) -> float:
         """Expected KL divergence, nats a token, with the layer in a format."""
-        return self.divergence * ORDINARY_ERROR[format] ** 2
+        return self.divergence * preset_of(PRESETS[format]).ordinary_error ** 2
 
     def bits(self, format: str) -> int:
         """Stored bits with the layer in a format, row scales included."""
@@ -62,16 +58,17 @@ def choose_formats(sensitivities: Mapping[str, Sensitivity], bits: float) -> dic
     ValueError
         If no choice fits the budget.
     """
-    formats = dict.fromkeys(sensitivities, FORMATS[0])
+    mixed = mixed_formats()
+    formats = dict.fromkeys(sensitivities, mixed[0])
     weights = sum(layer.rows * layer.columns for layer in sensitivities.values())
-    spare = bits * weights - sum(layer.bits(FORMATS[0]) for layer in sensitivities.values())
+    spare = bits * weights - sum(layer.bits(mixed[0]) for layer in sensitivities.values())
     if spare < 0:
         least = (bits * weights - spare) / weights
         raise ValueError(f"bits must be at least {least:.3f} for these layers, row scales included, not {bits:g}")
     steps = [
         ((layer.cost(low) - layer.cost(high)) / (layer.bits(high) - layer.bits(low)), name, low, high)
         for name, layer in sensitivities.items()
-        for low, high in pairwise(FORMATS)
+        for low, high in pairwise(mixed)
     ]
     for _, name, low, high in sorted(steps, reverse=True):
         price = sensitivities[name].bits(high) - sensitivities[name].bits(low)

@@ -17,13 +17,10 @@ from transformers import PreTrainedModel
 from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
 
-from formats.block import PRESETS
 from sw_runtime.nn.attach import seed_linears
-from sw_runtime.nn.device_linear import DeviceLinear
-from sw_runtime.nn.fp16_linear import FP16, Fp16Linear
-from sw_runtime.nn.linear import SeedLinear
+from sw_runtime.nn.layer_classes import layer_class
 
-SAFETENSORS_DTYPES = {torch.uint8: "U8", torch.bfloat16: "BF16", torch.float32: "F32"}
+SAFETENSORS_DTYPES = {torch.uint8: "U8", torch.int16: "I16", torch.bfloat16: "BF16", torch.float32: "F32"}
 """How safetensors calls the dtypes of a compressed layer."""
 
 REMEDY = "copy the folder again or compress the model again"
@@ -106,12 +103,9 @@ def place_seed_linears(model: PreTrainedModel, modules: dict[str, str]) -> None:
             raise ValueError(f"config.json lists {stored_name} as a linear layer; {type(model).__name__} has {found}")
         if f"{name}.weight" in model.all_tied_weights_keys:
             raise ValueError(f"{stored_name} is compressed, but config.json ties it: set tie_word_embeddings to false")
-        model.set_submodule(name, _empty_layer(linear, format_name).to(linear.weight.device))
-
-
-def _empty_layer(linear: nn.Linear, format_name: str) -> DeviceLinear:
-    shape, bias = (linear.in_features, linear.out_features), linear.bias is not None
-    return Fp16Linear(*shape, bias) if format_name == FP16 else SeedLinear(*shape, PRESETS[format_name], bias)
+        shape, bias = (linear.in_features, linear.out_features), linear.bias is not None
+        layer = layer_class(format_name).empty(*shape, format_name, bias)
+        model.set_submodule(name, layer.to(linear.weight.device))
 
 
 def check_complete(model: PreTrainedModel, tensors: dict[str, StoredTensor]) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from formats.matrices import Matrix
-from golden_models.seedlm.datapath import quantise_activations, rescale
+from formats.activations import quantise_activations, rescale
+from formats.matrices import Matrix, real_weights
 from sw_runtime.device.protocol import Device
 from sw_runtime.routing.products import argmax_product
 
@@ -61,13 +61,23 @@ class DeviceLinear(nn.Module):
             If the stored bytes are not valid.
         """
 
+    @classmethod
     @abstractmethod
-    def without_weights(self, matrix: Matrix) -> Matrix:
-        """What rescaling needs of a matrix that is on a device: its scales."""
+    def empty(cls, in_features: int, out_features: int, format_name: str, bias: bool) -> "DeviceLinear":
+        """A layer of a format that waits for its bytes."""
+
+    @staticmethod
+    @abstractmethod
+    def stored_tensors(matrix: Matrix) -> dict[str, Tensor]:
+        """A matrix as a file holds it: tensors by the names of the buffers, ``bias`` left out."""
 
     @abstractmethod
+    def checks(self) -> dict[str, Callable[[Tensor], None]]:
+        """What to check of each stored tensor, by the names of the buffers; a check raises ValueError."""
+
     def decoded(self, dtype: torch.dtype) -> Tensor:
         """The weights, [out_features, in_features] of a float dtype, on the CPU."""
+        return real_weights(self.stored_matrix(), dtype)
 
     def extra_repr(self) -> str:
         """What ``print(model)`` shows."""
@@ -95,7 +105,7 @@ class DeviceLinear(nn.Module):
             raise ValueError("the layer is attached to a device already; detach it first")
         matrix = self.stored_matrix()
         self._handle = device.load(matrix)
-        self._loaded = self.without_weights(matrix)
+        self._loaded = matrix.without_weights()
         self._device, self._dense = device, None
 
     def detach(self) -> None:
@@ -142,8 +152,14 @@ class DeviceLinear(nn.Module):
         return self._dense
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "DeviceLinear":
+        """Move buffers as ``fn`` does, but keep the dtype of stored ones: other 16-bit floats would round scales."""
+        stored = {name: buffer for name, buffer in self.named_buffers() if name != "bias"}
         move: Callable[..., object] = super()._apply  # torch gives it no types
         move(fn, recurse)
+        for name, buffer in stored.items():
+            moved = self.get_buffer(name)
+            if moved.dtype != buffer.dtype:
+                self.register_buffer(name, buffer.to(moved.device))
         self._dense = None
         return self
 
@@ -151,3 +167,17 @@ class DeviceLinear(nn.Module):
 def _forget_dense_weights(layer: DeviceLinear, _: object) -> None:
     """New bytes were loaded: decode them at the next call."""
     layer._dense = None
+
+
+def check_scales(scales: Tensor) -> None:
+    """Refuse scales that are not finite numbers from 0 up.
+
+    Raises
+    ------
+    ValueError
+        Naming the first.
+    """
+    wrong = ~(torch.isfinite(scales) & (scales >= 0))
+    if wrong.any():
+        row = int(wrong.nonzero()[0])
+        raise ValueError(f"scale {row} is {scales[row].item()}, not a finite number from 0 up; the file is damaged")

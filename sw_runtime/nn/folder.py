@@ -1,20 +1,14 @@
 """Look into a compressed folder without running it: what it holds, and whether every word is valid."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
 import transformers
 from safetensors import safe_open
-from torch import Tensor
 from tqdm import tqdm
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 
-from formats.block import BlockFormat
-from formats.matrices import Fp16Matrix
-from formats.storage import pack_rows, unpack_rows
 from sw_runtime.nn.attach import seed_linears
 from sw_runtime.nn.checkpoint import (
     StoredTensor,
@@ -23,8 +17,6 @@ from sw_runtime.nn.checkpoint import (
     read_headers,
     shard_files,
 )
-from sw_runtime.nn.device_linear import DeviceLinear
-from sw_runtime.nn.linear import SeedLinear
 from sw_runtime.nn.quantizer import QUANT_METHOD, SeedLMConfig
 
 DENSE_BITS = 16
@@ -124,7 +116,8 @@ def verify(folder: Path) -> Contents:
     """
     model, tensors = _skeleton(folder)
     for name, layer in tqdm(seed_linears(model).items(), desc="verifying", unit="layer", disable=None):
-        for key, check in _checks(name, layer):
+        for buffer, check in layer.checks().items():
+            key = f"{name}.{buffer}"
             file = tensors[key].file
             with safe_open(file, framework="pt") as shard:
                 tensor = shard.get_tensor(key)
@@ -133,14 +126,6 @@ def verify(folder: Path) -> Contents:
             except ValueError as error:
                 raise ValueError(f"tensor {key} in {file}: {error}") from error
     return _contents(model, tensors)
-
-
-def _checks(name: str, layer: DeviceLinear) -> list[tuple[str, Callable[[Tensor], None]]]:
-    """What to check of a layer's tensors, by their names."""
-    if not isinstance(layer, SeedLinear):
-        return [(f"{name}.weight", _check_fp16)]
-    check_words = partial(_check_words, block_format=layer.block_format, columns=layer.in_features)
-    return [(f"{name}.weight", check_words), (f"{name}.weight_scale", _check_scales)]
 
 
 def _skeleton(folder: Path) -> tuple[PreTrainedModel, dict[str, StoredTensor]]:
@@ -173,21 +158,3 @@ def _contents(model: PreTrainedModel, tensors: dict[str, StoredTensor]) -> Conte
     ]
     total = sum(file.stat().st_size for file in {tensor.file for tensor in tensors.values()})
     return Contents(layers, total - sum(layer.stored_bytes for layer in layers))
-
-
-def _check_words(stored: Tensor, block_format: BlockFormat, columns: int) -> None:
-    words = unpack_rows(stored, block_format, columns)
-    spare = (pack_rows(words, block_format) != stored).any(dim=1)
-    if spare.any():
-        raise ValueError(f"padding bits of row {int(spare.nonzero()[0])} are not zero; the file is damaged")
-
-
-def _check_fp16(stored: Tensor) -> None:
-    Fp16Matrix(stored.view(torch.float16))
-
-
-def _check_scales(scales: Tensor) -> None:
-    wrong = ~(torch.isfinite(scales) & (scales >= 0))
-    if wrong.any():
-        row = int(wrong.nonzero()[0])
-        raise ValueError(f"scale {row} is {scales[row].item()}, not a finite number from 0 up; the file is damaged")

@@ -1,24 +1,13 @@
 """A linear layer kept in 16 bits beside compressed ones, on a device's FP16 lanes."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
+from formats.fp16 import FP16
 from formats.matrices import Fp16Matrix, Matrix
 from sw_runtime.nn.device_linear import DeviceLinear
-
-FP16 = "fp16"
-"""What devices and files call the format."""
-
-
-def fp16_bytes(weights: Tensor) -> Tensor:
-    """Weights [rows, columns], any float dtype, rounded to float16 and stored: uint8 [rows, 2 · columns].
-
-    Raises
-    ------
-    ValueError
-        If a weight is not finite or not below 256 in magnitude, which the lanes do not take.
-    """
-    return Fp16Matrix(weights.half()).weights.contiguous().view(torch.uint8)
 
 
 class Fp16Linear(DeviceLinear):
@@ -35,6 +24,17 @@ class Fp16Linear(DeviceLinear):
     def __init__(self, in_features: int, out_features: int, bias: bool = False) -> None:
         super().__init__(in_features, out_features, 2 * in_features, FP16, bias)
 
+    @classmethod
+    def empty(cls, in_features: int, out_features: int, format_name: str, bias: bool) -> "Fp16Linear":
+        """A layer that waits for its bytes."""
+        return cls(in_features, out_features, bias)
+
+    @staticmethod
+    def stored_tensors(matrix: Matrix) -> dict[str, Tensor]:
+        """The bytes of the weights, by the name of the buffer."""
+        assert isinstance(matrix, Fp16Matrix)
+        return {"weight": matrix.weights.contiguous().view(torch.uint8)}
+
     def stored_matrix(self) -> Matrix:
         """The weights as an FP16 lane takes them, on the CPU.
 
@@ -45,10 +45,14 @@ class Fp16Linear(DeviceLinear):
         """
         return Fp16Matrix(self.weight.cpu().view(torch.float16))
 
-    def without_weights(self, matrix: Matrix) -> Matrix:
-        """A matrix of no columns: FP16 lanes have one scale, the format's."""
-        return Fp16Matrix(torch.empty(self.out_features, 0, dtype=torch.float16))
+    def checks(self) -> dict[str, Callable[[Tensor], None]]:
+        """Weights must be such as FP16 lanes take."""
+        return {"weight": _check_weights}
 
     def decoded(self, dtype: torch.dtype) -> Tensor:
-        """The weights, [out_features, in_features] of a float dtype, on the CPU."""
+        """The weights themselves: [out_features, in_features], on the CPU."""
         return self.weight.cpu().view(torch.float16).to(dtype)
+
+
+def _check_weights(stored: Tensor) -> None:
+    Fp16Matrix(stored.view(torch.float16))

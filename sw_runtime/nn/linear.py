@@ -1,16 +1,15 @@
 """A linear layer whose weights are stored as block words."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from formats.block import BlockFormat
 from formats.matrices import EncodedMatrix, Matrix
-from formats.storage import unpack_rows
-from sw_runtime.decode import decode
-from sw_runtime.nn.device_linear import DeviceLinear
+from formats.presets import PRESETS
+from formats.storage import pack_rows, unpack_rows
+from sw_runtime.nn.device_linear import DeviceLinear, check_scales
 
 
 class SeedLinear(DeviceLinear):
@@ -55,23 +54,28 @@ class SeedLinear(DeviceLinear):
         words = unpack_rows(self.weight.cpu(), self.block_format, self.in_features)
         return EncodedMatrix(self.block_format, words, self.weight_scale.cpu().float(), self.in_features)
 
+    @classmethod
+    def empty(cls, in_features: int, out_features: int, format_name: str, bias: bool) -> "SeedLinear":
+        """A layer that waits for its words."""
+        return cls(in_features, out_features, PRESETS[format_name], bias)
+
+    @staticmethod
+    def stored_tensors(matrix: Matrix) -> dict[str, Tensor]:
+        """Words and scales as a file holds them, by the names of the buffers."""
+        assert isinstance(matrix, EncodedMatrix)
+        scales = matrix.scales if matrix.shares_scale else matrix.scales.bfloat16()
+        return {"weight": pack_rows(matrix.words, matrix.block_format), "weight_scale": scales}
+
     def stored_matrix(self) -> Matrix:
         """``encoded_matrix``."""
         return self.encoded_matrix()
 
-    def without_weights(self, matrix: Matrix) -> Matrix:
-        """The scales; the words, 8 bytes a block, are on the device."""
-        assert isinstance(matrix, EncodedMatrix)
-        return replace(matrix, words=matrix.words.new_empty(self.out_features, 0))
+    def checks(self) -> dict[str, Callable[[Tensor], None]]:
+        """What to check of each stored tensor."""
+        return {"weight": self._check_words, "weight_scale": check_scales}
 
-    def decoded(self, dtype: torch.dtype) -> Tensor:
-        """The weights, [out_features, in_features] of a float dtype, on the CPU."""
-        return decode(self.encoded_matrix(), dtype)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "SeedLinear":
-        """Move buffers as ``fn`` does, but keep the scale's dtype: 16-bit floats of the other kind would round it."""
-        scale = self.weight_scale
-        super()._apply(fn, recurse)
-        if self.weight_scale.dtype != scale.dtype:
-            self.weight_scale = scale.to(self.weight.device)
-        return self
+    def _check_words(self, stored: Tensor) -> None:
+        words = unpack_rows(stored, self.block_format, self.in_features)
+        spare = (pack_rows(words, self.block_format) != stored).any(dim=1)
+        if spare.any():
+            raise ValueError(f"padding bits of row {int(spare.nonzero()[0])} are not zero; the file is damaged")

@@ -8,9 +8,8 @@ from transformers.quantizers import HfQuantizer, register_quantization_config, r
 from transformers.quantizers.auto import AUTO_QUANTIZER_MAPPING
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
-from formats.block import PRESETS
 from sw_runtime.nn.checkpoint import check_complete, place_seed_linears, read_headers
-from sw_runtime.nn.fp16_linear import FP16
+from sw_runtime.nn.layer_classes import stored_formats
 
 QUANT_METHOD = "seedlm"
 
@@ -36,7 +35,7 @@ class SeedLMConfig(QuantizationConfigMixin):
     def __init__(self, format: str, modules: dict[str, str], quant_method: str = QUANT_METHOD, **details: Any) -> None:
         if not modules:
             raise ValueError("quantization_config lists no modules; compress the model again")
-        known = (*PRESETS, FP16)
+        known = stored_formats()
         for owner, name in {"format": format, **modules}.items():
             if name not in known:
                 raise ValueError(

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from formats.block import BlockFormat
 from formats.matrices import EncodedMatrix
-from golden_models.seedlm.codec import row_scales
+from formats.presets import is_registered, preset_of
+from formats.scales import row_scales
 from sw_runtime.search import kernel, torch_search
 
 logger = logging.getLogger(__name__)
@@ -27,10 +28,6 @@ BLOCKS_A_TASK = 8192
 
 BLOCKS_A_BATCH = 1 << 20
 """The same for the bucketed search, which is the faster the more blocks it divides into cells."""
-
-BUCKETED_FROM = {"paper-4bit": 1 << 15}
-"""Blocks of a batch from which the bucketed search is faster. Other formats have too many coefficients
-(the lattice, not the scan, takes their time) or too many weights a block (cells are too wide)."""
 
 LARGEST_UNITS = 1e15
 """Weights over scales above this would overflow the kernel's float32 scan."""
@@ -54,7 +51,7 @@ def encode_matrix(
     block_format
         Any format of fewer coefficients than weights a block.
     scales
-        float32 [rows] (scaled formats) or [1] (paper formats); ``codec.row_scales`` when not given.
+        float32 [rows] (scaled formats) or [1] (paper formats); ``formats.scales.row_scales`` when not given.
     importance
         Weight of each column's squared error, [columns]; all alike when not given.
     threads
@@ -231,7 +228,8 @@ def _encode_with_torch(
 
 def method_for(blocks: int, block_format: BlockFormat) -> str:
     """The faster search for so many blocks a thread: ``"brute"`` or ``"bucketed"``."""
-    return "bucketed" if blocks >= BUCKETED_FROM.get(block_format.name, blocks + 1) else "brute"
+    first = preset_of(block_format).bucketed_from if is_registered(block_format) else None
+    return "bucketed" if first is not None and blocks >= first else "brute"
 
 
 def _check_choices(block_format: BlockFormat, coefficients: str, method: str) -> None:

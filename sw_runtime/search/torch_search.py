@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from formats.block import BlockFormat
-from golden_models.seedlm.lfsr import all_entry_matrices
+from formats.seeds import entry_tables
 
 BLOCKS_A_STEP = 64
 """Blocks screened at once: their energies fill 4 MB a 16,384 seeds."""
@@ -58,7 +58,7 @@ def _products(vectors: Tensor) -> Tensor:
 
 @lru_cache(maxsize=2)
 def _seeds(block_format: BlockFormat, metric: tuple[tuple[float, ...], ...], device: str) -> _Seeds:
-    entries = all_entry_matrices(block_format).to(device)
+    entries = entry_tables(block_format).permute(1, 2, 0).long().contiguous().to(device)
     q, r = torch.linalg.qr(torch.tensor(metric, dtype=torch.float64, device=device) @ entries.double())
     return _Seeds(entries, q, r, _products(q.mT).sum(dim=1).float().T.contiguous())
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formats.block import LFSR_TAPS, PRESETS, BlockFormat, signed_bits
+from formats.block import LFSR_TAPS, BlockFormat, signed_bits
+from formats.presets import PRESETS
 
 PAPER = PRESETS["paper-4bit"]
 

@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formats.block import PRESETS
-from formats.engine import FORMAT_NAMES, PALETTES, EngineParameters, Fp16Format, WeightFormat
+from formats.engine import EngineParameters, format_names
+from formats.fp16 import Fp16Format
+from formats.palette_format import PALETTES
+from formats.presets import PRESETS
+from formats.weight_format import WeightFormat
 
 
 class TestRefusals:
@@ -95,7 +98,7 @@ class TestTraffic:
         assert EngineParameters(("scaled-4bit",)).fp16_format is None
 
     @given(
-        name=st.sampled_from(FORMAT_NAMES),
+        name=st.sampled_from(format_names()),
         port_bytes=st.sampled_from([8, 16, 32, 64]),
         activation_bits=st.sampled_from([8, 16]),
         rows=st.integers(1, 500),
@@ -134,9 +137,11 @@ class TestFormats:
     """An engine's formats in the order a command numbers them."""
 
     def test_every_format_is_known(self) -> None:
-        parameters = EngineParameters(tuple(reversed(FORMAT_NAMES)))
-        assert [f.name for f in parameters.weight_formats] == list(reversed(FORMAT_NAMES))
-        assert [f.name for f in parameters.lane_formats] == [name for name in reversed(FORMAT_NAMES) if name != "fp16"]
+        parameters = EngineParameters(tuple(reversed(format_names())))
+        assert [f.name for f in parameters.weight_formats] == list(reversed(format_names()))
+        assert [f.name for f in parameters.lane_formats] == [
+            name for name in reversed(format_names()) if name != "fp16"
+        ]
         assert [f.name for f in parameters.palette_formats] == list(reversed(PALETTES))
         assert parameters.maximum_block_size == 16
         assert parameters.accumulator_bits == max(f.accumulator_bits(4096, 16) for f in parameters.weight_formats)

@@ -1,8 +1,9 @@
 import pytest
 import torch
 
+from formats.activations import rescale
 from formats.palette import LIMIT, PaletteMatrix, quantise_tables
-from golden_models.seedlm.datapath import accumulator_bits, matvec, rescale
+from golden_models.seedlm.datapath import matvec
 
 
 def palette() -> PaletteMatrix:
@@ -14,7 +15,7 @@ def palette() -> PaletteMatrix:
 
 def test_a_weight_is_looked_up_in_its_rows_table() -> None:
     matrix = palette()
-    integers, scales = matrix.integers(), matrix.row_scales()
+    integers, scales = matrix.integers(), matrix.unit_scales()
     for row in range(20):
         assert scales[row] == (0.5 if row < 16 else 2.0)
         for column in range(24):
@@ -26,14 +27,14 @@ def test_the_datapath_multiplies_integers_and_scales_rows() -> None:
     sums = matvec(matrix, activations)
     assert sums.equal(activations @ matrix.integers().T)
     real = rescale(sums, matrix, torch.tensor([[0.25]]))
-    expected = (activations.double() * 0.25) @ (matrix.integers().double() * matrix.row_scales()[:, None].double()).T
+    expected = (activations.double() * 0.25) @ (matrix.integers().double() * matrix.unit_scales()[:, None].double()).T
     torch.testing.assert_close(real, expected.float())
 
 
 def test_the_accumulator_holds_the_heaviest_row() -> None:
     heaviest = PaletteMatrix(torch.zeros(1, 4096, dtype=torch.int64), torch.full((1, 4), -LIMIT), torch.ones(1))
     total = int(matvec(heaviest, torch.full((1, 4096), -(1 << 15))))
-    limit = 1 << (accumulator_bits(heaviest, 16) - 1)
+    limit = 1 << (heaviest.accumulator_bits(16) - 1)
     assert limit // 2 <= total < limit
 
 

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formats.block import PRESETS, BlockFormat
+from formats.block import BlockFormat
+from formats.presets import PRESETS
 from formats.storage import pack_rows, unpack_rows
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
-from formats.block import PRESETS
 from formats.matrices import EncodedMatrix
+from formats.presets import PRESETS
 from golden_models.decoder import Decoder, DecoderLayer
 from golden_models.dynamoe import (
     DifficultyRouter,

@@ -7,7 +7,8 @@ import torch
 
 from formats.engine import RESULT_BITS, EngineParameters
 from formats.router.descriptor import KEY_BITS
-from golden_models.seedlm.requantise import requantise, split_scales
+from formats.row_scales import split_scales
+from golden_models.seedlm.requantise import requantise
 from hw.requantiser import routing_layout
 
 ENGINE = EngineParameters(

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from formats.block import BlockFormat
-from formats.engine import EngineParameters, PaletteFormat
+from formats.engine import EngineParameters
 from formats.matrices import EncodedMatrix, Fp16Matrix, Matrix
+from formats.palette_format import PaletteFormat
 from golden_models.seedlm.datapath import matvec
 from golden_models.seedlm.lfsr import all_entry_matrices
 from hw.engine.sequencer import command_layout

@@ -6,7 +6,8 @@ import pytest
 from amaranth.hdl import Value
 from amaranth.sim import Simulator, SimulatorContext
 
-from formats.engine import FORMAT_NAMES, EngineParameters, Fp16Format
+from formats.engine import EngineParameters, format_names
+from formats.fp16 import Fp16Format
 from hw.engine.accumulators import Accumulators
 from tests.hw.benches import accumulators
 from tests.hw.packed import Packed
@@ -42,7 +43,7 @@ def total_of(parameters: EngineParameters, block_sum: int, blocks: int) -> int:
 
 
 @pytest.mark.parametrize("activation_bits", [8, 16])
-@pytest.mark.parametrize("name", FORMAT_NAMES)
+@pytest.mark.parametrize("name", format_names())
 def test_a_row_at_the_bound_of_every_sum_fits_exactly(name: str, activation_bits: int) -> None:
     parameters = EngineParameters((name,), port_bytes=8, lanes=1, activation_bits=activation_bits, maximum_columns=2048)
     weight_format = parameters.weight_formats[0]

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 import hw
-from formats.block import PRESETS
 from formats.engine import EngineParameters
 from formats.matrices import EncodedMatrix
+from formats.presets import PRESETS
 from golden_models.seedlm.codec import integer_weights
 from sw_runtime.device.layout import format_of
 from tests.hw.packed import to_vectors

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from formats.block import BlockFormat
-from formats.engine import FORMAT_NAMES, EngineParameters, PaletteFormat
+from formats.engine import EngineParameters, format_names
 from formats.matrices import EncodedMatrix, Fp16Matrix, Matrix
 from formats.palette import LIMIT, PaletteMatrix
+from formats.palette_format import PaletteFormat
 from golden_models.seedlm.datapath import integer_matrix
 from hw.engine.engine import Engine
 from tests.hw.products import heaviest_activations, heaviest_word, make_product
@@ -19,7 +20,7 @@ def heaviest_matrix(parameters: EngineParameters) -> Matrix:
     """Two rows of the greatest weights."""
     weight_format = parameters.weight_formats[0]
     if isinstance(weight_format, PaletteFormat):
-        codes, tables = torch.zeros(2, COLUMNS, dtype=torch.int64), torch.full((1, weight_format.entries), LIMIT)
+        codes, tables = torch.zeros(2, COLUMNS, dtype=torch.int64), torch.full((1, weight_format.table_entries), LIMIT)
         return PaletteMatrix(codes, tables, torch.ones(1))
     if not isinstance(weight_format, BlockFormat):
         largest = torch.tensor([0x5BFF], dtype=torch.int16).view(torch.float16)
@@ -29,7 +30,7 @@ def heaviest_matrix(parameters: EngineParameters) -> Matrix:
 
 
 @pytest.mark.parametrize("activation_bits", [8, 16])
-@pytest.mark.parametrize("name", FORMAT_NAMES)
+@pytest.mark.parametrize("name", format_names())
 def test_the_heaviest_row_is_exact_and_fits_the_accumulator(name: str, activation_bits: int) -> None:
     parameters = EngineParameters(
         (name,), port_bytes=32, lanes=1, activation_bits=activation_bits, batch=2, maximum_columns=COLUMNS

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from formats.block import PRESETS
 from formats.engine import EngineParameters
+from formats.presets import PRESETS
 from formats.router.descriptor import RouterParameters
 from golden_models.decoder import Decoder
 from golden_models.dynamoe import DifficultyRouter, DynaMoEParameters, expert_widths, prefix

@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from formats.block import PRESETS
+from formats.presets import PRESETS
 from seedloom.cli import app
 
 SMALL = ["bench", "codec", "--blocks", "64", "--slow-blocks", "8", "--naive-blocks", "1"]

@@ -10,20 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from formats.block import PRESETS, BlockFormat
+from formats.block import BlockFormat
 from formats.matrices import EncodedMatrix
+from formats.presets import PRESETS
+from formats.scales import paper_scale, row_scales
+from formats.seeds import unpack_words
 from golden_models.seedlm import lfsr
-from golden_models.seedlm.codec import (
-    ROW_STEP,
-    closest_point,
-    decode,
-    encode,
-    encode_blocks,
-    integer_weights,
-    paper_scale,
-    row_scales,
-    unpack_words,
-)
+from golden_models.seedlm.codec import closest_point, decode, encode, encode_blocks, integer_weights
 
 PAPER = PRESETS["paper-4bit"]
 TINY = BlockFormat("tiny", 4, 2, lfsr_bits=5, exponent_bits=2, coefficient_bits=3)
@@ -112,25 +105,6 @@ class TestDecode:
         word = data.draw(st.integers(1, highest).filter(lambda word: word & block_format.seeds))
         seed, exponent, coefficients = unpack_words(torch.tensor(word), block_format)
         assert (int(seed), int(exponent), tuple(coefficients.tolist())) == block_format.unpack(word)
-
-
-class TestScales:
-    """Value of one integer unit."""
-
-    def test_paper_formats_have_one_scale_a_matrix(self) -> None:
-        assert row_scales(gaussian(3, 16), PAPER).tolist() == pytest.approx([2**-8 / 32767])
-        assert paper_scale(PAPER, exponent_bias=-3) == 2**-11 / 32767
-
-    def test_scaled_formats_have_a_scale_a_row_in_16_bits(self) -> None:
-        weights = gaussian(3, 64) * torch.tensor([[1.0], [0.0], [100.0]])
-        scales = row_scales(weights, PRESETS["scaled-4bit"])
-        assert torch.equal(scales, scales.bfloat16().float())
-        expected = ROW_STEP["scaled-4bit"] * weights.pow(2).mean(dim=1).sqrt()
-        assert scales.tolist() == pytest.approx(expected.tolist(), rel=2**-8)
-
-    def test_other_scaled_formats_want_their_scales_given(self) -> None:
-        with pytest.raises(ValueError, match="tiny-odd has no default row scale; give scales"):
-            row_scales(gaussian(1, 4), TINY_ODD)
 
 
 class TestClosestPoint:

@@ -8,18 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from formats.block import PRESETS
+from formats.activations import quantise_activations, rescale
 from formats.engine import RESULT_BITS
 from formats.matrices import EncodedMatrix, Fp16Matrix
+from formats.presets import PRESETS
 from golden_models.seedlm.codec import decode
-from golden_models.seedlm.datapath import (
-    accumulator_bits,
-    integer_matrix,
-    matvec,
-    quantise_activations,
-    rescale,
-    weight_scales,
-)
+from golden_models.seedlm.datapath import integer_matrix, matvec
 
 finite_floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
 vectors = st.lists(finite_floats, min_size=1, max_size=20)
@@ -87,7 +81,7 @@ class TestFp16:
         assert integer_matrix(Fp16Matrix(weights)).tolist() == [[1024 << 14, -1536 << 14, 2047 << 21]]
 
     def test_the_unit_is_the_least_positive_number(self) -> None:
-        assert weight_scales(Fp16Matrix(torch.zeros(2, 2).half())).tolist() == [2.0**-24]
+        assert Fp16Matrix(torch.zeros(2, 2).half()).unit_scales().tolist() == [2.0**-24]
 
     @pytest.mark.parametrize("value", [256.0, -300.0, math.inf, math.nan])
     def test_a_weight_out_of_range_is_named(self, value: float) -> None:
@@ -133,7 +127,7 @@ class TestMatvec:
         integers = integer_matrix(matrix)
         assert int(integers.abs().max()) <= preset.maximum_weight
         worst = matvec(matrix, -32768 * integers[integers.abs().sum(dim=1).argmax()].sign()[None])
-        limit = 2 ** (accumulator_bits(matrix, activation_bits=16) - 1)
+        limit = 2 ** (matrix.accumulator_bits(activation_bits=16) - 1)
         assert -limit <= int(worst.min()) <= int(worst.max()) < limit
 
     def test_the_largest_weight_of_a_scaled_format_reaches_its_bound(self) -> None:
@@ -145,11 +139,11 @@ class TestMatvec:
     def test_the_worst_fp16_row_fits_64_bits(self) -> None:
         matrix = Fp16Matrix(torch.full((1, 32768), 255.875).half())
         assert int(matvec(matrix, torch.full((1, 32768), -32768))) == -(2047 << 21) << 30
-        assert accumulator_bits(matrix, activation_bits=16) <= RESULT_BITS
+        assert matrix.accumulator_bits(activation_bits=16) <= RESULT_BITS
 
     def test_accumulator_bits_of_fp16(self) -> None:
         matrix = Fp16Matrix(torch.zeros(1, 4096).half())
-        assert accumulator_bits(matrix, activation_bits=16) == 60  # 2^11 · 2^21 · 2^12 · 2^15 and a sign
+        assert matrix.accumulator_bits(activation_bits=16) == 60  # 2^11 · 2^21 · 2^12 · 2^15 and a sign
 
 
 class TestRescale:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from formats.block import LFSR_TAPS, PRESETS, BlockFormat
+from formats.block import LFSR_TAPS, BlockFormat
+from formats.presets import PRESETS
 from golden_models.seedlm import lfsr
 
 

@@ -8,17 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from formats.block import PRESETS
-from formats.matrices import EncodedMatrix, Fp16Matrix
-from golden_models.seedlm.requantise import (
-    EXPONENT_BIAS,
-    MAXIMUM_KEY,
-    comparing_scales,
-    product_exponent,
-    requantise,
-    split_scales,
-    to_bfloat16,
-)
+from formats.matrices import EncodedMatrix, Fp16Matrix, comparing_scales
+from formats.presets import PRESETS
+from formats.row_scales import EXPONENT_BIAS, MAXIMUM_KEY, product_exponent, split_scales, to_bfloat16
+from golden_models.seedlm.requantise import requantise
 
 
 def as_scales(*bits: int) -> Tensor:

@@ -10,9 +10,10 @@ from cocotb.handle import HierarchyObject
 from formats.engine import EngineParameters
 from formats.router.descriptor import KEY_BITS, Command, Flag, KeyFormat, Opcode
 from formats.router.stream import to_bytes
+from formats.row_scales import split_scales
 from golden_models.router.unit import RouterUnit
 from golden_models.seedlm.datapath import matvec
-from golden_models.seedlm.requantise import requantise, split_scales
+from golden_models.seedlm.requantise import requantise
 from hw.router.parameters import UnitParameters
 from hw.top import joint_command_layout
 from tests.hw.products import Product, random_products

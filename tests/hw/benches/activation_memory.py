@@ -8,7 +8,8 @@ from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge
 from torch import Tensor
 
-from formats.engine import EngineParameters, WeightFormat
+from formats.engine import EngineParameters
+from formats.weight_format import WeightFormat
 from hw.engine.activation_memory import ActivationMemory
 from sw_runtime.device.layout import activation_beats
 from tests.hw.packed import to_fields

@@ -5,7 +5,8 @@ import numpy as np
 import torch
 from cocotb.handle import HierarchyObject
 
-from formats.engine import GENERATOR_LATENCY, Fp16Format
+from formats.engine import GENERATOR_LATENCY
+from formats.fp16 import Fp16Format
 from formats.matrices import Fp16Matrix
 from golden_models.seedlm.datapath import integer_matrix
 from hw.engine.fp16_lane import Fp16Lane

@@ -5,9 +5,10 @@ import torch
 from cocotb.handle import HierarchyObject
 from torch import Tensor
 
-from formats.block import PRESETS, BlockFormat
+from formats.block import BlockFormat
 from formats.engine import GENERATOR_LATENCY
 from formats.matrices import EncodedMatrix
+from formats.presets import PRESETS
 from golden_models.seedlm.codec import integer_weights
 from hw.engine.generator import Generator
 from hw.engine.lane import make_generator

@@ -5,8 +5,9 @@ import torch
 from cocotb.handle import HierarchyObject
 from torch import Tensor
 
-from formats.block import PRESETS, BlockFormat
+from formats.block import BlockFormat
 from formats.engine import GENERATOR_LATENCY
+from formats.presets import PRESETS
 from hw.engine.lane import Lane
 from tests.hw.benches.generator import golden_weights, random_words
 from tests.hw.packed import to_fields, to_vectors

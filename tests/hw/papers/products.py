@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from formats.block import PRESETS
 from formats.engine import EngineParameters
 from formats.matrices import EncodedMatrix
 from formats.palette import PaletteMatrix
+from formats.presets import PRESETS
 from hw.engine.engine import Engine
 from tests.hw.products import Product, make_product
 from tests.hw.simulate import run_bench

@@ -5,10 +5,10 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from formats.block import PRESETS
+from formats.activations import quantise_activations
 from formats.engine import EngineParameters
+from formats.presets import PRESETS
 from golden_models.afm.palettise import palettise
-from golden_models.seedlm.datapath import quantise_activations
 from papers.afm import inputs_of
 from sw_runtime.evaluate.baselines import layers_without_head
 from sw_runtime.search.search import encode_matrix

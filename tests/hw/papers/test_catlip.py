@@ -7,14 +7,14 @@ from safetensors import safe_open
 from torch import Tensor
 from transformers import AutoTokenizer
 
-from formats.block import PRESETS
+from formats.activations import quantise_activations
 from formats.engine import EngineParameters
+from formats.presets import PRESETS
 from formats.router.descriptor import Bound, KeyFormat, Opcode, Quota
 from formats.router.numbers import COUNT, SQ7_16, encode, threshold
 from golden_models.catlip.labels import CLASSES, COUNT_ABOVE, Vocabulary, count_synsets
 from golden_models.router.selection import TopK, topk
 from golden_models.router.unit import RouterUnit
-from golden_models.seedlm.datapath import quantise_activations
 from hw.router.parameters import UnitParameters
 from papers.catlip import WORD_VECTORS
 from sw_runtime.device.protocol import Request

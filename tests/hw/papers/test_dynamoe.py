@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from formats.block import PRESETS
+from formats.activations import quantise_activations
 from formats.engine import EngineParameters
+from formats.presets import PRESETS
 from formats.router.descriptor import Bound, KeyFormat, Opcode
 from formats.router.numbers import SQ7_16, logit, threshold
 from golden_models.decoder import Decoder
@@ -20,7 +21,6 @@ from golden_models.dynamoe import (
     reorder,
 )
 from golden_models.router.unit import RouterUnit
-from golden_models.seedlm.datapath import quantise_activations
 from hw.router.parameters import UnitParameters
 from papers.dynamoe import label_tokens, mlp_inputs, train_router
 from papers.smollm2 import SmolLM2

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from formats.block import PRESETS
+from formats.activations import quantise_activations
 from formats.engine import EngineParameters
 from formats.matrices import EncodedMatrix
+from formats.presets import PRESETS
 from golden_models.openelm import OpenELM, OpenELMParameters, layer_shapes
-from golden_models.seedlm.datapath import quantise_activations
 from papers.openelm import Text, train
 from sw_runtime.search.search import encode_matrix
 from sw_runtime.texts.corpora import news

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from formats.block import PRESETS
 from formats.matrices import EncodedMatrix
+from formats.presets import PRESETS
 from formats.storage import unpack_rows
 from golden_models.seedlm.codec import decode
 from sw_runtime.compress.encode import encode_calibrated, encode_data_free
@@ -65,7 +65,7 @@ def test_every_layer_is_fitted_to_what_the_encoded_ones_give_it(tmp_path: Path) 
         for block, name in zip(model.blocks, ("blocks.0", "blocks.1"), strict=True):
             block.load_state_dict({"weight": decoded(partial, name), "bias": block.bias})
     (head,) = GroupEncoder(input_statistics(model.hidden(WINDOWS).detach())).encode(
-        [Tiny().head.weight.detach()], PRESETS["scaled-3bit"]
+        [Tiny().head.weight.detach()], "scaled-3bit"
     )
     assert isinstance(head.matrix, EncodedMatrix)
     assert torch.equal(decoded(partial, "head"), decode(head.matrix))
@@ -135,6 +135,6 @@ def test_a_layer_may_stay_in_fp16_and_later_ones_see_it_rounded(tmp_path: Path) 
         for block in model.blocks:
             block.load_state_dict({"weight": block.weight.half(), "bias": block.bias})
     (head,) = GroupEncoder(input_statistics(model.hidden(WINDOWS).detach())).encode(
-        [Tiny().head.weight.detach()], PRESETS["scaled-3bit"]
+        [Tiny().head.weight.detach()], "scaled-3bit"
     )
     assert partial.load("head")[1] == head.report.as_json()

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
-from formats.block import PRESETS
 from formats.matrices import EncodedMatrix
+from formats.presets import PRESETS
 from formats.storage import unpack_rows
 from golden_models.seedlm.codec import decode
 from sw_runtime.compress import folder as folder_module

@@ -2,15 +2,15 @@
 
 import torch
 
-from formats.block import PRESETS
-from formats.engine import PALETTES
 from formats.matrices import EncodedMatrix, Fp16Matrix, Matrix
-from formats.palette import LIMIT, ROWS_A_TABLE, PaletteMatrix
+from formats.palette import LIMIT, PaletteMatrix
+from formats.palette_format import PALETTES, ROWS_A_TABLE
+from formats.presets import PRESETS
 
 
 def random_palette(name: str, rows: int, columns: int, generator: torch.Generator | None = None) -> PaletteMatrix:
     """Any codes into tables that hold every kind of integer, the limits among them."""
-    entries, groups = 1 << PALETTES[name][0], -(-rows // ROWS_A_TABLE)
+    entries, groups = 1 << PALETTES[name].code_bits, -(-rows // ROWS_A_TABLE)
     tables = torch.randint(-LIMIT, LIMIT + 1, (groups, entries), generator=generator)
     tables[:, 0], tables[:, -1] = -LIMIT, LIMIT
     codes = torch.randint(entries, (rows, columns), generator=generator)

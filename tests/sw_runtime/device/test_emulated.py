@@ -5,10 +5,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from formats.block import PRESETS, BlockFormat
-from formats.engine import FORMAT_NAMES, PALETTES, EngineParameters
+from formats.block import BlockFormat
+from formats.engine import EngineParameters, format_names
 from formats.matrices import EncodedMatrix, Fp16Matrix, Matrix
 from formats.palette import LIMIT, PaletteMatrix
+from formats.palette_format import PALETTES
+from formats.presets import PRESETS
 from golden_models.seedlm.datapath import matvec
 from sw_runtime.device.cost import pass_cost
 from sw_runtime.device.emulated import EmulatedDevice
@@ -23,7 +25,9 @@ def largest_matrix(name: str, columns: int) -> Matrix:
         return Fp16Matrix(torch.full((2, columns), 255.875).half())
     if name in PALETTES:
         return PaletteMatrix(
-            torch.zeros(2, columns, dtype=torch.int64), torch.full((1, 1 << PALETTES[name][0]), LIMIT), torch.ones(1)
+            torch.zeros(2, columns, dtype=torch.int64),
+            torch.full((1, 1 << PALETTES[name].code_bits), LIMIT),
+            torch.ones(1),
         )
     block_format = PRESETS[name]
     high = block_format.exponent_limits[1]
@@ -44,7 +48,7 @@ def device() -> EmulatedDevice:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    name=st.sampled_from(FORMAT_NAMES),
+    name=st.sampled_from(format_names()),
     rows=st.integers(1, 9),
     columns=st.integers(1, 120),
     vectors=st.integers(0, 4),
@@ -58,7 +62,7 @@ def test_results_equal_the_golden_datapath(name: str, rows: int, columns: int, v
     assert torch.equal(results, matvec(matrix, activations))
 
 
-@pytest.mark.parametrize("name", FORMAT_NAMES)
+@pytest.mark.parametrize("name", format_names())
 @pytest.mark.parametrize("activation", [-(1 << 15), (1 << 15) - 1, 257])
 @pytest.mark.parametrize("columns", [96, 8000])
 def test_the_heaviest_rows_stay_exact(name: str, activation: int, columns: int, device: EmulatedDevice) -> None:
@@ -89,10 +93,10 @@ def test_8_bit_activations_are_exact_too() -> None:
 def test_info_is_the_engines() -> None:
     parameters = EngineParameters(("fp16",), activation_bits=8, batch=4, maximum_columns=512, maximum_rows=1024)
     assert EmulatedDevice(parameters).info() == DeviceInfo("emulated", ("fp16",), 8, 4, 512, 1024)
-    assert EmulatedDevice().info().formats == FORMAT_NAMES
+    assert EmulatedDevice().info().formats == format_names()
 
 
-@pytest.mark.parametrize("name", FORMAT_NAMES)
+@pytest.mark.parametrize("name", format_names())
 def test_counters_are_those_of_the_engines_passes(name: str) -> None:
     parameters = EngineParameters((name,), batch=4)
     device, matrix = EmulatedDevice(parameters), random_matrix(name, 70, 90)
@@ -104,7 +108,7 @@ def test_counters_are_those_of_the_engines_passes(name: str) -> None:
 
 
 def test_matrices_keep_apart(device: EmulatedDevice) -> None:
-    matrices = [random_matrix(name, 4, 24, seed=2) for name in FORMAT_NAMES]
+    matrices = [random_matrix(name, 4, 24, seed=2) for name in format_names()]
     handles = [device.load(matrix) for matrix in matrices]
     activations = torch.arange(24).view(1, -1)
     assert len(set(handles)) == len(handles)

@@ -12,10 +12,10 @@ from formats.engine import EngineParameters
 from formats.matrices import EncodedMatrix, Fp16Matrix, Matrix
 from formats.router.descriptor import Bound, Command, Flag, KeyFormat, Opcode, RouterParameters, Status
 from formats.router.stream import to_bytes
+from formats.row_scales import MAXIMUM_KEY
 from golden_models.router.unit import RouterUnit
 from golden_models.seedlm.datapath import matvec
-from golden_models.seedlm.requantise import MAXIMUM_KEY, requantise
-from sw_runtime.decode import integer_weights
+from golden_models.seedlm.requantise import requantise
 from sw_runtime.device.comparison import compare_rows
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.device.protocol import Request
@@ -128,7 +128,7 @@ def test_a_simulated_devices_weights_are_decoded_for_the_router_alone_and_once(
 
     def noted(matrix: Matrix) -> torch.Tensor:
         decoded.append(matrix)
-        return integer_weights(matrix)
+        return matrix.integers()
 
     monkeypatch.setattr("sw_runtime.device.simulated.integer_weights", noted)
     _, device = devices

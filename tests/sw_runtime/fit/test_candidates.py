@@ -6,18 +6,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from formats.block import PRESETS
 from formats.matrices import EncodedMatrix, Fp16Matrix
+from formats.presets import PRESETS, preset_of
 from golden_models.seedlm.codec import decode
-from sw_runtime.fit import candidates
-from sw_runtime.fit.candidates import EncodedLayer, GroupEncoder, importance
+from sw_runtime.fit import candidates, encoders
+from sw_runtime.fit.candidates import EncodedLayer, GroupEncoder
 from sw_runtime.fit.covariance import InputStatistics, input_statistics
+from sw_runtime.fit.encoders import importance
 from sw_runtime.fit.feedback import encode_with_feedback, inverse_factor
 from sw_runtime.fit.report import LayerReport
 from sw_runtime.fit.row_range import scales
 from sw_runtime.search.search import encode_matrix
 
-THREE_BITS = PRESETS["scaled-3bit"]
+THREE_BITS = "scaled-3bit"
 
 
 def gaussian(rows: int, columns: int, seed: int = 0) -> Tensor:
@@ -38,9 +39,9 @@ def spoil(monkeypatch: pytest.MonkeyPatch, *methods: str) -> None:
         return run
 
     if "feedback" in methods:
-        monkeypatch.setattr(candidates, "encode_with_feedback", spoiled(encode_with_feedback))
+        monkeypatch.setattr(encoders, "encode_with_feedback", spoiled(encode_with_feedback))
     if "plain" in methods:
-        monkeypatch.setattr(candidates, "encode_matrix", spoiled(encode_matrix))
+        monkeypatch.setattr(encoders, "encode_matrix", spoiled(encode_matrix))
 
 
 def test_feedback_is_the_first_choice_and_matrices_of_one_input_share_it() -> None:
@@ -50,8 +51,8 @@ def test_feedback_is_the_first_choice_and_matrices_of_one_input_share_it() -> No
     covariance = inputs.calibration
     factor = inverse_factor(covariance.capped)
     powers = [covariance.plain.diagonal(), covariance.capped.diagonal()]
-    row_scales = scales(stacked, THREE_BITS, powers, factor.diagonal() ** -2)
-    expected = encode_with_feedback(stacked, THREE_BITS, row_scales, factor)
+    row_scales = scales(stacked, PRESETS[THREE_BITS], powers, factor.diagonal() ** -2)
+    expected = encode_with_feedback(stacked, PRESETS[THREE_BITS], row_scales, factor)
     assert [layer.report.method for layer in found] == ["feedback", "feedback"]
     assert isinstance(found[0].matrix, EncodedMatrix)
     assert isinstance(found[1].matrix, EncodedMatrix)
@@ -70,7 +71,7 @@ def test_the_report_holds_the_errors_of_what_is_stored() -> None:
 
 
 def test_matrices_of_a_paper_format_share_one_scale() -> None:
-    found = GroupEncoder(statistics()).encode([gaussian(2, 16), gaussian(2, 16, 5)], PRESETS["paper-4bit"])
+    found = GroupEncoder(statistics()).encode([gaussian(2, 16), gaussian(2, 16, 5)], "paper-4bit")
     assert isinstance(found[0].matrix, EncodedMatrix)
     assert isinstance(found[1].matrix, EncodedMatrix)
     assert torch.equal(found[0].matrix.scales, found[1].matrix.scales)
@@ -81,7 +82,7 @@ def test_without_calibration_all_columns_count_alike() -> None:
     (layer,) = GroupEncoder(None).encode([weights], THREE_BITS)
     assert isinstance(layer.matrix, EncodedMatrix)
     assert layer.report == LayerReport("scaled-3bit", "plain")
-    assert torch.equal(layer.matrix.words, encode_matrix(weights, THREE_BITS).words)
+    assert torch.equal(layer.matrix.words, encode_matrix(weights, PRESETS[THREE_BITS]).words)
 
 
 def test_where_feedback_spoils_a_matrix_the_better_other_method_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +101,7 @@ def test_where_no_method_will_do_the_next_format_stands_in(monkeypatch: pytest.M
     def only_at_four_bits(weights: Tensor, block_format: Any, *arguments: Any) -> Any:
         return right(weights if block_format.name == "scaled-4bit" else weights.flip(0), block_format, *arguments)
 
-    monkeypatch.setattr(candidates, "encode_with_feedback", only_at_four_bits)
+    monkeypatch.setattr(encoders, "encode_with_feedback", only_at_four_bits)
     (layer,) = GroupEncoder(statistics()).encode([gaussian(4, 16)], THREE_BITS)
     assert (layer.report.format, layer.report.method) == ("scaled-4bit", "feedback")
 
@@ -108,7 +109,7 @@ def test_where_no_method_will_do_the_next_format_stands_in(monkeypatch: pytest.M
 @pytest.mark.parametrize("name", PRESETS)
 def test_where_nothing_will_do_the_matrix_is_rounded_to_fp16(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     spoil(monkeypatch, "feedback", "plain")
-    (layer,) = GroupEncoder(statistics()).encode([gaussian(4, 16)], PRESETS[name])
+    (layer,) = GroupEncoder(statistics()).encode([gaussian(4, 16)], name)
     assert isinstance(layer.matrix, Fp16Matrix)
     assert torch.equal(layer.matrix.weights, gaussian(4, 16).half())
     assert (layer.report.format, layer.report.method) == ("fp16", "rounded")
@@ -117,7 +118,7 @@ def test_where_nothing_will_do_the_matrix_is_rounded_to_fp16(name: str, monkeypa
 
 def test_a_weight_beyond_fp16s_reach_on_the_device_is_refused() -> None:
     with pytest.raises(ValueError, match=r"weight \[0, 0\] is 300.0; the FP16 baseline takes magnitudes below 256"):
-        GroupEncoder(None).rounded(torch.full((2, 16), 300.0))
+        GroupEncoder(None).encode([torch.full((2, 16), 300.0)], "fp16")
 
 
 def test_only_the_spoilt_matrix_of_a_group_is_encoded_anew() -> None:
@@ -126,14 +127,14 @@ def test_only_the_spoilt_matrix_of_a_group_is_encoded_anew() -> None:
     tokens[:300, 8:] *= 1e-3
     lost = gaussian(4, 16)
     lost[:, :8] = 0
-    found = GroupEncoder(input_statistics(tokens)).encode([gaussian(4, 16, 5), lost], PRESETS["scaled-2bit"])
+    found = GroupEncoder(input_statistics(tokens)).encode([gaussian(4, 16, 5), lost], "scaled-2bit")
     assert found[0].report.format != "fp16"
     assert all(layer.is_sound for layer in found)
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_soundness_is_an_error_not_far_above_the_formats_own(name: str) -> None:
-    limit = candidates.TOLERANCE * candidates.ORDINARY_ERROR[name]
+    limit = candidates.TOLERANCE * preset_of(PRESETS[name]).ordinary_error
     matrix = encode_matrix(gaussian(2, 16), PRESETS[name])
     assert EncodedLayer(matrix, LayerReport(name, "feedback", 0.0, 0.0, limit)).is_sound
     assert not EncodedLayer(matrix, LayerReport(name, "feedback", 0.0, limit * 1.01, 0.0)).is_sound

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from formats.block import PRESETS, BlockFormat
+from formats.block import BlockFormat
 from formats.matrices import EncodedMatrix
+from formats.presets import PRESETS
 from golden_models.seedlm import codec
 from golden_models.seedlm.codec import decode, integer_weights
 from sw_runtime.fit.feedback import DAMPING, encode_with_feedback, inverse_factor

@@ -8,9 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from formats.presets import mixed_formats
 from sw_runtime.fit.covariance import input_statistics
 from sw_runtime.fit.feedback import inverse_factor
-from sw_runtime.fit.mixed_precision import FORMATS, Sensitivity, choose_formats, measure_sensitivities
+from sw_runtime.fit.mixed_precision import Sensitivity, choose_formats, measure_sensitivities
+
+FORMATS = mixed_formats()
 
 LAYERS = {
     "deaf": Sensitivity(0.1, 64, 96),

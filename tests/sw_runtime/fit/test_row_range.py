@@ -3,11 +3,13 @@
 import pytest
 import torch
 
-from formats.block import PRESETS
-from golden_models.seedlm.codec import ROW_STEP, decode, row_scales
+from formats.presets import PRESETS, preset_of
+from formats.scales import row_scales
+from golden_models.seedlm.codec import decode
 from sw_runtime.fit.row_range import scales
 from sw_runtime.search.search import encode_matrix
 
+STEP = preset_of(PRESETS["scaled-4bit"]).row_step
 SCALED = [name for name in PRESETS if name.startswith("scaled")]
 UNIFORM = [torch.ones(512)]
 
@@ -63,7 +65,7 @@ def test_rounding_that_feedback_answers_leaves_more_rows_their_range() -> None:
 def test_scales_are_what_sixteen_bits_hold() -> None:
     found = scales(rows(), PRESETS["scaled-4bit"], UNIFORM)
     assert torch.equal(found, found.bfloat16().float())
-    assert found == pytest.approx(ROW_STEP["scaled-4bit"] * rows().square().mean(dim=1).sqrt(), rel=2**-8)
+    assert found == pytest.approx(STEP * rows().square().mean(dim=1).sqrt(), rel=2**-8)
 
 
 def test_a_row_of_zeros_has_scale_zero() -> None:

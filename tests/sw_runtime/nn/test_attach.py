@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from formats.engine import FORMAT_NAMES, EngineParameters
+from formats.engine import EngineParameters, format_names
 from formats.matrices import Matrix
-from sw_runtime.device.emulated import LARGEST_ENGINE, EmulatedDevice
+from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.nn.attach import attach, detach, seed_linears
 
 TOKENS = torch.tensor([[1, 5, 9, 2]])
@@ -17,7 +17,7 @@ TOKENS = torch.tensor([[1, 5, 9, 2]])
 class RecordingDevice(EmulatedDevice):
     """Counts loads, unloads and products; refuses the load numbered ``fails_at``."""
 
-    def __init__(self, parameters: EngineParameters = LARGEST_ENGINE, fails_at: int = 0) -> None:
+    def __init__(self, parameters: EngineParameters | None = None, fails_at: int = 0) -> None:
         super().__init__(parameters)
         self.loads = self.unloads = self.products = 0
         self.fails_at = fails_at
@@ -90,7 +90,7 @@ def test_a_missing_format_is_refused_before_anything_is_loaded(model: PreTrained
 
 
 def test_a_layer_too_large_is_refused_before_anything_is_loaded(model: PreTrainedModel) -> None:
-    device = RecordingDevice(EngineParameters(FORMAT_NAMES, maximum_rows=110))
+    device = RecordingDevice(EngineParameters(format_names(), maximum_rows=110))
     with pytest.raises(
         ValueError, match=r"lm_head \[120, 64\] is larger than the emulated device's maximum \[110, 4096\]"
     ):

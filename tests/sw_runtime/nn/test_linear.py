@@ -2,13 +2,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from formats.block import PRESETS, BlockFormat
+from formats.activations import quantise_activations, rescale
+from formats.block import BlockFormat
 from formats.engine import EngineParameters
 from formats.matrices import EncodedMatrix
+from formats.presets import PRESETS
 from formats.router.descriptor import RouterParameters
+from formats.scales import paper_scale
 from formats.storage import pack_rows
-from golden_models.seedlm.codec import decode, paper_scale
-from golden_models.seedlm.datapath import matvec, quantise_activations, rescale
+from golden_models.seedlm.codec import decode
+from golden_models.seedlm.datapath import matvec
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.nn.linear import SeedLinear
 

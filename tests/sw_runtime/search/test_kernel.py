@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from formats.block import PRESETS, BlockFormat
+from formats.block import BlockFormat
+from formats.presets import PRESETS
 from sw_runtime.cache import cache_folder
 from sw_runtime.search import kernel
 

@@ -10,10 +10,12 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from formats.block import PRESETS, BlockFormat
+from formats.block import BlockFormat
 from formats.matrices import EncodedMatrix
+from formats.presets import PRESETS
+from formats.scales import row_scales
 from golden_models.seedlm import codec
-from golden_models.seedlm.codec import decode, encode, integer_weights, row_scales
+from golden_models.seedlm.codec import decode, encode, integer_weights
 from sw_runtime.search import kernel, search
 from sw_runtime.search.search import encode_blocks, encode_matrix, method_for
 

@@ -3,10 +3,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from formats.block import PRESETS
-from formats.matrices import EncodedMatrix
+from formats import seeds
+from formats.matrices import EncodedMatrix, real_weights
+from formats.presets import PRESETS
 from golden_models.seedlm import codec, datapath
-from sw_runtime import decode as fast
 from tests.sw_runtime.device.matrices import random_matrix
 
 
@@ -20,41 +20,41 @@ def matrix_of_random_words(name: str, rows: int, columns: int) -> EncodedMatrix:
 @pytest.mark.parametrize("columns", [1, 96, 101])
 def test_integer_weights_equal_the_golden_codec(name: str, columns: int) -> None:
     matrix = matrix_of_random_words(name, 5, columns)
-    assert torch.equal(fast.integer_weights(matrix).long(), codec.integer_weights(matrix))
+    assert torch.equal(matrix.integers().long(), codec.integer_weights(matrix))
 
 
 @pytest.mark.parametrize("name", ["fp16", "palette-4bit", "palette-2bit"])
 def test_weights_without_seeds_are_the_golden_datapaths(name: str) -> None:
     matrix = random_matrix(name, 40, 30)
-    assert torch.equal(fast.integer_weights(matrix), datapath.integer_matrix(matrix))
+    assert torch.equal(matrix.integers(), datapath.integer_matrix(matrix))
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_seed_with_extreme_coefficients_equals_the_golden_codec(name: str) -> None:
     block_format = PRESETS[name]
-    seeds = torch.arange(1, block_format.seeds + 1)
+    every_seed = torch.arange(1, block_format.seeds + 1)
     low, high = block_format.coefficient_limits
     for coefficient in (low, high):
         word = block_format.pack(1, block_format.exponent_limits[1], (coefficient,) * block_format.latent_dim) - 1
-        words = (seeds + word).view(1, -1)
+        words = (every_seed + word).view(1, -1)
         columns = words.numel() * block_format.block_size
         matrix = EncodedMatrix(block_format, words, torch.ones(1), columns)
-        weights = fast.integer_weights(matrix)
+        weights = matrix.integers()
         assert torch.equal(weights.long(), codec.integer_weights(matrix))
         assert weights.long().abs().max() <= block_format.maximum_weight
 
 
 def test_a_matrix_of_many_chunks_equals_the_golden_codec(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast, "CHUNK_BLOCKS", 24)
+    monkeypatch.setattr(seeds, "CHUNK_BLOCKS", 24)
     matrix = matrix_of_random_words("scaled-4bit", 7, 80)
-    assert torch.equal(fast.integer_weights(matrix).long(), codec.integer_weights(matrix))
+    assert torch.equal(matrix.integers().long(), codec.integer_weights(matrix))
 
 
 @pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_decode_equals_the_golden_codec_in_every_dtype(name: str, dtype: torch.dtype) -> None:
     matrix = matrix_of_random_words(name, 4, 50)
-    assert torch.equal(fast.decode(matrix, dtype), codec.decode(matrix).to(dtype))
+    assert torch.equal(real_weights(matrix, dtype), codec.decode(matrix).to(dtype))
 
 
 @pytest.mark.parametrize(
@@ -69,4 +69,4 @@ def test_decode_equals_the_golden_codec_in_every_dtype(name: str, dtype: torch.d
     ],
 )
 def test_integer_dtype_is_the_narrowest_that_holds_both_signs(maximum: int, dtype: torch.dtype) -> None:
-    assert fast.integer_dtype(maximum) is dtype
+    assert seeds.integer_dtype(maximum) is dtype
