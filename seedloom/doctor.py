@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from packaging.requirements import Requirement
 
-import seedloom
+from seedloom.registration import register
 
 MINIMUM_PYTHON = (3, 11)
 
@@ -83,7 +83,11 @@ def _optional_packages() -> Iterator[Check]:
 
 def _registration() -> Check:
     """Packages may be there and still not import."""
-    error = seedloom.registration_error
+    error: ImportError | None = None
+    try:
+        register()
+    except ImportError as failed:
+        error = failed
     return Check(
         "transformers quantizer",
         "registered" if error is None else f"not registered ({error})",

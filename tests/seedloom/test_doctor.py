@@ -6,7 +6,6 @@ from importlib import metadata
 import pytest
 from typer.testing import CliRunner
 
-import seedloom
 from seedloom import doctor
 from seedloom.cli import app
 
@@ -92,7 +91,10 @@ def test_an_old_python_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_package_that_does_not_import_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seedloom, "registration_error", ImportError("libgomp is missing"))
+    def register() -> None:
+        raise ImportError("libgomp is missing")
+
+    monkeypatch.setattr(doctor, "register", register)
     (line,) = faults(1)
     assert line.startswith("MISSING  transformers quantizer not registered (libgomp is missing): install the packages")
 
