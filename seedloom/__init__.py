@@ -7,7 +7,7 @@ Importing this package registers the format with transformers, before or after t
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from formats.errors import CheckpointError, DeviceError, InputError, MissingPartError, SeedloomError
+from formats.errors import CheckpointError, DeviceError, InputError, DependencyError, SeedloomError
 from seedloom.registration import register_when_imported
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ __all__ = [
     "DeviceError",
     "EngineParameters",
     "InputError",
-    "MissingPartError",
+    "DependencyError",
     "RouterParameters",
     "SeedloomError",
     "__version__",
