@@ -7,7 +7,7 @@ Importing this package registers the format with transformers, before or after t
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from formats.errors import CheckpointError, DeviceError, InputError, DependencyError, SeedloomError
+from formats.errors import CheckpointError, DependencyError, DeviceError, InputError, SeedloomError
 from seedloom.registration import register_when_imported
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CheckpointError",
+    "DependencyError",
     "DeviceError",
     "EngineParameters",
     "InputError",
-    "DependencyError",
     "RouterParameters",
     "SeedloomError",
     "__version__",
@@ -72,11 +72,11 @@ def open_device(name: str, **options: Any) -> "Device":
 
     Raises
     ------
-    ValueError
+    InputError
         If there is no such device.
     """
     if name not in DEVICES:
-        raise ValueError(f"no device {name!r}; choose from {', '.join(DEVICES)}")
+        raise InputError(f"no device {name!r}; choose from {', '.join(DEVICES)}")
     module, device_class = DEVICES[name]
     device: Device = getattr(import_module(module), device_class)(**options)
     return device

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from formats.errors import InputError
+
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
@@ -80,7 +82,7 @@ def measure_codec(
 
     Raises
     ------
-    ValueError
+    InputError
         If a format is unknown.
     """
     import torch
@@ -92,7 +94,7 @@ def measure_codec(
 
     for name in names:
         if name not in PRESETS:
-            raise ValueError(f"format must be one of {', '.join(PRESETS)}, not {name!r}")
+            raise InputError(f"format must be one of {', '.join(PRESETS)}, not {name!r}")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     measured = {}

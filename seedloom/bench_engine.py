@@ -104,7 +104,7 @@ def measure_engine(
 
     Raises
     ------
-    ValueError
+    InputError
         If a parameter is out of range, naming it.
     """
     from formats.engine import EngineParameters

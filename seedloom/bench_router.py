@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from formats.errors import InputError
+
 if TYPE_CHECKING:
     from random import Random
 
@@ -83,12 +85,12 @@ def measure_router(sizes: Sequence[int] = SIZES, lanes: Sequence[int] = LANES) -
 
     Raises
     ------
-    ValueError
+    InputError
         If a size is no multiple of 16 up to 4096, or a number of lanes not 4, 8 or 16.
     """
     for n in sizes:
         if n not in range(16, 4097, 16):
-            raise ValueError(f"n must be a multiple of 16 from 16 to 4096, not {n}")
+            raise InputError(f"n must be a multiple of 16 from 16 to 4096, not {n}")
     from random import Random
 
     from tqdm import tqdm
@@ -120,9 +122,9 @@ def measure_area(lanes: Sequence[int] = LANES) -> dict[int, dict[str, int]]:
 
     Raises
     ------
-    ValueError
+    InputError
         If a number of lanes is not 4, 8 or 16.
-    RuntimeError
+    DependencyError
         If yosys is not installed, naming the extra that brings it, or fails.
     """
     from tqdm import tqdm

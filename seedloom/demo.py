@@ -113,9 +113,9 @@ def run_demo(format: str = "scaled-4bit", tokens: int = 48, prompt: str = PROMPT
 
     Raises
     ------
-    ValueError
+    InputError
         If the format is unknown, or a packaged model is missing, with the remedy.
-    RuntimeError
+    DependencyError
         If the simulator cannot be built.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer

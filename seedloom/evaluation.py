@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from formats.errors import InputError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -71,9 +73,9 @@ def evaluate(
 
     Raises
     ------
-    ValueError
+    InputError
         If a baseline is unknown, or the text too short.
-    ImportError
+    DependencyError
         If a baseline's package is not installed.
     """
     from transformers import AutoTokenizer
@@ -86,7 +88,7 @@ def evaluate(
 
     unknown = [name for name in baselines or [] if name not in BASELINES]
     if unknown:
-        raise ValueError(f"no baseline {unknown[0]!r}; choose from {', '.join(BASELINES)}")
+        raise InputError(f"no baseline {unknown[0]!r}; choose from {', '.join(BASELINES)}")
     source = reference or smollm2_folder()
     content = Path(text).read_text(encoding="utf-8") if text else evaluation_text()
     chosen = spread_windows(tokenize(content, AutoTokenizer.from_pretrained(source)), windows, length)
@@ -164,7 +166,7 @@ def eval_command(
     from sw_runtime.evaluate.baselines import BASELINES
 
     if draws and len(folders) < 2:
-        raise ValueError("one folder has no spread; give two or more draws of a recipe, or leave out --draws")
+        raise InputError("one folder has no spread; give two or more draws of a recipe, or leave out --draws")
     names = list(BASELINES) if baseline == ["all"] else baseline
     evaluation = evaluate(folders, reference, text, windows, length, names, layers)
     typer.echo(json.dumps(asdict(evaluation), indent=2) if as_json else table(evaluation))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import seedloom
+from formats.errors import InputError
 from seedloom.folders import Folder, Json
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Choice:
 
     Raises
     ------
-    ValueError
+    InputError
         If more than one is set.
     """
 
@@ -57,7 +58,7 @@ class Choice:
 
     def __post_init__(self) -> None:
         if sum(map(bool, vars(self).values())) > 1:
-            raise ValueError("choose one of --argmax-on-device, --prune, --exit and --speculate")
+            raise InputError("choose one of --argmax-on-device, --prune, --exit and --speculate")
 
     @property
     def plain(self) -> bool:
@@ -83,7 +84,7 @@ class Choice:
 
         Raises
         ------
-        ValueError
+        InputError
             If the method does not take the model.
         FileNotFoundError
             If the folder lacks what the method needs, naming the command that makes it.
@@ -187,7 +188,7 @@ def _load(folder: Path) -> tuple[Any, Any]:
 
     Raises
     ------
-    ValueError
+    InputError
         If the folder holds no compressed model, or no tokenizer.
     """
     import torch
@@ -199,7 +200,7 @@ def _load(folder: Path) -> tuple[Any, Any]:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError) as error:
-        raise ValueError(f"{folder} has no tokenizer; copy the original model's tokenizer files into it") from error
+        raise InputError(f"{folder} has no tokenizer; copy the original model's tokenizer files into it") from error
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), tokenizer
 
 

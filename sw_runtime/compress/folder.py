@@ -16,6 +16,7 @@ from sw_runtime.compress.source import Source, digest, linear_layers, load, stat
 from sw_runtime.fit.mixed_precision import choose_formats, measure_sensitivities
 from sw_runtime.fit.report import REPORT, report_text
 from sw_runtime.nn.fp16_linear import FP16
+from sw_runtime.progress import progress_bars
 from sw_runtime.texts.calibration import token_windows
 from sw_runtime.texts.calibration_text import read_text
 
@@ -34,6 +35,7 @@ def compress(
     fp16: str | None = None,
     threads: int | None = None,
     overwrite: bool = False,
+    progress: bool = True,
 ) -> Path:
     """Compress the linear layers of a language model, its head included.
 
@@ -69,6 +71,8 @@ def compress(
         Threads of the search; all cores when not given.
     overwrite
         Replace a finished result in ``output``.
+    progress
+        Show progress bars on stderr.
 
     Returns
     -------
@@ -111,12 +115,13 @@ def compress(
     partial = PartialResults(output, fingerprint)
     kept = [name for name in names if fp16 is not None and re.search(fp16, name)]
     formats = dict.fromkeys(names, format) | dict.fromkeys(kept, FP16)
-    if windows is None:
-        encode_data_free(loaded.model, formats, partial, threads)
-    else:
-        mixed = [name for name in names if name not in kept]
-        formats |= _mixed_formats(loaded.model, windows, mixed, bits, partial)
-        encode_calibrated(loaded.model, windows, formats, partial, threads)
+    with progress_bars(shown=progress):
+        if windows is None:
+            encode_data_free(loaded.model, formats, partial, threads)
+        else:
+            mixed = [name for name in names if name not in kept]
+            formats |= _mixed_formats(loaded.model, windows, mixed, bits, partial)
+            encode_calibrated(loaded.model, windows, formats, partial, threads)
     _write_results(loaded, output, format, state, names, partial)
     partial.remove()
     return output

@@ -1,6 +1,5 @@
 """The accelerator itself, cycle by cycle: the Verilog that ships, compiled by Verilator."""
 
-import os
 import queue
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from formats.router.answer import Answer
 from formats.router.descriptor import Command, RouterParameters
 from hw.engine.sequencer import command_layout
 from hw.top import joint_command_layout
+from sw_runtime.cores import cores
 from sw_runtime.decode import integer_weights
 from sw_runtime.device.checks import check_activations, check_matrix
 from sw_runtime.device.comparison import RowComparison, check_routed, compare_rows
@@ -78,7 +78,7 @@ class SimulatedDevice:
         self._router_parameters = router
         self._router = SimulatedAccelerator(parameters, router) if router else None
         self._traffic = traffic or Traffic()
-        count = simulators or os.cpu_count() or 1
+        count = simulators or cores()
         self._all = [Simulator(library, parameters, seed) for seed in range(count)]
         self._free: queue.SimpleQueue[Simulator] = queue.SimpleQueue()
         for simulator in self._all:

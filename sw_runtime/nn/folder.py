@@ -9,7 +9,6 @@ import torch
 import transformers
 from safetensors import safe_open
 from torch import Tensor
-from tqdm import tqdm
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 
 from formats.block import BlockFormat
@@ -26,6 +25,7 @@ from sw_runtime.nn.checkpoint import (
 from sw_runtime.nn.device_linear import DeviceLinear
 from sw_runtime.nn.linear import SeedLinear
 from sw_runtime.nn.quantizer import QUANT_METHOD, SeedLMConfig
+from sw_runtime.progress import progress_bar
 
 DENSE_BITS = 16
 """Bits of a weight in the uncompressed model that sizes are compared with."""
@@ -114,8 +114,15 @@ def describe(folder: Path) -> Contents:
     return _contents(*_skeleton(folder))
 
 
-def verify(folder: Path) -> Contents:
+def verify(folder: Path, progress: bool = True) -> Contents:
     """Read every compressed layer: complete, each word valid, padding bits zero, scales finite.
+
+    Parameters
+    ----------
+    folder
+        The compressed folder.
+    progress
+        Show a progress bar where stderr is a terminal.
 
     Raises
     ------
@@ -123,7 +130,9 @@ def verify(folder: Path) -> Contents:
         Naming tensor and file of the first fault.
     """
     model, tensors = _skeleton(folder)
-    for name, layer in tqdm(seed_linears(model).items(), desc="verifying", unit="layer", disable=None):
+    for name, layer in progress_bar(
+        seed_linears(model).items(), desc="verifying", unit="layer", disable=None if progress else True
+    ):
         for key, check in _checks(name, layer):
             file = tensors[key].file
             with safe_open(file, framework="pt") as shard:

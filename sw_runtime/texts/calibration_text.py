@@ -3,6 +3,7 @@
 from importlib import import_module
 from pathlib import Path
 
+from formats.errors import DependencyError, InputError
 from sw_runtime.texts.corpora import news
 
 DATASETS = "datasets:"
@@ -24,10 +25,10 @@ def read_text(source: str | Path) -> str:
     Raises
     ------
     FileNotFoundError
-        If the file, or the package of the packaged text, is not there.
-    ImportError
-        If a data set is asked for and the package ``datasets`` is not installed.
-    ValueError
+        If the file is not there.
+    DependencyError
+        If the package of the packaged text is not installed; or, for a data set, the package ``datasets``.
+    InputError
         If a data set has no column ``text``.
     """
     if source == "packaged":
@@ -45,14 +46,14 @@ def _data_set_text(name: str) -> str:
     try:
         load_dataset = import_module("datasets").load_dataset
     except ImportError as error:
-        raise ImportError(
+        raise DependencyError(
             f"{DATASETS}{name} needs the package datasets: pip install 'seedloom[eval]', or give a plain-text file"
         ) from error
     rows = load_dataset(name, split="train", streaming=True)
     text = ""
     for row in rows:
         if "text" not in row:
-            raise ValueError(f"data set {name} has no column 'text', only {', '.join(row)}; give a plain-text file")
+            raise InputError(f"data set {name} has no column 'text', only {', '.join(row)}; give a plain-text file")
         text += row["text"] + "\n"
         if len(text) >= CHARACTERS:
             break

@@ -241,3 +241,12 @@ def test_bad_arguments_are_named(
 def test_calibration_without_a_tokenizer_is_named(text: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="calibration needs the model's tokenizer; pass tokenizer="):
         compress(llama_to_compress(), tmp_path / "out", calibration_text=text)
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_progress_is_shown_unless_it_is_turned_off(
+    shown: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compress(llama_to_compress(), tmp_path / "output", "scaled-3bit", modules=FIRST_LAYER, progress=shown)
+    printed = capsys.readouterr().err
+    assert "seed search" in printed if shown else printed == ""

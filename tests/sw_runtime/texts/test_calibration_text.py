@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from formats.errors import DependencyError
 from sw_runtime.texts import calibration_text
 from sw_runtime.texts.calibration_text import read_text
 
@@ -52,7 +53,9 @@ def test_a_data_set_without_texts_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(ImportError, match=r"datasets:tales needs the package datasets: pip install 'seedloom\[eval\]'"):
+    with pytest.raises(
+        DependencyError, match=r"datasets:tales needs the package datasets: pip install 'seedloom\[eval\]'"
+    ):
         read_text("datasets:tales")
 
 
