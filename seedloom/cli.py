@@ -15,7 +15,7 @@ import seedloom
 from formats.errors import SeedloomError
 from seedloom import foreign_warnings
 
-EXPECTED_ERRORS = (SeedloomError, OSError)
+EXPECTED_ERRORS = (SeedloomError, OSError, ValueError, RuntimeError)
 """What a user can mend; any other error is a fault of ours and keeps its traceback."""
 
 COMMANDS = {

@@ -78,10 +78,10 @@ def evaluate(
     DependencyError
         If a baseline's package is not installed.
     """
-    from transformers import AutoTokenizer
-
     from sw_runtime.evaluate.baselines import BASELINES
     from sw_runtime.evaluate.text import Reference
+    from sw_runtime.pretrained import load_tokenizer
+    from sw_runtime.texts.calibration_text import read_file
     from sw_runtime.texts.corpora import evaluation_text
     from sw_runtime.texts.packaged_models import smollm2_folder
     from sw_runtime.texts.tokens import spread_windows, tokenize
@@ -90,8 +90,8 @@ def evaluate(
     if unknown:
         raise InputError(f"no baseline {unknown[0]!r}; choose from {', '.join(BASELINES)}")
     source = reference or smollm2_folder()
-    content = Path(text).read_text(encoding="utf-8") if text else evaluation_text()
-    chosen = spread_windows(tokenize(content, AutoTokenizer.from_pretrained(source)), windows, length)
+    content = read_file(Path(text)) if text else evaluation_text()
+    chosen = spread_windows(tokenize(content, load_tokenizer(source)), windows, length)
     original = _load(source)
     kept = Reference(original, chosen)
     judged = [_judge_folder(folder, original if layers else None, kept, chosen) for folder in folders]
@@ -102,9 +102,10 @@ def evaluate(
 
 def _load(folder: Path) -> Any:
     import torch
-    from transformers import AutoModelForCausalLM
 
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    from sw_runtime.pretrained import load_model
+
+    return load_model(folder, dtype=torch.float32).eval()
 
 
 def _judge_folder(folder: Path, original: Any | None, reference: "Reference", windows: "Tensor") -> Judged:

@@ -192,16 +192,17 @@ def _load(folder: Path) -> tuple[Any, Any]:
         If the folder holds no compressed model, or no tokenizer.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
     from sw_runtime.nn.folder import compressed_config
+    from sw_runtime.pretrained import load_model
 
     compressed_config(folder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError) as error:
         raise InputError(f"{folder} has no tokenizer; copy the original model's tokenizer files into it") from error
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), tokenizer
+    return load_model(folder, dtype=torch.float32), tokenizer
 
 
 def fit_m2r2(

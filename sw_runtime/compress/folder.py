@@ -12,7 +12,15 @@ from torch import Tensor, nn
 from formats.block import PRESETS
 from sw_runtime.compress.encode import encode_calibrated, encode_data_free
 from sw_runtime.compress.partial import PartialResults, write_file, write_tensors
-from sw_runtime.compress.source import Source, digest, linear_layers, load, state_to_store, write_companions
+from sw_runtime.compress.source import (
+    Source,
+    check_pattern,
+    digest,
+    linear_layers,
+    load,
+    state_to_store,
+    write_companions,
+)
 from sw_runtime.fit.mixed_precision import choose_formats, measure_sensitivities
 from sw_runtime.fit.report import REPORT, report_text
 from sw_runtime.nn.fp16_linear import FP16
@@ -94,6 +102,8 @@ def compress(
         raise ValueError(f"format must be one of {', '.join(PRESETS)}, not {format!r}")
     if bits is not None and calibration_text is None:
         raise ValueError("bits are shared out by measured sensitivity; give a calibration text as well")
+    check_pattern("modules", modules)
+    check_pattern("fp16", fp16)
     output = Path(output)
     _check_output(output, overwrite)
     text = None if calibration_text is None else read_text(calibration_text)

@@ -9,7 +9,7 @@ import torch
 import transformers
 from safetensors import safe_open
 from torch import Tensor
-from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from formats.block import BlockFormat
 from formats.matrices import Fp16Matrix
@@ -25,6 +25,7 @@ from sw_runtime.nn.checkpoint import (
 from sw_runtime.nn.device_linear import DeviceLinear
 from sw_runtime.nn.linear import SeedLinear
 from sw_runtime.nn.quantizer import QUANT_METHOD, SeedLMConfig
+from sw_runtime.pretrained import load_config
 from sw_runtime.progress import progress_bar
 
 DENSE_BITS = 16
@@ -97,7 +98,7 @@ def compressed_config(folder: Path) -> PreTrainedConfig:
         raise FileNotFoundError(f"{folder} is not a folder; name one that `seedloom compress` wrote")
     if not (folder / "config.json").exists():
         raise FileNotFoundError(f"{folder} has no config.json; name a folder that `seedloom compress` wrote")
-    config = AutoConfig.from_pretrained(folder)
+    config: PreTrainedConfig = load_config(folder)
     if (getattr(config, "quantization_config", None) or {}).get("quant_method") != QUANT_METHOD:
         raise ValueError(f"{folder} is not compressed; run `seedloom compress {folder} OUTPUT` first")
     return config

