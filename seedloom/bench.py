@@ -6,6 +6,8 @@ from seedloom.bench_codec import codec
 from seedloom.bench_engine import engine
 from seedloom.bench_router import router
 
-bench = typer.Typer(no_args_is_help=True, add_completion=False, help="Measure the engine, the router or the search.")
+bench = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Measure the engine, the token router or the seed search."
+)
 for command in (engine, router, codec):
     bench.command()(command)

@@ -139,24 +139,27 @@ def measure_engine(
 
 def engine(
     format: Annotated[str, typer.Option(help="Format of the weights.")] = "scaled-4bit",
-    rows: Annotated[int, typer.Option(min=1, help="Output features.")] = 2048,
-    cols: Annotated[int, typer.Option(min=1, help="Input features.")] = 2048,
-    lanes: Annotated[int, typer.Option(min=0, help="Lanes; 0: as many as the port feeds.")] = 0,
-    port_bytes: Annotated[int, typer.Option(help="Bytes the memory hands over a cycle.")] = 64,
-    activation_bits: Annotated[int, typer.Option(help="8 or 16.")] = 16,
-    memory: Annotated[float, typer.Option(help="Share of cycles in which the memory answers.")] = 1.0,
+    rows: Annotated[int, typer.Option(min=1, help="Rows of the matrix (output features).")] = 2048,
+    cols: Annotated[int, typer.Option(min=1, help="Columns of the matrix (input features).")] = 2048,
+    lanes: Annotated[int, typer.Option(min=0, help="Number of lanes; 0: as many as the memory port can feed.")] = 0,
+    port_bytes: Annotated[int, typer.Option(help="Bytes per cycle of the memory port.")] = 64,
+    activation_bits: Annotated[int, typer.Option(help="Bits of an activation: 8 or 16.")] = 16,
+    memory: Annotated[
+        float, typer.Option(help="Share of cycles in which the memory delivers data, above 0 to 1.")
+    ] = 1.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Simulate one matrix-vector product as seeds, or palettes, and as FP16, and check both bit for bit."""
+    """Simulate one matrix-vector product in a compressed format and in FP16, and check both bit for bit."""
     result = measure_engine(format, rows, cols, lanes, port_bytes, activation_bits, memory)
     if as_json:
         typer.echo(json.dumps(asdict(result), indent=2))
         return
     typer.echo(
-        f"{result.format}, {result.rows} x {result.columns}, {result.lanes} lanes, {result.port_bytes} bytes a cycle\n"
+        f"{result.format}, {result.rows} x {result.columns}, {result.lanes} lanes, "
+        f"{result.port_bytes} bytes per cycle\n"
         f"  weights   {result.cycles:>10,} cycles {result.bytes:>12,} bytes, port busy {result.port_busy:.1%}\n"
         f"  FP16      {result.baseline_cycles:>10,} cycles {result.baseline_bytes:>12,} bytes\n"
         f"  speed-up  {result.speedup:>10.3f}\n"
         f"  results equal the golden datapath's: {'yes' if result.exact else 'NO'}\n"
-        f"  simulated at {result.sim_cycles_per_second / 1e3:,.0f} k cycles a second on one core"
+        f"  simulated at {result.sim_cycles_per_second / 1e3:,.0f} k cycles per second on one core"
     )

@@ -170,12 +170,18 @@ def table(measured: dict[str, dict[str, Measurement]]) -> str:
 
 
 def router(
-    n: Annotated[list[int] | None, typer.Option(help="Tokens, once or more; 64, 576, 4096 if none.")] = None,
-    lanes: Annotated[list[int] | None, typer.Option(help="Keys a cycle, once or more; 4, 8, 16 if none.")] = None,
-    area: Annotated[bool, typer.Option(help="Synthesise each router for ECP5 too; takes minutes, once.")] = False,
+    n: Annotated[
+        list[int] | None, typer.Option(help="Number of tokens; repeatable. Default: 64, 576 and 4096.")
+    ] = None,
+    lanes: Annotated[
+        list[int] | None, typer.Option(help="Keys per cycle: 4, 8 or 16; repeatable. Default: all three.")
+    ] = None,
+    area: Annotated[
+        bool, typer.Option(help="Also synthesise each router for ECP5; takes minutes the first time.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Simulate every primitive of the token router, beside the most cycles that each may take."""
+    """Measure the cycles of every token-router command against their limits."""
     cells = measure_area(lanes or LANES) if area else None
     measured = measure_router(n or SIZES, lanes or LANES)
     if as_json:

@@ -4,7 +4,9 @@ A command's module is imported when the command is called or listed, and imports
 it runs. So help needs neither torch nor transformers.
 """
 
+import logging
 import platform
+import sys
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -65,14 +67,26 @@ class Commands(TyperGroup):
         foreign_warnings.hide()
         try:
             return super().invoke(ctx)
+        except (typer.Exit, typer.Abort):  # how commands end early
+            raise
         except EXPECTED_ERRORS as error:
             if ctx.params["debug"]:
                 raise
             typer.echo(f"error: {' '.join(str(error).split())}", err=True)
             raise typer.Exit(1) from error
-        except Exception as error:  # typer's own ends of a command among them, which print no note
+        except Exception as error:
             error.add_note(REPORT)
             raise
+
+
+class AboveProgressBars(logging.Handler):
+    """Writes what is logged to stderr, each line above the bar that is being drawn."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record's line."""
+        from tqdm import tqdm
+
+        tqdm.write(self.format(record), file=sys.stderr)
 
 
 app = typer.Typer(
@@ -88,12 +102,17 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the full traceback of an error.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Say what is chosen for each layer, and why.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Language models stored as seeds: compress them, look into them, run them on a device."""
+    """Store language models as seeds of pseudo-random generators, and run them on an accelerator."""
+    if verbose:
+        logger = logging.getLogger("seedloom")
+        logger.setLevel(logging.INFO)
+        logger.addHandler(AboveProgressBars())
 
 
 def main() -> None:

@@ -101,7 +101,7 @@ def all_checks() -> list[Check]:
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Check that every tool and package is here; exits with 1 if a required one is not."""
+    """Check that all tools and packages are installed; exit code 1 if a required one is missing."""
     checks = all_checks()
     if as_json:
         typer.echo(json.dumps([asdict(check) for check in checks], indent=2))

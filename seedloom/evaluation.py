@@ -152,22 +152,31 @@ def spread(folders: list[Judged]) -> str:
 
 def eval_command(
     folders: Annotated[list[Path], typer.Argument(help="Compressed folders of one model.")],
-    reference: Annotated[Path | None, typer.Option(help="The original's folder; SmolLM2-135M if none.")] = None,
-    text: Annotated[str | None, typer.Option(help="Plain-text file; Wikipedia articles if none.")] = None,
-    windows: Annotated[int, typer.Option(min=2, help="Windows of text.")] = WINDOWS,
-    length: Annotated[int, typer.Option(min=2, help="Tokens a window.")] = LENGTH,
-    baseline: Annotated[list[str] | None, typer.Option(help="Another quantiser, once or more; 'all' for all.")] = None,
+    reference: Annotated[Path | None, typer.Option(help="Folder of the original model; default: SmolLM2-135M.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Plain-text file to evaluate on; default: Wikipedia articles.")
+    ] = None,
+    windows: Annotated[int, typer.Option(min=2, help="Number of windows, spread evenly over the text.")] = WINDOWS,
+    length: Annotated[int, typer.Option(min=2, help="Tokens per window.")] = LENGTH,
+    baseline: Annotated[
+        list[str] | None, typer.Option(help="Quantiser to compare with; repeatable, 'all' for every one.")
+    ] = None,
     draws: Annotated[
-        bool, typer.Option("--draws", help="The folders are draws of one recipe: print how much they differ.")
+        bool,
+        typer.Option(
+            "--draws", help="The folders are repeated runs of one recipe: also print how much their results vary."
+        ),
     ] = False,
-    layers: Annotated[bool, typer.Option("--layers", help="Measure every layer's output error (in the JSON).")] = False,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Also measure the output error of every layer (with --json).")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Perplexity, KL divergence and agreement with the original, beside other quantisers."""
+    """Compare compressed models with the original: perplexity, KL divergence, share of equal predictions."""
     from sw_runtime.evaluate.baselines import BASELINES
 
     if draws and len(folders) < 2:
-        raise InputError("one folder has no spread; give two or more draws of a recipe, or leave out --draws")
+        raise InputError("one folder has no spread; give two or more runs of a recipe, or leave out --draws")
     names = list(BASELINES) if baseline == ["all"] else baseline
     evaluation = evaluate(folders, reference, text, windows, length, names, layers)
     typer.echo(json.dumps(asdict(evaluation), indent=2) if as_json else table(evaluation))

@@ -12,6 +12,7 @@ import seedloom
 from formats.errors import DeviceError, SeedloomError
 from seedloom.cli import COMMANDS, app
 from seedloom.foreign_warnings import KNOWN, ForeignWarning, hide
+from tests.models import tiny_llama
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,6 +96,14 @@ def test_a_command_that_is_not_there_is_refused_with_a_likely_one() -> None:
 
 def test_the_warnings_of_other_packages_that_nobody_can_mend_are_hidden(tiny_model: Callable[..., Path]) -> None:
     assert run_in_a_process("inspect", str(tiny_model())).stderr == ""
+
+
+@pytest.mark.parametrize("options", [[], ["--verbose"]])
+def test_what_is_chosen_for_a_layer_is_said_if_asked_for(options: list[str], tmp_path: Path) -> None:
+    tiny_llama(num_hidden_layers=1).save_pretrained(tmp_path / "source")
+    arguments = ["compress", str(tmp_path / "source"), str(tmp_path / "output"), "--modules", "q_proj"]
+    choice = "model.layers.0.self_attn.q_proj: scaled-4bit, method plain"
+    assert (choice in run_in_a_process(*options, *arguments).stderr) == bool(options)
 
 
 @pytest.mark.parametrize("known", KNOWN)
