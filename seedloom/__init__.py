@@ -1,11 +1,14 @@
 """Language models stored as seeds: compress them, and run them on a device.
 
-Importing this package registers the format with transformers:
+Importing this package registers the format with transformers, before or after transformers is imported:
 ``AutoModelForCausalLM.from_pretrained`` then loads compressed folders.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from formats.errors import CheckpointError, DependencyError, DeviceError, InputError, SeedloomError
+from seedloom.registration import register_when_imported
 
 if TYPE_CHECKING:
     from formats.engine import EngineParameters
@@ -16,7 +19,20 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["EngineParameters", "RouterParameters", "__version__", "attach", "compress", "detach", "open_device"]
+__all__ = [
+    "CheckpointError",
+    "DependencyError",
+    "DeviceError",
+    "EngineParameters",
+    "InputError",
+    "RouterParameters",
+    "SeedloomError",
+    "__version__",
+    "attach",
+    "compress",
+    "detach",
+    "open_device",
+]
 
 DEVICES = {
     "emulated": ("sw_runtime.device.emulated", "EmulatedDevice"),
@@ -32,13 +48,7 @@ _LAZY = {
     "detach": "sw_runtime.nn.attach",
 }
 
-registration_error: ImportError | None = None
-"""Why the format could not be registered; ``seedloom doctor`` says what is missing."""
-
-try:
-    import_module("sw_runtime.nn.quantizer")
-except ImportError as _error:
-    registration_error = _error
+register_when_imported()
 
 
 def __getattr__(name: str) -> Any:
@@ -62,11 +72,11 @@ def open_device(name: str, **options: Any) -> "Device":
 
     Raises
     ------
-    ValueError
+    InputError
         If there is no such device.
     """
     if name not in DEVICES:
-        raise ValueError(f"no device {name!r}; choose from {', '.join(DEVICES)}")
+        raise InputError(f"no device {name!r}; choose from {', '.join(DEVICES)}")
     module, device_class = DEVICES[name]
     device: Device = getattr(import_module(module), device_class)(**options)
     return device

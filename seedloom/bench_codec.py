@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from formats.errors import InputError
+
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
@@ -80,7 +82,7 @@ def measure_codec(
 
     Raises
     ------
-    ValueError
+    InputError
         If a format is unknown.
     """
     import torch
@@ -92,7 +94,7 @@ def measure_codec(
 
     for name in names:
         if name not in PRESETS:
-            raise ValueError(f"format must be one of {', '.join(PRESETS)}, not {name!r}")
+            raise InputError(f"format must be one of {', '.join(PRESETS)}, not {name!r}")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     measured = {}
@@ -130,18 +132,20 @@ def measure_codec(
 
 
 def codec(
-    format: Annotated[list[str] | None, typer.Option(help="Block format, once or more; all presets if none.")] = None,
-    blocks: Annotated[int, typer.Option(min=0, help="Blocks for the C search; 0: enough to be at its best.")] = 0,
+    format: Annotated[list[str] | None, typer.Option(help="Block format; repeatable. Default: all presets.")] = None,
+    blocks: Annotated[
+        int, typer.Option(min=0, help="Blocks for the search in C; 0: as many as it needs for full speed.")
+    ] = 0,
     slow_blocks: Annotated[int, typer.Option(min=1, help="Blocks for the search in torch.")] = 256,
     naive_blocks: Annotated[int, typer.Option(min=1, help="Blocks for the search in NumPy.")] = 8,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Time the search for seeds, beside NumPy and torch alone, on one thread."""
+    """Measure the speed of the seed search in C, torch and NumPy, on one thread."""
     measured = measure_codec(format or (), blocks, slow_blocks, naive_blocks)
     if as_json:
         typer.echo(json.dumps({"formats": {name: asdict(one) for name, one in measured.items()}}, indent=2))
         return
-    typer.echo("| weights a CPU second | search | C | torch | NumPy | C over NumPy |\n|---|---|---:|---:|---:|---:|")
+    typer.echo("| weights per CPU second | search | C | torch | NumPy | C over NumPy |\n|---|---|---:|---:|---:|---:|")
     for name, one in measured.items():
         cells = f"{one.weights_per_cpu_second:,.0f} | {one.torch:,.0f} | {one.naive:,.0f} | {one.times_naive:,.0f}"
         typer.echo(f"| {name} | {one.path} | {cells} |")

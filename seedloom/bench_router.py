@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from formats.errors import InputError
+
 if TYPE_CHECKING:
     from random import Random
 
@@ -83,12 +85,12 @@ def measure_router(sizes: Sequence[int] = SIZES, lanes: Sequence[int] = LANES) -
 
     Raises
     ------
-    ValueError
+    InputError
         If a size is no multiple of 16 up to 4096, or a number of lanes not 4, 8 or 16.
     """
     for n in sizes:
         if n not in range(16, 4097, 16):
-            raise ValueError(f"n must be a multiple of 16 from 16 to 4096, not {n}")
+            raise InputError(f"n must be a multiple of 16 from 16 to 4096, not {n}")
     from random import Random
 
     from tqdm import tqdm
@@ -120,9 +122,9 @@ def measure_area(lanes: Sequence[int] = LANES) -> dict[int, dict[str, int]]:
 
     Raises
     ------
-    ValueError
+    InputError
         If a number of lanes is not 4, 8 or 16.
-    RuntimeError
+    DependencyError
         If yosys is not installed, naming the extra that brings it, or fails.
     """
     from tqdm import tqdm
@@ -168,12 +170,18 @@ def table(measured: dict[str, dict[str, Measurement]]) -> str:
 
 
 def router(
-    n: Annotated[list[int] | None, typer.Option(help="Tokens, once or more; 64, 576, 4096 if none.")] = None,
-    lanes: Annotated[list[int] | None, typer.Option(help="Keys a cycle, once or more; 4, 8, 16 if none.")] = None,
-    area: Annotated[bool, typer.Option(help="Synthesise each router for ECP5 too; takes minutes, once.")] = False,
+    n: Annotated[
+        list[int] | None, typer.Option(help="Number of tokens; repeatable. Default: 64, 576 and 4096.")
+    ] = None,
+    lanes: Annotated[
+        list[int] | None, typer.Option(help="Keys per cycle: 4, 8 or 16; repeatable. Default: all three.")
+    ] = None,
+    area: Annotated[
+        bool, typer.Option(help="Also synthesise each router for ECP5; takes minutes the first time.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Simulate every primitive of the token router, beside the most cycles that each may take."""
+    """Measure the cycles of every token-router command against their limits."""
     cells = measure_area(lanes or LANES) if area else None
     measured = measure_router(n or SIZES, lanes or LANES)
     if as_json:

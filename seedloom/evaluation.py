@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from formats.errors import InputError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -71,25 +73,25 @@ def evaluate(
 
     Raises
     ------
-    ValueError
+    InputError
         If a baseline is unknown, or the text too short.
-    ImportError
+    DependencyError
         If a baseline's package is not installed.
     """
-    from transformers import AutoTokenizer
-
     from sw_runtime.evaluate.baselines import BASELINES
     from sw_runtime.evaluate.text import Reference
+    from sw_runtime.pretrained import load_tokenizer
+    from sw_runtime.texts.calibration_text import read_file
     from sw_runtime.texts.corpora import evaluation_text
     from sw_runtime.texts.packaged_models import smollm2_folder
     from sw_runtime.texts.tokens import spread_windows, tokenize
 
     unknown = [name for name in baselines or [] if name not in BASELINES]
     if unknown:
-        raise ValueError(f"no baseline {unknown[0]!r}; choose from {', '.join(BASELINES)}")
+        raise InputError(f"no baseline {unknown[0]!r}; choose from {', '.join(BASELINES)}")
     source = reference or smollm2_folder()
-    content = Path(text).read_text(encoding="utf-8") if text else evaluation_text()
-    chosen = spread_windows(tokenize(content, AutoTokenizer.from_pretrained(source)), windows, length)
+    content = read_file(Path(text)) if text else evaluation_text()
+    chosen = spread_windows(tokenize(content, load_tokenizer(source)), windows, length)
     original = _load(source)
     kept = Reference(original, chosen)
     judged = [_judge_folder(folder, original if layers else None, kept, chosen) for folder in folders]
@@ -100,9 +102,10 @@ def evaluate(
 
 def _load(folder: Path) -> Any:
     import torch
-    from transformers import AutoModelForCausalLM
 
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    from sw_runtime.pretrained import load_model
+
+    return load_model(folder, dtype=torch.float32).eval()
 
 
 def _judge_folder(folder: Path, original: Any | None, reference: "Reference", windows: "Tensor") -> Judged:
@@ -149,22 +152,31 @@ def spread(folders: list[Judged]) -> str:
 
 def eval_command(
     folders: Annotated[list[Path], typer.Argument(help="Compressed folders of one model.")],
-    reference: Annotated[Path | None, typer.Option(help="The original's folder; SmolLM2-135M if none.")] = None,
-    text: Annotated[str | None, typer.Option(help="Plain-text file; Wikipedia articles if none.")] = None,
-    windows: Annotated[int, typer.Option(min=2, help="Windows of text.")] = WINDOWS,
-    length: Annotated[int, typer.Option(min=2, help="Tokens a window.")] = LENGTH,
-    baseline: Annotated[list[str] | None, typer.Option(help="Another quantiser, once or more; 'all' for all.")] = None,
+    reference: Annotated[Path | None, typer.Option(help="Folder of the original model; default: SmolLM2-135M.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Plain-text file to evaluate on; default: Wikipedia articles.")
+    ] = None,
+    windows: Annotated[int, typer.Option(min=2, help="Number of windows, spread evenly over the text.")] = WINDOWS,
+    length: Annotated[int, typer.Option(min=2, help="Tokens per window.")] = LENGTH,
+    baseline: Annotated[
+        list[str] | None, typer.Option(help="Quantiser to compare with; repeatable, 'all' for every one.")
+    ] = None,
     draws: Annotated[
-        bool, typer.Option("--draws", help="The folders are draws of one recipe: print how much they differ.")
+        bool,
+        typer.Option(
+            "--draws", help="The folders are repeated runs of one recipe: also print how much their results vary."
+        ),
     ] = False,
-    layers: Annotated[bool, typer.Option("--layers", help="Measure every layer's output error (in the JSON).")] = False,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Also measure the output error of every layer (with --json).")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Perplexity, KL divergence and agreement with the original, beside other quantisers."""
+    """Compare compressed models with the original: perplexity, KL divergence, share of equal predictions."""
     from sw_runtime.evaluate.baselines import BASELINES
 
     if draws and len(folders) < 2:
-        raise ValueError("one folder has no spread; give two or more draws of a recipe, or leave out --draws")
+        raise InputError("one folder has no spread; give two or more runs of a recipe, or leave out --draws")
     names = list(BASELINES) if baseline == ["all"] else baseline
     evaluation = evaluate(folders, reference, text, windows, length, names, layers)
     typer.echo(json.dumps(asdict(evaluation), indent=2) if as_json else table(evaluation))

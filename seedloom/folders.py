@@ -22,29 +22,29 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def compress(
-    source: Annotated[str, typer.Argument(help="Hugging Face folder.")],
-    output: Annotated[Path, typer.Argument(help="Folder to write.")],
-    format: Annotated[str, typer.Option(help="Block format.")] = "scaled-4bit",
+    source: Annotated[str, typer.Argument(help="Hugging Face folder of the model.")],
+    output: Annotated[Path, typer.Argument(help="Folder to write the compressed model to.")],
+    format: Annotated[str, typer.Option(help="Format of every layer; see docs/formats.md.")] = "scaled-4bit",
     bits: Annotated[
         float | None,
-        typer.Option(help="Bits a weight to mix the scaled formats to, by measured sensitivity; needs --calibration."),
+        typer.Option(help="Average bits per weight; formats are chosen per layer by sensitivity. Needs --calibration."),
     ] = None,
     calibration: Annotated[
         str | None,
         typer.Option(
-            help="Text that shows which inputs matter: a file, 'packaged' or 'datasets:NAME'; quality suffers without."
+            help="Text to calibrate on: a file, 'packaged' or 'datasets:NAME'. Without it, quality is much lower."
         ),
     ] = None,
-    modules: Annotated[
-        str | None, typer.Option(help="Compress only layers whose name this regular expression is found in.")
-    ] = None,
+    modules: Annotated[str | None, typer.Option(help="Regex: compress only layers whose name matches.")] = None,
     fp16: Annotated[
-        str | None, typer.Option(help="Keep those among them that this is found in as FP16, on the device too.")
+        str | None, typer.Option(help="Regex: keep matching layers in FP16 (they still run on the device).")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output folder.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a finished result in the output folder.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Compress a model into seeds."""
+    """Compress a model: every linear layer becomes seeds of pseudo-random generators."""
     from sw_runtime.nn.folder import describe
 
     seedloom.compress(
@@ -60,12 +60,13 @@ def compress(
     _print_contents(output, describe(output), as_json)
     if calibration is None:
         typer.echo(
-            "encoded without a text: the model loses about four times as much as with --calibration packaged", err=True
+            "compressed without a calibration text: quality loss is about four times that of --calibration packaged",
+            err=True,
         )
 
 
 def inspect(folder: Folder, as_json: Json = False) -> None:
-    """List the layers of a compressed folder: formats, bits a weight, how they were encoded and how well."""
+    """List the layers of a compressed folder: format, bits per weight, method and output error."""
     from sw_runtime.fit.report import read_report
     from sw_runtime.nn.folder import describe
 
@@ -79,7 +80,7 @@ def inspect(folder: Folder, as_json: Json = False) -> None:
 
 
 def verify(folder: Folder, as_json: Json = False) -> None:
-    """Check that a compressed folder is complete and every word of it valid."""
+    """Check that a compressed folder is complete and that every stored word is valid."""
     from sw_runtime.nn import folder as compressed
 
     _print_contents(folder, compressed.verify(folder), as_json, verdict="complete, every word valid; ")

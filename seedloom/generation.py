@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import seedloom
+from formats.errors import InputError
 from seedloom.folders import Folder, Json
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Choice:
 
     Raises
     ------
-    ValueError
+    InputError
         If more than one is set.
     """
 
@@ -57,7 +58,7 @@ class Choice:
 
     def __post_init__(self) -> None:
         if sum(map(bool, vars(self).values())) > 1:
-            raise ValueError("choose one of --argmax-on-device, --prune, --exit and --speculate")
+            raise InputError("choose one of --argmax-on-device, --prune, --exit and --speculate")
 
     @property
     def plain(self) -> bool:
@@ -83,7 +84,7 @@ class Choice:
 
         Raises
         ------
-        ValueError
+        InputError
             If the method does not take the model.
         FileNotFoundError
             If the folder lacks what the method needs, naming the command that makes it.
@@ -108,27 +109,32 @@ class Choice:
 def generate(
     folder: Folder,
     prompt: Annotated[str, typer.Argument(help="Text to continue.")],
-    tokens: Annotated[int, typer.Option(min=1, help="Tokens to add at most.")] = 32,
-    device: Annotated[str, typer.Option(help=f"One of {', '.join(seedloom.DEVICES)}.")] = "emulated",
+    tokens: Annotated[int, typer.Option(min=1, help="Maximum number of tokens to add.")] = 32,
+    device: Annotated[
+        str, typer.Option(help=f"Device that runs the compressed layers: {', '.join(seedloom.DEVICES)}.")
+    ] = "emulated",
     argmax_on_device: Annotated[
         bool,
-        typer.Option(
-            "--argmax-on-device", help="Let the device's router choose each token, so that logits never leave it."
-        ),
+        typer.Option("--argmax-on-device", help="The device chooses each token, so logits stay on it."),
     ] = False,
     prune: Annotated[
         Pruning | None, typer.Option(help="Compute the prompt's tokens only once something looks at them.")
     ] = None,
     exit_early: Annotated[
-        EarlyExit | None, typer.Option("--exit", help="Let tokens leave after a few layers; needs fit-m2r2 once.")
+        EarlyExit | None,
+        typer.Option("--exit", help="Let tokens leave after a few layers; needs fit-m2r2 once."),
     ] = None,
     speculate: Annotated[
         int | None,
-        typer.Option(min=1, max=MAXIMUM_DRAFTS, help="Draft so many tokens a round, verify all; needs fit-m2r2 once."),
+        typer.Option(
+            min=1,
+            max=MAXIMUM_DRAFTS,
+            help="Draft this many tokens per round and verify them together. Run fit-m2r2 once before.",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Continue a text, the most likely token at a time, all compressed layers on a device."""
+    """Continue a text (greedy decoding) with all compressed layers on a device."""
     from transformers import TextStreamer
 
     from sw_runtime.generation.continuation import continue_text, take_tokens
@@ -187,29 +193,30 @@ def _load(folder: Path) -> tuple[Any, Any]:
 
     Raises
     ------
-    ValueError
+    InputError
         If the folder holds no compressed model, or no tokenizer.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
     from sw_runtime.nn.folder import compressed_config
+    from sw_runtime.pretrained import load_model
 
     compressed_config(folder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError) as error:
-        raise ValueError(f"{folder} has no tokenizer; copy the original model's tokenizer files into it") from error
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), tokenizer
+        raise InputError(f"{folder} has no tokenizer; copy the original model's tokenizer files into it") from error
+    return load_model(folder, dtype=torch.float32), tokenizer
 
 
 def fit_m2r2(
     folder: Folder,
     calibration: Annotated[
-        str, typer.Option(help="Text to fit to: a file, 'packaged' or 'datasets:NAME'.")
+        str, typer.Option(help="Text to fit on: a file, 'packaged' or 'datasets:NAME'.")
     ] = "packaged",
 ) -> None:
-    """Fit what drafts tokens and lets them leave early to a compressed model; kept in its folder, a minute's work."""
+    """Prepare a compressed folder for --exit and --speculate: fit its early predictions; takes a minute."""
     import torch
     from tqdm import tqdm
 

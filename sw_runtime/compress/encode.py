@@ -1,6 +1,6 @@
 """The layers of a model encoded, part by part, every finished part kept."""
 
-import os
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,10 +10,15 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from sw_runtime.compress.partial import PartialResults
+from sw_runtime.cores import cores
 from sw_runtime.fit.candidates import GroupEncoder
 from sw_runtime.fit.covariance import InputStatistics
 from sw_runtime.fit.layerwise import SharedInput, Stage, visit_stages
+from sw_runtime.fit.report import LayerReport
 from sw_runtime.nn.layer_classes import layer_class
+from sw_runtime.progress import progress_bar
+
+logger = logging.getLogger("seedloom.fit")
 
 
 def encode_data_free(
@@ -29,7 +34,7 @@ def encode_data_free(
     with _progress(model, formats, partial) as bar:
         for name in formats:
             if not partial.has(name):
-                _encode_group(model, [name], None, formats, partial, threads or _cores(), bar.update)
+                _encode_group(model, [name], None, formats, partial, threads or cores(), bar.update)
 
 
 def encode_calibrated(
@@ -50,7 +55,7 @@ def encode_calibrated(
 
         def visit(stage: Stage, measure: Callable[[], list[SharedInput]]) -> None:
             if not all(partial.has(name) for name in stage.names):
-                _encode_stage(model, measure(), formats, partial, threads or _cores(), bar.update)
+                _encode_stage(model, measure(), formats, partial, threads or cores(), bar.update)
             for name in stage.names:
                 if partial.has(name):
                     # A parameter of its own, not in place: a head may share the dense one with the embedding.
@@ -100,8 +105,16 @@ def _encode_group(
         together = [name for name in names if formats[name] == format]
         weights = [_weights(model, name) for name in together]
         for name, layer in zip(together, encoder.encode(weights, format, progress), strict=True):
+            logger.info("%s", _choice(name, format, layer.report))
             tensors = layer_class(layer.matrix.name).stored_tensors(layer.matrix)
             partial.save(name, tensors, layer.report.as_json())
+
+
+def _choice(name: str, format: str, report: LayerReport) -> str:
+    """What was chosen for a layer, and why where it is not what was asked for."""
+    error = "" if report.held_out_error is None else f", output error {report.held_out_error:.4f} on held-out text"
+    reason = "" if report.format == format else f", because {format} would spoil the layer's output"
+    return f"{name}: {report.format}, method {report.method}{error}{reason}"
 
 
 def _decoded(partial: PartialResults, name: str, dense: Tensor) -> Tensor:
@@ -119,13 +132,11 @@ def _weights(model: nn.Module, name: str) -> Tensor:
     return weights.detach()
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
-
-
 @contextmanager
 def _progress(model: nn.Module, formats: Mapping[str, str], partial: PartialResults) -> "Iterator[tqdm[Any]]":
     sizes = {name: _weights(model, name).numel() for name in formats}
     done = sum(size for name, size in sizes.items() if partial.has(name))
-    with tqdm(total=sum(sizes.values()), initial=done, desc="seed search", unit="weight", unit_scale=True) as bar:
+    with progress_bar(
+        total=sum(sizes.values()), initial=done, desc="seed search", unit="weight", unit_scale=True
+    ) as bar:
         yield bar

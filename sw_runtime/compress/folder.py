@@ -12,10 +12,19 @@ from torch import Tensor, nn
 from formats.fp16 import FP16
 from sw_runtime.compress.encode import encode_calibrated, encode_data_free
 from sw_runtime.compress.partial import PartialResults, write_file, write_tensors
-from sw_runtime.compress.source import Source, digest, linear_layers, load, state_to_store, write_companions
+from sw_runtime.compress.source import (
+    Source,
+    check_pattern,
+    digest,
+    linear_layers,
+    load,
+    state_to_store,
+    write_companions,
+)
 from sw_runtime.fit.encoders import encoder_of
 from sw_runtime.fit.mixed_precision import choose_formats, measure_sensitivities
 from sw_runtime.fit.report import REPORT, report_text
+from sw_runtime.progress import progress_bars
 from sw_runtime.texts.calibration import token_windows
 from sw_runtime.texts.calibration_text import read_text
 
@@ -34,6 +43,7 @@ def compress(
     fp16: str | None = None,
     threads: int | None = None,
     overwrite: bool = False,
+    progress: bool = True,
 ) -> Path:
     """Compress the linear layers of a language model, its head included.
 
@@ -69,6 +79,8 @@ def compress(
         Threads of the search; all cores when not given.
     overwrite
         Replace a finished result in ``output``.
+    progress
+        Show progress bars on stderr.
 
     Returns
     -------
@@ -89,6 +101,8 @@ def compress(
     encoder_of(format)  # refuses a name that is no format
     if bits is not None and calibration_text is None:
         raise ValueError("bits are shared out by measured sensitivity; give a calibration text as well")
+    check_pattern("modules", modules)
+    check_pattern("fp16", fp16)
     output = Path(output)
     _check_output(output, overwrite)
     text = None if calibration_text is None else read_text(calibration_text)
@@ -110,12 +124,13 @@ def compress(
     partial = PartialResults(output, fingerprint)
     kept = [name for name in names if fp16 is not None and re.search(fp16, name)]
     formats = dict.fromkeys(names, format) | dict.fromkeys(kept, FP16)
-    if windows is None:
-        encode_data_free(loaded.model, formats, partial, threads)
-    else:
-        mixed = [name for name in names if name not in kept]
-        formats |= _mixed_formats(loaded.model, windows, mixed, bits, partial)
-        encode_calibrated(loaded.model, windows, formats, partial, threads)
+    with progress_bars(shown=progress):
+        if windows is None:
+            encode_data_free(loaded.model, formats, partial, threads)
+        else:
+            mixed = [name for name in names if name not in kept]
+            formats |= _mixed_formats(loaded.model, windows, mixed, bits, partial)
+            encode_calibrated(loaded.model, windows, formats, partial, threads)
     _write_results(loaded, output, format, state, names, partial)
     partial.remove()
     return output

@@ -10,6 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from formats.errors import InputError
+from sw_runtime.pretrained import load_model, load_tokenizer
+
 WEIGHT_FILES = (".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".gguf", ".pt", ".pth", ".h5")
 
 
@@ -35,17 +38,32 @@ def load(source: str | Path | nn.Module, tokenizer: Any | None) -> Source:
     ------
     FileNotFoundError
         If there is no model in the folder.
+    CheckpointError
+        If the model or its tokenizer cannot be read.
     """
     if isinstance(source, nn.Module):
         return Source(source.eval(), tokenizer, None)
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     folder = Path(source)
     if not (folder / "config.json").exists():
         raise FileNotFoundError(f"no model in {str(folder)!r}: a Hugging Face folder has a config.json")
     if tokenizer is None and (folder / "tokenizer_config.json").exists():
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-    return Source(AutoModelForCausalLM.from_pretrained(folder, dtype="auto").eval(), tokenizer, folder)
+        tokenizer = load_tokenizer(folder)
+    return Source(load_model(folder, dtype="auto").eval(), tokenizer, folder)
+
+
+def check_pattern(option: str, pattern: str | None) -> None:
+    """Refuse what is no regular expression.
+
+    Raises
+    ------
+    InputError
+        Naming the option and what is wrong.
+    """
+    try:
+        re.compile(pattern or "")
+    except re.error as error:
+        remedy = "put a backslash before characters that stand for themselves"
+        raise InputError(f"{option} {pattern!r} is no regular expression ({error}); {remedy}") from error
 
 
 def linear_layers(model: nn.Module, pattern: str | None) -> list[str]:

@@ -1,6 +1,5 @@
 """The accelerator itself, cycle by cycle: the Verilog that ships, compiled by Verilator."""
 
-import os
 import queue
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from formats.router.descriptor import Command, RouterParameters
 from formats.weight_format import WeightFormat
 from hw.engine.sequencer import command_layout
 from hw.top import joint_command_layout
+from sw_runtime.cores import cores
 from sw_runtime.device.checks import check_activations, check_matrix
 from sw_runtime.device.comparison import RowComparison, check_routed, compare_rows
 from sw_runtime.device.layout import Beats, activation_beats, format_of, results_from_beats, weight_beats
@@ -78,7 +78,7 @@ class SimulatedDevice:
         self._router_parameters = router
         self._router = SimulatedAccelerator(parameters, router) if router else None
         self._traffic = traffic or Traffic()
-        count = simulators or os.cpu_count() or 1
+        count = simulators or cores()
         self._all = [Simulator(library, parameters, seed) for seed in range(count)]
         self._free: queue.SimpleQueue[Simulator] = queue.SimpleQueue()
         for simulator in self._all:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoTokenizer
 
+from formats.errors import DependencyError, InputError
 from sw_runtime.evaluate.rounding import round_to_nearest
 from sw_runtime.texts.calibration import token_windows
 from sw_runtime.texts.corpora import news
@@ -155,15 +156,15 @@ def quantise(model: Any, name: str) -> None:
 
     Raises
     ------
-    ValueError
+    InputError
         If there is no such baseline.
-    ImportError
+    DependencyError
         If its package is not installed, naming the command that does it.
     """
     if name not in BASELINES:
-        raise ValueError(f"no baseline {name!r}; choose from {', '.join(BASELINES)}")
+        raise InputError(f"no baseline {name!r}; choose from {', '.join(BASELINES)}")
     baseline = BASELINES[name]
     try:
         baseline.apply(model)
     except ImportError as error:
-        raise ImportError(f"baseline {name} needs {baseline.package}: pip install 'seedloom[eval]'") from error
+        raise DependencyError(f"baseline {name} needs {baseline.package}: pip install 'seedloom[eval]'") from error

@@ -4,7 +4,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
+
+from sw_runtime.progress import progress_bar
 
 
 def layer_errors(original: Any, compressed: Any, windows: Tensor) -> dict[str, float]:
@@ -32,7 +33,7 @@ def layer_errors(original: Any, compressed: Any, windows: Tensor) -> dict[str, f
     ]
     try:
         with torch.no_grad():
-            for window in tqdm(windows, desc="layer errors", unit="window"):
+            for window in progress_bar(windows, desc="layer errors", unit="window"):
                 original(input_ids=window[None], use_cache=False)
     finally:
         for hook in hooks:

@@ -5,7 +5,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
+
+from sw_runtime.progress import progress_bar
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,9 @@ class Reference:
 
     def __init__(self, model: Any, windows: Tensor) -> None:
         self.windows = windows
-        self._kept = [log_probabilities(model, window) for window in tqdm(windows, desc="original", unit="window")]
+        self._kept = [
+            log_probabilities(model, window) for window in progress_bar(windows, desc="original", unit="window")
+        ]
 
     @property
     def perplexity(self) -> float:
@@ -74,7 +77,7 @@ class Reference:
     def compare(self, model: Any, name: str) -> TextQuality:
         """A model on the same windows; ``name`` stands beside the progress bar."""
         rows = []
-        for kept, window in zip(self._kept, tqdm(self.windows, desc=name, unit="window"), strict=True):
+        for kept, window in zip(self._kept, progress_bar(self.windows, desc=name, unit="window"), strict=True):
             found = log_probabilities(model, window)
             ratio = _loss(found, window) - _loss(kept, window)
             divergence = (kept.exp() * (kept - found)).sum(dim=-1).mean()

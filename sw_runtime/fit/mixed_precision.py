@@ -18,11 +18,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from formats.presets import PRESETS, mixed_formats, preset_of
 from sw_runtime.fit.feedback import inverse_factor
 from sw_runtime.fit.layerwise import SharedInput, Stage, visit_stages
+from sw_runtime.progress import progress_bar
 
 GRADIENT_WINDOWS = 4
 """Windows that the gradients are measured on."""
@@ -123,7 +123,7 @@ def _mean_square_gradients(model: Any, windows: Tensor, names: list[str]) -> dic
     generator = torch.Generator().manual_seed(0)
     try:
         with _gradients_of_hidden_states_only(model):
-            for window in tqdm(windows, desc="sensitivity", unit="window", disable=None):
+            for window in progress_bar(windows, desc="sensitivity", unit="window", disable=None):
                 log_probabilities = model(input_ids=window[None], use_cache=False).logits[0].float().log_softmax(dim=-1)
                 drawn = torch.multinomial(log_probabilities.detach().exp(), 1, generator=generator)
                 log_probabilities.gather(1, drawn).sum().backward()

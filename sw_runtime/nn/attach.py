@@ -1,10 +1,10 @@
 """Put a model's compressed layers on a device, and take them off again."""
 
 from torch import nn
-from tqdm import tqdm
 
 from sw_runtime.device.protocol import Device
 from sw_runtime.nn.device_linear import DeviceLinear
+from sw_runtime.progress import progress_bar
 
 
 def seed_linears(model: nn.Module) -> dict[str, DeviceLinear]:
@@ -44,7 +44,7 @@ def attach(model: nn.Module, device: Device) -> None:
                 f"maximum [{info.maximum_rows}, {info.maximum_columns}]"
             )
     try:
-        for layer in tqdm(layers.values(), desc=f"loading the {info.name} device", unit="layer", disable=None):
+        for layer in progress_bar(layers.values(), desc=f"loading the {info.name} device", unit="layer", disable=None):
             layer.attach(device)
     except BaseException:
         detach(model)

@@ -6,8 +6,7 @@ from pathlib import Path
 import torch
 import transformers
 from safetensors import safe_open
-from tqdm import tqdm
-from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from sw_runtime.nn.attach import seed_linears
 from sw_runtime.nn.checkpoint import (
@@ -18,6 +17,8 @@ from sw_runtime.nn.checkpoint import (
     shard_files,
 )
 from sw_runtime.nn.quantizer import QUANT_METHOD, SeedLMConfig
+from sw_runtime.pretrained import load_config
+from sw_runtime.progress import progress_bar
 
 DENSE_BITS = 16
 """Bits of a weight in the uncompressed model that sizes are compared with."""
@@ -89,7 +90,7 @@ def compressed_config(folder: Path) -> PreTrainedConfig:
         raise FileNotFoundError(f"{folder} is not a folder; name one that `seedloom compress` wrote")
     if not (folder / "config.json").exists():
         raise FileNotFoundError(f"{folder} has no config.json; name a folder that `seedloom compress` wrote")
-    config = AutoConfig.from_pretrained(folder)
+    config: PreTrainedConfig = load_config(folder)
     if (getattr(config, "quantization_config", None) or {}).get("quant_method") != QUANT_METHOD:
         raise ValueError(f"{folder} is not compressed; run `seedloom compress {folder} OUTPUT` first")
     return config
@@ -106,8 +107,15 @@ def describe(folder: Path) -> Contents:
     return _contents(*_skeleton(folder))
 
 
-def verify(folder: Path) -> Contents:
+def verify(folder: Path, progress: bool = True) -> Contents:
     """Read every compressed layer: complete, each word valid, padding bits zero, scales finite.
+
+    Parameters
+    ----------
+    folder
+        The compressed folder.
+    progress
+        Show a progress bar where stderr is a terminal.
 
     Raises
     ------
@@ -115,7 +123,9 @@ def verify(folder: Path) -> Contents:
         Naming tensor and file of the first fault.
     """
     model, tensors = _skeleton(folder)
-    for name, layer in tqdm(seed_linears(model).items(), desc="verifying", unit="layer", disable=None):
+    for name, layer in progress_bar(
+        seed_linears(model).items(), desc="verifying", unit="layer", disable=None if progress else True
+    ):
         for buffer, check in layer.checks().items():
             key = f"{name}.{buffer}"
             file = tensors[key].file

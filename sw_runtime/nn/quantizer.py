@@ -1,15 +1,20 @@
-"""How transformers comes to load compressed folders: importing this module registers ``seedlm``."""
+"""How transformers comes to load compressed folders: importing this module registers ``seedlm``.
+
+``import seedloom`` imports it while transformers is still being imported, so nothing here may import
+transformers' models before one is loaded.
+"""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from transformers import PreTrainedModel
 from transformers.quantizers import HfQuantizer, register_quantization_config, register_quantizer
 from transformers.quantizers.auto import AUTO_QUANTIZER_MAPPING
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
-from sw_runtime.nn.checkpoint import check_complete, place_seed_linears, read_headers
 from sw_runtime.nn.layer_classes import stored_formats
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 QUANT_METHOD = "seedlm"
 
@@ -73,8 +78,10 @@ class SeedLMQuantizer(HfQuantizer):
             raise ValueError("transformers cannot compress while it loads; run `seedloom compress` first")
 
     def _process_model_before_weight_loading(
-        self, model: PreTrainedModel, checkpoint_files: list[str] | None = None, **kwargs: Any
-    ) -> PreTrainedModel:
+        self, model: "PreTrainedModel", checkpoint_files: list[str] | None = None, **kwargs: Any
+    ) -> "PreTrainedModel":
+        from sw_runtime.nn.checkpoint import check_complete, place_seed_linears, read_headers
+
         if not checkpoint_files:
             raise ValueError("a compressed model is loaded from its folder, not from a state_dict")
         place_seed_linears(model, self.quantization_config.modules)

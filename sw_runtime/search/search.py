@@ -6,7 +6,6 @@ The result is the joint optimum over seed, exponent and coefficients of the squa
 
 import logging
 import math
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -16,12 +15,14 @@ import torch
 from torch import Tensor
 
 from formats.block import BlockFormat
+from formats.errors import SeedloomError
 from formats.matrices import EncodedMatrix
 from formats.presets import is_registered, preset_of
 from formats.scales import row_scales
+from sw_runtime.cores import cores
 from sw_runtime.search import kernel, torch_search
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("seedloom.search")
 
 BLOCKS_A_TASK = 8192
 """Blocks handed to the kernel at once: it decomposes every seed's matrix anew for each call."""
@@ -78,7 +79,7 @@ def encode_matrix(
     units = torch.zeros(rows, blocks * size, dtype=torch.float64)
     units[:, :columns] = weights.double() / scales.double().clamp(min=1e-30)[:, None]
     units = units.view(rows, blocks, size)
-    threads, progress = threads or len(os.sched_getaffinity(0)), progress or (lambda weights_done: None)
+    threads, progress = threads or cores(), progress or (lambda weights_done: None)
     metric = torch.ones(blocks * size, dtype=torch.float64)
     if importance is not None:
         metric[:columns] = importance.double().sqrt()
@@ -193,7 +194,7 @@ def encode_blocks(
         part, found = targets[first : first + step], words[first : first + step]
         rounded = coefficients == "rounded"
         if function(len(part), part.data_ptr(), metric.data_ptr(), bucketed, rounded, found.data_ptr()):
-            raise MemoryError("no memory for the seed search; use fewer threads")
+            raise SeedloomError("no memory for the seed search; use fewer threads")
         return part.numel()
 
     with ThreadPoolExecutor(threads) as pool:

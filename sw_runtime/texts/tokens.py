@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
+
 
 def tokenize(text: str, tokenizer: Any) -> Tensor:
     """Ids of a text's tokens, however many: int64 [tokens]."""
@@ -16,11 +18,11 @@ def spread_windows(tokens: Tensor, windows: int, length: int) -> Tensor:
 
     Raises
     ------
-    ValueError
+    InputError
         If there are too few tokens for windows that do not overlap.
     """
     if len(tokens) < windows * length:
-        raise ValueError(
+        raise InputError(
             f"the text has {len(tokens)} tokens, and {windows} windows of {length} need {windows * length}; "
             "give a longer text or fewer windows"
         )

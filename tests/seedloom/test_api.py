@@ -17,7 +17,6 @@ ROOT = Path(__file__).parents[2]
 
 def test_importing_registers_the_format_with_transformers() -> None:
     assert "seedlm" in AUTO_QUANTIZER_MAPPING
-    assert seedloom.registration_error is None
 
 
 def test_open_device_opens_by_name_and_passes_options_on() -> None:
@@ -46,10 +45,36 @@ def test_the_version_is_the_packages() -> None:
     assert seedloom.__version__ == project["version"]
 
 
-def test_it_imports_without_torch_so_that_doctor_can_say_so() -> None:
-    code = "import sys; sys.modules['torch'] = None\nimport seedloom, seedloom.cli\nprint(seedloom.registration_error)"
+def output_of(code: str) -> str:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert "torch" in run.stdout
+    return run.stdout
+
+
+def test_it_imports_neither_torch_nor_transformers() -> None:
+    modules = output_of("import seedloom, seedloom.cli, sys; print(*sys.modules)").split()
+    assert "seedloom.cli" in modules
+    assert not {"torch", "transformers"} & set(modules)
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import seedloom, transformers.quantizers.auto",
+        "import transformers.quantizers.auto, seedloom",
+        "import seedloom, sw_runtime.nn.checkpoint",
+        "import seedloom, sw_runtime.nn.quantizer",
+    ],
+)
+def test_the_format_is_registered_whoever_imports_transformers_and_when(imports: str) -> None:
+    code = "from transformers.quantizers.auto import AUTO_QUANTIZER_MAPPING; print('seedlm' in AUTO_QUANTIZER_MAPPING)"
+    assert output_of(f"{imports}\n{code}") == "True\n"
+
+
+def test_a_format_that_cannot_be_registered_is_told_and_leaves_transformers_alone() -> None:
+    code = "import sys; sys.modules['sw_runtime.nn.quantizer'] = None\nimport seedloom\nimport transformers.quantizers"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert "no compressed folder can be loaded (import of sw_runtime.nn.quantizer halted" in run.stderr
+    assert "`seedloom doctor` says what is missing" in run.stderr
 
 
 def test_a_folder_loads_in_a_process_that_imports_only_seedloom(tiny_model: Callable[..., Path]) -> None:

@@ -27,7 +27,7 @@ def test_every_format_is_timed_beside_numpy_and_torch() -> None:
 def test_the_table_has_a_row_a_format() -> None:
     result = CliRunner().invoke(app, [*SMALL, "--format", "scaled-2bit"])
     lines = result.stdout.splitlines()
-    assert lines[0] == "| weights a CPU second | search | C | torch | NumPy | C over NumPy |"
+    assert lines[0] == "| weights per CPU second | search | C | torch | NumPy | C over NumPy |"
     assert lines[2].startswith("| scaled-2bit | brute | ")
     assert lines[-1] == "C and torch found the same words: yes"
 

@@ -1,10 +1,20 @@
+import logging
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 import seedloom
-from seedloom.cli import app
+from formats.errors import DeviceError, SeedloomError
+from seedloom.cli import COMMANDS, app
+from seedloom.foreign_warnings import KNOWN, ForeignWarning, hide
+from tests.models import tiny_llama
+
+ROOT = Path(__file__).parents[2]
 
 
 def raise_in_compress(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
@@ -15,13 +25,7 @@ def raise_in_compress(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None
 
 
 @pytest.mark.parametrize(
-    "error",
-    [
-        ValueError("rows\nmissing"),
-        FileNotFoundError("rows missing"),
-        ImportError("rows missing"),
-        RuntimeError("rows missing"),
-    ],
+    "error", [SeedloomError("rows\nmissing"), DeviceError("rows missing"), FileNotFoundError("rows missing")]
 )
 def test_an_expected_error_is_one_line_on_stderr(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     raise_in_compress(monkeypatch, error)
@@ -30,15 +34,20 @@ def test_an_expected_error_is_one_line_on_stderr(error: Exception, monkeypatch: 
 
 
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    error = ValueError("rows missing")
+    error = SeedloomError("rows missing")
     raise_in_compress(monkeypatch, error)
     assert CliRunner().invoke(app, ["--debug", "compress", "a", "b"]).exception is error
 
 
-def test_an_unexpected_error_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    error = ZeroDivisionError()
+@pytest.mark.parametrize("error", [ZeroDivisionError(), KeyError("row")])
+def test_any_other_error_keeps_its_traceback_and_asks_for_a_report(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
     raise_in_compress(monkeypatch, error)
     assert CliRunner().invoke(app, ["compress", "a", "b"]).exception is error
+    last_line = "".join(traceback.format_exception(error)).splitlines()[-1]
+    assert last_line.startswith(f"seedloom {seedloom.__version__} on Python {sys.version.split()[0]}, ")
+    assert last_line.endswith("this is a fault of the program's; please report it with the lines above")
 
 
 def test_version() -> None:
@@ -46,11 +55,63 @@ def test_version() -> None:
     assert (result.exit_code, result.stdout) == (0, f"{seedloom.__version__}\n")
 
 
-def test_help_lists_every_command() -> None:
-    result = CliRunner().invoke(app, ["--help"])
-    assert result.exit_code == 0
-    for command in ("doctor", "compress", "inspect", "verify", "generate"):
-        assert command in result.stdout
+def run_in_a_process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own; its last line of output names the modules it imported."""
+    code = (
+        "import sys\nfrom seedloom.cli import app\n"
+        "app(sys.argv[1:], prog_name='seedloom', standalone_mode=False)\nprint(*sys.modules)"
+    )
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+
+
+def test_help_lists_every_command_and_imports_nothing_heavy() -> None:
+    run = run_in_a_process("--help")
+    *text, modules = run.stdout.splitlines()
+    for command in COMMANDS:
+        assert any(line.startswith(f"│ {command} ") for line in text)
+    assert not {"torch", "transformers"} & set(modules.split())
+
+
+@pytest.mark.parametrize("command", [[name] for name in COMMANDS] + [["bench", "codec"]])
+def test_a_commands_help_imports_nothing_heavy_and_warns_of_nothing(command: list[str]) -> None:
+    run = run_in_a_process(*command, "--help")
+    assert "Usage: seedloom" in run.stdout
+    assert not {"torch", "transformers"} & set(run.stdout.splitlines()[-1].split())
+    assert run.stderr == ""
+
+
+def test_a_commands_help_imports_its_module_alone() -> None:
+    modules = run_in_a_process("compress", "--help").stdout.splitlines()[-1].split()
+    assert "seedloom.folders" in modules
+    assert not {"seedloom.demo", "seedloom.bench", "papers.command"} & set(modules)
+
+
+def test_a_command_that_is_not_there_is_refused_with_a_likely_one() -> None:
+    result = CliRunner().invoke(app, ["compres"])
+    assert result.exit_code == 2
+    assert "No such command 'compres'" in result.stderr
+    assert "compress" in result.stderr
+
+
+def test_the_warnings_of_other_packages_that_nobody_can_mend_are_hidden(tiny_model: Callable[..., Path]) -> None:
+    assert run_in_a_process("inspect", str(tiny_model())).stderr == ""
+
+
+@pytest.mark.parametrize("options", [[], ["--verbose"]])
+def test_what_is_chosen_for_a_layer_is_said_if_asked_for(options: list[str], tmp_path: Path) -> None:
+    tiny_llama(num_hidden_layers=1).save_pretrained(tmp_path / "source")
+    arguments = ["compress", str(tmp_path / "source"), str(tmp_path / "output"), "--modules", "q_proj"]
+    choice = "model.layers.0.self_attn.q_proj: scaled-4bit, method plain"
+    assert (choice in run_in_a_process(*options, *arguments).stderr) == bool(options)
+
+
+@pytest.mark.parametrize("known", KNOWN)
+def test_what_else_those_packages_log_is_shown(known: ForeignWarning, caplog: pytest.LogCaptureFixture) -> None:
+    hide()
+    logging.getLogger(known.logger).warning("%s", known.text)
+    logging.getLogger(known.logger).warning("something new")
+    assert [record.getMessage() for record in caplog.records] == ["something new"]
 
 
 @pytest.mark.parametrize("command", [["inspect"], ["verify"], ["generate", "--device", "emulated"]])

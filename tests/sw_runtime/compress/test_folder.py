@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
+from formats.errors import InputError
 from formats.matrices import EncodedMatrix
 from formats.presets import PRESETS
 from formats.storage import unpack_rows
@@ -241,3 +242,19 @@ def test_bad_arguments_are_named(
 def test_calibration_without_a_tokenizer_is_named(text: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="calibration needs the model's tokenizer; pass tokenizer="):
         compress(llama_to_compress(), tmp_path / "out", calibration_text=text)
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_progress_is_shown_unless_it_is_turned_off(
+    shown: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compress(llama_to_compress(), tmp_path / "output", "scaled-3bit", modules=FIRST_LAYER, progress=shown)
+    printed = capsys.readouterr().err
+    assert "seed search" in printed if shown else printed == ""
+
+
+@pytest.mark.parametrize("option", ["modules", "fp16"])
+def test_what_is_no_regular_expression_is_refused(option: str, source: Path, tmp_path: Path) -> None:
+    message = rf"{option} 'layers\.\*\*' is no regular expression \(multiple repeat .*\); put a backslash before"
+    with pytest.raises(InputError, match=message):
+        compress(source, tmp_path / "output", **{option: "layers.**"})

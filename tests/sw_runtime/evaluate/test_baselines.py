@@ -4,6 +4,7 @@ import pytest
 import torch
 from optimum.quanto import QLinear, qint4
 
+from formats.errors import DependencyError
 from sw_runtime.evaluate import baselines
 from sw_runtime.evaluate.baselines import BASELINES, layers_without_head, quantise, quanto_group
 from sw_runtime.evaluate.rounding import round_to_nearest
@@ -62,5 +63,5 @@ def test_a_missing_package_is_named_with_the_remedy(name: str, monkeypatch: pyte
         raise ImportError(module)
 
     monkeypatch.setattr(baselines, "import_module", missing)
-    with pytest.raises(ImportError, match=rf"baseline {name} needs .*: pip install 'seedloom\[eval\]'"):
+    with pytest.raises(DependencyError, match=rf"baseline {name} needs .*: pip install 'seedloom\[eval\]'"):
         quantise(llama_to_quantise(), name)

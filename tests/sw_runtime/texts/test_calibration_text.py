@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from formats.errors import DependencyError, InputError
 from sw_runtime.texts import calibration_text
 from sw_runtime.texts.calibration_text import read_text
 
@@ -52,7 +53,9 @@ def test_a_data_set_without_texts_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(ImportError, match=r"datasets:tales needs the package datasets: pip install 'seedloom\[eval\]'"):
+    with pytest.raises(
+        DependencyError, match=r"datasets:tales needs the package datasets: pip install 'seedloom\[eval\]'"
+    ):
         read_text("datasets:tales")
 
 
@@ -61,3 +64,9 @@ def test_a_missing_file_is_named() -> None:
         FileNotFoundError, match=r"no calibration text 'nowhere.txt'; give a plain-text file, 'packaged'"
     ):
         read_text("nowhere.txt")
+
+
+def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    (tmp_path / "text").write_bytes("Käse".encode("latin-1"))
+    with pytest.raises(InputError, match=rf"{tmp_path / 'text'} is not UTF-8 text \(byte 1 is 0xe4\); convert it, or"):
+        read_text(tmp_path / "text")

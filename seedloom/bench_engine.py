@@ -1,0 +1,164 @@
+"""``seedloom bench engine``: the paper's experiment, seeds against FP16 on the same memory port."""
+
+import json
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from formats.engine import EngineParameters
+    from formats.matrices import Matrix
+    from sw_runtime.device.protocol import Counters
+
+
+@dataclass(frozen=True)
+class EngineBenchmark:
+    """One matrix-vector product, simulated as seeds and as FP16.
+
+    ``cycles`` run from the command to the last result, activations loaded and results read out
+    included; ``port_busy`` is the share of them in which the memory handed over a beat. ``exact``:
+    every result of both engines equals the integer product. ``sim_cycles_per_second`` counts
+    seconds of one core.
+    """
+
+    format: str
+    rows: int
+    columns: int
+    lanes: int
+    port_bytes: int
+    activation_bits: int
+    memory: float
+    cycles: int
+    port_busy: float
+    bytes: int
+    baseline_cycles: int
+    baseline_bytes: int
+    speedup: float
+    exact: bool
+    sim_cycles_per_second: float
+
+
+def _random_matrix(name: str, rows: int, columns: int) -> "Matrix":
+    import torch
+
+    from formats.matrices import EncodedMatrix, Fp16Matrix
+    from formats.palette import PaletteMatrix, quantise_tables
+    from formats.palette_format import PALETTES, ROWS_A_TABLE
+    from formats.presets import PRESETS
+    from formats.scales import row_scales
+
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.randn(rows, columns, generator=generator)
+    if name == "fp16":
+        return Fp16Matrix(weights.half())
+    if name in PALETTES:
+        entries, groups = 1 << PALETTES[name].code_bits, -(-rows // ROWS_A_TABLE)
+        tables, scales = quantise_tables(torch.randn(groups, entries, generator=generator))
+        return PaletteMatrix(torch.randint(entries, (rows, columns), generator=generator), tables, scales)
+    block_format = PRESETS[name]
+    shape = (rows, block_format.blocks(columns))
+    seeds = torch.randint(1, block_format.seeds + 1, shape, generator=generator)
+    above = torch.randint(0, 1 << (block_format.word_bits - block_format.lfsr_bits), shape, generator=generator)
+    return EncodedMatrix(
+        block_format, above << block_format.lfsr_bits | seeds, row_scales(weights, block_format), columns
+    )
+
+
+def _simulate(parameters: "EngineParameters", matrix: "Matrix", memory: float) -> tuple["Counters", bool, float]:
+    """Counters of one product, whether it is exact, and simulated cycles per CPU second."""
+    import torch
+
+    from sw_runtime.device.protocol import Counters
+    from sw_runtime.device.simulated import SimulatedDevice
+    from sw_runtime.device.simulator.library import Traffic
+
+    limit = 1 << (parameters.activation_bits - 1)
+    activations = torch.randint(-limit, limit, (1, matrix.columns), generator=torch.Generator().manual_seed(1))
+    device = SimulatedDevice(parameters, Traffic(memory=memory), simulators=1)
+    try:
+        handle = device.load(matrix)
+        exact = torch.equal(device.matvec(handle, activations), activations @ matrix.integers().long().T)
+        once = device.counters
+        device.counters, start = Counters(), time.process_time()
+        while time.process_time() - start < 1:
+            device.matvec(handle, activations)
+        speed = device.counters.cycles / (time.process_time() - start)
+    finally:
+        device.close()
+    return once, exact, speed
+
+
+def measure_engine(
+    format: str = "scaled-4bit",
+    rows: int = 2048,
+    columns: int = 2048,
+    lanes: int = 0,
+    port_bytes: int = 64,
+    activation_bits: int = 16,
+    memory: float = 1.0,
+) -> EngineBenchmark:
+    """Run the experiment.
+
+    Raises
+    ------
+    InputError
+        If a parameter is out of range, naming it.
+    """
+    from formats.engine import EngineParameters
+
+    # at least the default size, so that one simulator serves every matrix up to it
+    largest_columns, largest_rows = (
+        max(columns, EngineParameters.maximum_columns),
+        max(rows, EngineParameters.maximum_rows),
+    )
+    parameters = EngineParameters((format,), port_bytes, lanes, activation_bits, 1, largest_columns, largest_rows)
+    counters, exact, speed = _simulate(parameters, _random_matrix(format, rows, columns), memory)
+    baseline_parameters = replace(parameters, formats=("fp16",), lanes=0)
+    baseline, baseline_exact, _ = _simulate(baseline_parameters, _random_matrix("fp16", rows, columns), memory)
+    return EngineBenchmark(
+        format=format,
+        rows=rows,
+        columns=columns,
+        lanes=parameters.lanes_for(parameters.weight_formats[0]),
+        port_bytes=port_bytes,
+        activation_bits=activation_bits,
+        memory=memory,
+        cycles=counters.cycles,
+        port_busy=counters.port_busy_cycles / counters.cycles,
+        bytes=counters.weight_bytes + counters.activation_bytes,
+        baseline_cycles=baseline.cycles,
+        baseline_bytes=baseline.weight_bytes + baseline.activation_bytes,
+        speedup=baseline.cycles / counters.cycles,
+        exact=exact and baseline_exact,
+        sim_cycles_per_second=speed,
+    )
+
+
+def engine(
+    format: Annotated[str, typer.Option(help="Format of the weights.")] = "scaled-4bit",
+    rows: Annotated[int, typer.Option(min=1, help="Rows of the matrix (output features).")] = 2048,
+    cols: Annotated[int, typer.Option(min=1, help="Columns of the matrix (input features).")] = 2048,
+    lanes: Annotated[int, typer.Option(min=0, help="Number of lanes; 0: as many as the memory port can feed.")] = 0,
+    port_bytes: Annotated[int, typer.Option(help="Bytes per cycle of the memory port.")] = 64,
+    activation_bits: Annotated[int, typer.Option(help="Bits of an activation: 8 or 16.")] = 16,
+    memory: Annotated[
+        float, typer.Option(help="Share of cycles in which the memory delivers data, above 0 to 1.")
+    ] = 1.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Simulate one matrix-vector product in a compressed format and in FP16, and check both bit for bit."""
+    result = measure_engine(format, rows, cols, lanes, port_bytes, activation_bits, memory)
+    if as_json:
+        typer.echo(json.dumps(asdict(result), indent=2))
+        return
+    typer.echo(
+        f"{result.format}, {result.rows} x {result.columns}, {result.lanes} lanes, "
+        f"{result.port_bytes} bytes per cycle\n"
+        f"  weights   {result.cycles:>10,} cycles {result.bytes:>12,} bytes, port busy {result.port_busy:.1%}\n"
+        f"  FP16      {result.baseline_cycles:>10,} cycles {result.baseline_bytes:>12,} bytes\n"
+        f"  speed-up  {result.speedup:>10.3f}\n"
+        f"  results equal the integer product: {'yes' if result.exact else 'NO'}\n"
+        f"  simulated at {result.sim_cycles_per_second / 1e3:,.0f} k cycles per second on one core"
+    )

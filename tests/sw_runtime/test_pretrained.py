@@ -1,0 +1,85 @@
+"""What is wrong with a user's folder is one line that names file and remedy."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from formats.errors import CheckpointError
+from sw_runtime import pretrained
+from sw_runtime.pretrained import load_config, load_model, load_tokenizer
+from tests.conftest import write_tokenizer
+from tests.models import tiny_llama
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    tiny_llama(num_hidden_layers=1).save_pretrained(tmp_path)
+    write_tokenizer(tmp_path)
+    return tmp_path
+
+
+def change_config(folder: Path, **settings: Any) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | settings))
+
+
+def test_a_sound_folder_is_loaded(folder: Path) -> None:
+    assert load_model(folder, dtype=torch.float32).config.num_hidden_layers == 1
+    assert load_tokenizer(folder)("w1 w2")["input_ids"] == [1, 2]
+
+
+@pytest.mark.parametrize("kept", [0, 5000])
+def test_a_truncated_safetensors_file_is_named(kept: int, folder: Path) -> None:
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:kept])
+    with pytest.raises(CheckpointError, match=rf"{file} is damaged \(.+\); copy the model's folder again"):
+        load_model(folder)
+
+
+def test_a_safetensors_file_of_garbage_is_named(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(b"x" * 1000)
+    with pytest.raises(CheckpointError, match=r"model\.safetensors is damaged \(.*header too large\); copy"):
+        load_model(folder)
+
+
+def test_weights_of_other_shapes_than_the_configuration_says_are_refused(folder: Path) -> None:
+    change_config(folder, intermediate_size=60)
+    with pytest.raises(CheckpointError, match=rf"tensors in {folder} have other shapes than its config\.json says"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("content", [b"{nope", b"\xff\xfe\x00", b"[1]", b"{}"])
+def test_a_configuration_that_cannot_be_read_is_named(content: bytes, folder: Path) -> None:
+    (folder / "config.json").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"config\.json cannot be read \(.+\); copy the model's folder again"):
+        load_config(folder)
+
+
+def test_an_architecture_that_transformers_does_not_know_is_named(folder: Path) -> None:
+    change_config(folder, model_type="abacus")
+    with pytest.raises(CheckpointError, match=r"model type `abacus`.*; copy .* or use a transformers release that kn"):
+        load_model(folder)
+
+
+def test_a_model_that_predicts_no_tokens_is_refused(folder: Path) -> None:
+    (folder / "config.json").write_text('{"model_type": "vit"}')
+    with pytest.raises(CheckpointError, match=r"describes a vit model, which does not predict tokens; give the folder"):
+        load_model(folder)
+
+
+def test_a_tokenizer_that_cannot_be_read_is_named(folder: Path) -> None:
+    (folder / "tokenizer.json").write_text("{nope")
+    with pytest.raises(CheckpointError, match=rf"the tokenizer in {folder} cannot be read \(.+\); copy the model's fo"):
+        load_tokenizer(folder)
+
+
+def test_any_other_error_is_passed_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise RuntimeError("shapes cannot be multiplied")
+
+    monkeypatch.setattr(pretrained.AutoModelForCausalLM, "from_pretrained", fail)
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        load_model(folder)

@@ -1,0 +1,20 @@
+import pytest
+
+from sw_runtime.progress import progress_bar, progress_bars
+
+
+def shows_a_bar(capsys: pytest.CaptureFixture[str]) -> bool:
+    assert list(progress_bar(range(3), desc="layers")) == [0, 1, 2]
+    return "layers" in capsys.readouterr().err
+
+
+def test_bars_are_shown_unless_they_are_turned_off(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shows_a_bar(capsys)
+    with progress_bars(shown=False):
+        assert not shows_a_bar(capsys)
+    assert shows_a_bar(capsys)
+
+
+def test_a_bar_within_cannot_be_turned_on_again(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_bars(shown=False), progress_bars(shown=True):
+        assert not shows_a_bar(capsys)
