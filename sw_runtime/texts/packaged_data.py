@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from golden_models.wordnet import WordNet
+from sw_runtime.texts.wordnet import WordNet
 
 SYSTEM_WORDNET = Path("/usr/share/wordnet")
 """Where distributions put WordNet's files."""
