@@ -4,7 +4,6 @@ One sequence at a time, positions explicit, keys and values handed in and out, s
 drop, revive, share or exit between any two steps.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,16 +63,6 @@ class KeysValues:
         """These followed by others."""
         return KeysValues(torch.cat([self.keys, later.keys], dim=-2), torch.cat([self.values, later.values], dim=-2))
 
-    def take(self, index: Tensor) -> "KeysValues":
-        """Those of some places, int64 [n]."""
-        return KeysValues(self.keys[..., index, :], self.values[..., index, :])
-
-
-def dense_weight(layer: Any) -> Tensor:
-    """The tensor of a torch linear layer: [out, in]."""
-    weight: Tensor = layer.weight.detach()
-    return weight
-
 
 @dataclass(frozen=True)
 class Decoder:
@@ -105,28 +94,19 @@ class Decoder:
     rotary_base: float
 
     @classmethod
-    def from_transformers(cls, model: Any, weight: Callable[[Any], Any] = dense_weight) -> "Decoder":
-        """The decoder inside a ``LlamaForCausalLM``; its tensors are shared, not copied.
-
-        Parameters
-        ----------
-        model
-            A ``LlamaForCausalLM``.
-        weight
-            What stands for the weights of a linear layer, by the layer: its tensor, or anything with a ``shape``
-            that multiplies where ``hidden_states @ weight.T`` is written.
-        """
+    def from_transformers(cls, model: Any) -> "Decoder":
+        """The decoder inside a ``LlamaForCausalLM``; its tensors are shared, not copied."""
         layers = tuple(
             DecoderLayer(
                 attention_norm=layer.input_layernorm.weight.detach(),
-                query=weight(layer.self_attn.q_proj),
-                key=weight(layer.self_attn.k_proj),
-                value=weight(layer.self_attn.v_proj),
-                output=weight(layer.self_attn.o_proj),
+                query=layer.self_attn.q_proj.weight.detach(),
+                key=layer.self_attn.k_proj.weight.detach(),
+                value=layer.self_attn.v_proj.weight.detach(),
+                output=layer.self_attn.o_proj.weight.detach(),
                 mlp_norm=layer.post_attention_layernorm.weight.detach(),
-                gate=weight(layer.mlp.gate_proj),
-                up=weight(layer.mlp.up_proj),
-                down=weight(layer.mlp.down_proj),
+                gate=layer.mlp.gate_proj.weight.detach(),
+                up=layer.mlp.up_proj.weight.detach(),
+                down=layer.mlp.down_proj.weight.detach(),
             )
             for layer in model.model.layers
         )
@@ -134,7 +114,7 @@ class Decoder:
             embedding=model.model.embed_tokens.weight.detach(),
             layers=layers,
             norm=model.model.norm.weight.detach(),
-            head=weight(model.lm_head),
+            head=model.lm_head.weight.detach(),
             heads=model.config.num_attention_heads,
             kv_heads=model.config.num_key_value_heads,
             eps=model.config.rms_norm_eps,

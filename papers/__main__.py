@@ -11,7 +11,7 @@ from tqdm import tqdm
 from papers import command
 from papers.report import Figure, Report
 
-ROOMS = ("golden_models", "hw", "sw_runtime", "seedloom")
+ROOMS = ("formats", "golden_models", "hw", "papers", "sw_runtime", "seedloom")
 SOURCES = ("*.py", "*.c", "*.cpp", "*.h")
 
 HEAD = """# What each paper's method does here

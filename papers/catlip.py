@@ -26,7 +26,6 @@ from golden_models.catlip.transfer import TransferParameters, transfer_init
 from golden_models.catlip.vit import SIZES, ViT, ViTParameters, parameter_count
 from golden_models.router.selection import TopK, topk
 from golden_models.seedlm.datapath import matvec
-from golden_models.wordnet import WordNet
 from papers.catlip_training import Trained, scene_targets, train_catlip, train_clip
 from papers.digit_scenes import NAMES, Scenes, draw_scenes
 from papers.report import Figure, Report, yes_or_no
@@ -37,6 +36,7 @@ from sw_runtime.routing.selection import filter_scores, keep_top
 from sw_runtime.search.search import encode_matrix
 from sw_runtime.texts.corpora import news, wikipedia_articles
 from sw_runtime.texts.packaged_data import minilm_folder, picture_captions, wordnet
+from sw_runtime.texts.wordnet import WordNet
 
 ENGINE = EngineParameters(("scaled-4bit", "fp16"), maximum_columns=2048, maximum_rows=24_320)
 WORD_VECTORS = "embeddings.word_embeddings.weight"

@@ -13,8 +13,8 @@ from tqdm import tqdm
 from golden_models.catlip.labels import Vocabulary, extract_synsets, multi_label_loss
 from golden_models.catlip.vit import Block, LayerNorm, ViT, ViTParameters
 from golden_models.layers import causal_mask
-from golden_models.wordnet import WordNet
 from papers.digit_scenes import Scenes
+from sw_runtime.texts.wordnet import WordNet
 
 BATCH, LEARNING_RATE = 64, 1e-3
 RIDGE = 1.0

@@ -33,13 +33,13 @@ from golden_models.ctrlsynth import (
     synthesise,
     tag_image,
 )
-from golden_models.wordnet import WordNet
 from papers.report import Figure, Report, yes_or_no
 from sw_runtime.device.protocol import Device
 from sw_runtime.routing.masks import keep_ratio
 from sw_runtime.routing.selection import filter_scores, keep_top
 from sw_runtime.texts.packaged_data import minilm_folder, picture_captions, wordnet
 from sw_runtime.texts.packaged_models import smollm2_folder
+from sw_runtime.texts.wordnet import WordNet
 
 ENGINE = seedloom.EngineParameters(("scaled-4bit",))
 """Beside the router, and idle: the models run on the host here."""

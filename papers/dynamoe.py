@@ -12,7 +12,6 @@ import seedloom
 from formats.activations import quantise_activations
 from formats.engine import EngineParameters
 from formats.presets import PRESETS
-from formats.router.numbers import logit
 from golden_models.decoder import Decoder, DecoderLayer
 from golden_models.dynamoe import (
     Choice,
@@ -35,7 +34,7 @@ from papers.report import Figure, Report, yes_or_no
 from papers.smollm2 import SmolLM2
 from sw_runtime.device.cost import pass_cost
 from sw_runtime.device.protocol import Device
-from sw_runtime.routing.rows import first_above
+from sw_runtime.methods.dynamoe import on_device
 from sw_runtime.search.search import encode_matrix
 from sw_runtime.texts.calibration import token_windows
 from sw_runtime.texts.corpora import calibration_articles, evaluation_text
@@ -143,8 +142,8 @@ def every_token(expert: int) -> Choice:
     return lambda _, x: torch.full((len(x),), expert)
 
 
-class DeviceChoice:
-    """Experts as a device's router chooses them, each time beside the golden model.
+class CheckedChoice:
+    """Experts as a device's router chooses them, each time compared with the golden model.
 
     Parameters
     ----------
@@ -163,7 +162,7 @@ class DeviceChoice:
     def __call__(self, layer: int, x: Tensor) -> Tensor:
         """[T, D] → int64 [T]."""
         logits = self.routers[layer](x)
-        experts, fallback = first_above(self.device, logits, logit(self.theta))
+        experts, fallback = on_device.choose(self.device, logits, self.theta)
         golden = choose(logits, self.theta)
         self.as_golden &= torch.equal(experts, golden[0]) and torch.equal(fallback, golden[1])
         return experts
@@ -202,11 +201,11 @@ def other_cycles(decoder: Decoder, parameters: DynaMoEParameters) -> tuple[int, 
     return count * attention + cycles(*decoder.head.shape), count * routers
 
 
-def curve(nested: Nested, on_device: Sequence[DeviceChoice], windows: Tensor) -> dict[str, Point]:
+def curve(nested: Nested, checked: Sequence[CheckedChoice], windows: Tensor) -> dict[str, Point]:
     """Fixed experts, the labels themselves, and routers over θ."""
     choices = {f"all tokens, expert {expert}": every_token(expert) for expert in range(PARAMETERS.experts)}
     choices["labels themselves"] = lambda layer, x: label_tokens(x, nested.decoder.layers[layer], PARAMETERS)
-    choices |= {f"θ = {choice.theta}": choice for choice in on_device}
+    choices |= {f"θ = {choice.theta}": choice for choice in checked}
     points = {}
     with tqdm(choices.items(), desc="judging", unit="point") as progress:
         for name, choice in progress:
@@ -263,10 +262,10 @@ def measure(
     nested = Nested.of(decoder, training, PARAMETERS, steps)
 
     with closing(seedloom.open_device(device, parameters=ENGINE, router=seedloom.RouterParameters())) as opened:
-        on_device = [DeviceChoice(opened, nested.routers, theta) for theta in thetas]
+        checked = [CheckedChoice(opened, nested.routers, theta) for theta in thetas]
         with torch.inference_mode():
             cycles = expert_cycles(opened, nested.decoder.layers[0], decoder.embedding[judged[0, 0]], experts)
-        points = curve(nested, on_device, judged)
+        points = curve(nested, checked, judged)
         router_cycles = opened.counters.router_cycles / (len(thetas) * judged.numel())
 
     total = sum(parameter.numel() for parameter in smollm2.model.parameters())
@@ -274,7 +273,7 @@ def measure(
     weights = router_parameters(len(decoder.layers), dim, PARAMETERS.router_width, experts)
     figures = [
         *curve_figures(decoder, total, points, cycles),
-        Figure("experts chosen by the device as by the golden model", yes_or_no(all(c.as_golden for c in on_device))),
+        Figure("experts chosen by the device as by the golden model", yes_or_no(all(c.as_golden for c in checked))),
         Figure("router weights, % of the model", 100 * weights / total),
         Figure("router weights at Mistral-7B's shapes, U = 256", f"{router_parameters(32, 4096, 256, 4):,}"),
         Figure("cycles of an MLP, expert by expert", " / ".join(f"{spent:,}" for spent in cycles)),

@@ -12,20 +12,19 @@ from tqdm import tqdm
 
 import seedloom
 from formats.router.rates import Rate
-from golden_models.decoder import Decoder
-from golden_models.lazyllm import (
-    PORT_KEPT,
-    PORT_LAYERS,
-    LazyLLM,
-    LazyLLMParameters,
-    Step,
-    port_rates,
-    rates_of_shares,
-)
 from papers.report import Figure, Mark, Report
 from papers.smollm2 import SmolLM2
 from sw_runtime.device.protocol import Device
-from sw_runtime.routing.token_sets import RouterTokenSets
+from sw_runtime.methods.decoder import Decoder
+from sw_runtime.methods.lazyllm.loop import LazyLLM, Step
+from sw_runtime.methods.lazyllm.on_device import RouterTokenSets
+from sw_runtime.methods.lazyllm.schedule import (
+    PORT_KEPT,
+    PORT_LAYERS,
+    LazyLLMParameters,
+    port_rates,
+    rates_of_shares,
+)
 from sw_runtime.texts.corpora import wikipedia_articles
 from sw_runtime.texts.tokens import tokenize
 
@@ -53,8 +52,9 @@ def schedules(layers: int) -> dict[str, dict[int, Rate]]:
 def work(decoder: Decoder, step: Step) -> int:
     """Multiply-accumulates of a step: matrices of the tokens computed, attention, and the head once."""
     layer = decoder.layers[0]
-    a_token = sum(matrix.numel() for matrix in layer.matrices)
-    return int(step.computed.sum()) * a_token + 2 * layer.query.shape[0] * step.pairs + decoder.head.numel()
+    a_token = sum(product.in_features * product.out_features for product in layer.products)
+    head = decoder.head.in_features * decoder.head.out_features
+    return int(step.computed.sum()) * a_token + 2 * layer.query.out_features * step.pairs + head
 
 
 @dataclass
@@ -193,7 +193,8 @@ def measure(
         As in ``LazyLLMParameters``.
     """
     smollm2 = SmolLM2.load()
-    decoder, layers = smollm2.decoder, len(smollm2.decoder.layers)
+    decoder = Decoder.of(smollm2.model)
+    layers = len(decoder.layers)
     texts = prompts_of(smollm2.tokenizer, prompts, prompt_tokens + new_tokens)
     settings: dict[str, dict[int, Rate]] = {DENSE: {}} | schedules(layers)
     tallies = {name: Tally() for name in settings}

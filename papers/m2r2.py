@@ -11,20 +11,19 @@ from tqdm import tqdm
 
 import seedloom
 from formats.engine import EngineParameters
-from golden_models.decoder import Decoder
-from golden_models.m2r2.experts import ExpertCache, LoadedExperts, choose_experts, foretold_layers
-from golden_models.m2r2.residuals import M2R2Parameters
-from golden_models.m2r2.speculation import greedy
-from golden_models.router.cache import Lookup
-from papers.m2r2_experts import fit_expert_gates, mlp_input
 from papers.report import Figure, Mark, Report
 from papers.smollm2 import SmolLM2
 from sw_runtime.device.cost import pass_cost
 from sw_runtime.device.protocol import Device
-from sw_runtime.generation.fast_stream import FastStream, parameters_for
-from sw_runtime.generation.m2r2 import ExitedText, SpeculatedText
-from sw_runtime.generation.m2r2_fit import Window, agreement, follow
-from sw_runtime.routing.experts import access_experts, flush_experts, release_experts
+from sw_runtime.methods.decoder import Decoder, Product
+from sw_runtime.methods.m2r2.expert_gates import fit_expert_gates
+from sw_runtime.methods.m2r2.experts import ExpertCache, LoadedExperts, choose_experts, predicted_layers
+from sw_runtime.methods.m2r2.fast_stream import FastStream, parameters_for
+from sw_runtime.methods.m2r2.fit import Window, agreement, follow
+from sw_runtime.methods.m2r2.on_device import DeviceExpertCache
+from sw_runtime.methods.m2r2.residuals import M2R2Parameters
+from sw_runtime.methods.m2r2.speculation import greedy
+from sw_runtime.methods.m2r2.text import ExitedText, SpeculatedText
 from sw_runtime.texts.corpora import calibration_articles, evaluation_text
 from sw_runtime.texts.tokens import spread_windows, tokenize
 
@@ -52,31 +51,6 @@ AHEAD: tuple[str, Mark] = ("up to 2.9 (speed-up in time)", "as reported")
 """The abstract's; its models are many times larger."""
 
 
-class DeviceExpertCache:
-    """The cache of experts in a device's router, a set a layer (see ``golden_models.m2r2.experts.ExpertCache``).
-
-    Parameters
-    ----------
-    device
-        A device with a router; the sets are flushed.
-    layers
-        Sets that are used.
-    """
-
-    def __init__(self, device: Device, layers: int) -> None:
-        self.device = device
-        for layer in range(layers):
-            flush_experts(device, layer)
-
-    def access(self, layer: int, experts: Sequence[int], pin: bool, prefetch: bool) -> list[Lookup]:
-        """As ``ExpertCache.access``."""
-        return access_experts(self.device, layer, experts, pin=pin, prefetch=prefetch)
-
-    def release(self, layer: int, experts: Sequence[int]) -> None:
-        """As ``ExpertCache.release``."""
-        release_experts(self.device, layer, experts)
-
-
 @dataclass(frozen=True)
 class Cycles:
     """Cycles of the engine for a decoder's matrices, adapters in FP16 and everything else as seeds.
@@ -94,8 +68,8 @@ class Cycles:
 
     def layer(self, vectors: int) -> int:
         """One layer of the frozen model for some vectors that share the pass over its weights."""
-        matrices = self.decoder.layers[0].matrices
-        return sum(self._pass("scaled-4bit", matrix.shape, vectors) for matrix in matrices)
+        products = self.decoder.layers[0].products
+        return sum(self._pass("scaled-4bit", _shape(product), vectors) for product in products)
 
     def adapter(self) -> int:
         """One adapter for one vector."""
@@ -104,7 +78,7 @@ class Cycles:
 
     def head(self, vectors: int) -> int:
         """Logits."""
-        return self._pass("scaled-4bit", self.decoder.head.shape, vectors)
+        return self._pass("scaled-4bit", _shape(self.decoder.head), vectors)
 
     def greedy(self) -> int:
         """A token of plain decoding."""
@@ -121,6 +95,10 @@ class Cycles:
         rows, columns = shape
         weight_format = COUNTED.weight_formats[COUNTED.formats.index(name)]
         return pass_cost(COUNTED, weight_format, rows, columns, vectors).cycles
+
+
+def _shape(product: Product) -> tuple[int, int]:
+    return product.out_features, product.in_features
 
 
 @dataclass(frozen=True)
@@ -180,7 +158,8 @@ def exit_figures(fitted: Fitted, device: Device, prompts: Sequence[Tensor], new_
         tokens = list(islice(text, new_tokens))
         left += text.left
         whole = torch.cat([prompt, torch.tensor(tokens)])
-        expected = fitted.decoder(whole)[len(prompt) - 1 : -1].argmax(dim=-1)
+        final = Window.of(fitted.decoder, whole).slow[-1]
+        expected = fitted.decoder.logits(final)[len(prompt) - 1 : -1].argmax(dim=-1)
         alike += (expected == torch.tensor(tokens)).tolist()
     early = [layer < len(fitted.decoder.layers) for layer in left]
     agree = [same for same, out in zip(alike, early, strict=True) if out]
@@ -204,20 +183,25 @@ def expert_hits(fitted: Fitted, cache: ExpertCache, windows: Sequence[Window], a
     decoder, layers = fitted.decoder, len(fitted.decoder.layers)
     loaded = LoadedExperts([range(EXPERTS)] * layers, cache)
     for window in windows:
-        needed = [mlp_input(decoder, n, window.attended[n]) @ fitted.expert_gates[n].T for n in range(layers)]
+        needed = [_gate_logits(fitted, number, window.attended[number]) for number in range(layers)]
         source = {"nothing": [], "slow": window.slow, "fast": follow(decoder, fitted.stream.adapters, window)}[ahead]
         foretold = {
-            later: mlp_input(decoder, later, source[number]) @ fitted.expert_gates[later].T
+            later: _gate_logits(fitted, later, source[number])
             for number in range(min(len(source), len(fitted.stream.adapters)))
-            for later in foretold_layers(number, fitted.stream.parameters.rate, layers)
+            for later in predicted_layers(number, fitted.stream.parameters.rate, layers)
         }
         for token in tqdm(range(len(needed[0])), desc=f"experts, foretold by {ahead}", unit="token"):
             for number in range(layers):
-                for later in foretold_layers(number, fitted.stream.parameters.rate, layers):
+                for later in predicted_layers(number, fitted.stream.parameters.rate, layers):
                     if later in foretold:
-                        loaded.foretell(later, choose_experts(foretold[later][token], ACTIVE))
+                        loaded.prefetch(later, choose_experts(foretold[later][token], ACTIVE))
                 loaded.need(number, choose_experts(needed[number][token], ACTIVE))
     return loaded
+
+
+def _gate_logits(fitted: Fitted, number: int, stream: Tensor) -> Tensor:
+    """What a layer's expert gate makes of a stream: [T, D] → [T, EXPERTS]."""
+    return fitted.decoder.mlp_input(fitted.decoder.layers[number], stream) @ fitted.expert_gates[number].T
 
 
 def stream_figures(fitted: Fitted, windows: Sequence[Window]) -> list[Figure]:
@@ -272,12 +256,13 @@ def measure(
         Texts to generate; each begins with 32 tokens.
     """
     smollm2 = SmolLM2.load()
+    decoder = Decoder.of(smollm2.model)
     articles, kept = (tokenize(text, smollm2.tokenizer) for text in (calibration_articles(), evaluation_text()))
     beginnings = [text[:PROMPT] for text in spread_windows(kept, prompts, window)]
     opening = seedloom.open_device(device, parameters=ENGINE, router=seedloom.RouterParameters())
     with torch.inference_mode(), closing(opening) as opened:
-        fitted = Fitted.to(smollm2.decoder, parameters, spread_windows(articles, fit_windows, window))
-        judged = [Window.of(smollm2.decoder, tokens) for tokens in spread_windows(kept, held_out, window)]
+        fitted = Fitted.to(decoder, parameters, spread_windows(articles, fit_windows, window))
+        judged = [Window.of(decoder, tokens) for tokens in spread_windows(kept, held_out, window)]
         figures = [
             *speculation_figures(fitted, opened, beginnings, new_tokens),
             *stream_figures(fitted, judged),

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 Mark = Literal["as reported", "second-hand", "unverified", "derived"]
 """How far a paper's figure can be trusted: read in the paper or its code; read in another's account;
@@ -79,6 +79,20 @@ class Report:
         for figure in self.figures:
             lines.append(f"| {figure.name} | {figure.value} | {figure.paper or ''} | {figure.mark or ''} |")
         return "\n".join(lines)
+
+
+class Paper(Protocol):
+    """A demonstration: what a module of this package offers."""
+
+    @staticmethod
+    def measure(device: str) -> Report:
+        """Run it: minutes. Sizes are further arguments, whose defaults are those of the published figures.
+
+        Parameters
+        ----------
+        device
+            ``"emulated"`` or ``"simulated"``: what runs the hardware's part.
+        """
 
 
 def yes_or_no(answer: bool) -> str:

@@ -17,7 +17,6 @@ import seedloom
 from golden_models.decoder import Decoder
 from golden_models.superposition.forkjoin import SuperpositionParameters, keep_paths, path_bias
 from golden_models.superposition.prompting import (
-    Paths,
     Segment,
     after,
     counted,
@@ -30,8 +29,7 @@ from golden_models.superposition.prompting import (
 from papers.report import Figure, Report
 from papers.smollm2 import SmolLM2
 from sw_runtime.device.protocol import Device
-from sw_runtime.routing.masks import leave_out
-from sw_runtime.routing.paths import path_scores
+from sw_runtime.methods.superposition.on_device import kept_columns, path_weights
 from sw_runtime.routing.selection import keep_top
 from sw_runtime.texts.corpora import news
 
@@ -141,24 +139,6 @@ def go_on(decoder: Decoder, seen: Sequence[Segment], tokens: Tensor) -> Segment:
     return read(decoder, tokens, counted(after(seen[-1].positions), tokens), seen, nothing)
 
 
-def weights_by_router(device: Device, paths: Paths, document_weight: float) -> Tensor:
-    """w of every path, as the device computes it: float64 [n_d], multiples of 2^-16."""
-    documents = [document.log_likelihoods() for document in paths.documents]
-    return path_scores(device, documents, [query.log_likelihoods() for query in paths.queries], document_weight)
-
-
-def kept_columns(device: Device, paths: Paths, kept: Tensor) -> Tensor:
-    """Which cached tokens the task sees, in serial order: bool [columns], a run left out a dropped path."""
-    lengths = [len(d.tokens) + len(q.tokens) for d, q in zip(paths.documents, paths.queries, strict=True)]
-    start = sum(len(segment.tokens) for segment in paths.preamble)
-    columns = torch.ones(start + sum(lengths), dtype=torch.bool)
-    for length, stays in zip(lengths, kept.tolist(), strict=True):
-        if not stays:
-            columns = leave_out(device, len(columns), start, length, mask=columns)
-        start += length
-    return columns
-
-
 def multiply_accumulates(decoder: Decoder, tokens: int, seen: int, scored: int) -> int:
     """Work of reading tokens after others: matrices, attention, and the head where logits are wanted."""
     layer = decoder.layers[0]
@@ -242,8 +222,10 @@ def by_superposition(
     """Ask on all paths at once; the device weighs them and keeps the best k."""
     query, task, answer = parts
     paths = read_queries(decoder, [library.preamble], library.documents, query)
-    weights = weights_by_router(device, paths, SETTINGS.document_weight)
-    likeliest_query = keep_top(device, weights_by_router(device, paths, 0.0), keep=1, score_code="logits")
+    weights, query_alone = (
+        path_weights(device, paths.documents, paths.queries, weight) for weight in (SETTINGS.document_weight, 0.0)
+    )
+    likeliest_query = keep_top(device, query_alone, keep=1, score_code="logits")
     tally.found["query alone"].append(bool(likeliest_query[question.document]))
     attention = paths.attention_weights()
     before = len(library.preamble.tokens)
@@ -255,7 +237,7 @@ def by_superposition(
     tally.work["longest query"].append(max(reading))
     for keep in keeps:
         kept = keep_top(device, weights, keep=keep, score_code="logits")
-        columns = kept_columns(device, paths, kept)
+        columns = kept_columns(device, before, paths.documents, paths.queries, kept)
         bias = path_bias(weights, kept, SETTINGS.temperature)
         tally.answer(keep, respond(decoder, paths.take(kept), bias[kept], torch.cat([task, answer])), answer)
         tally.found[keep].append(bool(kept[question.document]))

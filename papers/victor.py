@@ -31,8 +31,7 @@ from papers.report import Figure, Report, yes_or_no
 from papers.smollm2 import SmolLM2
 from papers.victor_training import LAYERS, VisionLanguageModel, accuracy, new_model, one_question, train
 from sw_runtime.device.protocol import Device
-from sw_runtime.routing.masks import leave_out
-from sw_runtime.routing.selection import keep_top
+from sw_runtime.methods.victor import on_device
 
 ENGINE = seedloom.EngineParameters(("scaled-4bit",))
 """Beside the router, and idle: the models run on the host here."""
@@ -46,31 +45,6 @@ FASTV_KEEPS = (1, 2, 4, 8)
 PAPER = VictorParameters(registers=8, drop_layer=3)
 PAPER_VISUAL, PAPER_TEXT = 576, 64
 MAGNIFICATION = 1
-
-
-def outside_images_on_device(device: Device, prompt: Prompt) -> Keep:
-    """``golden_models.victor.outside_images`` by the router: a RANGE an image, each in the set the last one left."""
-    tokens = prompt.hidden_states.shape[-2]
-
-    def choose(attention: Tensor | None) -> Tensor:
-        kept = None
-        for start, length in prompt.images:
-            kept = leave_out(device, tokens, start, length, kept)
-        return torch.ones(tokens, dtype=torch.bool) if kept is None else kept
-
-    return choose
-
-
-def best_of_image_on_device(device: Device, prompt: Prompt, keep: int) -> Keep:
-    """``golden_models.victor.best_of_image`` by the router: it sums the heads and keeps the best of the image."""
-    visual = ~outside_images(prompt)(None)
-
-    def choose(attention: Tensor | None) -> Tensor:
-        if attention is None:
-            raise ValueError("FastV ranks by attention; drop behind at least one layer")
-        return keep_top(device, attention[:, -1], keep=keep, candidates=visual, outside=True)
-
-    return choose
 
 
 @dataclass
@@ -107,13 +81,19 @@ class Choices:
         return choose
 
 
+def rows_of(prompt: Prompt) -> int:
+    """Rows of a prompt, T."""
+    return prompt.hidden_states.shape[-2]
+
+
 @torch.inference_mode()
 def victor_accuracy(
     model: VisionLanguageModel, point: VictorParameters, scenes: Scenes, device: Device, choices: Choices
 ) -> float:
     """Right answers of a model trained with its registers, visual tokens dropped by the device."""
     prompt = model.prompt(scenes.images, one_question(scenes))
-    keep = choices.watched("Victor", device, outside_images_on_device(device, prompt), outside_images(prompt))
+    ours = on_device.outside_images(device, rows_of(prompt), prompt.images)
+    keep = choices.watched("Victor", device, ours, outside_images(prompt))
     return accuracy(model, point.drop_layer, scenes, keep)
 
 
@@ -125,7 +105,8 @@ def fastv_accuracy(model: VisionLanguageModel, keep: int, scenes: Scenes, device
     for image, question, digits in zip(scenes.images, questions, scenes.digits, strict=True):
         batch = model.prompt(image[None], question[None])
         prompt = Prompt(batch.hidden_states[0], batch.images)
-        ours, golden = best_of_image_on_device(device, prompt, keep), best_of_image(prompt, keep)
+        ours = on_device.best_of_image(device, rows_of(prompt), prompt.images, keep)
+        golden = best_of_image(prompt, keep)
         logits = model.answers(prompt, PAPER.drop_layer, 1, choices.watched("FastV", device, ours, golden))
         right += int(logits.argmax()) == int(digits[question])
     return right / len(scenes.images)

@@ -64,7 +64,7 @@ def compressed_model(format: str) -> Path:
 
 def _generate(model: Any, tokenizer: Any, prompt: str, tokens: int, device: "Device", show: bool) -> Any:
     """Greedy continuation on a device: token ids and the counters spent on each token after the first."""
-    from sw_runtime.generation.continuation import continue_text
+    from sw_runtime.methods.continuation import continue_text
     from sw_runtime.nn.streaming import CountingStreamer
 
     streamer = CountingStreamer(tokenizer, device, show)

@@ -4,8 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
-from enum import StrEnum
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,96 +13,10 @@ import typer
 import seedloom
 from formats.errors import InputError
 from seedloom.folders import Folder, Json
+from seedloom.methods import MAXIMUM_DRAFTS, OPTIONS, Choice, MeasuredText, names
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from sw_runtime.device.protocol import Counters, Device
-
-MAXIMUM_DRAFTS = 15
-"""With one token more they are verified in one pass of the widest engine."""
-
-
-class Pruning(StrEnum):
-    """Methods that leave out tokens of the prompt."""
-
-    LAZYLLM = "lazyllm"
-
-
-class EarlyExit(StrEnum):
-    """Methods whose tokens leave after a few layers."""
-
-    M2R2 = "m2r2"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """How tokens are made.
-
-    Parameters
-    ----------
-    argmax_on_device, prune, exit_early, speculate
-        As the options of ``generate``; at most one is set.
-
-    Raises
-    ------
-    InputError
-        If more than one is set.
-    """
-
-    argmax_on_device: bool = False
-    prune: Pruning | None = None
-    exit_early: EarlyExit | None = None
-    speculate: int | None = None
-
-    def __post_init__(self) -> None:
-        if sum(map(bool, vars(self).values())) > 1:
-            raise InputError("choose one of --argmax-on-device, --prune, --exit and --speculate")
-
-    @property
-    def plain(self) -> bool:
-        """Whether none is set: transformers generates."""
-        return not any(vars(self).values())
-
-    def units(self, model: Any) -> dict[str, Any]:
-        """What the device needs, as options of ``open_device``."""
-        from formats.engine import EngineParameters
-        from formats.router.descriptor import RouterParameters
-        from sw_runtime.nn.attach import seed_linears
-        from sw_runtime.routing.token_sets import bitmaps
-
-        formats = tuple(sorted({layer.format_name for layer in seed_linears(model).values()}))
-        units: dict[str, Any] = {"parameters": EngineParameters(formats, batch=1 + (self.speculate or 0))}
-        if not self.plain:
-            slots = bitmaps(model.config.num_hidden_layers) if self.prune else 1
-            units["router"] = RouterParameters(slots=max(slots, RouterParameters.slots))
-        return units
-
-    def method(self, folder: Path, model: Any) -> Callable[["Device", "Tensor"], Any]:
-        """What makes endless tokens on a device after a prompt; those of a paper's method have ``figures``.
-
-        Raises
-        ------
-        InputError
-            If the method does not take the model.
-        FileNotFoundError
-            If the folder lacks what the method needs, naming the command that makes it.
-        """
-        from sw_runtime.generation.backbone import decoder_of
-        from sw_runtime.generation.continuation import tokens_on_device
-        from sw_runtime.generation.fast_stream import FastStream
-        from sw_runtime.generation.lazyllm import PrunedText
-        from sw_runtime.generation.m2r2 import ExitedText, SpeculatedText
-
-        if self.argmax_on_device:
-            return lambda _, prompt: tokens_on_device(model, prompt)
-        decoder = decoder_of(model)
-        if self.prune:
-            return lambda device, prompt: PrunedText(decoder, device, prompt)
-        stream = FastStream.load(folder)
-        if drafts := self.speculate:
-            return lambda device, prompt: SpeculatedText(decoder, stream, device, prompt, drafts)
-        return lambda device, prompt: ExitedText(decoder, stream, device, prompt)
 
 
 def generate(
@@ -118,11 +31,19 @@ def generate(
         typer.Option("--argmax-on-device", help="The device chooses each token, so logits stay on it."),
     ] = False,
     prune: Annotated[
-        Pruning | None, typer.Option(help="Compute the prompt's tokens only once something looks at them.")
+        str | None,
+        typer.Option(
+            metavar="|".join(names("--prune")),
+            help="Compute the prompt's tokens only once something looks at them.",
+        ),
     ] = None,
     exit_early: Annotated[
-        EarlyExit | None,
-        typer.Option("--exit", help="Let tokens leave after a few layers; needs fit-m2r2 once."),
+        str | None,
+        typer.Option(
+            "--exit",
+            metavar="|".join(names("--exit")),
+            help="Let tokens leave after a few layers; needs fit-m2r2 once.",
+        ),
     ] = None,
     speculate: Annotated[
         int | None,
@@ -137,20 +58,21 @@ def generate(
     """Continue a text (greedy decoding) with all compressed layers on a device."""
     from transformers import TextStreamer
 
-    from sw_runtime.generation.continuation import continue_text, take_tokens
+    from sw_runtime.methods.continuation import continue_text, take_tokens
 
-    choice = Choice(argmax_on_device, prune, exit_early, speculate)
+    choice = Choice.of(dict(zip(OPTIONS, (argmax_on_device, prune, exit_early, speculate), strict=True)))
     model, tokenizer = _load(folder)
-    method = None if choice.plain else choice.method(folder, model)  # before a device is opened and filled
+    # before a device is opened and filled
+    tokens_of = choice.method.prepare(folder, model, choice.number) if choice.method else None
     figures: dict[str, float] = {}
 
     def write(opened: "Device", streamer: Any) -> list[int]:
-        if method is None:
+        if tokens_of is None:
             return continue_text(model, tokenizer, prompt, tokens, streamer)
         ids = tokenizer(prompt, return_tensors="pt")["input_ids"][0]
-        text = method(opened, ids)
+        text = tokens_of(opened, ids)
         found = take_tokens(text, model, ids, tokens, streamer)
-        if not choice.argmax_on_device:
+        if isinstance(text, MeasuredText):
             figures.update(text.figures())
         return found
 
@@ -220,14 +142,14 @@ def fit_m2r2(
     import torch
     from tqdm import tqdm
 
-    from sw_runtime.generation.backbone import decoder_of
-    from sw_runtime.generation.fast_stream import FILE, LENGTH, WINDOWS, FastStream, parameters_for
-    from sw_runtime.generation.m2r2_fit import Window
+    from sw_runtime.methods.decoder import Decoder
+    from sw_runtime.methods.m2r2.fast_stream import FILE, LENGTH, WINDOWS, FastStream, parameters_for
+    from sw_runtime.methods.m2r2.fit import Window
     from sw_runtime.texts.calibration import token_windows
     from sw_runtime.texts.calibration_text import read_text
 
     model, tokenizer = _load(folder)
-    decoder = decoder_of(model)
+    decoder = Decoder.of(model)
     texts = token_windows(read_text(calibration), tokenizer, WINDOWS, LENGTH)
     with torch.inference_mode():
         windows = [Window.of(decoder, tokens) for tokens in tqdm(texts, desc="texts to fit", unit="text")]

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 from urllib.parse import unquote
 
 import torch
@@ -19,13 +20,25 @@ from torch import Tensor
 from formats.router.descriptor import Quota
 from formats.router.numbers import COUNT, threshold
 from golden_models.router.selection import Bounds, TopK, filter_keys, topk
-from golden_models.wordnet import WordNet
 
 CLASSES = 24_320
 """Of the paper's head, after DataComp."""
 
 COUNT_ABOVE = 500
 """V_τ: a synset is kept if captions name it more often."""
+
+
+class Nouns(Protocol):
+    """What labels need of WordNet's nouns; a synset goes by its offset."""
+
+    def lemma(self, form: str) -> str:
+        """Base form of a noun, or the form itself where it is none."""
+
+    def first_synset(self, word: str) -> int | None:
+        """The most frequent sense of a word, None where it is no noun."""
+
+    def name(self, synset: int) -> str:
+        """The word that names a synset, lower case."""
 
 
 def clean_caption(caption: str) -> str:
@@ -44,7 +57,7 @@ def synset_key(synset: int) -> str:
     return f"n{synset}"
 
 
-def extract_synsets(caption: str, nouns: WordNet, is_noun: Callable[[str], bool] | None = None) -> list[str]:
+def extract_synsets(caption: str, nouns: Nouns, is_noun: Callable[[str], bool] | None = None) -> list[str]:
     """Keys of the synsets that a caption names: ExtractSynset of eq. 1, with repetitions.
 
     A word counts if its base form's most frequent sense is named by it: "car" does, "auto" does not.
@@ -67,7 +80,7 @@ def extract_synsets(caption: str, nouns: WordNet, is_noun: Callable[[str], bool]
     return keys
 
 
-def count_synsets(captions: Iterable[str], nouns: WordNet) -> dict[str, int]:
+def count_synsets(captions: Iterable[str], nouns: Nouns) -> dict[str, int]:
     """How often captions name each synset, in the order of first sight."""
     return dict(Counter(key for caption in captions for key in extract_synsets(caption, nouns)))
 

@@ -5,11 +5,10 @@ The paper does not state α; the code leaves the method out.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
-
-from golden_models.wordnet import WordNet
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,14 @@ class TransferParameters:
             raise ValueError(f"alpha must be above 0 and at most 1, not {self.alpha}")
 
 
-def nearest_class(synset: int, classes: Sequence[int], nouns: WordNet, alpha: float) -> int | None:
+class Likeness(Protocol):
+    """What transfer needs of WordNet."""
+
+    def path_similarity(self, one: int, other: int) -> float:
+        """1 / (1 + steps over hypernyms between two synsets), 1 for the same."""
+
+
+def nearest_class(synset: int, classes: Sequence[int], nouns: Likeness, alpha: float) -> int | None:
     """The class most like a synset, the first among equals; None if none is at least α."""
     similarities = [nouns.path_similarity(synset, other) for other in classes]
     best = max(range(len(classes)), key=similarities.__getitem__, default=None)
@@ -50,7 +56,7 @@ def transfer_init(
     bias: Tensor,
     classes: Sequence[int],
     labels: Sequence[Sequence[int]],
-    nouns: WordNet,
+    nouns: Likeness,
     parameters: TransferParameters,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:

@@ -1,22 +1,18 @@
-"""Self-speculation: the fast stream drafts a few tokens, the slow one verifies them all in one pass.
+"""Self-speculation: the fast stream drafts a few tokens, the slow one verifies them all.
 
-The tokens are those of plain greedy decoding, whatever the adapters are. As in LayerSkip the hidden
-states at the exit are kept, so that verification runs the remaining layers only; and the drafts'
-slow streams have run that far anyway, since the fast one attends to their keys and values.
+The tokens are those of plain greedy decoding, whatever the adapters are. Everything is run anew for
+every draft and every round.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from golden_models.decoder import Decoder
-from golden_models.m2r2.residuals import Adapter, read_prompt, run_both, run_slow
+from golden_models.m2r2.residuals import Adapter, run_both
 from golden_models.router.prefix import accept_greedy
-
-Accept = Callable[[Tensor, Tensor], tuple[int, int]]
-"""Drafts [g] and the target's choices [g + 1] → leading drafts that agree, and the token that follows them."""
 
 
 @dataclass(frozen=True)
@@ -40,19 +36,14 @@ class Round:
 
 
 def greedy(decoder: Decoder, prompt: Tensor, new_tokens: int) -> list[int]:
-    """The likeliest tokens, one at a time by the slow stream alone: int64 [T], T at least 1."""
-    layers = range(len(decoder.layers))
-    cache, tokens = read_prompt(decoder, prompt), [int(prompt[-1])]
-    for position in range(len(prompt) - 1, len(prompt) - 1 + new_tokens):
-        hidden_states = decoder.embed(torch.tensor(tokens[-1:]))
-        hidden_states, cache = run_slow(decoder, hidden_states, torch.tensor([position]), cache, layers)
-        tokens.append(int(decoder.logits(hidden_states)[0].argmax()))
-    return tokens[1:]
+    """The likeliest tokens: int64 [T], T at least 1."""
+    tokens = prompt.tolist()
+    for _ in range(new_tokens):
+        tokens.append(int(decoder(torch.tensor(tokens))[-1].argmax()))
+    return tokens[len(prompt) :]
 
 
-def speculation_rounds(
-    decoder: Decoder, adapters: Sequence[Adapter], prompt: Tensor, drafts: int, accept: Accept = accept_greedy
-) -> Iterator[Round]:
+def speculation_rounds(decoder: Decoder, adapters: Sequence[Adapter], prompt: Tensor, drafts: int) -> Iterator[Round]:
     """The same tokens, drafted after as many layers as there are adapters: endless rounds.
 
     Parameters
@@ -63,35 +54,15 @@ def speculation_rounds(
         int64 [T], T at least 1.
     drafts
         Tokens drafted a round, g.
-    accept
-        Who compares: the golden prefix if not given.
-
-    Raises
-    ------
-    ValueError
-        If no draft is asked for, or no layer is left to verify with.
     """
-    if drafts < 1:
-        raise ValueError(f"a round drafts at least one token, not {drafts}")
-    exit_layer, layers = len(adapters), len(decoder.layers)
-    if not 1 <= exit_layer < layers:
-        raise ValueError(f"drafts leave after layer 1 to {layers - 1}, not {exit_layer}")
-    cache, last, start = read_prompt(decoder, prompt), int(prompt[-1]), len(prompt) - 1
+    tokens = prompt.tolist()
     while True:
-        chain, at_exit, early = [last], [], cache[:exit_layer]
-        for position in range(start, start + drafts):
-            streams = run_both(decoder, adapters, torch.tensor(chain[-1:]), torch.tensor([position]), early)
-            early = streams.cache
-            at_exit.append(streams.slow[-1])
-            chain.append(int(decoder.logits(streams.fast[-1])[0].argmax()))
-        final = decoder.embed(torch.tensor(chain[-1:]))
-        final, early = run_slow(decoder, final, torch.tensor([start + drafts]), early, range(exit_layer))
-        positions = torch.arange(start, start + drafts + 1)
-        verified, late = run_slow(
-            decoder, torch.cat([*at_exit, final]), positions, cache[exit_layer:], range(exit_layer, layers)
-        )
-        targets = decoder.logits(verified).argmax(dim=-1)
-        accepted, last = accept(torch.tensor(chain[1:]), targets)
-        yield Round(torch.tensor(chain[1:]), targets, accepted, [*chain[1 : 1 + accepted], last])
-        start += accepted + 1
-        cache = [seen.take(torch.arange(start)) for seen in early + late]
+        drafted: list[int] = []
+        for _ in range(drafts):
+            fast = run_both(decoder, adapters, torch.tensor(tokens + drafted)).fast[-1]
+            drafted.append(int(decoder.logits(fast)[-1].argmax()))
+        targets = decoder(torch.tensor(tokens + drafted))[-drafts - 1 :].argmax(dim=-1)
+        accepted, follows = accept_greedy(torch.tensor(drafted), targets)
+        found = Round(torch.tensor(drafted), targets, accepted, [*drafted[:accepted], follows])
+        yield found
+        tokens += found.tokens

@@ -1,6 +1,5 @@
 """Several ways to encode a matrix, and the check that none is used that spoils the layer's output."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,8 +10,6 @@ from formats.matrices import Matrix, real_weights
 from sw_runtime.fit.covariance import InputStatistics
 from sw_runtime.fit.encoders import Inputs, encoder_of
 from sw_runtime.fit.report import LayerReport, Method
-
-logger = logging.getLogger("seedloom.fit")
 
 TOLERANCE = 1.4
 """Output errors up to this many ordinary errors are accepted."""
@@ -74,7 +71,6 @@ class GroupEncoder:
             layer = min([layer, *others], key=lambda candidate: candidate.report.worst)
             if not layer.is_sound:
                 following = encoder_of(name).next or FP16
-                logger.info("%s spoils a matrix's output by %.3f; trying %s", name, layer.report.worst, following)
                 layer = self._encoded(weights, following, encoder_of(following).methods[0])
         return layer
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from golden_models.wordnet import WordNet
 from sw_runtime.texts.packages import package_file
+from sw_runtime.texts.wordnet import WordNet
 
 SYSTEM_WORDNET = Path("/usr/share/wordnet")
 """Where distributions put WordNet's files."""

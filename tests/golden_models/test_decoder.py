@@ -1,6 +1,6 @@
 import torch
 
-from golden_models.decoder import Decoder, KeysValues
+from golden_models.decoder import Decoder
 from golden_models.layers import causal_mask
 from tests.models import tiny_llama
 
@@ -32,10 +32,3 @@ def test_a_token_after_kept_keys_and_values_gets_the_logits_of_the_whole_sequenc
         last, _ = decoder.attend(layer, last, positions[5:], seen, causal_mask(positions[5:], positions))
         before, last = decoder.feed_forward(layer, before), decoder.feed_forward(layer, last)
     torch.testing.assert_close(decoder.logits(last)[0], decoder(TOKENS)[5])
-
-
-def test_keys_and_values_are_taken_by_place() -> None:
-    places = torch.arange(6)[None, :, None].expand(2, 6, 4)
-    taken = KeysValues(places, places + 10).take(torch.tensor([4, 1]))
-    assert taken.keys[0, :, 0].tolist() == [4, 1]
-    assert taken.values[1, :, 3].tolist() == [14, 11]

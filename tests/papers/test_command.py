@@ -1,5 +1,7 @@
 import json
 import sys
+from importlib import import_module
+from inspect import signature
 from types import ModuleType
 
 import pytest
@@ -23,6 +25,14 @@ def test_a_paper_prints_its_table() -> None:
     result = CliRunner().invoke(app, ["paper", "some"])
     assert result.exit_code == 0
     assert "| answer | 42 |  |  |" in result.stdout
+
+
+@pytest.mark.parametrize("name", command.PAPERS)
+def test_every_paper_is_measured_on_a_device_and_reports(name: str) -> None:
+    measure = signature(import_module(f"papers.{name}").measure)
+    first, *sizes = measure.parameters.values()
+    assert (first.name, first.annotation, measure.return_annotation) == ("device", str, Report)
+    assert all(size.default is not size.empty for size in sizes)
 
 
 @pytest.mark.usefixtures("some_paper")

@@ -9,7 +9,7 @@ from golden_models.decoder import Decoder
 from golden_models.dynamoe import DifficultyRouter, DynaMoEParameters, expert_widths, prefix
 from papers.dynamoe import (
     PARAMETERS,
-    DeviceChoice,
+    CheckedChoice,
     Nested,
     every_token,
     expert_cycles,
@@ -86,7 +86,7 @@ def test_the_largest_expert_judges_text_as_the_dense_model(decoder: Decoder, win
 def test_a_device_chooses_for_the_layer_it_is_asked_for() -> None:
     torch.manual_seed(0)
     routers = [DifficultyRouter(64, SMALL) for _ in range(2)]
-    choice = DeviceChoice(EmulatedDevice(router=RouterParameters()), routers, 0.5)
+    choice = CheckedChoice(EmulatedDevice(router=RouterParameters()), routers, 0.5)
     x = torch.randn(50, 64)
     first, second = choice(0, x), choice(1, x)
     assert choice.as_golden

@@ -4,21 +4,26 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from golden_models.decoder import Decoder
-from golden_models.lazyllm import LazyLLM, LazyLLMParameters
+from formats.router.descriptor import RouterParameters
 from papers.lazyllm import measure, prompts_of, schedules, work
+from sw_runtime.device.emulated import EmulatedDevice
+from sw_runtime.methods.decoder import Decoder
+from sw_runtime.methods.lazyllm.loop import LazyLLM
+from sw_runtime.methods.lazyllm.on_device import RouterTokenSets
+from sw_runtime.methods.lazyllm.schedule import LazyLLMParameters
 from sw_runtime.texts.packaged_models import smollm2_folder
 from tests.models import tiny_llama
 
 
 def decoder_of_six_layers() -> Decoder:
-    decoder = Decoder.from_transformers(tiny_llama())
+    decoder = Decoder.of(tiny_llama())
     return replace(decoder, layers=decoder.layers * 2)
 
 
 def test_work_of_a_dense_prompt_is_that_of_its_matrices_and_pairs() -> None:
     decoder = decoder_of_six_layers()
-    step = LazyLLM(decoder, LazyLLMParameters({})).step(torch.arange(5))
+    sets = RouterTokenSets(EmulatedDevice(router=RouterParameters()), 6)
+    step = LazyLLM(decoder, LazyLLMParameters({}), sets).step(torch.arange(5))
     matrices = 64 * 64 + 2 * 32 * 64 + 64 * 64 + 3 * 100 * 64
     assert work(decoder, step) == 6 * (5 * matrices + 15 * 2 * 64) + 120 * 64
 

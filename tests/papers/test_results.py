@@ -58,6 +58,16 @@ def test_a_changed_source_is_measured_anew(measured: list[str], monkeypatch: pyt
     assert measured == ["first", "second"] * 2
 
 
+def test_any_source_of_any_room_is_part_of_the_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    digests = {results.sources_digest()}
+    for room in results.ROOMS:
+        monkeypatch.setattr(results, "ROOMS", tuple(other for other in results.ROOMS if other != room))
+        digests.add(results.sources_digest())
+        monkeypatch.undo()
+    assert len(digests) == 1 + len(results.ROOMS)
+    assert {"formats", "golden_models", "hw", "papers", "sw_runtime", "seedloom"} == set(results.ROOMS)
+
+
 def test_devices_are_kept_apart(measured: list[str]) -> None:
     for device in ("emulated", "simulated"):
         CliRunner().invoke(results.app, ["--device", device])

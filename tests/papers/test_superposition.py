@@ -1,21 +1,17 @@
 import pytest
 import torch
 
-from formats.router.descriptor import RouterParameters
 from golden_models.decoder import Decoder
-from golden_models.superposition.forkjoin import forkjoin_mask
-from golden_models.superposition.prompting import read_documents, read_preamble, read_queries
+from golden_models.superposition.prompting import read_preamble
 from papers.superposition import (
     best_by_words,
     documents_of,
     go_on,
-    kept_columns,
     measure,
     multiply_accumulates,
     questions_of,
     score,
 )
-from sw_runtime.device.emulated import EmulatedDevice
 from tests.models import tiny_llama
 
 LONG = "x " * 60
@@ -67,20 +63,6 @@ def test_a_prompt_read_in_parts_is_the_prompt() -> None:
     second = go_on(decoder, [first], tokens[2:5])
     last = go_on(decoder, [first, second], tokens[5:])
     torch.testing.assert_close(torch.cat([x.logits for x in (first, second, last)]), decoder(tokens))
-
-
-def test_columns_of_dropped_paths_are_left_out() -> None:
-    decoder = Decoder.from_transformers(tiny_llama())
-    preamble = [read_preamble(decoder, torch.tensor([1, 2, 3]))]
-    documents = read_documents(decoder, preamble, [torch.arange(2), torch.arange(4), torch.arange(3)])
-    paths = read_queries(decoder, preamble, documents, torch.tensor([7, 8]))
-    device = EmulatedDevice(router=RouterParameters())
-    columns = kept_columns(device, paths, torch.tensor([False, True, False]))
-    [row] = forkjoin_mask(3, [2, 4, 3], 2, 1)[-1:]
-    dropped = torch.tensor([3, 4, 5, 6, 13, 14, 15, 16, 17])
-    expected = row[:-1].clone()
-    expected[dropped] = False
-    assert torch.equal(columns, expected)
 
 
 def test_work_is_counted_by_product() -> None:

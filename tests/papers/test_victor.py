@@ -1,21 +1,19 @@
-import pytest
 import torch
 
 from formats.router.descriptor import RouterParameters
 from golden_models.decoder import Decoder
-from golden_models.victor import Prompt, VictorParameters, best_of_image, outside_images
+from golden_models.victor import Prompt, VictorParameters, outside_images
 from papers.digit_scenes import Scenes, draw_scenes
 from papers.report import Report
 from papers.victor import (
     Choices,
-    best_of_image_on_device,
     fastv_accuracy,
     measure,
-    outside_images_on_device,
     victor_accuracy,
 )
 from papers.victor_training import LAYERS, VisionLanguageModel, accuracy, new_model, one_question, train
 from sw_runtime.device.emulated import EmulatedDevice
+from sw_runtime.methods.victor import on_device
 from tests.models import tiny_llama
 
 ROUTER = RouterParameters(keys=64, slots=4, sets=1, ways=1)
@@ -26,29 +24,9 @@ def scenes(count: int = 64, held_out: bool = False) -> Scenes:
     return draw_scenes(count, 1, held_out, seed=0)
 
 
-def test_a_device_drops_every_image() -> None:
-    kept = outside_images_on_device(EmulatedDevice(router=ROUTER), PROMPT)(None)
-    assert kept.nonzero().flatten().tolist() == [*range(3), *range(13, 20), *range(29, 40)]
-    assert torch.equal(kept, outside_images(PROMPT)(None))
-    assert outside_images_on_device(EmulatedDevice(router=ROUTER), Prompt(torch.zeros(5, 8), ()))(None).all()
-
-
-@pytest.mark.parametrize("keep", [0, 3, 19])
-def test_a_device_keeps_the_best_of_the_images(keep: int) -> None:
-    attention = torch.randn(4, 40, 40, generator=torch.Generator().manual_seed(keep)).softmax(dim=-1)
-    ours = best_of_image_on_device(EmulatedDevice(router=ROUTER), PROMPT, keep)(attention)
-    assert torch.equal(ours, best_of_image(PROMPT, keep)(attention))
-    assert int(ours.sum()) == 21 + keep
-
-
-def test_a_device_has_nothing_to_rank_by_before_any_layer() -> None:
-    with pytest.raises(ValueError, match="FastV ranks by attention; drop behind at least one layer"):
-        best_of_image_on_device(EmulatedDevice(router=ROUTER), PROMPT, 1)(None)
-
-
 def test_choices_are_noted_and_compared() -> None:
     device, choices = EmulatedDevice(router=ROUTER), Choices()
-    choices.watched("RANGE", device, outside_images_on_device(device, PROMPT), outside_images(PROMPT))(None)
+    choices.watched("RANGE", device, on_device.outside_images(device, 40, PROMPT.images), outside_images(PROMPT))(None)
     assert choices.as_golden
     assert len(choices.kept["RANGE"][0]) == 21
     assert choices.cycles["RANGE"] > 0

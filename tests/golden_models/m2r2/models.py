@@ -18,9 +18,9 @@ def decoder_of_six_layers() -> Decoder:
     return replace(decoder, layers=layers * 2)
 
 
-def random_adapters(count: int, seed: int, size: float = 0.1) -> list[Adapter]:
+def random_adapters(count: int, seed: int, size: float = 0.1, width: int = 64) -> list[Adapter]:
     generator = torch.Generator().manual_seed(seed)
     return [
-        Adapter(torch.randn(64, 4, generator=generator) * size, torch.randn(4, 64, generator=generator) * size)
+        Adapter(torch.randn(width, 4, generator=generator) * size, torch.randn(4, width, generator=generator) * size)
         for _ in range(count)
     ]

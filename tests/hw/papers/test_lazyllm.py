@@ -6,10 +6,13 @@ from pathlib import Path
 import torch
 
 from formats.router.descriptor import Opcode
-from golden_models.lazyllm import LazyLLM, LazyLLMParameters
+from golden_models.lazyllm import LazyLLM as GoldenLazyLLM
 from hw.router.parameters import UnitParameters
 from papers.smollm2 import SmolLM2
-from sw_runtime.routing.token_sets import RouterTokenSets
+from sw_runtime.methods.decoder import Decoder
+from sw_runtime.methods.lazyllm.loop import LazyLLM
+from sw_runtime.methods.lazyllm.on_device import RouterTokenSets
+from sw_runtime.methods.lazyllm.schedule import LazyLLMParameters
 from sw_runtime.texts.corpora import wikipedia_articles
 from sw_runtime.texts.tokens import tokenize
 from tests.hw.papers.recorder import Recorder
@@ -22,10 +25,12 @@ ROUTER = UnitParameters(lanes=8, keys=64, slots=16, sets=1, ways=1)
 
 def test_every_set_and_list_of_a_prompt_and_the_tokens_after_it(tmp_path: Path) -> None:
     smollm2, device = SmolLM2.load(), Recorder(ROUTER)
-    decoder = replace(smollm2.decoder, layers=smollm2.decoder.layers[:LAYERS])
+    golden_decoder, decoder = (
+        replace(decoder, layers=decoder.layers[:LAYERS]) for decoder in (smollm2.decoder, Decoder.of(smollm2.model))
+    )
     text = tokenize(wikipedia_articles()[0][:1000], smollm2.tokenizer)
     chunks = [text[:TOKENS], *text[TOKENS : TOKENS + STEPS - 1, None]]
-    golden = LazyLLM(decoder, LazyLLMParameters(RATES))
+    golden = GoldenLazyLLM(golden_decoder, RATES)
     ours = LazyLLM(decoder, LazyLLMParameters(RATES), RouterTokenSets(device, LAYERS))
     steps = [(golden.step(fresh), ours.step(fresh)) for fresh in chunks]
     for expected, step in steps:

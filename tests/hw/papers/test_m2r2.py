@@ -6,12 +6,14 @@ from pathlib import Path
 import torch
 
 from formats.router.descriptor import CacheAction, Flag, Opcode
-from golden_models.m2r2.experts import GoldenExpertCache
-from golden_models.m2r2.residuals import M2R2Parameters
+from golden_models.m2r2.experts import ExpertCache as GoldenExpertCache
 from hw.router.parameters import UnitParameters
-from papers.m2r2 import DeviceExpertCache, Fitted, exit_figures, expert_hits, speculation_figures
+from papers.m2r2 import Fitted, exit_figures, expert_hits, speculation_figures
 from papers.smollm2 import SmolLM2
-from sw_runtime.generation.m2r2_fit import Window
+from sw_runtime.methods.decoder import Decoder
+from sw_runtime.methods.m2r2.fit import Window
+from sw_runtime.methods.m2r2.on_device import DeviceExpertCache
+from sw_runtime.methods.m2r2.residuals import M2R2Parameters
 from sw_runtime.texts.corpora import wikipedia_articles
 from sw_runtime.texts.tokens import spread_windows, tokenize
 from tests.hw.papers.recorder import Recorder
@@ -24,7 +26,8 @@ ROUTER = UnitParameters(lanes=8, keys=16, slots=1, sets=LAYERS, ways=8)
 
 def test_drafts_exits_and_experts(tmp_path: Path) -> None:
     smollm2 = SmolLM2.load()
-    decoder = replace(smollm2.decoder, layers=smollm2.decoder.layers[:LAYERS])
+    decoder = Decoder.of(smollm2.model)
+    decoder = replace(decoder, layers=decoder.layers[:LAYERS])
     texts = spread_windows(tokenize(wikipedia_articles()[0], smollm2.tokenizer), 3, 48)
     device = Recorder(ROUTER)
     with torch.inference_mode():
