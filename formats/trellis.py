@@ -30,7 +30,7 @@ class TrellisFormat:
     name
         What files, commands and tables call the format.
     window_bits
-        Stream bits a weight depends on, L: 4 to 16.
+        Stream bits a weight depends on, L: 8 to 16.
     fresh_bits
         Stream bits a weight takes, k, each 1 to 4; two numbers take turns, ``(4, 3)`` being 3.5 bits a weight.
     masks
@@ -52,8 +52,8 @@ class TrellisFormat:
     table: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        if not 4 <= self.window_bits <= 16:
-            raise ValueError(f"window_bits must be 4 to 16, not {self.window_bits!r}")
+        if not 8 <= self.window_bits <= 16:
+            raise ValueError(f"window_bits must be 8 to 16, not {self.window_bits!r}")
         if len(self.fresh_bits) not in (1, 2):
             raise ValueError(f"fresh_bits must be one or two numbers, not {self.fresh_bits!r}")
         if not all(1 <= bits <= 4 for bits in self.fresh_bits):

@@ -69,7 +69,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            ({"window_bits": 17}, "window_bits must be 4 to 16, not 17"),
+            ({"window_bits": 17}, "window_bits must be 8 to 16, not 17"),
             ({"fresh_bits": ()}, "fresh_bits must be one or two numbers"),
             ({"fresh_bits": (4, 4, 4)}, "fresh_bits must be one or two numbers"),
             ({"fresh_bits": (5,)}, "fresh_bits must be 1 to 4"),
