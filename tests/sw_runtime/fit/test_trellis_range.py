@@ -34,5 +34,5 @@ def test_a_weight_far_out_on_a_strong_input_widens_its_row_alone() -> None:
 
 def test_rates_of_unknown_error_are_refused() -> None:
     odd = replace(TRELLIS_PRESETS["trellis-2bit"], name="odd", fresh_bits=(2, 1))
-    with pytest.raises(ValueError, match="odd has 1.5 bits a weight; rates of known error are 2.0, 2.5, 3.0, 3.5, 4.0"):
+    with pytest.raises(ValueError, match=r"odd has 1\.5 bits a weight; rates of known error are"):
         scales(torch.ones(1, 8), odd, [torch.ones(8)])
