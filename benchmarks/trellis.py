@@ -12,10 +12,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from formats.block import PRESETS
+from formats.matrices import real_weights
+from formats.presets import PRESETS
 from formats.trellis import TRELLIS_PRESETS, TrellisFormat
 from golden_models.trellis import decode
-from sw_runtime import decode as blocks
 from sw_runtime.fit import row_range, trellis_range
 from sw_runtime.fit.covariance import Covariance, covariance
 from sw_runtime.fit.feedback import encode_with_feedback, inverse_factor
@@ -72,7 +72,7 @@ def without_text(name: str, weights: Tensor) -> None:
         block_format, trellis_format = PRESETS[scaled], TRELLIS_PRESETS[trellis]
         words = encode_matrix(weights, block_format, row_range.scales(weights, block_format, ones), threads=1)
         found = trellis_weights(weights, trellis_format, trellis_range.scales(weights, trellis_format, ones), None)
-        before, after = relative_error(weights, blocks.decode(words)), relative_error(weights, found)
+        before, after = relative_error(weights, real_weights(words)), relative_error(weights, found)
         print(f"| {name} | {trellis} | {before:.4f} | {after:.4f} |", flush=True)
 
 
@@ -88,7 +88,7 @@ def with_feedback(weights: Tensor, moments: Covariance) -> None:
         after = trellis_weights(weights, trellis_format, trellis_scales, factor)
         between = time.process_time()
         scales = row_range.scales(weights, block_format, powers, rounded)
-        before = blocks.decode(encode_with_feedback(weights, block_format, scales, factor))
+        before = real_weights(encode_with_feedback(weights, block_format, scales, factor))
         slower, speed = (weights.numel() / taken / 1000 for taken in (time.process_time() - between, between - start))
         errors = [moments.output_errors(weights, found)[1] for found in (before, after)]
         print(f"| gate_proj | {trellis} | {errors[0]:.4f} → {errors[1]:.4f} | {slower:.0f} → {speed:.0f} |", flush=True)
