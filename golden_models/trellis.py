@@ -22,13 +22,14 @@ def stream_bits(words: Tensor, trellis_format: TrellisFormat) -> Tensor:
 def words_of_bits(bits: Tensor, trellis_format: TrellisFormat) -> Tensor:
     """Inverse of ``stream_bits``: int64 [rows, blocks * word_bits] → [rows, blocks]."""
     width = trellis_format.word_bits
-    return (bits.unflatten(1, (-1, width)) << torch.arange(width)).sum(dim=-1)
+    words: Tensor = (bits.reshape(len(bits), -1, width) << torch.arange(width)).sum(dim=-1)
+    return words
 
 
 def pack_rows(words: Tensor, trellis_format: TrellisFormat) -> Tensor:
     """Words as a file holds them: int64 [rows, blocks] → uint8 [rows, row_bytes], padded with zero bits."""
     bits = stream_bits(words, trellis_format)
-    bits = torch.nn.functional.pad(bits, (0, -bits.shape[1] % 8)).unflatten(1, (-1, 8))
+    bits = torch.nn.functional.pad(bits, (0, -bits.shape[1] % 8)).view(len(words), -1, 8)
     return (bits << torch.arange(8)).sum(dim=-1).to(torch.uint8)
 
 
@@ -58,8 +59,9 @@ def windows(words: Tensor, trellis_format: TrellisFormat) -> Tensor:
     length = trellis_format.window_bits
     bits = torch.nn.functional.pad(stream_bits(words, trellis_format), (length, 0))
     ends = torch.tensor([trellis_format.fresh(t) for t in range(words.shape[1] * WORD_WEIGHTS)]).cumsum(0) + length
-    newest_first = bits[:, (ends[:, None] - 1 - torch.arange(length)).flatten()].unflatten(1, (-1, length))
-    return (newest_first << torch.arange(length)).sum(dim=-1)
+    newest_first = bits[:, ends[:, None] - 1 - torch.arange(length)]
+    shown: Tensor = (newest_first << torch.arange(length)).sum(dim=-1)
+    return shown
 
 
 def indices(window: Tensor, trellis_format: TrellisFormat) -> Tensor:
