@@ -66,7 +66,12 @@ def _processor() -> str:
 
 
 def build(block_format: BlockFormat) -> Path:
-    """Path of the kernel's shared library for one format, compiled unless the cache has it.
+    """Path of the search kernel's shared library for one format; as ``compiled_library``."""
+    return compiled_library(SOURCE, _macros(block_format))
+
+
+def compiled_library(source: Path, options: list[str]) -> Path:
+    """Path of the shared library of a C file in this folder, compiled unless the cache has it.
 
     The library appears under its name only when complete, so two processes may build at once.
 
@@ -75,24 +80,24 @@ def build(block_format: BlockFormat) -> Path:
     RuntimeError
         If there is no compiler, or it fails, with what it said.
     """
-    command = [*compiler(), *FLAGS, *_macros(block_format)]
+    command = [*compiler(), *FLAGS, *options]
     sources = [
         path.read_text()
-        for path in sorted(path for path in SOURCE.parent.iterdir() if path.suffix in (".c", ".h", ".inc"))
+        for path in sorted(path for path in source.parent.iterdir() if path.suffix in (".c", ".h", ".inc"))
     ]
     identity = "\n".join([*sources, *command, _processor()])
-    library = cache_folder("kernels") / f"search-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.so"
+    library = cache_folder("kernels") / f"{source.stem}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.so"
     if library.exists():
         return library
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
         output = Path(folder) / library.name
         try:
-            result = subprocess.run([*command, str(SOURCE), "-o", str(output), "-lm"], capture_output=True, text=True)
+            result = subprocess.run([*command, str(source), "-o", str(output), "-lm"], capture_output=True, text=True)
         except OSError as error:
             raise RuntimeError(f"cannot run the C compiler {command[0]!r} ({error}); install gcc or set CC") from error
         if result.returncode:
             raise RuntimeError(
-                f"{command[0]!r} cannot compile {SOURCE.name}; try another compiler with CC:\n{result.stderr}"
+                f"{command[0]!r} cannot compile {source.name}; try another compiler with CC:\n{result.stderr}"
             )
         os.replace(output, library)
     return library

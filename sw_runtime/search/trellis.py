@@ -1,0 +1,219 @@
+"""The best path of every row of weights through a trellis, fast; and packed rows back to weights.
+
+Without feedback the words are those of the Viterbi algorithm, ``golden_models.trellis.encode``. With
+feedback every survivor of the Viterbi search answers its own errors (``trellis.c``): a code whose
+weights depend on those before cannot be searched block by block.
+"""
+
+import ctypes
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from formats.trellis import TrellisFormat
+from sw_runtime.search.kernel import compiled_library
+
+SOURCE = Path(__file__).with_name("trellis.c")
+
+GROUP = 16
+"""Columns that the kernel commits at once; it takes rows of whole groups."""
+
+ROWS_A_TASK = 8
+"""Rows handed to the kernel at once: enough to amortise the call, few enough to share out."""
+
+LARGEST_UNITS = 1e6
+"""Weights over scales above this would leave the kernel's float32 costs no precision."""
+
+FREE = 2.0**-20
+"""Importance of a padding column over the least important real one: whatever it holds costs nothing."""
+
+
+@dataclass(frozen=True)
+class EncodedRows:
+    """Rows of weights as words, and what they lost.
+
+    Parameters
+    ----------
+    words
+        int64 [rows, blocks].
+    losses
+        float64 [rows], in squared units of the row's scale: the sum of importance times squared error,
+        or ``e H eᵀ`` of the covariance that the feedback answers.
+    """
+
+    words: Tensor
+    losses: Tensor
+
+
+@cache
+def _library(window_bits: int, fresh_bits: tuple[int, ...]) -> Any:
+    """The compiled kernel of one rate; see ``trellis.c``."""
+    macros = (("WINDOW_BITS", window_bits), ("FRESH_EVEN", fresh_bits[0]), ("FRESH_ODD", fresh_bits[-1]))
+    options = ["-ffp-contract=off", *(f"-D{name}={value}" for name, value in macros)]
+    library = ctypes.CDLL(str(compiled_library(SOURCE, options)))
+    library.encode_rows.argtypes = [ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 6]
+    library.encode_rows.restype = ctypes.c_int
+    library.decode_rows.argtypes = [ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 3]
+    library.decode_rows.restype = None
+    return library
+
+
+def encode(
+    weights: Tensor,
+    trellis_format: TrellisFormat,
+    scales: Tensor,
+    factor: Tensor | None = None,
+    importance: Tensor | None = None,
+    threads: int | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> EncodedRows:
+    """Find the words of a weight matrix.
+
+    Parameters
+    ----------
+    weights
+        [rows, columns], any float dtype.
+    scales
+        float32 [rows]. A row of zeros may have scale 0.
+    factor
+        Upper triangular U with ``H⁻¹ = Uᵀ U``, H the covariance of the inputs, float64 [columns, columns]:
+        errors are then fed back, and the loss is ``e H eᵀ``.
+    importance
+        Without a factor: weight of each column's squared error, [columns]; all alike when not given.
+    threads
+        Threads to use; all cores when not given. They do not change the result.
+    progress
+        Called with the number of weights done since it was called last.
+
+    Raises
+    ------
+    ValueError
+        If a tensor has the wrong shape, is not finite, or the scales do not fit the weights; or if both
+        ``factor`` and ``importance`` are given.
+    RuntimeError
+        If the kernel cannot be compiled.
+    """
+    _check(weights, scales, factor, importance)
+    rows, columns = weights.shape
+    groups = -(-columns // GROUP)
+    targets = torch.zeros(rows, groups * GROUP)
+    targets[:, :columns] = (weights.double() / scales.double().clamp(min=1e-30)[:, None]).float()
+    if not targets.abs().max() < LARGEST_UNITS:
+        raise ValueError(f"weights reach {targets.abs().max():.3g} times their scale; give larger scales")
+    response = None if factor is None else _response(factor, groups * GROUP)
+    column_costs, unit = _column_costs(columns, groups * GROUP, factor, importance)
+    table = torch.tensor(trellis_format.window_table, dtype=torch.float32)
+    words = torch.empty(rows, 2 * groups, dtype=torch.int64)
+    losses = torch.empty(rows, dtype=torch.float64)
+    function = _library(trellis_format.window_bits, trellis_format.fresh_bits).encode_rows
+
+    def encode_rows(first: int) -> int:
+        part = slice(first, min(first + ROWS_A_TASK, rows))
+        tensors = (targets[part], column_costs, response, table, words[part], losses[part])
+        pointers = [None if tensor is None else tensor.data_ptr() for tensor in tensors]
+        if function(part.stop - first, groups, *pointers):
+            raise MemoryError("no memory for the trellis search; use fewer threads")
+        return (part.stop - first) * columns
+
+    with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
+        for weights_done in pool.map(encode_rows, range(0, rows, ROWS_A_TASK)):
+            if progress:
+                progress(weights_done)
+    return EncodedRows(words[:, : trellis_format.blocks(columns)].contiguous(), losses * unit)
+
+
+def _response(factor: Tensor, size: int) -> Tensor:
+    """How a column's miss moves the targets after it, ``-U[s, t] / U[s, s]``: float32 [size, size]."""
+    response = torch.zeros(size, size)
+    columns = len(factor)
+    response[:columns, :columns] = -(factor / factor.diagonal()[:, None]).triu(diagonal=1)
+    return response
+
+
+def _column_costs(columns: int, size: int, factor: Tensor | None, importance: Tensor | None) -> tuple[Tensor, float]:
+    """What a squared miss in each column costs, float32 [size], and the unit of that cost.
+
+    With feedback ``e H eᵀ = |e U⁻¹|² = sum_t miss_t² / U_tt²``.
+    """
+    costs = torch.ones(columns, dtype=torch.float64)
+    if factor is not None:
+        costs = factor.diagonal().double() ** -2
+    elif importance is not None and importance.any():
+        costs = importance.double()
+    unit = costs.max().item()
+    costs = (costs / unit).clamp(min=1e-9)  # float32 has to hold their ratios
+    padded = torch.full((size,), costs.min().item() * FREE)
+    padded[:columns] = costs.float()
+    return padded, 0.0 if importance is not None and not importance.any() else unit
+
+
+def _check(weights: Tensor, scales: Tensor, factor: Tensor | None, importance: Tensor | None) -> None:
+    if weights.dim() != 2 or not weights.numel():
+        raise ValueError(f"weights must be a matrix [rows, columns], not {list(weights.shape)}")
+    if factor is not None and importance is not None:
+        raise ValueError("give a factor or an importance, not both: feedback weighs the columns by its factor")
+    rows, columns = weights.shape
+    for name, tensor, shape in (
+        ("scales", scales, [rows]),
+        ("factor", factor, [columns, columns]),
+        ("importance", importance, [columns]),
+    ):
+        if tensor is not None and list(tensor.shape) != shape:
+            raise ValueError(f"{name} must be {shape}, not {list(tensor.shape)}")
+    for name, tensor in (("weights", weights), ("scales", scales), ("factor", factor), ("importance", importance)):
+        if tensor is not None and not tensor.isfinite().all():
+            raise ValueError(f"{name} must be finite; repair or leave out the matrix that holds NaN or infinity")
+    if factor is not None and not (factor.diagonal() > 0).all():
+        raise ValueError("factor must have a positive diagonal")
+    if importance is not None and (importance < 0).any():
+        raise ValueError("importance must not be negative")
+    unscaled = (scales <= 0) & weights.any(dim=1)
+    if unscaled.any():
+        row = int(unscaled.nonzero()[0])
+        raise ValueError(f"row {row} holds weights but its scale is {scales[row]:g}; it must be positive")
+
+
+def integer_weights(stored: Tensor, trellis_format: TrellisFormat, columns: int) -> Tensor:
+    """The golden ``integer_weights`` of packed rows, fast: uint8 [rows, row_bytes] → int8 [rows, columns].
+
+    Raises
+    ------
+    ValueError
+        If the rows are not as long as ``columns`` weights need.
+    RuntimeError
+        If the kernel cannot be compiled.
+    """
+    row_bytes = trellis_format.row_bytes(columns)
+    if stored.dtype != torch.uint8 or stored.dim() != 2 or stored.shape[1] != row_bytes:
+        raise ValueError(
+            f"{trellis_format.name} rows of {columns} weights are uint8 [rows, {row_bytes}], "
+            f"got {stored.dtype} {list(stored.shape)}"
+        )
+    stored = stored.contiguous()
+    table = torch.tensor(trellis_format.window_table, dtype=torch.int8)
+    weights = torch.empty(len(stored), columns, dtype=torch.int8)
+    _library(trellis_format.window_bits, trellis_format.fresh_bits).decode_rows(
+        len(stored), columns, row_bytes, stored.data_ptr(), table.data_ptr(), weights.data_ptr()
+    )
+    return weights
+
+
+def decode(
+    stored: Tensor, scales: Tensor, trellis_format: TrellisFormat, columns: int, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """The golden ``decode`` of packed rows, float32 rounded once more to ``dtype``: [rows, columns].
+
+    Raises
+    ------
+    ValueError
+        As ``integer_weights``.
+    """
+    integers = integer_weights(stored, trellis_format, columns)
+    return (integers.float() * scales.float()[:, None]).to(dtype)

@@ -1,0 +1,127 @@
+"""Rows of trellis words to integers and back."""
+
+import itertools
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from formats.trellis import TRELLIS_PRESETS, TrellisFormat, odd_table
+from golden_models.trellis import (
+    decode,
+    encode,
+    indices,
+    integer_weights,
+    pack_rows,
+    stream_bits,
+    unpack_rows,
+    windows,
+    words_of_bits,
+)
+
+MIXED = replace(TRELLIS_PRESETS["trellis-4bit"], name="mixed", fresh_bits=(4, 3))
+TINY = TrellisFormat("tiny", 8, (1,), (0b10001000, 0b01010110, 0b00100101), odd_table((1, 3, 6, 12)))
+TINY_MIXED = replace(TINY, name="tiny-mixed", fresh_bits=(2, 1))
+FORMATS = {preset.name: preset for preset in (*TRELLIS_PRESETS.values(), MIXED, TINY, TINY_MIXED)}
+EVERY_FORMAT = pytest.mark.parametrize("trellis_format", FORMATS.values(), ids=FORMATS)
+
+
+def random_words(rows: int, blocks: int, trellis_format: TrellisFormat, seed: int = 0) -> Tensor:
+    return torch.randint(1 << trellis_format.word_bits, (rows, blocks), generator=torch.Generator().manual_seed(seed))
+
+
+class TestDecode:
+    """From words to weights, step by step."""
+
+    @pytest.mark.parametrize(
+        ("name", "word", "weights"),
+        [
+            ("trellis-4bit", 0x9E3779B1, [-40, -45, -20, 14, -12, 7, -11, -13]),
+            ("trellis-3bit", 0x3779B1, [10, 24, 23, -20, -6, 43, -3, 7]),
+            ("trellis-2bit", 0x79B1, [-19, -40, 24, -45, -30, -20, -35, 14]),
+        ],
+    )
+    def test_golden_words(self, name: str, word: int, weights: list[int]) -> None:
+        assert integer_weights(torch.tensor([[word]]), TRELLIS_PRESETS[name], 8).tolist() == [weights]
+
+    def test_windows_show_the_newest_stream_bit_first_and_zeros_before_the_row(self) -> None:
+        # Stream, oldest first: 1000 1101 …; the word's low bits are its oldest.
+        shown = windows(torch.tensor([[0b1011_0001]]), TRELLIS_PRESETS["trellis-4bit"])
+        assert [f"{window:012b}" for window in shown[0, :2].tolist()] == ["000000001000", "000010001101"]
+
+    def test_windows_reach_over_words(self) -> None:
+        shown = windows(torch.tensor([[1 << 15, 0]]), TRELLIS_PRESETS["trellis-2bit"])
+        assert shown[0, 7:13].tolist() == [1, 1 << 2, 1 << 4, 1 << 6, 1 << 8, 1 << 10]
+        assert shown[0, 13:].tolist() == [0, 0, 0]
+
+    @EVERY_FORMAT
+    def test_a_window_slides_by_the_fresh_bits(self, trellis_format: TrellisFormat) -> None:
+        shown = windows(random_words(3, 4, trellis_format), trellis_format)
+        for t in range(1, shown.shape[1]):
+            kept = trellis_format.window_bits - trellis_format.fresh(t)
+            assert (shown[:, t] >> trellis_format.fresh(t) == shown[:, t - 1] & ((1 << kept) - 1)).all()
+
+    @EVERY_FORMAT
+    def test_the_mix_is_the_format_s(self, trellis_format: TrellisFormat) -> None:
+        every = torch.arange(1 << trellis_format.window_bits)
+        assert indices(every, trellis_format).tolist() == [trellis_format.index(window) for window in every.tolist()]
+
+    def test_weights_are_integers_times_the_row_s_scale(self) -> None:
+        words = random_words(2, 2, MIXED)
+        decoded = decode(words, torch.tensor([0.5, 0.0]), MIXED, 11)
+        assert decoded.shape == (2, 11)
+        assert (decoded[0] == integer_weights(words, MIXED, 11)[0] / 2).all()
+        assert not decoded[1].any()
+
+
+class TestStorage:
+    """A row's words lie in a file without gaps."""
+
+    @given(st.sampled_from(list(FORMATS.values())), st.integers(1, 3), st.integers(1, 40), st.integers(0, 1 << 30))
+    @settings(max_examples=50, deadline=None)
+    def test_unpacking_undoes_packing(self, trellis_format: TrellisFormat, rows: int, columns: int, seed: int) -> None:
+        words = random_words(rows, trellis_format.blocks(columns), trellis_format, seed)
+        stored = pack_rows(words, trellis_format)
+        assert stored.shape == (rows, trellis_format.row_bytes(columns))
+        assert (unpack_rows(stored, trellis_format, columns) == words).all()
+        assert (words_of_bits(stream_bits(words, trellis_format), trellis_format) == words).all()
+
+    def test_bytes_follow_one_another_from_the_lowest_of_the_first_word(self) -> None:
+        stored = pack_rows(torch.tensor([[0x332211, 0x665544]]), TRELLIS_PRESETS["trellis-3bit"])
+        assert stored.tolist() == [[0x11, 0x22, 0x33, 0x44, 0x55, 0x66]]
+
+    def test_rows_of_another_length_are_refused(self) -> None:
+        with pytest.raises(ValueError, match=r"trellis-3bit rows of 9 weights are uint8 \[rows, 6\], got .* \[1, 5\]"):
+            unpack_rows(torch.zeros(1, 5, dtype=torch.uint8), TRELLIS_PRESETS["trellis-3bit"], 9)
+
+
+class TestEncode:
+    """The Viterbi search finds the least error of all rows of words."""
+
+    @pytest.mark.parametrize("trellis_format", [TINY, TINY_MIXED], ids=["tiny", "tiny-mixed"])
+    def test_equals_brute_force(self, trellis_format: TrellisFormat) -> None:
+        generator = torch.Generator().manual_seed(1)
+        targets = 6 * torch.randn(6, 8, generator=generator, dtype=torch.float64)
+        importance = torch.rand(8, generator=generator, dtype=torch.float64)
+        every = torch.tensor(list(itertools.product((0, 1), repeat=trellis_format.word_bits)))
+        candidates = integer_weights(words_of_bits(every, trellis_format), trellis_format, 8).double()
+        found = integer_weights(encode(targets, trellis_format, importance), trellis_format, 8).double()
+        least = torch.stack([((candidates - row).square() @ importance).min() for row in targets])
+        torch.testing.assert_close((found - targets).square() @ importance, least)
+
+    @EVERY_FORMAT
+    def test_finds_weights_that_a_row_of_words_makes(self, trellis_format: TrellisFormat) -> None:
+        made = integer_weights(random_words(2, 4, trellis_format), trellis_format, 29)
+        found = encode(made.double(), trellis_format)
+        assert (integer_weights(found, trellis_format, 29) == made).all()
+
+    @pytest.mark.parametrize(
+        ("name", "error"), [("trellis-4bit", 0.073), ("trellis-3bit", 0.142), ("trellis-2bit", 0.276)]
+    )
+    def test_relative_error_on_gaussian_rows(self, name: str, error: float) -> None:
+        targets = 26 * torch.randn(4, 384, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        found = integer_weights(encode(targets, TRELLIS_PRESETS[name]), TRELLIS_PRESETS[name], 384)
+        assert (found - targets).norm() < error * targets.norm()
