@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+import seedloom
 from papers.report import Paper, Report
 
 PAPERS: tuple[str, ...] = (
@@ -20,8 +21,6 @@ PAPERS: tuple[str, ...] = (
     "victor",
 )
 """Modules of this package, each a ``Paper``: the only list of them."""
-
-DEVICES = ("emulated", "simulated")
 
 
 def measure(name: str, device: str = "emulated") -> Report:
@@ -41,15 +40,17 @@ def measure(name: str, device: str = "emulated") -> Report:
     """
     if name not in PAPERS:
         raise ValueError(f"no paper {name!r}; choose from {', '.join(PAPERS)}")
-    if device not in DEVICES:
-        raise ValueError(f"no device {device!r}; choose from {', '.join(DEVICES)}")
+    if device not in seedloom.device_names():
+        raise ValueError(f"no device {device!r}; choose from {', '.join(seedloom.device_names())}")
     paper: Paper = import_module(f"papers.{name}")  # type: ignore[assignment]  # a module's functions are not typed
     return paper.measure(device)
 
 
 def paper(
     name: Annotated[str, typer.Argument(help=f"Paper: one of {', '.join(PAPERS)}.")],
-    device: Annotated[str, typer.Option(help="Device for the hardware's part: emulated or simulated.")] = "emulated",
+    device: Annotated[
+        str, typer.Option(help=f"Device for the hardware's part: {', '.join(seedloom.device_names())}.")
+    ] = "emulated",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Run a paper's method on a real model and compare its results with the paper's."""

@@ -5,6 +5,7 @@ Importing this package registers the format with transformers, before or after t
 """
 
 from importlib import import_module
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from formats.errors import CheckpointError, DependencyError, DeviceError, InputError, SeedloomError
@@ -34,11 +35,8 @@ __all__ = [
     "open_device",
 ]
 
-DEVICES = {
-    "emulated": ("sw_runtime.device.emulated", "EmulatedDevice"),
-    "simulated": ("sw_runtime.device.simulated", "SimulatedDevice"),
-}
-"""Module and class of every device, by the name ``open_device`` takes."""
+DEVICES = "seedloom.devices"
+"""Entry points of this group are devices; any installed package may add its own."""
 
 _LAZY = {
     "EngineParameters": "formats.engine",
@@ -58,6 +56,11 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(_LAZY[name]), name)
 
 
+def device_names() -> list[str]:
+    """Names of the installed devices, as ``open_device`` takes them."""
+    return sorted(entry_points(group=DEVICES).names)
+
+
 def open_device(name: str, **options: Any) -> "Device":
     """A device by name, ready for ``attach``.
 
@@ -66,17 +69,19 @@ def open_device(name: str, **options: Any) -> "Device":
     name
         ``"emulated"``: the device's integers at the speed of a matrix library.
         ``"simulated"``: its Verilog, cycle by cycle.
+        Other packages may bring more, see ``device_names``.
     options
-        Passed on to the device's class: ``parameters=EngineParameters(...)`` for its engine, and
+        Passed on to the device's entry point: ``parameters=EngineParameters(...)`` for its engine, and
         ``router=RouterParameters(...)`` for a token router beside it.
 
     Raises
     ------
     InputError
-        If there is no such device.
+        If no installed package has such a device.
     """
-    if name not in DEVICES:
-        raise InputError(f"no device {name!r}; choose from {', '.join(DEVICES)}")
-    module, device_class = DEVICES[name]
-    device: Device = getattr(import_module(module), device_class)(**options)
+    found = entry_points(group=DEVICES, name=name)
+    if not found:
+        names = ", ".join(device_names()) or "none: `pip install` the package, that its devices are found"
+        raise InputError(f"no device {name!r}; choose from {names}")
+    device: Device = next(iter(found)).load()(**options)
     return device

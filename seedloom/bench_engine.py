@@ -71,12 +71,12 @@ def _simulate(parameters: "EngineParameters", matrix: "Matrix", memory: float) -
     import torch
 
     from sw_runtime.device.protocol import Counters
-    from sw_runtime.device.simulated import SimulatedDevice
+    from sw_runtime.device.simulated import simulated_device
     from sw_runtime.device.simulator.library import Traffic
 
     limit = 1 << (parameters.activation_bits - 1)
     activations = torch.randint(-limit, limit, (1, matrix.columns), generator=torch.Generator().manual_seed(1))
-    device = SimulatedDevice(parameters, Traffic(memory=memory), simulators=1)
+    device = simulated_device(parameters, Traffic(memory=memory), simulators=1)
     try:
         handle = device.load(matrix)
         exact = torch.equal(device.matvec(handle, activations), activations @ matrix.integers().long().T)

@@ -98,12 +98,12 @@ def measure_router(sizes: Sequence[int] = SIZES, lanes: Sequence[int] = LANES) -
     from formats.router.descriptor import RouterParameters
     from sw_runtime.device.cycle_limits import cycle_limit
     from sw_runtime.device.routing import EmulatedRouter
-    from sw_runtime.device.simulated_router import SimulatedRouter
+    from sw_runtime.device.simulated import simulated_router
 
     measured: dict[str, dict[str, Measurement]] = {}
     for lane_count in tqdm(lanes, desc="routers", unit="router"):
         parameters = RouterParameters(lanes=lane_count)
-        simulated, emulated = SimulatedRouter(parameters), EmulatedRouter(parameters)
+        simulated, emulated = simulated_router(parameters), EmulatedRouter(parameters)
         for n in sizes:
             for name, request in commands(n, Random(n)):
                 answer, cycles = simulated.execute(request)

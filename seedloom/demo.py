@@ -83,12 +83,12 @@ def _baseline(model: "nn.Module") -> "Counters":
     from formats.engine import EngineParameters
     from formats.matrices import Fp16Matrix
     from sw_runtime.device.protocol import Counters
-    from sw_runtime.device.simulated import SimulatedDevice
+    from sw_runtime.device.simulated import simulated_device
     from sw_runtime.nn.attach import seed_linears
 
     layers = list(seed_linears(model).values())
     shapes = Counter((layer.out_features, layer.in_features) for layer in layers)
-    device = SimulatedDevice(EngineParameters(("fp16",)))
+    device = simulated_device(EngineParameters(("fp16",)))
     total = Counters()
     try:
         for layer in {(layer.out_features, layer.in_features): layer for layer in layers}.values():

@@ -24,7 +24,7 @@ def generate(
     prompt: Annotated[str, typer.Argument(help="Text to continue.")],
     tokens: Annotated[int, typer.Option(min=1, help="Maximum number of tokens to add.")] = 32,
     device: Annotated[
-        str, typer.Option(help=f"Device that runs the compressed layers: {', '.join(seedloom.DEVICES)}.")
+        str, typer.Option(help=f"Device that runs the compressed layers: {', '.join(seedloom.device_names())}.")
     ] = "emulated",
     argmax_on_device: Annotated[
         bool,

@@ -59,7 +59,7 @@ class DeviceInfo:
     Parameters
     ----------
     name
-        ``"emulated"`` or ``"simulated"``.
+        What ``seedloom.open_device`` knows it by, such as ``"simulated"``.
     formats
         Names of the weight formats it holds; ``"fp16"`` is the baseline.
     activation_bits

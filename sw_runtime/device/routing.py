@@ -68,7 +68,10 @@ def traffic_bytes(answer: Answer) -> int:
 
 
 class EmulatedRouter:
-    """The golden unit; its busy cycles are the most that a command may take, 0 for a refused one.
+    """The golden unit, executed as it stands; its busy cycles are the most that a command may take.
+
+    There is no second formulation of the router in software, so what an emulated router answers is checked
+    against the simulated Verilog, not against the golden unit. A refused command takes 0 cycles.
 
     Parameters
     ----------

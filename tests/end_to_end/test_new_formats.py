@@ -11,7 +11,7 @@ import seedloom
 from formats.presets import Preset
 from sw_runtime.compress.folder import compress
 from sw_runtime.device.emulated import EmulatedDevice
-from sw_runtime.device.simulated import SimulatedDevice
+from sw_runtime.device.simulated import simulated_device
 from sw_runtime.nn.attach import attach, detach, seed_linears
 from sw_runtime.nn.folder import verify
 from tests.conftest import write_tokenizer
@@ -59,7 +59,7 @@ def check_folder(folder: Path, name: str) -> None:
     layer = next(layer for layer in seed_linears(model).values() if layer.format_name == name)
     activations = torch.randint(-100, 100, (1, layer.in_features), generator=torch.Generator().manual_seed(0))
     results = []
-    for device in (EmulatedDevice(parameters), SimulatedDevice(parameters, simulators=1)):
+    for device in (EmulatedDevice(parameters), simulated_device(parameters, simulators=1)):
         results.append(device.matvec(device.load(layer.stored_matrix()), activations))
         device.close()
     assert torch.equal(results[0], results[1])

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from formats.engine import EngineParameters
 from golden_models.seedlm.datapath import matvec
-from sw_runtime.device.simulated import SimulatedDevice
+from sw_runtime.device.driver import Driver
+from sw_runtime.device.simulated import simulated_device
 from sw_runtime.device.simulator.library import Traffic
 from tests.hw.products import random_activations, random_matrix
 
@@ -26,9 +27,9 @@ TRAFFIC = (Traffic(), Traffic(memory=0.3), Traffic(results=0.1), Traffic(memory=
 
 
 @pytest.fixture(scope="module")
-def devices() -> Iterator[list[SimulatedDevice]]:
+def devices() -> Iterator[list[Driver]]:
     """The same engine under different traffic."""
-    opened = [SimulatedDevice(WIDE, traffic, simulators=1) for traffic in TRAFFIC]
+    opened = [simulated_device(WIDE, traffic, simulators=1) for traffic in TRAFFIC]
     yield opened
     for device in opened:
         device.close()
@@ -44,7 +45,7 @@ def devices() -> Iterator[list[SimulatedDevice]]:
     seed=st.integers(0, 1 << 20),
 )
 def test_results_equal_the_golden_model(
-    devices: list[SimulatedDevice], traffic: int, name: str, rows: int, columns: int, vectors: int, seed: int
+    devices: list[Driver], traffic: int, name: str, rows: int, columns: int, vectors: int, seed: int
 ) -> None:
     device = devices[traffic]
     torch.manual_seed(seed)

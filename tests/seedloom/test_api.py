@@ -30,6 +30,12 @@ def test_an_unknown_device_is_refused_with_the_names_there_are() -> None:
         seedloom.open_device("gpu")
 
 
+def test_devices_that_no_package_brings_are_missed_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seedloom, "DEVICES", "seedloom.no_such_group")
+    with pytest.raises(ValueError, match="no device 'emulated'; choose from none: `pip install` the package"):
+        seedloom.open_device("emulated")
+
+
 def test_attach_and_detach_are_those_of_the_runtime() -> None:
     assert seedloom.attach is attaching.attach
     assert seedloom.detach is attaching.detach

@@ -12,6 +12,8 @@ import seedloom
 from seedloom.cli import app
 from sw_runtime.device.emulated import EmulatedDevice
 
+DEVICES = ("emulated", "simulated")
+
 
 @pytest.fixture
 def folder(tiny_model: Callable[..., Path]) -> Path:
@@ -70,7 +72,7 @@ def fitted(folder: Path, tmp_path: Path) -> Path:
 
 
 def test_a_pruned_prompt_computes_less_on_either_device(folder: Path) -> None:
-    emulated, simulated = (answer_of(folder, "--prune", "lazyllm", "--device", name) for name in seedloom.DEVICES)
+    emulated, simulated = (answer_of(folder, "--prune", "lazyllm", "--device", name) for name in DEVICES)
     assert emulated["tokens"] == simulated["tokens"]
     assert emulated["figures"] == simulated["figures"]
     assert emulated["figures"]["prompt_computed_for_first_token"] == pytest.approx((20 + 14) / 40)
@@ -82,14 +84,14 @@ def test_a_pruned_prompt_computes_less_on_either_device(folder: Path) -> None:
 
 def test_drafted_tokens_are_those_of_plain_generation_on_either_device(fitted: Path) -> None:
     plain = answer_of(fitted)
-    emulated, simulated = (answer_of(fitted, "--speculate", "3", "--device", name) for name in seedloom.DEVICES)
+    emulated, simulated = (answer_of(fitted, "--speculate", "3", "--device", name) for name in DEVICES)
     assert emulated["tokens"] == simulated["tokens"] == plain["tokens"]
     assert emulated["figures"] == simulated["figures"]
     assert emulated["figures"]["rounds"] >= 1
 
 
 def test_tokens_that_leave_early_leave_alike_on_either_device(fitted: Path) -> None:
-    emulated, simulated = (answer_of(fitted, "--exit", "m2r2", "--device", name) for name in seedloom.DEVICES)
+    emulated, simulated = (answer_of(fitted, "--exit", "m2r2", "--device", name) for name in DEVICES)
     assert emulated["tokens"] == simulated["tokens"]
     assert emulated["figures"] == simulated["figures"]
     assert 1 <= emulated["figures"]["mean_layers"] <= 2

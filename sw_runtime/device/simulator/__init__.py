@@ -1,1 +1,1 @@
-"""The engine's Verilog under Verilator, compiled into one library that runs whole products."""
+"""The accelerator's Verilog under Verilator, compiled into one library that runs whole products."""

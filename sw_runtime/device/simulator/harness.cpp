@@ -1,77 +1,202 @@
-// Drives the verilated engine: a whole matrix-vector product a call, so that no signal crosses into Python.
+// Drives the verilated accelerator: products, router commands or both, a call each, so that no signal crosses into
+// Python. ENGINE and ROUTER, given to the compiler, say which units it has.
 //
-// Each stream may be throttled: a source offers its next beat, and the sink accepts, in a pseudo-random
-// `chance / 2^32` of the cycles. A beat once offered stays until it is taken.
+// Each stream may be throttled: a source offers its next item, and a sink accepts, in a pseudo-random
+// `chance / 2^32` of the cycles.
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 
-#include "Vengine.h"
-#include "simulation.h"
+#include "Vaccelerator.h"
+#include "verilated.h"
 
-using EngineSimulation = Simulation<Vengine>;
+// A verilated accelerator out of reset.
+struct Simulation {
+    std::unique_ptr<VerilatedContext> context{new VerilatedContext};
+    std::unique_ptr<Vaccelerator> unit{new Vaccelerator{context.get()}};
+    uint64_t random = 0x9E3779B97F4A7C15;
+
+    explicit Simulation(uint64_t seed) {
+        random ^= seed;
+        unit->rst = 1;
+        for (int edge = 0; edge < 4; edge++) {
+            unit->clk = edge & 1;
+            unit->eval();
+        }
+        unit->rst = 0;
+    }
+
+    // True in a pseudo-random `chance / 2^32` of the calls.
+    bool draw(uint64_t chance) {
+        if (chance >> 32) return true;
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        return (random >> 32) < chance;
+    }
+};
 
 extern "C" {
 
-// Fields in the order of `Product` in library.py.
-struct Product {
-    uint64_t command;
-    const uint8_t *activations;
-    uint64_t activation_beats;
-    const uint8_t *weights;
-    uint64_t weight_beats;
-    uint8_t *results;
-    uint64_t result_beats;
-    uint64_t data_chance;
-    uint64_t result_chance;
-    uint64_t cycle_limit;
-    uint64_t cycles;
+// Fields of both structs in the order of library.py.
+struct Items {
+    const uint8_t *first;
+    uint64_t count;
+    uint64_t chance;
 };
 
-void *engine_open(uint64_t seed) { return new EngineSimulation{seed}; }
+struct Run {
+    Items commands;
+    Items data;
+    Items scales;
+    Items router_commands;
+    Items router_data;
+    uint8_t *results;
+    uint64_t result_count;
+    uint64_t result_chance;
+    uint16_t *words;
+    uint64_t word_limit;
+    uint64_t word_count;
+    uint64_t answer_chance;
+    uint64_t cycle_limit;
+    uint64_t cycles;
+    uint64_t broken_offers;
+};
 
-void engine_close(void *handle) { delete static_cast<EngineSimulation *>(handle); }
+}  // extern "C"
 
-// Runs one product from its command to its last result. Returns 0, or 1 when the cycle limit passed first.
-int engine_run(void *handle, Product *product) {
-    auto &simulation = *static_cast<EngineSimulation *>(handle);
-    Vengine &engine = *simulation.unit;
-    constexpr size_t port_bytes = sizeof(engine.i_data___05Fpayload);
-    constexpr size_t result_bytes = sizeof(engine.o_results___05Fpayload);
-    const uint64_t beats = product->activation_beats + product->weight_beats;
-    uint64_t taken = 0, results = 0, cycles = 0;
+// One input: what is left to send, and whether the next item is on offer. An offer stays until it is taken.
+template <class Payload>
+struct Source {
+    CData &valid;
+    const CData &ready;
+    Payload &payload;
+    const uint8_t *next;
+    uint64_t left;
+    uint64_t chance;
     bool offered = false;
-    engine.i_command___05Fvalid = 1;
-    engine.i_command___05Fpayload = product->command;
-    while (results < product->result_beats) {
-        if (cycles == product->cycle_limit) return 1;
-        if (!offered && taken < beats && simulation.draw(product->data_chance)) {
-            const uint8_t *beat = taken < product->activation_beats
-                                      ? product->activations + taken * port_bytes
-                                      : product->weights + (taken - product->activation_beats) * port_bytes;
-            std::memcpy(&engine.i_data___05Fpayload, beat, port_bytes);
+    bool taken = false;
+
+    Source(CData &valid, const CData &ready, Payload &payload, const Items &items)
+        : valid{valid}, ready{ready}, payload{payload}, next{items.first}, left{items.count}, chance{items.chance} {}
+
+    void offer(Simulation &simulation) {
+        if (!offered && left && simulation.draw(chance)) {
+            std::memcpy(&payload, next, sizeof(Payload));
             offered = true;
         }
-        engine.i_data___05Fvalid = offered;
-        engine.o_results___05Fready = simulation.draw(product->result_chance);
-        engine.clk = 0;
-        engine.eval();
-        const bool command_taken = engine.i_command___05Fvalid && engine.i_command___05Fready;
-        const bool beat_taken = offered && engine.i_data___05Fready;
-        if (engine.o_results___05Fvalid && engine.o_results___05Fready) {
-            std::memcpy(product->results + results * result_bytes, &engine.o_results___05Fpayload, result_bytes);
+        valid = offered;
+    }
+
+    // After the clock's low half: whether the port takes the item at the coming edge.
+    void look() { taken = offered && ready; }
+
+    void advance() {
+        if (!taken) return;
+        next += sizeof(Payload);
+        left--;
+        offered = false;
+    }
+};
+
+#define SOURCE(name, port, items) \
+    Source name { unit.port##___05Fvalid, unit.port##___05Fready, unit.port##___05Fpayload, items }
+
+extern "C" {
+
+void *simulation_open(uint64_t seed) { return new Simulation{seed}; }
+
+void simulation_close(void *handle) { delete static_cast<Simulation *>(handle); }
+
+#ifdef ENGINE
+uint64_t command_bytes() { return sizeof(Vaccelerator::i_command___05Fpayload); }
+#endif
+#ifdef ROUTER
+uint64_t router_beat_bytes() { return sizeof(Vaccelerator::i_router_data___05Fpayload); }
+#endif
+
+// Runs what the streams hold until every result has come and every router command is answered. Returns 0, or 1 when the
+// cycle limit or the space for words ran out first, or a result came that nobody expects. Words that changed or vanished
+// before they were taken are counted as broken offers.
+int simulation_run(void *handle, Run *run) {
+    auto &simulation = *static_cast<Simulation *>(handle);
+    Vaccelerator &unit = *simulation.unit;
+    uint64_t results = 0, answers = 0;
+    run->word_count = run->cycles = run->broken_offers = 0;
+#ifdef ENGINE
+    SOURCE(commands, i_command, run->commands);
+    SOURCE(data, i_data, run->data);
+#endif
+#ifdef ROUTER
+    SOURCE(router_commands, i_router_command, run->router_commands);
+    SOURCE(router_data, i_router_data, run->router_data);
+    bool pending = false;
+    uint32_t pending_word = 0;
+#endif
+#if defined(ENGINE) && defined(ROUTER)
+    SOURCE(scales, i_scales, run->scales);
+#endif
+    while (results < run->result_count || answers < run->router_commands.count) {
+        if (run->cycles == run->cycle_limit) return 1;
+#ifdef ENGINE
+        commands.offer(simulation);
+        data.offer(simulation);
+        unit.o_results___05Fready = simulation.draw(run->result_chance);
+#endif
+#ifdef ROUTER
+        if (run->word_count == run->word_limit) return 1;
+        router_commands.offer(simulation);
+        router_data.offer(simulation);
+        unit.o_router_answer___05Fready = simulation.draw(run->answer_chance);
+#endif
+#if defined(ENGINE) && defined(ROUTER)
+        scales.offer(simulation);
+#endif
+        unit.clk = 0;
+        unit.eval();
+#ifdef ENGINE
+        commands.look();
+        data.look();
+        if (unit.o_results___05Fvalid && unit.o_results___05Fready) {
+            constexpr size_t result_bytes = sizeof(unit.o_results___05Fpayload);
+            if (results == run->result_count) return 1;
+            std::memcpy(run->results + results * result_bytes, &unit.o_results___05Fpayload, result_bytes);
             results++;
         }
-        engine.clk = 1;
-        engine.eval();
-        if (command_taken) engine.i_command___05Fvalid = 0;
-        if (beat_taken) {
-            taken++;
-            offered = false;
+#endif
+#ifdef ROUTER
+        router_commands.look();
+        router_data.look();
+        const uint32_t word = unit.o_router_answer___05Fpayload;
+        const bool valid = unit.o_router_answer___05Fvalid, ready = unit.o_router_answer___05Fready;
+        if (pending && (!valid || word != pending_word)) run->broken_offers++;
+        pending = valid && !ready;
+        pending_word = word;
+        if (valid && ready) {
+            run->words[run->word_count++] = word & 0xFFFF;
+            answers += word >> 16;
         }
-        cycles++;
+#endif
+#if defined(ENGINE) && defined(ROUTER)
+        scales.look();
+#endif
+        unit.clk = 1;
+        unit.eval();
+#ifdef ENGINE
+        commands.advance();
+        data.advance();
+#endif
+#ifdef ROUTER
+        router_commands.advance();
+        router_data.advance();
+#endif
+#if defined(ENGINE) && defined(ROUTER)
+        scales.advance();
+#endif
+        run->cycles++;
     }
-    product->cycles = cycles;
     return 0;
 }
 

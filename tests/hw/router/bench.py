@@ -8,12 +8,18 @@ from formats.router.legality import beats_due
 from formats.router.stream import to_beats
 from golden_models.router.unit import RouterUnit
 from hw.router.parameters import UnitParameters
-from sw_runtime.device.simulator.router_library import Packet, Pauses, RouterSimulator, build_router
+from sw_runtime.device.simulator.build import build_accelerator
+from sw_runtime.device.simulator.library import IDEAL, Simulator, Traffic
+from sw_runtime.device.transport import Packet
 from tests.hw.router.problems import Problem
 
 BUSY_WORDS = 2
 
-built = cache(build_router)
+
+@cache
+def built(parameters: UnitParameters) -> Path:
+    """The simulator of a router on its own."""
+    return build_accelerator(None, parameters)
 
 
 class Bench:
@@ -30,13 +36,13 @@ class Bench:
     def __init__(self, parameters: UnitParameters, library: Path | None = None) -> None:
         self.parameters = parameters
         self.golden = RouterUnit(parameters)
-        self.simulator = RouterSimulator(library or built(parameters), parameters)
+        self.simulator = Simulator(library or built(parameters), None, parameters)
 
     def close(self) -> None:
         """Free the simulator."""
         self.simulator.close()
 
-    def check(self, problems: Sequence[Problem], pauses: Pauses | None = None) -> list[int]:
+    def check(self, problems: Sequence[Problem], traffic: Traffic = IDEAL) -> list[int]:
         """Run the problems on both, compare every word, and return each command's busy cycles.
 
         Raises
@@ -45,11 +51,11 @@ class Bench:
             If a word differs, naming the problem.
         """
         expected = [self.golden.execute(p.command, p.data, p.aborted).words() for p in problems]
-        words = self.run(problems, expected, pauses)
+        words = self.run(problems, expected, traffic)
         return compare(problems, expected, words)
 
     def run(
-        self, problems: Sequence[Problem], expected: Sequence[tuple[int, ...]], pauses: Pauses | None = None
+        self, problems: Sequence[Problem], expected: Sequence[tuple[int, ...]], traffic: Traffic = IDEAL
     ) -> list[int]:
         """Words of the simulated router alone; one more than expected ends the run."""
         packets = [self._packet(problem) for problem in problems]
@@ -57,7 +63,7 @@ class Bench:
         words = sum(len(answer) + BUSY_WORDS for answer in expected)
         # the least patient of the tests' pauses takes part in a twentieth of the cycles
         cycle_limit = 20 * (10_000 * len(packets) + 64 * elements + 2 * words)
-        return self.simulator.run(packets, words + 1, cycle_limit, pauses)[0]
+        return self.simulator.route(packets, words + 1, cycle_limit, traffic)[0]
 
     def _packet(self, problem: Problem) -> Packet:
         beats = to_beats(problem.data, problem.command, self.parameters)

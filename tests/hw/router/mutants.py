@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hw.router.parameters import UnitParameters
-from sw_runtime.device.simulator.build import build_library
-from sw_runtime.device.simulator.router_library import HARNESS
+from sw_runtime.device.simulator.build import HARNESS, build_library
 
 SOURCES = Path(__file__).parents[3]
 
@@ -85,7 +84,7 @@ class Switchable(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.inner = self.router
-        for name in ("i_cmd", "i_data", "o_rsp"):
+        for name in self.router.signature.members:
             wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(self.router, name))
         m.d.comb += CHOSEN.eq(self.mutant)
         return m
@@ -94,17 +93,17 @@ class Switchable(wiring.Component):
 _CONVERT = """
 import sys
 from hw.router.parameters import UnitParameters
-from hw.router.router import Router
 from hw.router.switch import Switchable
+from hw.top import Accelerator
 from hw.verilog import convert
-sys.stdout.write(convert(Switchable(Router(eval(sys.argv[1]))), "router"))
+sys.stdout.write(convert(Switchable(Accelerator(None, eval(sys.argv[1]))), "accelerator"))
 """
 
 _HARNESS = f"""
 #include "{HARNESS}"
 
 extern "C" void router_mutate(void *handle, int mutant) {{
-    static_cast<RouterSimulation *>(handle)->unit->mutant = mutant;
+    static_cast<Simulation *>(handle)->unit->mutant = mutant;
 }}
 """
 
@@ -140,7 +139,7 @@ def build_mutants(parameters: UnitParameters, folder: Path) -> Path:
     harness = folder / "harness.cpp"
     listed = "".join(f"// {mutant}\n" for mutant in MUTANTS)  # the library is found again by this text
     harness.write_text(listed + _HARNESS)
-    return build_library(verilog, (parameters,), "router", harness, "mutants of the router")
+    return build_library(verilog, None, parameters, harness, "mutants of the router")
 
 
 def choose(library: Path, router: int, number: int) -> None:

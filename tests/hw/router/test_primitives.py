@@ -7,14 +7,14 @@ import pytest
 from formats.router.descriptor import CacheAction, Command, Flag, KeyFormat, Opcode
 from formats.router.stream import to_bytes
 from hw.router.parameters import UnitParameters
-from sw_runtime.device.simulator.router_library import Pauses
+from sw_runtime.device.simulator.library import IDEAL, Traffic
 from tests.hw.router.bench import Bench
 from tests.hw.router.conftest import ODD
 from tests.hw.router.problems import Problem, Problems
 
 ROUNDS = 50
 PROBLEMS_A_ROUND = 20
-PAUSES = (None, Pauses(0.5, 0.5, 0.5), Pauses(answers=0.25), Pauses(data=0.2))
+PAUSES = (IDEAL, Traffic(0.5, 0.5, 0.5), Traffic(results=0.25), Traffic(memory=0.2))
 
 
 @pytest.mark.parametrize("opcode", Opcode, ids=lambda opcode: opcode.name)

@@ -17,7 +17,7 @@ from formats.router.descriptor import (
     Status,
 )
 from formats.router.legality import MAXIMUM_ELEMENTS, elements_due, refusal
-from sw_runtime.device.simulator.router_library import Packet
+from sw_runtime.device.transport import Packet
 from tests.hw.router.bench import Bench
 from tests.hw.router.conftest import ODD
 from tests.hw.router.problems import Problem, Problems
@@ -142,5 +142,5 @@ def test_packets_too_short_too_long_or_aborted(bench: Bench, opcode: Opcode) -> 
 @pytest.mark.parametrize("opcode", WITH_DATA, ids=lambda opcode: opcode.name)
 def test_a_packet_aborted_before_its_first_beat_is_short(odd: Bench, opcode: Opcode) -> None:
     command = Command(opcode, tag=5, flags=Flag.DATA, n=3)
-    words, _ = odd.simulator.run([Packet(command, aborted=True)], word_limit=7, cycle_limit=10_000)
+    words, _ = odd.simulator.route([Packet(command, aborted=True)], word_limit=7, cycle_limit=10_000)
     assert words[:2] == [Status.SHORT | 5 << 8, opcode]

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from formats.engine import EngineParameters
-from sw_runtime.device.simulated import SimulatedDevice
-from sw_runtime.device.simulator.build import build_engine
+from sw_runtime.device.simulated import simulated_device
+from sw_runtime.device.simulator.build import build_accelerator
 from tests.sw_runtime.device.matrices import random_activations, random_matrix
 
 ONE_LANE = EngineParameters(("scaled-4bit",), port_bytes=4, maximum_columns=64, maximum_rows=64)
@@ -14,9 +14,9 @@ ONE_LANE = EngineParameters(("scaled-4bit",), port_bytes=4, maximum_columns=64, 
 
 def test_the_second_build_finds_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEEDLOOM_CACHE", str(tmp_path))
-    library = build_engine(ONE_LANE)
+    library = build_accelerator(ONE_LANE, None)
     built = library.stat().st_mtime_ns
-    assert build_engine(ONE_LANE) == library
+    assert build_accelerator(ONE_LANE, None) == library
     assert library.stat().st_mtime_ns == built
 
 
@@ -24,7 +24,7 @@ def test_a_missing_compiler_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("SEEDLOOM_CACHE", str(tmp_path))
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(RuntimeError, match="no-such-compiler is not installed; `seedloom doctor` names what"):
-        build_engine(ONE_LANE)
+        build_accelerator(ONE_LANE, None)
     assert not list(tmp_path.rglob("*.so"))
 
 
@@ -32,12 +32,12 @@ def test_a_failing_tool_shows_its_last_words(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("SEEDLOOM_CACHE", str(tmp_path))
     monkeypatch.setattr("sw_runtime.device.simulator.build.COMPILER_FLAGS", ("--no-such-option",))
     with pytest.raises(RuntimeError, match=r"(?s)failed while building the simulator:.*no-such-option"):
-        build_engine(ONE_LANE)
+        build_accelerator(ONE_LANE, None)
 
 
 def test_an_engine_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    device = SimulatedDevice(ONE_LANE, simulators=1)
-    monkeypatch.setattr("sw_runtime.device.simulated.activation_beats", lambda *_: device._matrices[1].beats[:0])
+    device = simulated_device(ONE_LANE, simulators=1)
+    monkeypatch.setattr("sw_runtime.device.driver.activation_beats", lambda *_: device._matrices[1].beats[:0])
     handle = device.load(random_matrix("scaled-4bit", 3, 9))
     with pytest.raises(RuntimeError, match=r"the simulated engine gave no answer within \d+ cycles"):
         device.matvec(handle, random_activations(1, 9, 16))

@@ -17,9 +17,10 @@ from golden_models.router.unit import RouterUnit
 from golden_models.seedlm.datapath import matvec
 from golden_models.seedlm.requantise import requantise
 from sw_runtime.device.comparison import compare_rows
+from sw_runtime.device.driver import Driver
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.device.protocol import Request
-from sw_runtime.device.simulated import SimulatedDevice
+from sw_runtime.device.simulated import simulated_device
 from sw_runtime.device.simulator.library import Traffic
 from tests.sw_runtime.device.matrices import random_activations, random_matrix
 
@@ -35,12 +36,12 @@ ROUTED = Flag.DATA | KeyFormat.S24
 MOST_CYCLES_AT_REST = 20
 """How far the cycles of a routed product may stay below the emulated device's."""
 
-Devices = tuple[EmulatedDevice, SimulatedDevice]
+Devices = tuple[EmulatedDevice, Driver]
 
 
 @pytest.fixture(scope="module")
 def devices() -> Iterator[Devices]:
-    opened = EmulatedDevice(ENGINE, router=ROUTER), SimulatedDevice(ENGINE, simulators=1, router=ROUTER)
+    opened = EmulatedDevice(ENGINE, router=ROUTER), simulated_device(ENGINE, simulators=1, router=ROUTER)
     yield opened
     for device in opened:
         device.close()
@@ -96,7 +97,7 @@ def test_both_devices_answer_as_the_golden_models(
 
 @pytest.mark.parametrize("traffic", [Traffic(memory=0.5), Traffic(results=0.2), Traffic(0.1, 0.05)])
 def test_pauses_of_memory_and_host_change_no_answer(traffic: Traffic) -> None:
-    devices = EmulatedDevice(ENGINE, router=ROUTER), SimulatedDevice(ENGINE, traffic, simulators=1, router=ROUTER)
+    devices = EmulatedDevice(ENGINE, router=ROUTER), simulated_device(ENGINE, traffic, simulators=1, router=ROUTER)
     for opcode in (Opcode.LOAD, Opcode.FIRST):
         for rows, columns in ((1, 1), (112, 8), (33, 200)):
             matrix, activations = scaled_matrix("scaled-4bit", rows, columns, 1), random_activations(1, columns, 16)
@@ -125,12 +126,13 @@ def test_a_simulated_devices_weights_are_decoded_for_the_router_alone_and_once(
     devices: Devices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded: list[Matrix] = []
+    integers = EncodedMatrix.integers
 
-    def noted(matrix: Matrix) -> torch.Tensor:
+    def noted(matrix: EncodedMatrix) -> torch.Tensor:
         decoded.append(matrix)
-        return matrix.integers()
+        return integers(matrix)
 
-    monkeypatch.setattr("sw_runtime.device.simulated.integer_weights", noted)
+    monkeypatch.setattr(EncodedMatrix, "integers", noted)
     _, device = devices
     matrix, activations = random_matrix("scaled-4bit", 4, 9), random_activations(1, 9, 16)
     handle = device.load(matrix)
@@ -207,7 +209,7 @@ def test_rows_whose_scales_are_no_bfloat16_numbers_are_refused_when_routed() -> 
 
 
 def test_a_device_without_a_router_routes_nothing() -> None:
-    for device in (EmulatedDevice(ENGINE), SimulatedDevice(ENGINE, simulators=1)):
+    for device in (EmulatedDevice(ENGINE), simulated_device(ENGINE, simulators=1)):
         handle = device.load(Fp16Matrix(torch.ones(5, 3).half()))
         with pytest.raises(ValueError, match=r"this device has no router; open it with router=RouterParameters\(\)"):
             device.route_matvec(handle, torch.ones(1, 3, dtype=torch.int64), Command(Opcode.LOAD, flags=ROUTED, n=5))
@@ -215,8 +217,8 @@ def test_a_device_without_a_router_routes_nothing() -> None:
 
 
 def test_an_accelerator_that_never_answers_is_given_up(devices: Devices, monkeypatch: pytest.MonkeyPatch) -> None:
-    device = SimulatedDevice(ENGINE, simulators=1, router=ROUTER)
-    monkeypatch.setattr("sw_runtime.device.simulated.activation_beats", lambda *_: device._matrices[1].beats[:0])
+    device = simulated_device(ENGINE, simulators=1, router=ROUTER)
+    monkeypatch.setattr("sw_runtime.device.driver.activation_beats", lambda *_: device._matrices[1].beats[:0])
     handle = device.load(random_matrix("scaled-4bit", 3, 9))
     with pytest.raises(RuntimeError, match=r"the simulated accelerator did not answer a routed product in \d+ cycles"):
         device.route_matvec(handle, random_activations(1, 9, 16), Command(Opcode.LOAD, flags=ROUTED, n=3))

@@ -12,9 +12,9 @@ from formats.router.stream import to_bytes
 from sw_runtime.device.cycle_limits import cycle_limit
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.device.protocol import Counters, Request
+from sw_runtime.device.router_driver import RouterDriver
 from sw_runtime.device.routing import EmulatedRouter
-from sw_runtime.device.simulated import SimulatedDevice
-from sw_runtime.device.simulated_router import SimulatedRouter
+from sw_runtime.device.simulated import simulated_device, simulated_router
 from tests.hw.router.problems import Problems
 
 SMALL = RouterParameters(lanes=8, digit_bits=6, keys=112, slots=5, sets=3, ways=5)
@@ -24,14 +24,14 @@ ENGINE = EngineParameters(
 
 
 @pytest.fixture
-def simulated() -> Iterator[SimulatedRouter]:
-    router = SimulatedRouter(SMALL)
+def simulated() -> Iterator[RouterDriver]:
+    router = simulated_router(SMALL)
     yield router
     router.close()
 
 
 @pytest.mark.parametrize("opcode", Opcode, ids=lambda opcode: opcode.name)
-def test_both_routers_answer_alike_within_the_limit_of_cycles(simulated: SimulatedRouter, opcode: Opcode) -> None:
+def test_both_routers_answer_alike_within_the_limit_of_cycles(simulated: RouterDriver, opcode: Opcode) -> None:
     problems, emulated = Problems(SMALL, Random(opcode)), EmulatedRouter(SMALL)
     for _ in range(40):
         for drawn in (problems.draw(opcode), problems.draw(Opcode.LOAD), problems.draw(Opcode.PUTBM)):
@@ -54,15 +54,13 @@ def test_both_routers_answer_alike_within_the_limit_of_cycles(simulated: Simulat
         (Request(Command(Opcode.LOAD, flags=Flag.DATA | 1, n=9), bytes(3 * 17)), Status.LONG),
     ],
 )
-def test_a_status_that_is_not_ok_is_answered_alike(
-    simulated: SimulatedRouter, request_: Request, status: Status
-) -> None:
+def test_a_status_that_is_not_ok_is_answered_alike(simulated: RouterDriver, request_: Request, status: Status) -> None:
     assert simulated.execute(request_)[0] == EmulatedRouter(SMALL).execute(request_)[0]
     assert simulated.execute(request_)[0].status == status
 
 
 def test_memories_last_from_call_to_call() -> None:
-    devices = EmulatedDevice(router=SMALL), SimulatedDevice(ENGINE, simulators=1, router=SMALL)
+    devices = EmulatedDevice(router=SMALL), simulated_device(ENGINE, simulators=1, router=SMALL)
     command = Command(Opcode.LOAD, flags=Flag.DATA | 1, n=3)
     for device in devices:
         device.route([Request(command, to_bytes([1, 70_000, 3], command))])
@@ -73,7 +71,7 @@ def test_memories_last_from_call_to_call() -> None:
 
 
 def test_counters_tell_cycles_and_bytes_of_the_router() -> None:
-    devices = EmulatedDevice(router=SMALL), SimulatedDevice(ENGINE, simulators=1, router=SMALL)
+    devices = EmulatedDevice(router=SMALL), simulated_device(ENGINE, simulators=1, router=SMALL)
     command = Command(Opcode.LOAD, flags=Flag.DATA | 1, n=16)
     spent = []
     for device in devices:
@@ -87,7 +85,7 @@ def test_counters_tell_cycles_and_bytes_of_the_router() -> None:
 
 
 def test_a_device_without_a_router_refuses_commands_with_the_remedy() -> None:
-    for device in (EmulatedDevice(), SimulatedDevice(ENGINE, simulators=1)):
+    for device in (EmulatedDevice(), simulated_device(ENGINE, simulators=1)):
         assert device.info().router is None
         with pytest.raises(ValueError, match=r"this device has no router; open it with router=RouterParameters\(\)"):
             device.route([Request(Command(Opcode.NOP))])
@@ -105,4 +103,4 @@ def test_data_without_their_flag_are_refused() -> None:
 
 def test_hardware_takes_no_digits_of_more_than_six_bits() -> None:
     with pytest.raises(ValueError, match="digit_bits must be at most 6 in hardware"):
-        SimulatedRouter(RouterParameters(digit_bits=8))
+        simulated_router(RouterParameters(digit_bits=8))

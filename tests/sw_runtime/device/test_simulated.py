@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from formats.engine import EngineParameters
 from golden_models.seedlm.datapath import matvec
 from sw_runtime.device.cost import pass_cost
+from sw_runtime.device.driver import Driver
 from sw_runtime.device.protocol import Counters
-from sw_runtime.device.simulated import SimulatedDevice
+from sw_runtime.device.simulated import simulated_device
 from sw_runtime.device.simulator.library import Traffic
 from tests.sw_runtime.device.matrices import random_activations, random_matrix
 
@@ -31,8 +32,8 @@ shapes = st.tuples(st.integers(1, 120), st.integers(1, 200))
 
 
 @pytest.fixture(scope="module", params=[MIXED, NARROW], ids=["mixed", "narrow"])
-def device(request: pytest.FixtureRequest) -> Iterator[SimulatedDevice]:
-    opened = SimulatedDevice(request.param)
+def device(request: pytest.FixtureRequest) -> Iterator[Driver]:
+    opened = simulated_device(request.param)
     yield opened
     opened.close()
 
@@ -40,7 +41,7 @@ def device(request: pytest.FixtureRequest) -> Iterator[SimulatedDevice]:
 @given(shape=shapes, position=st.integers(0, 3), vectors=st.integers(1, 5), seed=st.integers(0, 1 << 20))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_results_and_counters_are_exact(
-    device: SimulatedDevice, shape: tuple[int, int], position: int, vectors: int, seed: int
+    device: Driver, shape: tuple[int, int], position: int, vectors: int, seed: int
 ) -> None:
     parameters = device.parameters
     name = parameters.formats[position % len(parameters.formats)]
@@ -59,7 +60,7 @@ def test_results_and_counters_are_exact(
 
 @pytest.mark.parametrize("traffic", [Traffic(memory=0.5), Traffic(results=0.3), Traffic(0.1, 0.05)])
 def test_pauses_of_memory_and_host_change_no_result(traffic: Traffic) -> None:
-    device = SimulatedDevice(MIXED, traffic)
+    device = simulated_device(MIXED, traffic)
     for name in MIXED.formats:
         for shape in ((1, 1), (120, 8), (33, 200)):
             matrix, activations = random_matrix(name, *shape), random_activations(3, shape[1], 16)
@@ -70,7 +71,7 @@ def test_pauses_of_memory_and_host_change_no_result(traffic: Traffic) -> None:
 def test_a_memory_that_pauses_costs_cycles_and_moves_the_same_bytes() -> None:
     spent = []
     for traffic in (Traffic(), Traffic(memory=0.5)):
-        device = SimulatedDevice(MIXED, traffic)
+        device = simulated_device(MIXED, traffic)
         device.matvec(device.load(random_matrix("scaled-4bit", 120, 200)), random_activations(1, 200, 16))
         spent.append(device.counters)
         device.close()
@@ -78,23 +79,23 @@ def test_a_memory_that_pauses_costs_cycles_and_moves_the_same_bytes() -> None:
     assert replace(spent[1], cycles=spent[0].cycles) == spent[0]
 
 
-def test_no_vectors_give_no_results(device: SimulatedDevice) -> None:
+def test_no_vectors_give_no_results(device: Driver) -> None:
     handle = device.load(random_matrix(device.parameters.formats[0], 5, 7))
     assert device.matvec(handle, torch.zeros(0, 7, dtype=torch.int64)).shape == (0, 5)
 
 
-def test_an_unknown_handle_is_refused(device: SimulatedDevice) -> None:
+def test_an_unknown_handle_is_refused(device: Driver) -> None:
     for call in (lambda: device.matvec(-1, torch.zeros(1, 1, dtype=torch.int64)), lambda: device.unload(-1)):
         with pytest.raises(ValueError, match="no matrix with handle -1 on this device; load it first"):
             call()
 
 
-def test_a_format_without_lanes_is_refused(device: SimulatedDevice) -> None:
+def test_a_format_without_lanes_is_refused(device: Driver) -> None:
     with pytest.raises(ValueError, match="the device does not take paper-4bit; it takes "):
         device.load(random_matrix("paper-4bit", 1, 8))
 
 
-def test_a_matrix_that_is_too_large_is_refused(device: SimulatedDevice) -> None:
+def test_a_matrix_that_is_too_large_is_refused(device: Driver) -> None:
     with pytest.raises(ValueError, match=r"\[1, 201\] is larger than the device's maximum \[120, 200\]"):
         device.load(random_matrix(device.parameters.formats[0], 1, 201))
 

@@ -10,7 +10,7 @@ from formats.engine import EngineParameters
 from formats.router.descriptor import RouterParameters
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.device.protocol import Device
-from sw_runtime.device.simulated import SimulatedDevice
+from sw_runtime.device.simulated import simulated_device
 
 ROUTER = RouterParameters(lanes=8, digit_bits=6, keys=112, slots=5, sets=3, ways=5)
 ENGINE = EngineParameters(
@@ -30,7 +30,7 @@ def same(left: Any, right: Any) -> bool:
 @pytest.fixture(scope="session")
 def devices() -> Iterator[tuple[Device, Device]]:
     """An emulated and a simulated device."""
-    opened = EmulatedDevice(router=ROUTER), SimulatedDevice(ENGINE, simulators=1, router=ROUTER)
+    opened = EmulatedDevice(router=ROUTER), simulated_device(ENGINE, simulators=1, router=ROUTER)
     yield opened
     for device in opened:
         device.close()

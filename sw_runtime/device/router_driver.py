@@ -1,42 +1,35 @@
-"""The router's Verilog, cycle by cycle."""
-
-from dataclasses import asdict
+"""The host's side of a token router behind a transport: packets in, answers out, one command at a time."""
 
 from formats.router.answer import Answer
 from formats.router.descriptor import RouterParameters, Status
 from formats.router.legality import MAXIMUM_ELEMENTS, refusal
 from formats.router.stream import to_beats
-from hw.router.parameters import UnitParameters
 from sw_runtime.device.cycle_limits import INFO_WORDS, cycle_limit
 from sw_runtime.device.protocol import Request
 from sw_runtime.device.routing import TRAILER_WORDS
-from sw_runtime.device.simulator.router_library import Packet, RouterSimulator, build_router
+from sw_runtime.device.transport import Packet, Transport
 
 START_UP = 1000
 """Cycles that a command may take to reach its start and to be refused."""
 
+ROUTED_WORDS = 2 + TRAILER_WORDS + 1
+"""More words than the answer to a routed command has: FIRST's index and the trailer."""
 
-class SimulatedRouter:
-    """A router whose every cycle is simulated, one command at a time.
+
+class RouterDriver:
+    """A router at the far end of a transport.
 
     Parameters
     ----------
+    transport
+        Carries packets to the router; the driver closes it.
     parameters
-        The router to simulate.
-    simulator
-        Where it is simulated, if not alone.
-
-    Raises
-    ------
-    ValueError
-        If hardware cannot be built for the parameters.
-    RuntimeError
-        If the simulator cannot be built.
+        The router's size.
     """
 
-    def __init__(self, parameters: RouterParameters, simulator: RouterSimulator | None = None) -> None:
-        self._parameters = unit_parameters(parameters)
-        self._simulator = simulator or RouterSimulator(build_router(self._parameters), self._parameters)
+    def __init__(self, transport: Transport, parameters: RouterParameters) -> None:
+        self._transport = transport
+        self._parameters = parameters
 
     def execute(self, request: Request) -> tuple[Answer, int]:
         """Run a command to its end; returns its answer and the busy cycles of its trailer.
@@ -52,23 +45,11 @@ class SimulatedRouter:
         cycles = len(beats) + START_UP
         if refusal(command, parameters) == Status.OK:
             cycles += cycle_limit(command, parameters)
-        words, _ = self._simulator.run([Packet(command, beats)], word_limit, cycles)
-        return answer_of(words)
+        return answer_of(self._transport.route(Packet(command, beats), word_limit, cycles))
 
     def close(self) -> None:
-        """Free the simulated router."""
-        self._simulator.close()
-
-
-def unit_parameters(parameters: RouterParameters) -> UnitParameters:
-    """The same router as hardware.
-
-    Raises
-    ------
-    ValueError
-        If hardware cannot be built for the parameters.
-    """
-    return UnitParameters(**asdict(parameters))
+        """Close the transport."""
+        self._transport.close()
 
 
 def answer_of(words: list[int]) -> tuple[Answer, int]:

@@ -1,0 +1,206 @@
+"""The host's side of every accelerator that is not emulated: beats and commands in, results and counters out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from formats.engine import EngineParameters
+from formats.matrices import Matrix
+from formats.router.answer import Answer
+from formats.router.descriptor import Command, RouterParameters
+from formats.weight_format import WeightFormat
+from hw.engine.sequencer import command_layout
+from hw.top import joint_command_layout
+from sw_runtime.device.checks import check_activations, check_matrix
+from sw_runtime.device.comparison import RowComparison, check_routed, compare_rows
+from sw_runtime.device.layout import Beats, activation_beats, format_of, results_from_beats, weight_beats
+from sw_runtime.device.loaded import LoadedMatrices
+from sw_runtime.device.protocol import Counters, DeviceInfo, Request
+from sw_runtime.device.router_driver import ROUTED_WORDS, RouterDriver, answer_of
+from sw_runtime.device.routing import present, route, traffic_bytes
+from sw_runtime.device.transport import Packet, Pass, Transport
+
+
+@dataclass(frozen=True)
+class _LoadedMatrix:
+    weight_format: WeightFormat
+    beats: Beats
+    matrix: Matrix
+
+    @cached_property
+    def comparison(self) -> RowComparison:
+        """How its rows compare; few matrices are ever routed, and this decodes all weights."""
+        return compare_rows(self.matrix, self.matrix.integers())
+
+
+class Driver:
+    """A ``Device`` over a transport: all that a simulated accelerator and one on a board have in common.
+
+    Parameters
+    ----------
+    name
+        What the device calls itself.
+    transport
+        Carries beats to the accelerator; the driver closes it.
+    parameters
+        The accelerator's engine.
+    router
+        Its token router; None where it has none.
+    """
+
+    def __init__(
+        self, name: str, transport: Transport, parameters: EngineParameters, router: RouterParameters | None = None
+    ) -> None:
+        self.counters = Counters()
+        self._name = name
+        self._transport = transport
+        self._parameters = parameters
+        self._router_parameters = router
+        self._router = RouterDriver(transport, router) if router else None
+        self._matrices: LoadedMatrices[_LoadedMatrix] = LoadedMatrices()
+
+    @property
+    def parameters(self) -> EngineParameters:
+        """The accelerator's engine."""
+        return self._parameters
+
+    def info(self) -> DeviceInfo:
+        """What the device can take."""
+        p = self._parameters
+        size = (p.maximum_columns, p.maximum_rows)
+        return DeviceInfo(self._name, p.formats, p.activation_bits, p.batch, *size, self._router_parameters)
+
+    def load(self, matrix: Matrix) -> int:
+        """Lay a matrix out in beats and return its handle.
+
+        Raises
+        ------
+        ValueError
+            If the device does not take the format or the matrix is too large, naming the limit.
+        """
+        check_matrix(self.info(), matrix)
+        beats = weight_beats(matrix, self._parameters)
+        return self._matrices.add(_LoadedMatrix(format_of(matrix, self._parameters), beats, matrix))
+
+    def matvec(self, handle: int, activations: Tensor) -> Tensor:
+        """Multiply: int64 [vectors, columns] → exact int64 [vectors, rows].
+
+        Raises
+        ------
+        ValueError
+            If the handle is unknown, the shape or dtype wrong or an activation does not fit its bits.
+        RuntimeError
+            If the engine stops answering.
+        """
+        loaded = self._matrices[handle]
+        check_activations(self.info(), activations, loaded.matrix.columns)
+        if not len(activations):
+            return torch.zeros(0, loaded.matrix.rows, dtype=torch.int64)
+        batch = self._parameters.batch
+        batches = [activations[first : first + batch] for first in range(0, len(activations), batch)]
+        passes = [self._pass(loaded, vectors) for vectors in batches]
+        results = []
+        for vectors, product, (beats, cycles) in zip(batches, passes, self._transport.run(passes), strict=True):
+            size = (loaded.matrix.rows, len(vectors))
+            results.append(results_from_beats(beats, loaded.weight_format, self._parameters, *size))
+            self.counters += _moved(product, cycles) + Counters(result_bytes=8 * size[0] * size[1])
+        return torch.cat(results)
+
+    def route_matvec(self, handle: int, activations: Tensor, command: Command) -> Answer:
+        """Multiply by one vector, int64 [1, columns]; the results become the data of a router command.
+
+        Raises
+        ------
+        ValueError
+            If the device has no router, the handle is unknown, the activations are no such vector or
+            the command is none that may take results.
+        RuntimeError
+            If the accelerator stops answering.
+        """
+        present(self._router)
+        loaded = self._matrices[handle]
+        check_activations(self.info(), activations, loaded.matrix.columns)
+        check_routed(command, loaded.matrix.rows, len(activations))
+        product = self._routed_pass(loaded, activations)
+        scales = loaded.comparison.bfloat16_scales().view(torch.uint8).view(loaded.matrix.rows, -1).numpy()
+        words, cycles = self._transport.run_routed(product, scales, Packet(command), ROUTED_WORDS)
+        answer, _ = answer_of(words)
+        self.counters += _moved(product, cycles)
+        self.counters += Counters(scale_bytes=scales.nbytes, router_bytes=traffic_bytes(answer))
+        return answer
+
+    def unload(self, handle: int) -> None:
+        """Forget a matrix.
+
+        Raises
+        ------
+        ValueError
+            If the handle is unknown.
+        """
+        self._matrices.remove(handle)
+
+    def route(self, requests: Sequence[Request]) -> list[Answer]:
+        """Run commands on the accelerator's router, in order.
+
+        Raises
+        ------
+        ValueError
+            If the device has no router.
+        RuntimeError
+            If the router stops answering.
+        """
+        answers, cost = route(present(self._router), requests)
+        self.counters += cost
+        return answers
+
+    def close(self) -> None:
+        """Close the transport and forget all matrices."""
+        self._transport.close()
+        self._router = None
+        self._matrices.clear()
+
+    def _fields(self, loaded: _LoadedMatrix, vectors: int) -> dict[str, int]:
+        """Fields of a pass's command."""
+        parameters, weight_format = self._parameters, loaded.weight_format
+        return {
+            "format": parameters.weight_formats.index(weight_format),
+            "column_blocks": weight_format.blocks(loaded.matrix.columns) - 1,
+            "row_groups": parameters.row_groups(weight_format, loaded.matrix.rows) - 1,
+            "vectors": vectors - 1,
+        }
+
+    def _pass(self, loaded: _LoadedMatrix, activations: Tensor) -> Pass:
+        """A pass whose results come back."""
+        parameters, weight_format, vectors = self._parameters, loaded.weight_format, len(activations)
+        command = command_layout(parameters).const(self._fields(loaded, vectors)).as_value().value
+        groups = parameters.row_groups(weight_format, loaded.matrix.rows)
+        result_beats = groups * vectors * parameters.result_beats(weight_format)
+        return Pass(command, activation_beats(activations, weight_format, parameters), loaded.beats, result_beats)
+
+    def _routed_pass(self, loaded: _LoadedMatrix, activations: Tensor) -> Pass:
+        """A pass of one vector whose results become keys."""
+        parameters, weight_format = self._parameters, loaded.weight_format
+        fields = {
+            "product": self._fields(loaded, vectors=1),
+            "routed": 1,
+            "routing": {
+                "format": parameters.weight_formats.index(weight_format),
+                "rows": loaded.matrix.rows,
+                "exponent": loaded.comparison.exponent(activations[0]),
+            },
+        }
+        command = joint_command_layout(parameters).const(fields).as_value().value
+        return Pass(command, activation_beats(activations, weight_format, parameters), loaded.beats)
+
+
+def _moved(product: Pass, cycles: int) -> Counters:
+    """What a pass took from the memory port, in how many cycles."""
+    return Counters(
+        cycles=cycles,
+        port_busy_cycles=len(product.activations) + len(product.weights),
+        weight_bytes=product.weights.nbytes,
+        activation_bytes=product.activations.nbytes,
+    )

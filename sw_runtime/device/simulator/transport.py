@@ -1,0 +1,106 @@
+"""The transport into Verilator: every cycle of the accelerator is simulated."""
+
+import queue
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from formats.engine import EngineParameters
+from hw.router.parameters import UnitParameters
+from sw_runtime.cores import cores
+from sw_runtime.device.layout import Beats
+from sw_runtime.device.simulator.build import build_accelerator
+from sw_runtime.device.simulator.library import IDEAL, Simulator, Traffic
+from sw_runtime.device.transport import Packet, Pass
+
+
+class VerilatorTransport:
+    """Simulators that stand for one accelerator.
+
+    Passes over the weights are independent of each other, so several run at once, one simulator of the
+    engine a core. What meets the router runs in one more, of all units: the router remembers, and
+    at rest it would slow the others.
+
+    Parameters
+    ----------
+    engine, router
+        Sizes of the units; None leaves one out.
+    traffic
+        Pauses of the memory and of the host around products.
+    simulators
+        Simulators of the engine to run side by side; 0 takes one a core.
+
+    Raises
+    ------
+    RuntimeError
+        If a simulator cannot be built.
+    """
+
+    def __init__(
+        self,
+        engine: EngineParameters | None,
+        router: UnitParameters | None,
+        traffic: Traffic = IDEAL,
+        simulators: int = 0,
+    ) -> None:
+        self._traffic = traffic
+        self._joint = Simulator(build_accelerator(engine, router), engine, router) if router else None
+        count = simulators or cores()
+        self._engines = _engines(engine, count) if engine else []
+        self._free: queue.SimpleQueue[Simulator] = queue.SimpleQueue()
+        for simulator in self._engines:
+            self._free.put(simulator)
+        self._pool = ThreadPoolExecutor(count)
+
+    def run(self, passes: Sequence[Pass]) -> Iterator[tuple[Beats, int]]:
+        """Run passes, several at once; yields result beats and cycles of each.
+
+        Raises
+        ------
+        RuntimeError
+            If the engine stops answering.
+        """
+        return self._pool.map(self._run, passes)
+
+    def route(self, packet: Packet, word_limit: int, cycle_limit: int) -> list[int]:
+        """Run a router command to its end; returns the words of its answer.
+
+        Raises
+        ------
+        RuntimeError
+            If the router stops answering.
+        """
+        assert self._joint  # the driver asks for a router first
+        return self._joint.route([packet], word_limit, cycle_limit)[0]
+
+    def run_routed(self, product: Pass, scales: Beats, packet: Packet, word_limit: int) -> tuple[list[int], int]:
+        """Run a pass whose results are the data of a router command; returns the answer's words, and cycles.
+
+        Raises
+        ------
+        RuntimeError
+            If the accelerator stops answering.
+        """
+        assert self._joint
+        return self._joint.run_routed(product, scales, packet, word_limit, self._traffic)
+
+    def close(self) -> None:
+        """Free the simulators."""
+        self._pool.shutdown()
+        while self._engines:
+            self._engines.pop().close()
+        if self._joint:
+            self._joint.close()
+            self._joint = None
+
+    def _run(self, product: Pass) -> tuple[Beats, int]:
+        """One pass, on a simulator that is free."""
+        simulator = self._free.get()
+        try:
+            return simulator.run(product, self._traffic)
+        finally:
+            self._free.put(simulator)
+
+
+def _engines(engine: EngineParameters, count: int) -> list[Simulator]:
+    library = build_accelerator(engine, None)
+    return [Simulator(library, engine, None, seed) for seed in range(count)]

@@ -1,0 +1,79 @@
+"""What lies between a driver and an accelerator: a simulator's streams, or a link to a board."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from formats.router.descriptor import Command
+from sw_runtime.device.layout import Beats
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass over a matrix's weights.
+
+    Parameters
+    ----------
+    command
+        Its command as bits: ``hw.engine.sequencer.command_layout``, or ``hw.top.joint_command_layout`` for a
+        routed pass.
+    activations, weights
+        Beats of the memory port, in this order: uint8 [beats, port_bytes].
+    result_beats
+        Beats of results that come back; 0 for a routed pass.
+    """
+
+    command: int
+    activations: Beats
+    weights: Beats
+    result_beats: int = 0
+
+
+@dataclass(frozen=True)
+class Packet:
+    """A router command and the beats that follow it.
+
+    Parameters
+    ----------
+    command
+        The command.
+    beats
+        Raw elements, one list a beat (see ``formats.router.stream.to_beats``); none without the
+        DATA flag.
+    aborted
+        The packet ends with an abort after the beats, not with its last beat.
+    """
+
+    command: Command
+    beats: Sequence[Sequence[int]] = ()
+    aborted: bool = False
+
+
+class Transport(Protocol):
+    """Carries passes and packets to one accelerator and brings back what it sends.
+
+    A transport knows no formats: it moves beats. Every call raises RuntimeError where the
+    accelerator stops answering.
+    """
+
+    def run(self, passes: Sequence[Pass]) -> Iterator[tuple[Beats, int]]:
+        """Run passes that do not depend on each other; yields, in order, result beats and cycles of each.
+
+        Cycles are those from the command to the last result.
+        """
+
+    def route(self, packet: Packet, word_limit: int, cycle_limit: int) -> list[int]:
+        """Run a router command to its end; returns the 16-bit words of its answer.
+
+        More than ``word_limit`` words or ``cycle_limit`` cycles mean that the router is lost.
+        """
+
+    def run_routed(self, product: Pass, scales: Beats, packet: Packet, word_limit: int) -> tuple[list[int], int]:
+        """Run a pass whose results are the data of a router command.
+
+        ``scales`` are the rows' bfloat16 scales, uint8 [rows, 2]. Returns the words of the answer, and the
+        cycles from both commands to its last word.
+        """
+
+    def close(self) -> None:
+        """Give back what the transport holds."""
