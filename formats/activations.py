@@ -6,6 +6,7 @@
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from formats.matrices import Matrix
 
 
@@ -17,11 +18,11 @@ def quantise_activations(hidden_states: Tensor, activation_bits: int = 16) -> tu
 
     Raises
     ------
-    ValueError
+    InputError
         If a value is not finite.
     """
     if not torch.isfinite(hidden_states).all():
-        raise ValueError("activations must be finite; the model's hidden_states hold NaN or infinity")
+        raise InputError("activations must be finite; the model's hidden_states hold NaN or infinity")
     limit = (1 << (activation_bits - 1)) - 1
     largest = hidden_states.float().abs().amax(dim=-1, keepdim=True)
     scales = torch.where(largest > 0, largest / limit, 1.0)

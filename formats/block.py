@@ -19,6 +19,8 @@ The C·P states after the seed fill a matrix V row by row. With ``v = V[c, p] mo
 from dataclasses import dataclass
 from typing import ClassVar
 
+from formats.errors import InputError
+
 LFSR_TAPS: dict[int, tuple[int, ...]] = {
     **dict.fromkeys((2, 3, 4, 6, 7, 15, 22), (0, 1)),
     **dict.fromkeys((5, 11, 21), (0, 2)),
@@ -67,7 +69,7 @@ class BlockFormat:
 
     Raises
     ------
-    ValueError
+    InputError
         If a parameter is out of range, naming it, or a word is wider than 63 bits.
     """
 
@@ -87,7 +89,7 @@ class BlockFormat:
 
     def __post_init__(self) -> None:
         if self.lfsr_bits not in LFSR_TAPS:
-            raise ValueError(f"lfsr_bits must be 2 to 24, not {self.lfsr_bits!r}")
+            raise InputError(f"lfsr_bits must be 2 to 24, not {self.lfsr_bits!r}")
         if not self.entry_bits:
             object.__setattr__(self, "entry_bits", self.lfsr_bits)
         for field, low, high in (
@@ -99,9 +101,9 @@ class BlockFormat:
         ):
             value = getattr(self, field)
             if not low <= value <= high:
-                raise ValueError(f"{field} must be {low} to {high}, not {value!r}")
+                raise InputError(f"{field} must be {low} to {high}, not {value!r}")
         if self.word_bits > 63:  # a word is one non-negative int64 wherever tensors hold it
-            raise ValueError(f"{self.name} has block words of {self.word_bits} bits; at most 63 are supported")
+            raise InputError(f"{self.name} has block words of {self.word_bits} bits; at most 63 are supported")
 
     @property
     def taps(self) -> tuple[int, ...]:
@@ -197,19 +199,19 @@ class BlockFormat:
 
         Raises
         ------
-        ValueError
+        InputError
             If a field does not fit, naming the field and its limits.
         """
         if not 1 <= seed <= self.seeds:
-            raise ValueError(f"seed must be 1 to {self.seeds}, not {seed!r}")
+            raise InputError(f"seed must be 1 to {self.seeds}, not {seed!r}")
         if len(coefficients) != self.latent_dim:
-            raise ValueError(f"{self.name} takes {self.latent_dim} coefficients, not {len(coefficients)}")
+            raise InputError(f"{self.name} takes {self.latent_dim} coefficients, not {len(coefficients)}")
         word, offset = seed, self.lfsr_bits
         fields = [("exponent", exponent, self.exponent_bits, self.exponent_limits)]
         fields += [("coefficient", q, self.coefficient_bits, self.coefficient_limits) for q in coefficients]
         for field, value, bits, (low, high) in fields:
             if not low <= value <= high:
-                raise ValueError(f"{field} must be {low} to {high}, not {value!r}")
+                raise InputError(f"{field} must be {low} to {high}, not {value!r}")
             word |= (value & ((1 << bits) - 1)) << offset
             offset += bits
         return word
@@ -219,14 +221,14 @@ class BlockFormat:
 
         Raises
         ------
-        ValueError
+        InputError
             If the word does not fit its bits or its seed is 0.
         """
         if word >> self.word_bits or word < 0:
-            raise ValueError(f"a {self.name} word has {self.word_bits} bits, got {word:#x}")
+            raise InputError(f"a {self.name} word has {self.word_bits} bits, got {word:#x}")
         seed = word & self.seeds
         if not seed:
-            raise ValueError(f"block word {word:#x} has seed 0, which no LFSR can leave")
+            raise InputError(f"block word {word:#x} has seed 0, which no LFSR can leave")
         word >>= self.lfsr_bits
         values = []
         for bits in (self.exponent_bits, *[self.coefficient_bits] * self.latent_dim):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
 
+from formats.errors import InputError
 from formats.fp16 import FP16, Fp16Format
 from formats.palette_format import PALETTES, PaletteFormat
 from formats.presets import PRESETS
@@ -76,7 +77,7 @@ class EngineParameters:
 
     Raises
     ------
-    ValueError
+    InputError
         If a parameter is out of range or the port cannot carry a word, naming it.
     """
 
@@ -92,13 +93,13 @@ class EngineParameters:
     def __post_init__(self) -> None:
         for name in self.formats:
             if name not in format_names():
-                raise ValueError(f"unknown format {name!r}; known are {', '.join(format_names())}")
+                raise InputError(f"unknown format {name!r}; known are {', '.join(format_names())}")
         if not self.formats or len(set(self.formats)) != len(self.formats):
-            raise ValueError(f"formats must be one or more different names, not {self.formats!r}")
+            raise InputError(f"formats must be one or more different names, not {self.formats!r}")
         if self.port_bytes not in (4, 8, 16, 32, 64):
-            raise ValueError(f"port_bytes must be 4, 8, 16, 32 or 64, not {self.port_bytes!r}")
+            raise InputError(f"port_bytes must be 4, 8, 16, 32 or 64, not {self.port_bytes!r}")
         if self.activation_bits not in (8, 16):
-            raise ValueError(f"activation_bits must be 8 or 16, not {self.activation_bits!r}")
+            raise InputError(f"activation_bits must be 8 or 16, not {self.activation_bits!r}")
         for field, low, high in (
             ("lanes", 0, 64),
             ("batch", 1, 16),
@@ -107,16 +108,16 @@ class EngineParameters:
             ("multiplier_bits", 12, 32),
         ):
             if not low <= getattr(self, field) <= high:
-                raise ValueError(f"{field} must be {low} to {high}, not {getattr(self, field)!r}")
+                raise InputError(f"{field} must be {low} to {high}, not {getattr(self, field)!r}")
         for weight_format in self.weight_formats:
             if weight_format.word_bits > self.port_bits:
                 needed = -(-weight_format.word_bits // 8)
-                raise ValueError(
+                raise InputError(
                     f"port_bytes={self.port_bytes} cannot carry a {weight_format.word_bits}-bit word of "
                     f"{weight_format.name}; it takes {needed} or more"
                 )
             if weight_format.rows_a_table % self.lanes_for(weight_format):
-                raise ValueError(
+                raise InputError(
                     f"lanes={self.lanes} would mix rows of different tables of {weight_format.name}; "
                     "take 1, 2, 4, 8 or 16"
                 )

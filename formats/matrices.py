@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from formats.block import BlockFormat, signed_bits
+from formats.errors import InputError
 from formats.fp16 import FP16
 from formats.presets import is_registered
 from formats.seeds import decoded_rows, integer_dtype
@@ -55,7 +56,7 @@ class Matrix(Protocol):
 
         Raises
         ------
-        ValueError
+        InputError
             Naming the format.
         """
 
@@ -143,11 +144,11 @@ class EncodedMatrix:
 
         Raises
         ------
-        ValueError
+        InputError
             Naming the format.
         """
         if not is_registered(self.block_format):
-            raise ValueError(f"{self.name} is the name of a preset, and the matrix's format has other parameters")
+            raise InputError(f"{self.name} is the name of a preset, and the matrix's format has other parameters")
 
     def integers(self) -> Tensor:
         """Integer weights from tables of all seeds' entries: int8 to int64 [rows, columns]."""
@@ -187,7 +188,7 @@ class Fp16Matrix:
 
     Raises
     ------
-    ValueError
+    InputError
         If a weight is not finite or not below 256 in magnitude, naming the first.
     """
 
@@ -198,14 +199,14 @@ class Fp16Matrix:
 
     def __post_init__(self) -> None:
         if self.weights.dtype != torch.float16 or self.weights.dim() != 2:
-            raise ValueError(
+            raise InputError(
                 f"weights must be float16 [rows, columns], not {self.weights.dtype} {self.weights.dim()}-d"
             )
         outside = ~(self.weights.abs() < 256)
         if outside.any():
             row, column = outside.nonzero()[0].tolist()
             value = self.weights[row, column].item()
-            raise ValueError(f"weight [{row}, {column}] is {value}; the FP16 baseline takes magnitudes below 256")
+            raise InputError(f"weight [{row}, {column}] is {value}; the FP16 baseline takes magnitudes below 256")
 
     @property
     def rows(self) -> int:

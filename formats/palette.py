@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from formats.block import signed_bits
+from formats.errors import InputError
 from formats.palette_format import ROWS_A_TABLE
 
 LIMIT = (1 << 15) - 1
@@ -34,7 +35,7 @@ class PaletteMatrix:
 
     Raises
     ------
-    ValueError
+    InputError
         If a shape is wrong or a code or an integer out of range, naming it.
     """
 
@@ -47,14 +48,14 @@ class PaletteMatrix:
     def __post_init__(self) -> None:
         groups = -(-self.codes.shape[0] // ROWS_A_TABLE)
         if self.tables.shape not in ((groups, 16), (groups, 4)):
-            raise ValueError(f"tables must be [{groups}, 16] or [{groups}, 4], not {list(self.tables.shape)}")
+            raise InputError(f"tables must be [{groups}, 16] or [{groups}, 4], not {list(self.tables.shape)}")
         if self.scales.shape != (groups,):
-            raise ValueError(f"scales must be [{groups}], one a table, not {list(self.scales.shape)}")
+            raise InputError(f"scales must be [{groups}], one a table, not {list(self.scales.shape)}")
         entries = self.tables.shape[1]
         if ((self.codes < 0) | (self.codes >= entries)).any():
-            raise ValueError(f"codes must be 0 to {entries - 1}; found {self.codes.min()} to {self.codes.max()}")
+            raise InputError(f"codes must be 0 to {entries - 1}; found {self.codes.min()} to {self.codes.max()}")
         if (self.tables.abs() > LIMIT).any():
-            raise ValueError(f"tables must hold integers within ±{LIMIT}; found {self.tables.abs().max()}")
+            raise InputError(f"tables must hold integers within ±{LIMIT}; found {self.tables.abs().max()}")
 
     @property
     def name(self) -> str:

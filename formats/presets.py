@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from formats.block import BlockFormat
+from formats.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Preset:
 
     Raises
     ------
-    ValueError
+    InputError
         If a format with row scales lacks one of their three constants.
     """
 
@@ -54,7 +55,7 @@ class Preset:
     def __post_init__(self) -> None:
         constants = (self.row_step, self.rounding_error, self.reach)
         if not self.block_format.exponent_bits and None in constants:
-            raise ValueError(f"{self.name} has row scales: its preset needs row_step, rounding_error and reach")
+            raise InputError(f"{self.name} has row scales: its preset needs row_step, rounding_error and reach")
 
     @property
     def name(self) -> str:
@@ -87,13 +88,13 @@ def register(preset: Preset) -> None:
 
     Raises
     ------
-    ValueError
+    InputError
         If the name is taken by another preset, or the format named as ``next`` is not registered.
     """
     if _REGISTERED.get(preset.name, preset) != preset:
-        raise ValueError(f"a preset {preset.name!r} is registered already, with other parameters; choose another name")
+        raise InputError(f"a preset {preset.name!r} is registered already, with other parameters; choose another name")
     if preset.next is not None and preset.next not in _REGISTERED:
-        raise ValueError(f"{preset.name} goes on with {preset.next!r}, which is not registered; register that first")
+        raise InputError(f"{preset.name} goes on with {preset.next!r}, which is not registered; register that first")
     _REGISTERED[preset.name] = preset
 
 
@@ -108,11 +109,11 @@ def preset_of(block_format: BlockFormat) -> Preset:
 
     Raises
     ------
-    ValueError
+    InputError
         If the format is not registered, or its name stands for other parameters.
     """
     if not is_registered(block_format):
-        raise ValueError(
+        raise InputError(
             f"no preset {block_format.name!r} with these parameters is registered; "
             "formats.presets.register adds one with its constants"
         )

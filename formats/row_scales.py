@@ -9,6 +9,8 @@ import math
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
+
 MAXIMUM_KEY = (1 << 23) - 1
 """Keys are signed 24-bit, the router's format S24."""
 
@@ -21,14 +23,14 @@ def to_bfloat16(scales: Tensor) -> Tensor:
 
     Raises
     ------
-    ValueError
+    InputError
         If a scale is not a bfloat16 number of at least 0, naming the first.
     """
     rounded = scales.bfloat16()
     legal = (rounded.float() == scales) & rounded.isfinite() & (scales >= 0)
     if not legal.all():
         row = int((~legal).nonzero()[0])
-        raise ValueError(
+        raise InputError(
             f"the scale of row {row} is {scales[row].item()}, no bfloat16 number of at least 0; "
             "compare such rows on the host"
         )

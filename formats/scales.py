@@ -26,7 +26,7 @@ def row_scales(weights: Tensor, block_format: BlockFormat) -> Tensor:
 
     Raises
     ------
-    ValueError
+    InputError
         If the format has row scales but is no registered preset.
     """
     if block_format.exponent_bits:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from formats.block import BlockFormat
+from formats.errors import InputError
 
 
 def pack_rows(words: Tensor, block_format: BlockFormat) -> Tensor:
@@ -22,13 +23,13 @@ def unpack_rows(stored: Tensor, block_format: BlockFormat, columns: int) -> Tens
 
     Raises
     ------
-    ValueError
+    InputError
         If the rows are not as long as ``columns`` weights need, or a word has seed 0.
     """
     bits, blocks = block_format.word_bits, block_format.blocks(columns)
     expected = block_format.row_bytes(columns)
     if stored.dtype != torch.uint8 or stored.dim() != 2 or stored.shape[1] != expected:
-        raise ValueError(
+        raise InputError(
             f"{block_format.name} rows of {columns} weights are uint8 [rows, {expected}], "
             f"got {stored.dtype} {list(stored.shape)}"
         )
@@ -41,7 +42,7 @@ def unpack_rows(stored: Tensor, block_format: BlockFormat, columns: int) -> Tens
         words = (stream << torch.arange(bits)).sum(dim=-1)
     if not (words & block_format.seeds).all():
         row, block = (words & block_format.seeds == 0).nonzero()[0].tolist()
-        raise ValueError(f"block {block} of row {row} has seed 0, which no LFSR can leave; the file is damaged")
+        raise InputError(f"block {block} of row {row} has seed 0, which no LFSR can leave; the file is damaged")
     return words
 
 
@@ -62,12 +63,12 @@ def unpack_codes(stored: Tensor, code_bits: int, columns: int) -> Tensor:
 
     Raises
     ------
-    ValueError
+    InputError
         If the rows are not as long as ``columns`` codes need.
     """
     expected = code_row_bytes(columns, code_bits)
     if stored.dtype != torch.uint8 or stored.dim() != 2 or stored.shape[1] != expected:
-        raise ValueError(
+        raise InputError(
             f"rows of {columns} codes of {code_bits} bits are uint8 [rows, {expected}], "
             f"got {stored.dtype} {list(stored.shape)}"
         )

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from formats.block import signed_bits
+from formats.errors import InputError
 
 WORD_WEIGHTS = 8
 """Weights a word, as in the scaled block formats."""
@@ -40,7 +41,7 @@ class TrellisFormat:
 
     Raises
     ------
-    ValueError
+    InputError
         If a parameter is out of range, naming it, or the fresh bits of a weight do not reach every
         slice of the table once.
     """
@@ -53,24 +54,24 @@ class TrellisFormat:
 
     def __post_init__(self) -> None:
         if not 8 <= self.window_bits <= 16:
-            raise ValueError(f"window_bits must be 8 to 16, not {self.window_bits!r}")
+            raise InputError(f"window_bits must be 8 to 16, not {self.window_bits!r}")
         if len(self.fresh_bits) not in (1, 2):
-            raise ValueError(f"fresh_bits must be one or two numbers, not {self.fresh_bits!r}")
+            raise InputError(f"fresh_bits must be one or two numbers, not {self.fresh_bits!r}")
         if not all(1 <= bits <= 4 for bits in self.fresh_bits):
-            raise ValueError(f"fresh_bits must be 1 to 4, not {self.fresh_bits!r}")
+            raise InputError(f"fresh_bits must be 1 to 4, not {self.fresh_bits!r}")
         if not max(self.fresh_bits) <= len(self.masks) <= self.window_bits:
-            raise ValueError(
+            raise InputError(
                 f"masks must be {max(self.fresh_bits)} to {self.window_bits}, one an index bit, not {len(self.masks)}"
             )
         if not all(0 < mask < 1 << self.window_bits for mask in self.masks):
-            raise ValueError(f"masks must choose among {self.window_bits} window bits, got {self.masks!r}")
+            raise InputError(f"masks must choose among {self.window_bits} window bits, got {self.masks!r}")
         if len(self.table) != 1 << len(self.masks):
-            raise ValueError(f"table must hold {1 << len(self.masks)} weights, not {len(self.table)}")
+            raise InputError(f"table must hold {1 << len(self.masks)} weights, not {len(self.table)}")
         if not all(-128 <= weight <= 127 for weight in self.table):
-            raise ValueError("table must hold weights of -128 to 127")
+            raise InputError("table must hold weights of -128 to 127")
         for bits in set(self.fresh_bits):
             if not self._reaches_all_slices(bits):
-                raise ValueError(f"the {bits} fresh bits of a weight do not reach every slice of the table once")
+                raise InputError(f"the {bits} fresh bits of a weight do not reach every slice of the table once")
 
     def _reaches_all_slices(self, bits: int) -> bool:
         """Whether the newest window bits alone decide the top index bits, each of ``2^bits`` values once."""

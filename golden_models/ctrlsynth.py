@@ -15,6 +15,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from formats.router.descriptor import Quota
 from formats.router.numbers import SQ7_16, encode, logit, threshold
 from golden_models.router.selection import Bounds, TopK, filter_keys, ratio_mask, topk
@@ -42,7 +43,7 @@ class CtrlSynthParameters:
 
     Raises
     ------
-    ValueError
+    InputError
         If p_f is not 0 to 256.
     """
 
@@ -52,7 +53,7 @@ class CtrlSynthParameters:
 
     def __post_init__(self) -> None:
         if not 0 <= self.at_least <= 256:
-            raise ValueError(f"at_least must be 0 to 256 (256ths), not {self.at_least}")
+            raise InputError(f"at_least must be 0 to 256 (256ths), not {self.at_least}")
 
 
 @dataclass(frozen=True)
@@ -182,11 +183,11 @@ def tag_image(logits: Tensor, thresholds: Tensor, parameters: CtrlSynthParameter
 
     Raises
     ------
-    ValueError
+    InputError
         If a logit is NaN, or a threshold not above 0 and at most 1.
     """
     if not ((thresholds > 0) & (thresholds <= 1)).all():
-        raise ValueError("thresholds are probabilities above 0, at most 1; leave a class out rather than always tag it")
+        raise InputError("thresholds are probabilities above 0, at most 1; leave a class out rather than always tag it")
     bounds = [threshold(logit(probability), ">", SQ7_16).key for probability in thresholds.tolist()]
     keys = encode(SQ7_16.quantise(logits), SQ7_16.key_format)
     fired = filter_keys(keys, Bounds(low=(torch.tensor(bounds), False)))

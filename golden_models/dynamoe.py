@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from formats.errors import InputError
 from formats.matrices import EncodedMatrix
 from formats.router.numbers import SQ7_16, encode, logit, threshold
 from golden_models.decoder import Decoder, DecoderLayer
@@ -43,7 +44,7 @@ class DynaMoEParameters:
 
     Raises
     ------
-    ValueError
+    InputError
         If a number is out of its range, or a word is not among those above.
     """
 
@@ -58,15 +59,15 @@ class DynaMoEParameters:
 
     def __post_init__(self) -> None:
         if self.experts < 1 or self.router_width < 1:
-            raise ValueError(f"experts and router_width must be at least 1, not {self.experts} and {self.router_width}")
+            raise InputError(f"experts and router_width must be at least 1, not {self.experts} and {self.router_width}")
         if self.theta_label >= 1:
-            raise ValueError(f"theta_label must be below 1, not {self.theta_label}: no output is more than like itself")
+            raise InputError(f"theta_label must be below 1, not {self.theta_label}: no output is more than like itself")
         if not 0 <= self.theta_run <= 1:
-            raise ValueError(f"theta_run is a probability, 0 to 1, not {self.theta_run}")
+            raise InputError(f"theta_run is a probability, 0 to 1, not {self.theta_run}")
         if self.likeness not in ("cosine", "projection"):
-            raise ValueError(f"likeness must be 'cosine' or 'projection', not {self.likeness!r}")
+            raise InputError(f"likeness must be 'cosine' or 'projection', not {self.likeness!r}")
         if self.router_activation not in ("linear", "silu"):
-            raise ValueError(f"router_activation must be 'linear' or 'silu', not {self.router_activation!r}")
+            raise InputError(f"router_activation must be 'linear' or 'silu', not {self.router_activation!r}")
 
 
 def expert_widths(hidden: int, experts: int) -> list[int]:
@@ -219,13 +220,13 @@ def prefix(matrix: EncodedMatrix, rows: int, columns: int) -> EncodedMatrix:
 
     Raises
     ------
-    ValueError
+    InputError
         If the matrix has no such prefix.
     """
     block = matrix.block_format.block_size
     if not (1 <= rows <= matrix.rows and 1 <= columns <= matrix.columns):
-        raise ValueError(f"a matrix {matrix.rows} x {matrix.columns} has no prefix {rows} x {columns}")
+        raise InputError(f"a matrix {matrix.rows} x {matrix.columns} has no prefix {rows} x {columns}")
     if columns % block and columns != matrix.columns:
-        raise ValueError(f"{columns} columns end inside a block of {block}; choose experts whose widths are multiples")
+        raise InputError(f"{columns} columns end inside a block of {block}; choose experts whose widths are multiples")
     scales = matrix.scales if len(matrix.scales) == 1 else matrix.scales[:rows]
     return replace(matrix, words=matrix.words[:rows, : -(-columns // block)], scales=scales, columns=columns)

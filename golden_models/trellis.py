@@ -11,6 +11,7 @@ feedback. ``sw_runtime.search.trellis`` is the fast way.
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from formats.trellis import WORD_WEIGHTS, TrellisFormat
 
 
@@ -38,12 +39,12 @@ def unpack_rows(stored: Tensor, trellis_format: TrellisFormat, columns: int) -> 
 
     Raises
     ------
-    ValueError
+    InputError
         If the rows are not as long as ``columns`` weights need.
     """
     expected = trellis_format.row_bytes(columns)
     if stored.dtype != torch.uint8 or stored.dim() != 2 or stored.shape[1] != expected:
-        raise ValueError(
+        raise InputError(
             f"{trellis_format.name} rows of {columns} weights are uint8 [rows, {expected}], "
             f"got {stored.dtype} {list(stored.shape)}"
         )

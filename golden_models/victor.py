@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from formats.router.descriptor import Quota
 from formats.router.keys import score_keys
 from golden_models.decoder import Decoder, KeysValues
@@ -32,7 +33,7 @@ class VictorParameters:
 
     Raises
     ------
-    ValueError
+    InputError
         If a number is negative.
     """
 
@@ -41,7 +42,7 @@ class VictorParameters:
 
     def __post_init__(self) -> None:
         if self.registers < 0 or self.drop_layer < 0:
-            raise ValueError(f"registers and drop_layer are at least 0, not {self.registers} and {self.drop_layer}")
+            raise InputError(f"registers and drop_layer are at least 0, not {self.registers} and {self.drop_layer}")
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,11 @@ def assemble(texts: Sequence[Tensor], images: Sequence[Tensor], registers: Tenso
 
     Raises
     ------
-    ValueError
+    InputError
         If there is not one text more than images.
     """
     if len(texts) != len(images) + 1:
-        raise ValueError(f"{len(images)} images stand between {len(images) + 1} texts, not {len(texts)}")
+        raise InputError(f"{len(images)} images stand between {len(images) + 1} texts, not {len(texts)}")
     parts, runs, length = [texts[0]], [], texts[0].shape[-2]
     for image, text in zip(images, texts[1:], strict=True):
         runs.append((length, image.shape[-2]))
@@ -108,13 +109,13 @@ def best_of_image(prompt: Prompt, keep: int) -> Keep:
 
     Raises
     ------
-    ValueError
+    InputError
         When it is asked before any layer: there is no attention to rank by.
     """
 
     def choose(attention: Tensor | None) -> Tensor:
         if attention is None:
-            raise ValueError("FastV ranks by attention; drop behind at least one layer")
+            raise InputError("FastV ranks by attention; drop behind at least one layer")
         visual = ~outside_images(prompt)(None)
         rule = TopK(Quota.KEEP, keep, outside=True)
         return topk(score_keys(attention[:, -1]), rule, candidates=visual)

@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, connect, flipped
 
 from formats.engine import EngineParameters
+from formats.errors import InputError
 from hw.engine.engine import Engine
 from hw.engine.sequencer import command_layout
 from hw.requantiser import SCALE_BITS, Requantiser, routing_layout
@@ -49,13 +50,13 @@ class Accelerator(wiring.Component):
 
     Raises
     ------
-    ValueError
+    InputError
         If both units are left out.
     """
 
     def __init__(self, engine: EngineParameters | None, router: UnitParameters | None) -> None:
         if engine is None and router is None:
-            raise ValueError("an accelerator is an engine, a router or both; give the parameters of one")
+            raise InputError("an accelerator is an engine, a router or both; give the parameters of one")
         self._engine = Engine(engine) if engine else None
         self._router = Router(router) if router else None
         self._requantiser = Requantiser(engine, router) if engine and router else None

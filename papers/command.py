@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 import seedloom
+from formats.errors import InputError
 from papers.report import Paper, Report
 
 PAPERS: tuple[str, ...] = (
@@ -35,13 +36,13 @@ def measure(name: str, device: str = "emulated") -> Report:
 
     Raises
     ------
-    ValueError
+    InputError
         If there is no such paper or device.
     """
     if name not in PAPERS:
-        raise ValueError(f"no paper {name!r}; choose from {', '.join(PAPERS)}")
+        raise InputError(f"no paper {name!r}; choose from {', '.join(PAPERS)}")
     if device not in seedloom.device_names():
-        raise ValueError(f"no device {device!r}; choose from {', '.join(seedloom.device_names())}")
+        raise InputError(f"no device {device!r}; choose from {', '.join(seedloom.device_names())}")
     paper: Paper = import_module(f"papers.{name}")  # type: ignore[assignment]  # a module's functions are not typed
     return paper.measure(device)
 

@@ -11,6 +11,7 @@ from tqdm import tqdm
 import seedloom
 from formats.activations import quantise_activations
 from formats.engine import EngineParameters
+from formats.errors import InputError
 from formats.presets import PRESETS
 from golden_models.decoder import Decoder, DecoderLayer
 from golden_models.dynamoe import (
@@ -250,11 +251,11 @@ def measure(
 
     Raises
     ------
-    ValueError
+    InputError
         If the windows are no multiples of 4.
     """
     if windows < 4 or held_out < 4 or windows % 4 or held_out % 4:
-        raise ValueError(f"windows and held_out must be multiples of 4, not {windows} and {held_out}")
+        raise InputError(f"windows and held_out must be multiples of 4, not {windows} and {held_out}")
     smollm2 = SmolLM2.load()
     decoder, experts = smollm2.decoder, PARAMETERS.experts
     training = token_windows(calibration_articles()[:CHARACTERS], smollm2.tokenizer, windows, length)

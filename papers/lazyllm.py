@@ -11,6 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 import seedloom
+from formats.errors import InputError
 from formats.router.rates import Rate
 from papers.report import Figure, Mark, Report
 from papers.smollm2 import SmolLM2
@@ -132,7 +133,7 @@ def prompts_of(tokenizer: Any, count: int, tokens: int) -> list[Tensor]:
 
     Raises
     ------
-    ValueError
+    InputError
         If there are not so many.
     """
     prompts: list[Tensor] = []
@@ -142,7 +143,7 @@ def prompts_of(tokenizer: Any, count: int, tokens: int) -> list[Tensor]:
             prompts.append(ids[:tokens])
         if len(prompts) == count:
             return prompts
-    raise ValueError(f"{len(prompts)} articles have {tokens} tokens, not {count}; ask for fewer or shorter prompts")
+    raise InputError(f"{len(prompts)} articles have {tokens} tokens, not {count}; ask for fewer or shorter prompts")
 
 
 def figures_of(tallies: Mapping[str, Tally]) -> list[Figure]:

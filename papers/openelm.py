@@ -93,7 +93,7 @@ def bits_a_byte(model: OpenELM, held_out: Tensor, windows: int = 32) -> float:
 
     Raises
     ------
-    ValueError
+    InputError
         If the text is too short for windows that do not overlap.
     """
     loss = _loss(model, spread_windows(held_out, windows, LENGTH + 1))

@@ -4,6 +4,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
 
+from formats.errors import InputError
+
 Mark = Literal["as reported", "second-hand", "unverified", "derived"]
 """How far a paper's figure can be trusted: read in the paper or its code; read in another's account;
 recollected; computed from the paper's shapes."""
@@ -32,7 +34,7 @@ class Figure:
 
     def __post_init__(self) -> None:
         if (self.paper is None) != (self.mark is None):
-            raise ValueError(f"figure {self.name!r}: a paper's figure needs its mark, and a mark its figure")
+            raise InputError(f"figure {self.name!r}: a paper's figure needs its mark, and a mark its figure")
 
     @property
     def value(self) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 import seedloom
+from formats.errors import InputError
 from golden_models.decoder import Decoder
 from golden_models.superposition.forkjoin import SuperpositionParameters, keep_paths, path_bias
 from golden_models.superposition.prompting import (
@@ -302,11 +303,11 @@ def measure(
 
     Raises
     ------
-    ValueError
+    InputError
         If more paths are to be kept than there are documents.
     """
     if max(keeps) > documents:
-        raise ValueError(f"{max(keeps)} paths cannot be kept of {documents} documents; lower keeps")
+        raise InputError(f"{max(keeps)} paths cannot be kept of {documents} documents; lower keeps")
     smollm2 = SmolLM2.load()
     decoder, prompts = smollm2.decoder, Prompts(smollm2.tokenizer)
     tally, text = Tally(), news()

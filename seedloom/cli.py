@@ -17,7 +17,7 @@ import seedloom
 from formats.errors import SeedloomError
 from seedloom import foreign_warnings
 
-EXPECTED_ERRORS = (SeedloomError, OSError, ValueError, RuntimeError)
+EXPECTED_ERRORS = (SeedloomError, OSError)
 """What a user can mend; any other error is a fault of ours and keeps its traceback."""
 
 COMMANDS = {

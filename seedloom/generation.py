@@ -34,7 +34,7 @@ def generate(
         str | None,
         typer.Option(
             metavar="|".join(names("--prune")),
-            help="Compute the prompt's tokens only once something looks at them.",
+            help="Skip prompt tokens that get little attention, until a layer needs them.",
         ),
     ] = None,
     exit_early: Annotated[
@@ -42,7 +42,7 @@ def generate(
         typer.Option(
             "--exit",
             metavar="|".join(names("--exit")),
-            help="Let tokens leave after a few layers; needs fit-m2r2 once.",
+            help="Stop early: predict a token after a few layers. Run fit-m2r2 once before.",
         ),
     ] = None,
     speculate: Annotated[

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from formats.errors import InputError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -127,18 +129,18 @@ class Choice:
 
         Raises
         ------
-        ValueError
+        InputError
             If more than one is given, or a value is no method's name.
         """
         chosen = {option: value for option, value in given.items() if value}
         if len(chosen) > 1:
-            raise ValueError(f"choose one of {', '.join(OPTIONS[:-1])} and {OPTIONS[-1]}")
+            raise InputError(f"choose one of {', '.join(OPTIONS[:-1])} and {OPTIONS[-1]}")
         for option, value in chosen.items():
             name, number = (value, 0) if isinstance(value, str) else (None, int(value or 0))
             for method in METHODS:
                 if (method.option, method.name) == (option, name):
                     return cls(method, number)
-            raise ValueError(f"{option} takes {', '.join(names(option)) or 'no name'}, not {value}")
+            raise InputError(f"{option} takes {', '.join(names(option)) or 'no name'}, not {value}")
         return cls()
 
     def units(self, model: Any) -> dict[str, Any]:

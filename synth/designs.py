@@ -61,7 +61,7 @@ def router(lanes: int) -> Callable[[int], wiring.Component]:
 
     Raises
     ------
-    ValueError
+    InputError
         If ``lanes`` is not 4, 8 or 16.
     """
     parameters = UnitParameters(lanes=lanes)

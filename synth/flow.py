@@ -14,6 +14,7 @@ from pathlib import Path
 from amaranth.back import rtlil
 from amaranth.lib import wiring
 
+from formats.errors import DependencyError
 from synth.harness import TrialHarness
 from synth.reports import Ecp5Area, Placement, Xc7Area, ecp5_area, placement, xc7_area
 
@@ -89,12 +90,12 @@ class Flow:
 
         Raises
         ------
-        RuntimeError
+        DependencyError
             If the tool is missing or fails, with its last words.
         """
         command = Path(sysconfig.get_path("scripts"), tool)
         if not command.exists():
-            raise RuntimeError(f"{tool} is missing beside this Python; pip install 'seedloom[synth]'")
+            raise DependencyError(f"{tool} is missing beside this Python; pip install 'seedloom[synth]'")
         key = hashlib.sha256(repr((tool, version(tool), arguments, sorted(inputs.items()))).encode()).hexdigest()
         kept = {name: self._cache / f"{key[:32]}-{name}" for name in outputs}
         if not all(path.exists() for path in kept.values()):
@@ -103,7 +104,7 @@ class Flow:
                     Path(folder, name).write_text(text)
                 run = subprocess.run([command, *arguments], cwd=folder, capture_output=True, text=True, check=False)
                 if run.returncode:
-                    raise RuntimeError(f"{tool} failed:\n{(run.stdout + run.stderr)[-2000:]}")
+                    raise DependencyError(f"{tool} failed:\n{(run.stdout + run.stderr)[-2000:]}")
                 for name, path in kept.items():
                     partial = path.with_suffix(".partial")
                     partial.write_bytes(Path(folder, name).read_bytes())

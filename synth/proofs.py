@@ -14,6 +14,7 @@ import typer
 from tqdm import tqdm
 
 from formats.engine import EngineParameters
+from formats.errors import DependencyError
 from formats.presets import PRESETS
 from hw.engine.accumulators import Accumulators
 from hw.router.frame.answer import Answer
@@ -100,7 +101,7 @@ def refutation(flow: Flow, proof: Proof) -> str:
 
     Raises
     ------
-    RuntimeError
+    DependencyError
         If the tool is missing or fails, or comes to no end.
     """
     text = netlist(proof.claim())
@@ -110,7 +111,7 @@ def refutation(flow: Flow, proof: Proof) -> str:
         return said["proof.txt"]
     if _PROVED in said["proof.txt"]:
         return ""
-    raise RuntimeError(f"yosys neither proved nor refuted {proof.name!r}:\n{said['proof.txt'][-2000:]}")
+    raise DependencyError(f"yosys neither proved nor refuted {proof.name!r}:\n{said['proof.txt'][-2000:]}")
 
 
 def _options(depth: int, has_reset: bool) -> str:

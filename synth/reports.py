@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from formats.errors import InputError
+
 
 @dataclass(frozen=True)
 class Ecp5Area:
@@ -81,13 +83,13 @@ def xc7_area(statistics: str, text: str) -> Xc7Area:
 
     Raises
     ------
-    ValueError
+    InputError
         If the text lacks the estimate of logic cells.
     """
     counts = _counts(statistics)
     estimate = re.search(r"Estimated number of LCs:\s+(\d+)", text)
     if not estimate:
-        raise ValueError("the statistics give no estimated number of LCs; was stat run with -tech xilinx?")
+        raise InputError("the statistics give no estimated number of LCs; was stat run with -tech xilinx?")
     return Xc7Area(
         luts=sum(count for kind, count in counts.items() if re.fullmatch(r"LUT\d", kind)),
         logic_cells=int(estimate[1]),
@@ -102,12 +104,12 @@ def placement(report: str) -> Placement:
 
     Raises
     ------
-    ValueError
+    InputError
         If the design has no clock, so that there is nothing to time.
     """
     found = json.loads(report)
     if not found["fmax"]:
-        raise ValueError("the report times no clock; does the design have registers?")
+        raise InputError("the report times no clock; does the design have registers?")
     clock, speed = min(found["fmax"].items(), key=lambda item: item[1]["achieved"])
     within = [path["path"] for path in found["critical_paths"] if path["from"] == path["to"] == f"posedge {clock}"]
     ends = (within[0][0]["from"]["cell"], within[0][-1]["to"]["cell"]) if within else ("", "")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from formats.errors import InputError
 from synth.designs import Design
 from synth.reports import Ecp5Area, Placement, Xc7Area
 
@@ -68,13 +69,13 @@ def write(document: Path, text: str) -> None:
 
     Raises
     ------
-    ValueError
+    InputError
         If the document is missing or lacks the markers, in that order.
     """
     if not document.exists():
-        raise ValueError(f"{document} does not exist; run from the project's root or name the document with --document")
+        raise InputError(f"{document} does not exist; run from the project's root or name the document with --document")
     before, begin, rest = document.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"{document} lacks the markers {BEGIN!r} and {END!r} between which the tables go")
+        raise InputError(f"{document} lacks the markers {BEGIN!r} and {END!r} between which the tables go")
     document.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")

@@ -21,6 +21,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
 
+from formats.errors import InputError
+
 KEY_BITS = 24
 """Bits of a key and of the fields n, x and y."""
 
@@ -172,7 +174,7 @@ class RouterParameters:
 
     Raises
     ------
-    ValueError
+    InputError
         If a parameter is out of range, naming it.
     """
 
@@ -185,15 +187,15 @@ class RouterParameters:
 
     def __post_init__(self) -> None:
         if self.lanes not in (4, 8, 16):
-            raise ValueError(f"lanes must be 4, 8 or 16, not {self.lanes!r}")
+            raise InputError(f"lanes must be 4, 8 or 16, not {self.lanes!r}")
         if self.digit_bits not in (1, 2, 3, 4, 6, 8, 12, 24):
-            raise ValueError(f"digit_bits must divide {KEY_BITS}, not {self.digit_bits!r}")
+            raise InputError(f"digit_bits must divide {KEY_BITS}, not {self.digit_bits!r}")
         if self.keys not in range(16, 4097, 16):
-            raise ValueError(f"keys must be a multiple of 16 from 16 to 4096, not {self.keys!r}")
+            raise InputError(f"keys must be a multiple of 16 from 16 to 4096, not {self.keys!r}")
         for field, high in (("slots", 254), ("sets", 256), ("ways", 8)):
             value = getattr(self, field)
             if not 1 <= value <= high:
-                raise ValueError(f"{field} must be 1 to {high}, not {value!r}")
+                raise InputError(f"{field} must be 1 to {high}, not {value!r}")
 
 
 _LAYOUT = {  # field: (word, lowest bit, bits)
@@ -235,7 +237,7 @@ class Command:
 
     Raises
     ------
-    ValueError
+    InputError
         If a field does not fit its bits, naming it.
     """
 
@@ -256,7 +258,7 @@ class Command:
         for field in fields(self):
             value, bits = getattr(self, field.name), _LAYOUT[field.name][2]
             if not 0 <= value < 1 << bits:
-                raise ValueError(f"{field.name} has {bits} bits, got {value!r}")
+                raise InputError(f"{field.name} has {bits} bits, got {value!r}")
 
     def words(self) -> tuple[int, ...]:
         """The five 32-bit words."""
@@ -271,11 +273,11 @@ class Command:
 
         Raises
         ------
-        ValueError
+        InputError
             If they are not five, or one does not fit 32 bits.
         """
         if len(words) != 5 or not all(0 <= word < 1 << 32 for word in words):
-            raise ValueError(f"a command is five 32-bit words, got {list(words)!r}")
+            raise InputError(f"a command is five 32-bit words, got {list(words)!r}")
         return cls(**{name: words[word] >> low & (1 << bits) - 1 for name, (word, low, bits) in _LAYOUT.items()})
 
     def has(self, flag: int) -> bool:

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from formats.router.descriptor import KEY_BITS
 from formats.router.numbers import UQ0_16, quantise
 
@@ -38,7 +39,7 @@ def score_keys(attention: Tensor, code: Literal["sum16", "x24"] = "sum16") -> Te
 
     Raises
     ------
-    ValueError
+    InputError
         If the code is neither, or a probability is NaN.
     """
     if code == "sum16":
@@ -46,4 +47,4 @@ def score_keys(attention: Tensor, code: Literal["sum16", "x24"] = "sum16") -> Te
     if code == "x24":
         sums = quantise(attention, 32, 0, (1 << 32) - 1).sum(dim=0)
         return sums.float().view(torch.int32).long() >> 8  # never negative: order of bits is order of values
-    raise ValueError(f"code must be 'sum16' or 'x24', not {code!r}")
+    raise InputError(f"code must be 'sum16' or 'x24', not {code!r}")

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from formats.router.descriptor import KEY_BITS, KeyFormat
 
 Comparison = Literal[">", ">=", "<", "<="]
@@ -27,14 +28,14 @@ def quantise(
 
     Raises
     ------
-    ValueError
+    InputError
         If a value is NaN, unless ``nan="lowest"`` makes it ``low``; or ``nan`` is neither.
     """
     if nan not in ("raise", "lowest"):
-        raise ValueError(f"nan must be 'raise' or 'lowest', not {nan!r}")
+        raise InputError(f"nan must be 'raise' or 'lowest', not {nan!r}")
     missing = values.isnan()
     if nan == "raise" and missing.any():
-        raise ValueError(f"{int(missing.sum())} of {values.numel()} values are NaN; nan='lowest' ranks them last")
+        raise InputError(f"{int(missing.sum())} of {values.numel()} values are NaN; nan='lowest' ranks them last")
     scaled = (values.double() * 2.0**fraction_bits).round()
     return torch.where(missing, float(low), scaled).clamp(low, high).long()
 
@@ -101,13 +102,13 @@ def threshold(value: float | Fraction, comparison: Comparison, number_format: Nu
 
     Raises
     ------
-    ValueError
+    InputError
         If the value is NaN or the comparison is none of the four.
     """
     if comparison not in (">", ">=", "<", "<="):
-        raise ValueError(f"comparison must be '>', '>=', '<' or '<=', not {comparison!r}")
+        raise InputError(f"comparison must be '>', '>=', '<' or '<=', not {comparison!r}")
     if isinstance(value, float) and math.isnan(value):
-        raise ValueError("a threshold must be a number or an infinity, not NaN")
+        raise InputError("a threshold must be a number or an infinity, not NaN")
     low, high = number_format.low, number_format.high
     bound, closed = _round(value, number_format, up=comparison in (">=", "<")), comparison in (">=", "<=")
     if bound < low:
@@ -130,11 +131,11 @@ def logit(probability: float) -> float:
 
     Raises
     ------
-    ValueError
+    InputError
         If the probability is not 0 to 1.
     """
     if not 0 <= probability <= 1:
-        raise ValueError(f"a probability must be 0 to 1, not {probability!r}")
+        raise InputError(f"a probability must be 0 to 1, not {probability!r}")
     if probability in (0, 1):
         return math.inf if probability else -math.inf
     return math.log(probability / (1 - probability))

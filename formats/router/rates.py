@@ -7,6 +7,7 @@ tenths of 90 are 63.
 import math
 from fractions import Fraction
 
+from formats.errors import InputError
 from formats.router.descriptor import KEY_BITS
 
 Rate = float | Fraction
@@ -17,11 +18,11 @@ def exact_rate(rate: Rate) -> Fraction:
 
     Raises
     ------
-    ValueError
+    InputError
         If it is not 0 to 1.
     """
     if not 0 <= rate <= 1:
-        raise ValueError(f"a rate must be 0 to 1, not {rate!r}")
+        raise InputError(f"a rate must be 0 to 1, not {rate!r}")
     return rate if isinstance(rate, Fraction) else Fraction(repr(rate))
 
 
@@ -38,10 +39,10 @@ def rate24(rate: Rate) -> int:
 
     Raises
     ------
-    ValueError
+    InputError
         If the rate is not 0 to 1, or rounds up to 1: drop all tokens with DROP instead.
     """
     scaled = math.ceil(exact_rate(rate) * (1 << KEY_BITS))
     if scaled >> KEY_BITS:
-        raise ValueError(f"rate {rate!r} does not fit {KEY_BITS} bits; send DROP with the number of tokens")
+        raise InputError(f"rate {rate!r} does not fit {KEY_BITS} bits; send DROP with the number of tokens")
     return scaled

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from formats.errors import InputError
 from formats.router.descriptor import Command, Flag, Opcode, RouterParameters
 from formats.router.legality import element_bytes, elements_a_beat
 
@@ -11,11 +12,11 @@ def check_data(command: Command, data: bytes) -> None:
 
     Raises
     ------
-    ValueError
+    InputError
         If there are data without the DATA flag, or the flag without data.
     """
     if command.has(Flag.DATA) != bool(data):
-        raise ValueError(
+        raise InputError(
             f"flag DATA is {command.has(Flag.DATA)}, but {len(data)} bytes of data are given; "
             "set it when there are data, and only then"
         )
@@ -28,7 +29,7 @@ def to_bytes(elements: Iterable[int], command: Command) -> bytes:
 
     Raises
     ------
-    ValueError
+    InputError
         If an element does not fit.
     """
     size = element_bytes(command)
@@ -36,7 +37,7 @@ def to_bytes(elements: Iterable[int], command: Command) -> bytes:
     data = bytearray()
     for element in elements:
         if not -modulus // 2 <= element < modulus:
-            raise ValueError(f"element {element} does not fit {size} bytes")
+            raise InputError(f"element {element} does not fit {size} bytes")
         data += (element % modulus).to_bytes(size, "little")
     return bytes(data)
 

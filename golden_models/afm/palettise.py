@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from formats.errors import InputError
 from formats.palette import PaletteMatrix, quantise_tables
 from formats.palette_format import ROWS_A_TABLE
 
@@ -60,11 +61,11 @@ def palettise(weights: Tensor, code_bits: int, importance: Tensor | None = None)
 
     Raises
     ------
-    ValueError
+    InputError
         If ``code_bits`` is neither.
     """
     if code_bits not in (2, 4):
-        raise ValueError(f"code_bits must be 2 or 4, not {code_bits}")
+        raise InputError(f"code_bits must be 2 or 4, not {code_bits}")
     rows, columns = weights.shape
     groups = -(-rows // ROWS_A_TABLE)
     padded = nn.functional.pad(weights.double(), (0, 0, 0, groups * ROWS_A_TABLE - rows))

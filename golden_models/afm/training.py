@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
+
 BISECTIONS = 100
 
 
@@ -14,14 +16,14 @@ def soft_top_k(scores: Tensor, k: float, temperature: float) -> Tensor:
 
     Raises
     ------
-    ValueError
+    InputError
         If k is not between 0 and n, or the temperature not positive.
     """
     n = scores.shape[0]
     if not 0 < k < n:
-        raise ValueError(f"k must lie between 0 and {n}, not {k}")
+        raise InputError(f"k must lie between 0 and {n}, not {k}")
     if temperature <= 0:
-        raise ValueError(f"temperature must be positive, not {temperature}")
+        raise InputError(f"temperature must be positive, not {temperature}")
     scores = scores.double()
     low, high = scores.min() - 50 * temperature, scores.max() + 50 * temperature
     for _ in range(BISECTIONS):
@@ -50,12 +52,12 @@ def leave_one_out_advantages(rewards: Tensor) -> Tensor:
 
     Raises
     ------
-    ValueError
+    InputError
         If there is no other response.
     """
     count = rewards.shape[-1]
     if count < 2:
-        raise ValueError(f"leave-one-out needs two responses a prompt or more, not {count}")
+        raise InputError(f"leave-one-out needs two responses a prompt or more, not {count}")
     others = (rewards.sum(dim=-1, keepdim=True) - rewards) / (count - 1)
     return rewards - others
 

@@ -10,6 +10,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
+
 
 @dataclass(frozen=True)
 class TransferParameters:
@@ -25,7 +27,7 @@ class TransferParameters:
 
     Raises
     ------
-    ValueError
+    InputError
         If α is not as above.
     """
 
@@ -34,7 +36,7 @@ class TransferParameters:
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha <= 1:
-            raise ValueError(f"alpha must be above 0 and at most 1, not {self.alpha}")
+            raise InputError(f"alpha must be above 0 and at most 1, not {self.alpha}")
 
 
 class Likeness(Protocol):

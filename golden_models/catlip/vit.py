@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from formats.errors import InputError
 from golden_models.layers import attention, layer_norm, merge_heads, split_heads
 
 STEM = (4, 2, 2)
@@ -38,7 +39,7 @@ class ViTParameters:
 
     Raises
     ------
-    ValueError
+    InputError
         If the heads do not divide the width, or the stem the image.
     """
 
@@ -52,9 +53,9 @@ class ViTParameters:
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
-            raise ValueError(f"{self.heads} heads do not divide a width of {self.width}")
+            raise InputError(f"{self.heads} heads do not divide a width of {self.width}")
         if self.image_size < 16 or self.image_size % 16:
-            raise ValueError(f"image_size must be a multiple of 16 from 16 on, not {self.image_size}")
+            raise InputError(f"image_size must be a multiple of 16 from 16 on, not {self.image_size}")
 
     @property
     def stem_width(self) -> int:

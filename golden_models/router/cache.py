@@ -7,6 +7,7 @@ all hits of a step move to the recent end before any victim is chosen.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from formats.errors import InputError
 from formats.router.legality import MAXIMUM_ID
 
 
@@ -63,7 +64,7 @@ class ExpertSet:
 
         Raises
         ------
-        ValueError
+        InputError
             If an expert occurs twice or is not 0 to 255.
         """
         _check(experts)
@@ -89,7 +90,7 @@ class ExpertSet:
 
         Raises
         ------
-        ValueError
+        InputError
             If an expert occurs twice or is not 0 to 255.
         """
         _check(experts)
@@ -106,6 +107,6 @@ class ExpertSet:
 
 def _check(experts: Sequence[int]) -> None:
     if len(set(experts)) != len(experts):
-        raise ValueError(f"the experts of a step must be distinct, got {list(experts)}")
+        raise InputError(f"the experts of a step must be distinct, got {list(experts)}")
     if any(not 0 <= expert <= MAXIMUM_ID for expert in experts):
-        raise ValueError(f"experts are numbered 0 to {MAXIMUM_ID}, got {list(experts)}")
+        raise InputError(f"experts are numbered 0 to {MAXIMUM_ID}, got {list(experts)}")

@@ -11,6 +11,8 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
+
 FRACTION_BITS = 20
 
 
@@ -37,14 +39,14 @@ def equilibrium_positions(preamble: int, documents: Sequence[int]) -> tuple[list
 
     Raises
     ------
-    ValueError
+    InputError
         If there is no document, or one is empty, or a position needs more than 12 integer bits.
     """
     if not documents or min(documents) < 1:
-        raise ValueError(f"documents must be one or more lengths of at least 1, not {list(documents)!r}")
+        raise InputError(f"documents must be one or more lengths of at least 1, not {list(documents)!r}")
     stretched = len(documents) / sum((Fraction(1, length) for length in documents), Fraction(0))
     start = preamble << FRACTION_BITS
     query = start + _fixed(stretched)
     if query >> 12 + FRACTION_BITS:
-        raise ValueError(f"position {query / (1 << FRACTION_BITS):.1f} is beyond 4095, the last of UQ12.20")
+        raise InputError(f"position {query / (1 << FRACTION_BITS):.1f} is beyond 4095, the last of UQ12.20")
     return [start + torch.arange(length) * _fixed(stretched / length) for length in documents], query

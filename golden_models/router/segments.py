@@ -6,6 +6,7 @@ Values are sQ7.16 integers (``formats.SQ7_16``).
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from formats.router.numbers import SQ7_16
 
 MAXIMUM_LENGTH = 4095
@@ -17,12 +18,12 @@ def segment_mean(values: Tensor) -> int:
 
     Raises
     ------
-    ValueError
+    InputError
         If there is no value, or more than 4095.
     """
     length = len(values)
     if not 1 <= length <= MAXIMUM_LENGTH:
-        raise ValueError(f"a segment has 1 to {MAXIMUM_LENGTH} values, not {length}")
+        raise InputError(f"a segment has 1 to {MAXIMUM_LENGTH} values, not {length}")
     return (int(values.sum()) + length // 2) // length
 
 

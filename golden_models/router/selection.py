@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from formats.router.descriptor import KEY_BITS, Quota
 from formats.router.numbers import Threshold
 
@@ -139,11 +140,11 @@ def range_mask(n: int, start: int, length: int, mask: Tensor | None = None, inve
 
     Raises
     ------
-    ValueError
+    InputError
         If the run ends after token n.
     """
     if start + length > n:
-        raise ValueError(f"tokens {start} to {start + length} do not fit {n} tokens")
+        raise InputError(f"tokens {start} to {start + length} do not fit {n} tokens")
     tokens = torch.arange(n)
     inside = (tokens >= start) & (tokens < start + length)
     kept = inside if invert else ~inside

@@ -59,7 +59,7 @@ class RouterUnit:
 
         Raises
         ------
-        ValueError
+        InputError
             If there are data without the DATA flag, or the flag without data: no stream can carry that.
         """
         check_data(command, data)

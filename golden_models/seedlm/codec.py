@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from formats.block import BlockFormat
+from formats.errors import InputError
 from formats.matrices import EncodedMatrix
 from formats.scales import row_scales
 from formats.seeds import unpack_words
@@ -157,12 +158,12 @@ def encode(
 
     Raises
     ------
-    ValueError
+    InputError
         If ``weights`` are not a finite matrix, ``coefficients`` is neither, or "rounded" is asked
         of an odd format.
     """
     if weights.dim() != 2 or not torch.isfinite(weights).all():
-        raise ValueError(f"weights must be finite and [rows, columns]; got {list(weights.shape)}, or NaN or infinity")
+        raise InputError(f"weights must be finite and [rows, columns]; got {list(weights.shape)}, or NaN or infinity")
     rows, columns = weights.shape
     size, blocks = block_format.block_size, block_format.blocks(columns)
     scales = row_scales(weights, block_format) if scales is None else scales
@@ -200,13 +201,13 @@ def encode_blocks(
 
     Raises
     ------
-    ValueError
+    InputError
         If ``coefficients`` is neither, or "rounded" is asked of an odd format.
     """
     if coefficients not in ("optimal", "rounded"):
-        raise ValueError(f"coefficients must be 'optimal' or 'rounded', not {coefficients!r}")
+        raise InputError(f"coefficients must be 'optimal' or 'rounded', not {coefficients!r}")
     if coefficients == "rounded" and block_format.odd_coefficients:
-        raise ValueError(f"coefficients='rounded' is the paper's rule; {block_format.name} has odd coefficients")
+        raise InputError(f"coefficients='rounded' is the paper's rule; {block_format.name} has odd coefficients")
     codes = _optimal_codes if coefficients == "optimal" else _rounded_codes
     matrices = _entry_table(block_format).double()
     if metric is not None:

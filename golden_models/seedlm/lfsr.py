@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from formats.block import LFSR_TAPS, BlockFormat
+from formats.errors import InputError
 
 
 def step(state: int, lfsr_bits: int) -> int:
@@ -19,11 +20,11 @@ def states(seed: int, lfsr_bits: int, count: int) -> Tensor:
 
     Raises
     ------
-    ValueError
+    InputError
         If ``seed`` is not a state of the register's cycle, 1 to ``2^lfsr_bits - 1``.
     """
     if not 1 <= seed < 1 << lfsr_bits:
-        raise ValueError(f"seed must be 1 to {(1 << lfsr_bits) - 1}, not {seed!r}")
+        raise InputError(f"seed must be 1 to {(1 << lfsr_bits) - 1}, not {seed!r}")
     sequence = []
     for _ in range(count):
         seed = step(seed, lfsr_bits)

@@ -13,6 +13,7 @@ Rounding is monotone: keys never turn an order around, they can only make equals
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from formats.row_scales import MAXIMUM_KEY, split_scales
 
 
@@ -23,12 +24,12 @@ def requantise(sums: Tensor, scales: Tensor, exponent: int) -> Tensor:
 
     Raises
     ------
-    ValueError
+    InputError
         If the exponent is below a scale's own.
     """
     mantissas, fields = split_scales(scales)
     if exponent < int(fields.max()):
-        raise ValueError(f"the product's exponent {exponent} is below the greatest of its scales, {int(fields.max())}")
+        raise InputError(f"the product's exponent {exponent} is below the greatest of its scales, {int(fields.max())}")
     keys = []
     for total, mantissa, shift in zip(sums.tolist(), mantissas.tolist(), (exponent - fields).tolist(), strict=True):
         rounded = ((2 * total * mantissa >> shift) + 1) >> 1  # halves up

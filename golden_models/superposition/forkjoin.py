@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from golden_models.layers import causal_mask
 
 Placement = Literal["equilibrium", "rounded", "left"]
@@ -32,7 +33,7 @@ class SuperpositionParameters:
 
     Raises
     ------
-    ValueError
+    InputError
         If both ``keep`` and ``temperature`` are None, or a number is not above 0 (λ: is negative).
     """
 
@@ -44,18 +45,18 @@ class SuperpositionParameters:
 
     def __post_init__(self) -> None:
         if self.keep is None and self.temperature is None:
-            raise ValueError("give keep, temperature or both: with neither all paths weigh the same")
+            raise InputError("give keep, temperature or both: with neither all paths weigh the same")
         if self.keep is not None and self.keep < 1:
-            raise ValueError(f"keep must be at least 1 path, not {self.keep}")
+            raise InputError(f"keep must be at least 1 path, not {self.keep}")
         if self.temperature is not None and self.temperature <= 0:
-            raise ValueError(f"temperature must be above 0, not {self.temperature}")
+            raise InputError(f"temperature must be above 0, not {self.temperature}")
         if self.token_temperature <= 0 or self.document_weight < 0:
-            raise ValueError(
+            raise InputError(
                 f"token_temperature must be above 0 and document_weight at least 0, "
                 f"not {self.token_temperature} and {self.document_weight}"
             )
         if self.placement not in ("equilibrium", "rounded", "left"):
-            raise ValueError(f"placement must be 'equilibrium', 'rounded' or 'left', not {self.placement!r}")
+            raise InputError(f"placement must be 'equilibrium', 'rounded' or 'left', not {self.placement!r}")
 
 
 def forkjoin_mask(preamble: int, documents: Sequence[int], query: int, task: int) -> Tensor:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from golden_models.decoder import Decoder, KeysValues
 from golden_models.layers import causal_mask
 from golden_models.superposition.forkjoin import (
@@ -92,11 +93,11 @@ def read_preamble(decoder: Decoder, tokens: Tensor) -> Segment:
 
     Raises
     ------
-    ValueError
+    InputError
         If it is empty.
     """
     if not len(tokens):
-        raise ValueError("the preamble must have at least 1 token, if only the start of the sequence")
+        raise InputError("the preamble must have at least 1 token, if only the start of the sequence")
     return read(decoder, tokens, counted(0.0, tokens), (), torch.zeros(0))
 
 
@@ -114,12 +115,12 @@ def read_documents(
 
     Raises
     ------
-    ValueError
+    InputError
         If there is no document, or one has a single token, whose log-likelihood would be a mean of nothing.
     """
     lengths = [len(tokens) for tokens in documents]
     if min(lengths, default=0) < 2:
-        raise ValueError(f"give one or more documents of at least 2 tokens each, not of {lengths}")
+        raise InputError(f"give one or more documents of at least 2 tokens each, not of {lengths}")
     placed, _ = path_positions(after(preamble[-1].positions), lengths, placement)
     nothing = torch.zeros(sum(len(segment.tokens) for segment in preamble))
     return [
@@ -180,11 +181,11 @@ def read_queries(
 
     Raises
     ------
-    ValueError
+    InputError
         If the query has fewer than 2 tokens.
     """
     if len(query) < 2:
-        raise ValueError(f"the query must have at least 2 tokens, not {len(query)}: its first is never scored")
+        raise InputError(f"the query must have at least 2 tokens, not {len(query)}: its first is never scored")
     lengths = [len(document.tokens) for document in documents]
     _, start = path_positions(after(preamble[-1].positions), lengths, placement)
     queries = []
@@ -235,14 +236,14 @@ def superpose(
 
     Raises
     ------
-    ValueError
+    InputError
         If there are more hops than documents, or several hops and more than one path is kept: which document should
         join the preamble would be open.
     """
     if not 1 <= hops <= len(documents):
-        raise ValueError(f"hops must be 1 to the {len(documents)} documents, not {hops}")
+        raise InputError(f"hops must be 1 to the {len(documents)} documents, not {hops}")
     if hops > 1 and parameters.keep != 1:
-        raise ValueError(f"several hops follow one path each: keep must be 1, not {parameters.keep}")
+        raise InputError(f"several hops follow one path each: keep must be 1, not {parameters.keep}")
     seen, left = [read_preamble(decoder, preamble)], list(documents)
     while True:
         read_before = read_documents(decoder, seen, left, parameters.placement)

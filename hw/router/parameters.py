@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from formats.errors import InputError
 from formats.router.descriptor import KEY_BITS, WORD_BITS, RouterParameters
 
 COMMAND_BITS = 160
@@ -20,14 +21,14 @@ class UnitParameters(RouterParameters):
 
     Raises
     ------
-    ValueError
+    InputError
         If a parameter is out of range, naming it; digits of more than 6 bits take too many counters.
     """
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.digit_bits > 6:
-            raise ValueError(
+            raise InputError(
                 f"digit_bits must be at most 6 in hardware ({self.digit_bits} would take "
                 f"{(1 << self.digit_bits) - 1} counters); 4 is usual"
             )

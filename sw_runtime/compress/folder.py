@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from formats.errors import InputError
 from formats.fp16 import FP16
 from sw_runtime.compress.encode import encode_calibrated, encode_data_free
 from sw_runtime.compress.partial import PartialResults, write_file, write_tensors
@@ -88,19 +89,19 @@ def compress(
 
     Raises
     ------
-    ValueError
+    InputError
         If the format is unknown, ``bits`` out of reach, no layer matches, a weight is not finite, or
         partial results in ``output`` belong to another compression.
     FileExistsError
         If ``output`` holds something else, or a finished result without ``overwrite``.
     FileNotFoundError
         If the source or the calibration text is not there.
-    ImportError
+    DependencyError
         If the calibration text needs a package that is not installed.
     """
     encoder_of(format)  # refuses a name that is no format
     if bits is not None and calibration_text is None:
-        raise ValueError("bits are shared out by measured sensitivity; give a calibration text as well")
+        raise InputError("bits are shared out by measured sensitivity; give a calibration text as well")
     check_pattern("modules", modules)
     check_pattern("fp16", fp16)
     output = Path(output)
@@ -150,7 +151,7 @@ def _check_output(output: Path, overwrite: bool) -> None:
 
 def _windows(text: str, loaded: Source) -> Tensor:
     if loaded.tokenizer is None:
-        raise ValueError("calibration needs the model's tokenizer; pass tokenizer=, or calibration_text=None")
+        raise InputError("calibration needs the model's tokenizer; pass tokenizer=, or calibration_text=None")
     return token_windows(text, loaded.tokenizer)
 
 

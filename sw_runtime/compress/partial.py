@@ -10,6 +10,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from formats.errors import CheckpointError
+
 
 def write_file(path: Path, text: str) -> None:
     """Write a text file so that it is there whole or not at all."""
@@ -50,7 +52,7 @@ class PartialResults:
 
     Raises
     ------
-    ValueError
+    CheckpointError
         If the folder holds results of another fingerprint, naming what differs and the remedy.
     """
 
@@ -62,7 +64,7 @@ class PartialResults:
             found = json.loads(path.read_text(encoding="utf-8"))
             different = [key for key in fingerprint if found.get(key) != fingerprint[key]]
             if different:
-                raise ValueError(
+                raise CheckpointError(
                     f"{self.folder} holds parts of another compression: {', '.join(different)} "
                     f"{'differs' if len(different) == 1 else 'differ'}; go on with what it was begun with, "
                     f"or delete that folder to begin anew"

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from formats.errors import InputError
+from formats.errors import CheckpointError, InputError
 from sw_runtime.pretrained import load_model, load_tokenizer
 
 WEIGHT_FILES = (".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".gguf", ".pt", ".pth", ".h5")
@@ -71,13 +71,13 @@ def linear_layers(model: nn.Module, pattern: str | None) -> list[str]:
 
     Raises
     ------
-    ValueError
+    CheckpointError
         If there is none, naming some that there are.
     """
     layers = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
     names = [name for name in layers if re.search(pattern or "", name)]
     if not names:
-        raise ValueError(
+        raise CheckpointError(
             f"no linear layer's name matches {pattern!r}; the model has {', '.join(layers[:8]) or 'none'} …"
         )
     return names
@@ -89,7 +89,7 @@ def state_to_store(model: nn.Module, names: list[str]) -> dict[str, Tensor]:
 
     Raises
     ------
-    ValueError
+    CheckpointError
         If a layer to compress holds NaN or infinity.
     """
     chosen = {f"{name}.weight" for name in names}
@@ -98,7 +98,7 @@ def state_to_store(model: nn.Module, names: list[str]) -> dict[str, Tensor]:
     for name, tensor in model.state_dict().items():
         if name in chosen:
             if not tensor.isfinite().all():
-                raise ValueError(f"{name} holds NaN or infinity; repair the checkpoint or leave the layer out")
+                raise CheckpointError(f"{name} holds NaN or infinity; repair the checkpoint or leave the layer out")
         elif tensor.data_ptr() in seen and tensor.numel():
             continue
         else:

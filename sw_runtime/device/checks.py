@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from formats.engine import RESULT_BITS
+from formats.errors import DeviceError
 from formats.matrices import Matrix
 from sw_runtime.device.protocol import DeviceInfo
 
@@ -12,22 +13,22 @@ def check_matrix(info: DeviceInfo, matrix: Matrix) -> None:
 
     Raises
     ------
-    ValueError
+    DeviceError
         If the device does not take the format or the matrix is too large, naming the limit.
     """
     name = matrix.name
     if name not in info.formats:
-        raise ValueError(f"the device does not take {name}; it takes {', '.join(info.formats)}")
+        raise DeviceError(f"the device does not take {name}; it takes {', '.join(info.formats)}")
     matrix.check_format()
     size = f"[{matrix.rows}, {matrix.columns}]"
     if not matrix.rows or not matrix.columns:
-        raise ValueError(f"a matrix needs rows and columns, got {size}")
+        raise DeviceError(f"a matrix needs rows and columns, got {size}")
     if matrix.rows > info.maximum_rows or matrix.columns > info.maximum_columns:
         largest = f"[{info.maximum_rows}, {info.maximum_columns}]"
-        raise ValueError(f"the matrix {size} is larger than the device's maximum {largest}")
+        raise DeviceError(f"the matrix {size} is larger than the device's maximum {largest}")
     needed = matrix.accumulator_bits(info.activation_bits)
     if needed > RESULT_BITS:
-        raise ValueError(f"sums over {matrix.columns} {name} columns need {needed} bits; a result has {RESULT_BITS}")
+        raise DeviceError(f"sums over {matrix.columns} {name} columns need {needed} bits; a result has {RESULT_BITS}")
 
 
 def check_activations(info: DeviceInfo, activations: Tensor, columns: int) -> None:
@@ -35,18 +36,18 @@ def check_activations(info: DeviceInfo, activations: Tensor, columns: int) -> No
 
     Raises
     ------
-    ValueError
+    DeviceError
         If the shape or dtype is wrong or an activation does not fit its bits, naming the first.
     """
     if activations.dtype.is_floating_point or activations.dim() != 2 or activations.shape[1] != columns:
-        raise ValueError(
+        raise DeviceError(
             f"activations must be int64 [vectors, {columns}], not {activations.dtype} {list(activations.shape)}"
         )
     limit = 1 << (info.activation_bits - 1)
     outside = (activations < -limit) | (activations >= limit)
     if outside.any():
         vector, column = outside.nonzero()[0].tolist()
-        raise ValueError(
+        raise DeviceError(
             f"activation [{vector}, {column}] is {activations[vector, column].item()}, which "
             f"{info.activation_bits} signed bits do not hold"
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from formats.errors import DeviceError
 from formats.matrices import Matrix, comparing_scales
 from formats.router.descriptor import Bound, Command, Flag, KeyFormat, Opcode
 from formats.row_scales import MAXIMUM_KEY, product_exponent, split_scales, to_bfloat16
@@ -33,7 +34,7 @@ class RowComparison:
 
         Raises
         ------
-        ValueError
+        DeviceError
             If a row's scale is not a bfloat16 number of at least 0.
         """
         return to_bfloat16(self.scales)
@@ -62,17 +63,17 @@ def check_routed(command: Command, rows: int, vectors: int) -> None:
 
     Raises
     ------
-    ValueError
+    DeviceError
         If there is not one vector, or the command is no LOAD or FIRST without bound of S24 keys, one
         a row of the matrix.
     """
     if vectors != 1:
-        raise ValueError(f"the results of one vector are routed, not of {vectors}; route them one by one")
+        raise DeviceError(f"the results of one vector are routed, not of {vectors}; route them one by one")
     one_row = command.opcode == Opcode.LOAD or (
         command.opcode == Opcode.FIRST and command.bound == Bound.NONE and command.row_elements == command.n
     )
     if not one_row or command.mode != KeyFormat.S24 or not command.has(Flag.DATA) or command.n != rows:
-        raise ValueError(
+        raise DeviceError(
             f"the results of {rows} rows are routed to a LOAD, or a FIRST without bound, of {rows} keys S24 in one row "
             f"with the flag DATA, not to {command}"
         )

@@ -78,7 +78,7 @@ class Driver:
 
         Raises
         ------
-        ValueError
+        DeviceError
             If the device does not take the format or the matrix is too large, naming the limit.
         """
         check_matrix(self.info(), matrix)
@@ -90,9 +90,9 @@ class Driver:
 
         Raises
         ------
-        ValueError
+        DeviceError
             If the handle is unknown, the shape or dtype wrong or an activation does not fit its bits.
-        RuntimeError
+        DeviceError
             If the engine stops answering.
         """
         loaded = self._matrices[handle]
@@ -114,10 +114,10 @@ class Driver:
 
         Raises
         ------
-        ValueError
+        DeviceError
             If the device has no router, the handle is unknown, the activations are no such vector or
             the command is none that may take results.
-        RuntimeError
+        DeviceError
             If the accelerator stops answering.
         """
         present(self._router)
@@ -137,7 +137,7 @@ class Driver:
 
         Raises
         ------
-        ValueError
+        DeviceError
             If the handle is unknown.
         """
         self._matrices.remove(handle)
@@ -147,9 +147,9 @@ class Driver:
 
         Raises
         ------
-        ValueError
+        DeviceError
             If the device has no router.
-        RuntimeError
+        DeviceError
             If the router stops answering.
         """
         answers, cost = route(present(self._router), requests)

@@ -85,7 +85,7 @@ class EmulatedDevice:
 
         Raises
         ------
-        ValueError
+        DeviceError
             If the device does not take the format or the matrix is too large, naming the limit.
         """
         check_matrix(self.info(), matrix)
@@ -101,7 +101,7 @@ class EmulatedDevice:
 
         Raises
         ------
-        ValueError
+        DeviceError
             If the handle is unknown, the shape or dtype wrong or an activation does not fit its bits.
         """
         loaded = self._matrices[handle]
@@ -114,7 +114,7 @@ class EmulatedDevice:
 
         Raises
         ------
-        ValueError
+        DeviceError
             If the device has no router, the handle is unknown, the activations are no such vector or
             the command is none that may take results.
         """
@@ -146,7 +146,7 @@ class EmulatedDevice:
 
         Raises
         ------
-        ValueError
+        DeviceError
             If the handle is unknown.
         """
         self._matrices.remove(handle)
@@ -156,7 +156,7 @@ class EmulatedDevice:
 
         Raises
         ------
-        ValueError
+        DeviceError
             If the device has no router.
         """
         answers, cost = route(present(self._router), requests)

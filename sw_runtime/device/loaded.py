@@ -2,6 +2,8 @@
 
 from typing import Generic, TypeVar
 
+from formats.errors import DeviceError
+
 T = TypeVar("T")
 
 
@@ -20,7 +22,7 @@ class LoadedMatrices(Generic[T]):
 
     def __getitem__(self, handle: int) -> T:
         if handle not in self._matrices:
-            raise ValueError(f"no matrix with handle {handle!r} on this device; load it first")
+            raise DeviceError(f"no matrix with handle {handle!r} on this device; load it first")
         return self._matrices[handle]
 
     def remove(self, handle: int) -> None:
@@ -28,7 +30,7 @@ class LoadedMatrices(Generic[T]):
 
         Raises
         ------
-        ValueError
+        DeviceError
             If the handle is unknown.
         """
         self[handle]

@@ -94,7 +94,7 @@ class Request:
 
     Raises
     ------
-    ValueError
+    DeviceError
         If there are data without the DATA flag, or the flag without data: no stream can carry that.
     """
 
@@ -118,7 +118,7 @@ class Device(Protocol):
 
         Raises
         ------
-        ValueError
+        DeviceError
             If the device has no lane for the format or the matrix is too large.
         """
 
@@ -127,7 +127,7 @@ class Device(Protocol):
 
         Raises
         ------
-        ValueError
+        DeviceError
             If the handle is unknown, the shape is wrong or an activation does not fit its bits.
         """
 
@@ -139,7 +139,7 @@ class Device(Protocol):
 
         Raises
         ------
-        ValueError
+        DeviceError
             If the device has no router, the handle is unknown, the activations are not as above or
             the command is none that may take results (LOAD, or FIRST without bound), or a row's scale
             is no bfloat16 number, as those of palettes.
@@ -153,7 +153,7 @@ class Device(Protocol):
 
         Raises
         ------
-        ValueError
+        DeviceError
             If the device has no router.
         """
 

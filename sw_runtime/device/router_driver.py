@@ -36,7 +36,7 @@ class RouterDriver:
 
         Raises
         ------
-        RuntimeError
+        DeviceError
             If the router stops answering.
         """
         command, parameters = request.command, self._parameters

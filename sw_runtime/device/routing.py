@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
+from formats.errors import DeviceError
 from formats.router.answer import Answer
 from formats.router.descriptor import RouterParameters, Status
 from golden_models.router.unit import RouterUnit
@@ -25,7 +26,7 @@ class Router(Protocol):
 
         Raises
         ------
-        RuntimeError
+        DeviceError
             If the router stops answering.
         """
 
@@ -38,11 +39,11 @@ def present(router: R | None) -> R:
 
     Raises
     ------
-    ValueError
+    DeviceError
         If there is none.
     """
     if router is None:
-        raise ValueError("this device has no router; open it with router=RouterParameters()")
+        raise DeviceError("this device has no router; open it with router=RouterParameters()")
     return router
 
 
@@ -51,7 +52,7 @@ def route(router: Router, requests: Sequence[Request]) -> tuple[list[Answer], Co
 
     Raises
     ------
-    RuntimeError
+    DeviceError
         If the router stops answering.
     """
     answers, cost = [], Counters()

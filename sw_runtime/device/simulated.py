@@ -33,9 +33,9 @@ def simulated_device(
 
     Raises
     ------
-    ValueError
+    DeviceError
         If hardware cannot be built for the router's parameters.
-    RuntimeError
+    DependencyError
         If a simulator cannot be built.
     """
     unit = _unit(router) if router else None
@@ -47,9 +47,9 @@ def simulated_router(parameters: RouterParameters) -> RouterDriver:
 
     Raises
     ------
-    ValueError
+    DeviceError
         If hardware cannot be built for the parameters.
-    RuntimeError
+    DependencyError
         If the simulator cannot be built.
     """
     return RouterDriver(VerilatorTransport(None, _unit(parameters), simulators=1), parameters)
@@ -60,7 +60,7 @@ def _unit(parameters: RouterParameters) -> UnitParameters:
 
     Raises
     ------
-    ValueError
+    DeviceError
         If hardware cannot be built for the parameters.
     """
     return UnitParameters(**asdict(parameters))

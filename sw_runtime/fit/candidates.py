@@ -55,7 +55,7 @@ class GroupEncoder:
 
         Raises
         ------
-        ValueError
+        InputError
             If there is no such format.
         """
         encoder = encoder_of(format)

@@ -7,6 +7,7 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from formats.fp16 import FP16
 from formats.matrices import EncodedMatrix, Fp16Matrix, Matrix
 from formats.palette_format import PALETTES
@@ -164,7 +165,7 @@ class Fp16Encoder:
 
         Raises
         ------
-        ValueError
+        InputError
             If a weight is not below 256 in magnitude.
         """
         return [Fp16Matrix(matrix.half()) for matrix in weights]
@@ -175,7 +176,7 @@ def encoder_of(name: str) -> Encoder:
 
     Raises
     ------
-    ValueError
+    InputError
         If no such format is stored in folders, naming those that are.
     """
     if name in PRESETS:
@@ -184,4 +185,4 @@ def encoder_of(name: str) -> Encoder:
         return PaletteEncoder(name)
     if name == FP16:
         return Fp16Encoder()
-    raise ValueError(f"format must be one of {', '.join((*PRESETS, *PALETTES))}, not {name!r}")
+    raise InputError(f"format must be one of {', '.join((*PRESETS, *PALETTES))}, not {name!r}")

@@ -62,7 +62,7 @@ def encode_with_feedback(
 
     Raises
     ------
-    ValueError
+    InputError
         As ``encode_blocks``.
     """
     rows, columns = weights.shape

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from formats.errors import InputError
 from formats.presets import PRESETS, mixed_formats, preset_of
 from sw_runtime.fit.feedback import inverse_factor
 from sw_runtime.fit.layerwise import SharedInput, Stage, visit_stages
@@ -55,7 +56,7 @@ def choose_formats(sensitivities: Mapping[str, Sensitivity], bits: float) -> dic
 
     Raises
     ------
-    ValueError
+    InputError
         If no choice fits the budget.
     """
     mixed = mixed_formats()
@@ -64,7 +65,7 @@ def choose_formats(sensitivities: Mapping[str, Sensitivity], bits: float) -> dic
     spare = bits * weights - sum(layer.bits(mixed[0]) for layer in sensitivities.values())
     if spare < 0:
         least = (bits * weights - spare) / weights
-        raise ValueError(f"bits must be at least {least:.3f} for these layers, row scales included, not {bits:g}")
+        raise InputError(f"bits must be at least {least:.3f} for these layers, row scales included, not {bits:g}")
     steps = [
         ((layer.cost(low) - layer.cost(high)) / (layer.bits(high) - layer.bits(low)), name, low, high)
         for name, layer in sensitivities.items()

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from formats.errors import CheckpointError
+
 REPORT = "report.json"
 
 Method = Literal["feedback", "diagonal", "plain", "rounded"]
@@ -46,7 +48,7 @@ def read_report(folder: Path) -> dict[str, LayerReport]:
 
     Raises
     ------
-    ValueError
+    CheckpointError
         If the file is not what ``seedloom compress`` writes.
     """
     path = folder / REPORT
@@ -56,4 +58,4 @@ def read_report(folder: Path) -> dict[str, LayerReport]:
         layers = json.loads(path.read_text(encoding="utf-8"))["layers"]
         return {name: LayerReport(**fields) for name, fields in layers.items()}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path} is damaged ({error!r}); delete it or compress the model again") from error
+        raise CheckpointError(f"{path} is damaged ({error!r}); delete it or compress the model again") from error

@@ -9,6 +9,7 @@ import math
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from formats.trellis import TrellisFormat
 from sw_runtime.fit.row_range import GAIN, MULTIPLES
 
@@ -39,11 +40,11 @@ def scales(
 
     Raises
     ------
-    ValueError
+    InputError
         If the format's rate has no known error.
     """
     if trellis_format.bits_per_weight not in ORDINARY_ERROR:
-        raise ValueError(
+        raise InputError(
             f"{trellis_format.name} has {trellis_format.bits_per_weight} bits a weight; rates of known "
             f"error are {', '.join(map(str, ORDINARY_ERROR))}"
         )

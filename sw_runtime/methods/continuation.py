@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from formats.errors import InputError
 from sw_runtime.nn.device_linear import DeviceLinear
 
 
@@ -76,12 +77,12 @@ def tokens_on_device(model: Any, prompt: Tensor) -> Iterator[int]:
 
     Raises
     ------
-    ValueError
+    InputError
         If the model's head is not compressed, not attached, or the device has no router.
     """
     head = model.get_output_embeddings()
     if not isinstance(head, DeviceLinear):
-        raise ValueError("the model's head is not compressed, so its logits are made on the host; use continue_text")
+        raise InputError("the model's head is not compressed, so its logits are made on the host; use continue_text")
     inputs, cache = prompt[None], DynamicCache(config=model.config)
     while True:
         hidden_states = model.base_model(input_ids=inputs, cache=cache).last_hidden_state

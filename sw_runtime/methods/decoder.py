@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import rms_norm, scaled_dot_product_attention, silu
 from transformers import LlamaForCausalLM
 
+from formats.errors import InputError
 from sw_runtime.nn.device_linear import DeviceLinear
 
 Product = nn.Linear | DeviceLinear
@@ -144,7 +145,7 @@ class Decoder:
 
         Raises
         ------
-        ValueError
+        InputError
             If the model is no plain Llama: the papers' methods are not defined here for others.
         """
         _check_plain_llama(model)
@@ -260,15 +261,15 @@ def _check_plain_llama(model: Any) -> None:
 
     Raises
     ------
-    ValueError
+    InputError
         If the model is no Llama, has biases, or stretches its positions.
     """
     if not isinstance(model, LlamaForCausalLM):
-        raise ValueError(f"pruning, exits and speculation take a LlamaForCausalLM, not {type(model).__name__}")
+        raise InputError(f"pruning, exits and speculation take a LlamaForCausalLM, not {type(model).__name__}")
     config = model.config
     rope = config.rope_parameters["rope_type"]
     if config.attention_bias or config.mlp_bias or rope != "default":
-        raise ValueError(
+        raise InputError(
             f"pruning, exits and speculation take Llamas without biases and with rope type 'default', "
             f"not {rope!r} with attention_bias={config.attention_bias}, mlp_bias={config.mlp_bias}"
         )

@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from formats.errors import InputError
 from sw_runtime.device.protocol import Device
 from sw_runtime.nn.device_linear import DeviceLinear
 from sw_runtime.progress import progress_bar
@@ -20,26 +21,26 @@ def attach(model: nn.Module, device: Device) -> None:
 
     Raises
     ------
-    ValueError
+    InputError
         If the model has no compressed layers, is attached already, or has a layer the device
         does not take, naming it.
     """
     layers = seed_linears(model)
     if not layers:
-        raise ValueError(
+        raise InputError(
             f"{type(model).__name__} has no compressed layers; load a folder that `seedloom compress` wrote"
         )
     info = device.info()
     for name, layer in layers.items():
         if layer.is_attached:
-            raise ValueError(f"{name} is attached to a device already; detach the model first")
+            raise InputError(f"{name} is attached to a device already; detach the model first")
         if layer.format_name not in info.formats:
-            raise ValueError(
+            raise InputError(
                 f"{name} is stored as {layer.format_name}, which the {info.name} device does not take; "
                 f"it takes {', '.join(info.formats)}"
             )
         if layer.out_features > info.maximum_rows or layer.in_features > info.maximum_columns:
-            raise ValueError(
+            raise InputError(
                 f"{name} [{layer.out_features}, {layer.in_features}] is larger than the {info.name} device's "
                 f"maximum [{info.maximum_rows}, {info.maximum_columns}]"
             )

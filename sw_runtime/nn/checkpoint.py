@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
 
+from formats.errors import CheckpointError
 from sw_runtime.nn.attach import seed_linears
 from sw_runtime.nn.layer_classes import layer_class
 
@@ -42,7 +43,7 @@ def shard_files(folder: Path) -> list[Path]:
     ------
     FileNotFoundError
         If there are none, or the index names one that is not there.
-    ValueError
+    CheckpointError
         If the index names a file outside the folder.
     """
     index = folder / "model.safetensors.index.json"
@@ -51,7 +52,7 @@ def shard_files(folder: Path) -> list[Path]:
         names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
     for name in names:
         if Path(name).name != name:
-            raise ValueError(f"{index} names {name!r}, which is not a file of the folder; {REMEDY}")
+            raise CheckpointError(f"{index} names {name!r}, which is not a file of the folder; {REMEDY}")
         if not (folder / name).exists():
             raise FileNotFoundError(f"{folder} has no {name}; {REMEDY}")
     return [folder / name for name in names]
@@ -62,23 +63,23 @@ def read_headers(files: Iterable[Path]) -> dict[str, StoredTensor]:
 
     Raises
     ------
-    ValueError
+    CheckpointError
         If a file is not safetensors, is damaged, or holds a tensor that another holds too.
     """
     tensors: dict[str, StoredTensor] = {}
     for file in files:
         if file.suffix != ".safetensors":
-            raise ValueError(f"{file} is not a safetensors file, the only kind a compressed model is stored in")
+            raise CheckpointError(f"{file} is not a safetensors file, the only kind a compressed model is stored in")
         try:
             with safe_open(file, framework="pt") as shard:
                 names = shard.keys()
                 for name in names:
                     if name in tensors:
-                        raise ValueError(f"tensor {name} is in {tensors[name].file} and in {file}; {REMEDY}")
+                        raise CheckpointError(f"tensor {name} is in {tensors[name].file} and in {file}; {REMEDY}")
                     header = shard.get_slice(name)
                     tensors[name] = StoredTensor(file, header.get_dtype(), tuple(header.get_shape()))
         except SafetensorError as error:
-            raise ValueError(f"{file} is damaged ({error}); {REMEDY}") from error
+            raise CheckpointError(f"{file} is damaged ({error}); {REMEDY}") from error
     return tensors
 
 
@@ -89,7 +90,7 @@ def place_seed_linears(model: PreTrainedModel, modules: dict[str, str]) -> None:
 
     Raises
     ------
-    ValueError
+    CheckpointError
         If the model lacks a layer, it is not linear, or its weights are tied to another's.
     """
     name_in_model = _name_in_model(model)
@@ -100,9 +101,13 @@ def place_seed_linears(model: PreTrainedModel, modules: dict[str, str]) -> None:
             continue
         if not isinstance(linear, nn.Linear):
             found = "no such layer" if linear is None else type(linear).__name__
-            raise ValueError(f"config.json lists {stored_name} as a linear layer; {type(model).__name__} has {found}")
+            raise CheckpointError(
+                f"config.json lists {stored_name} as a linear layer; {type(model).__name__} has {found}"
+            )
         if f"{name}.weight" in model.all_tied_weights_keys:
-            raise ValueError(f"{stored_name} is compressed, but config.json ties it: set tie_word_embeddings to false")
+            raise CheckpointError(
+                f"{stored_name} is compressed, but config.json ties it: set tie_word_embeddings to false"
+            )
         shape, bias = (linear.in_features, linear.out_features), linear.bias is not None
         layer = layer_class(format_name).empty(*shape, format_name, bias)
         model.set_submodule(name, layer.to(linear.weight.device))
@@ -113,7 +118,7 @@ def check_complete(model: PreTrainedModel, tensors: dict[str, StoredTensor]) -> 
 
     Raises
     ------
-    ValueError
+    CheckpointError
         Naming tensor and file, if one is missing, left over or not as its layer needs it.
     """
     name_in_model = _name_in_model(model)
@@ -130,16 +135,16 @@ def check_complete(model: PreTrainedModel, tensors: dict[str, StoredTensor]) -> 
         left_over = {name for name in left_over if _submodule(model, name.rpartition(".")[0]) is not None}
     if missing:
         files = ", ".join(sorted({str(tensor.file) for tensor in tensors.values()}))
-        raise ValueError(f"{_first_of(missing)} is missing from {files}; {REMEDY}")
+        raise CheckpointError(f"{_first_of(missing)} is missing from {files}; {REMEDY}")
     if left_over:
         name = min(left_over)
-        raise ValueError(
+        raise CheckpointError(
             f"{_first_of(left_over)} in {stored[name].file} belongs to no layer of {type(model).__name__}; {REMEDY}"
         )
     for name, tensor in packed.items():
         found, wanted = stored[name], (SAFETENSORS_DTYPES[tensor.dtype], tuple(tensor.shape))
         if (found.dtype, found.shape) != wanted:
-            raise ValueError(
+            raise CheckpointError(
                 f"tensor {name} in {found.file} is {found.dtype} {list(found.shape)}, "
                 f"but its layer needs {wanted[0]} {list(wanted[1])}; {REMEDY}"
             )

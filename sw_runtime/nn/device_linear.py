@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from formats.activations import quantise_activations, rescale
+from formats.errors import InputError
 from formats.matrices import Matrix, real_weights
 from sw_runtime.device.protocol import Device
 from sw_runtime.routing.products import argmax_product
@@ -57,7 +58,7 @@ class DeviceLinear(nn.Module):
 
         Raises
         ------
-        ValueError
+        InputError
             If the stored bytes are not valid.
         """
 
@@ -98,11 +99,11 @@ class DeviceLinear(nn.Module):
 
         Raises
         ------
-        ValueError
+        InputError
             If the layer is attached already, or the device does not take the matrix.
         """
         if self._device is not None:
-            raise ValueError("the layer is attached to a device already; detach it first")
+            raise InputError("the layer is attached to a device already; detach it first")
         matrix = self.stored_matrix()
         self._handle = device.load(matrix)
         self._loaded = matrix.without_weights()
@@ -128,13 +129,13 @@ class DeviceLinear(nn.Module):
 
         Raises
         ------
-        ValueError
+        InputError
             If the layer is on no device, or on one without a router, or has a bias, which is added on the host.
         """
         if self._device is None:
-            raise ValueError("the layer is on no device; attach it to one with a router first")
+            raise InputError("the layer is on no device; attach it to one with a router first")
         if self.bias is not None:
-            raise ValueError("the layer has a bias, which is added on the host; take the argmax of its outputs there")
+            raise InputError("the layer has a bias, which is added on the host; take the argmax of its outputs there")
         vector = hidden_states.detach().view(1, -1).cpu()
         activations, _ = quantise_activations(vector, self._device.info().activation_bits)
         return argmax_product(self._device, self._handle, activations, self.out_features)
@@ -174,10 +175,10 @@ def check_scales(scales: Tensor) -> None:
 
     Raises
     ------
-    ValueError
+    InputError
         Naming the first.
     """
     wrong = ~(torch.isfinite(scales) & (scales >= 0))
     if wrong.any():
         row = int(wrong.nonzero()[0])
-        raise ValueError(f"scale {row} is {scales[row].item()}, not a finite number from 0 up; the file is damaged")
+        raise InputError(f"scale {row} is {scales[row].item()}, not a finite number from 0 up; the file is damaged")

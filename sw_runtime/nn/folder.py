@@ -8,6 +8,7 @@ import transformers
 from safetensors import safe_open
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from formats.errors import CheckpointError
 from sw_runtime.nn.attach import seed_linears
 from sw_runtime.nn.checkpoint import (
     StoredTensor,
@@ -83,7 +84,7 @@ def compressed_config(folder: Path) -> PreTrainedConfig:
     ------
     FileNotFoundError
         If there is no such folder, or no model in it.
-    ValueError
+    CheckpointError
         If the model is not compressed.
     """
     if not folder.is_dir():
@@ -92,7 +93,7 @@ def compressed_config(folder: Path) -> PreTrainedConfig:
         raise FileNotFoundError(f"{folder} has no config.json; name a folder that `seedloom compress` wrote")
     config: PreTrainedConfig = load_config(folder)
     if (getattr(config, "quantization_config", None) or {}).get("quant_method") != QUANT_METHOD:
-        raise ValueError(f"{folder} is not compressed; run `seedloom compress {folder} OUTPUT` first")
+        raise CheckpointError(f"{folder} is not compressed; run `seedloom compress {folder} OUTPUT` first")
     return config
 
 
@@ -101,7 +102,7 @@ def describe(folder: Path) -> Contents:
 
     Raises
     ------
-    FileNotFoundError, ValueError
+    FileNotFoundError, CheckpointError
         If the folder is not a complete compressed model, saying what is wrong.
     """
     return _contents(*_skeleton(folder))
@@ -119,7 +120,7 @@ def verify(folder: Path, progress: bool = True) -> Contents:
 
     Raises
     ------
-    FileNotFoundError, ValueError
+    FileNotFoundError, CheckpointError
         Naming tensor and file of the first fault.
     """
     model, tensors = _skeleton(folder)
@@ -134,7 +135,7 @@ def verify(folder: Path, progress: bool = True) -> Contents:
             try:
                 check(tensor)
             except ValueError as error:
-                raise ValueError(f"tensor {key} in {file}: {error}") from error
+                raise CheckpointError(f"tensor {key} in {file}: {error}") from error
     return _contents(model, tensors)
 
 
@@ -144,7 +145,7 @@ def _skeleton(folder: Path) -> tuple[PreTrainedModel, dict[str, StoredTensor]]:
     architecture = (config.architectures or ["none"])[0]
     model_class = getattr(transformers, architecture, None)
     if model_class is None:
-        raise ValueError(
+        raise CheckpointError(
             f"{folder}/config.json names the architecture {architecture}, which transformers does not have"
         )
     with torch.device("meta"):

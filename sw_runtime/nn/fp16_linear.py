@@ -40,7 +40,7 @@ class Fp16Linear(DeviceLinear):
 
         Raises
         ------
-        ValueError
+        InputError
             If a weight is not finite or not below 256 in magnitude.
         """
         return Fp16Matrix(self.weight.cpu().view(torch.float16))

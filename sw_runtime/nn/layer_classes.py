@@ -1,5 +1,6 @@
 """Which layer holds the weights of which format."""
 
+from formats.errors import InputError
 from formats.fp16 import FP16
 from formats.palette_format import PALETTES
 from formats.presets import PRESETS
@@ -19,7 +20,7 @@ def layer_class(format_name: str) -> type[DeviceLinear]:
 
     Raises
     ------
-    ValueError
+    InputError
         If no folder holds such a format, naming those that one may hold.
     """
     if format_name in PRESETS:
@@ -28,4 +29,4 @@ def layer_class(format_name: str) -> type[DeviceLinear]:
         return PaletteLinear
     if format_name == FP16:
         return Fp16Linear
-    raise ValueError(f"no layer holds the format {format_name!r}; known: {', '.join(stored_formats())}")
+    raise InputError(f"no layer holds the format {format_name!r}; known: {', '.join(stored_formats())}")

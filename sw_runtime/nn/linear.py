@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from formats.block import BlockFormat
+from formats.errors import InputError
 from formats.matrices import EncodedMatrix, Matrix
 from formats.presets import PRESETS
 from formats.storage import pack_rows, unpack_rows
@@ -48,7 +49,7 @@ class SeedLinear(DeviceLinear):
 
         Raises
         ------
-        ValueError
+        InputError
             If a word has seed 0, as in a layer that nothing was loaded into.
         """
         words = unpack_rows(self.weight.cpu(), self.block_format, self.in_features)
@@ -78,4 +79,4 @@ class SeedLinear(DeviceLinear):
         words = unpack_rows(stored, self.block_format, self.in_features)
         spare = (pack_rows(words, self.block_format) != stored).any(dim=1)
         if spare.any():
-            raise ValueError(f"padding bits of row {int(spare.nonzero()[0])} are not zero; the file is damaged")
+            raise InputError(f"padding bits of row {int(spare.nonzero()[0])} are not zero; the file is damaged")

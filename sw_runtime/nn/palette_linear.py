@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from formats.matrices import Matrix
 from formats.palette import PaletteMatrix
 from formats.palette_format import PALETTES, ROWS_A_TABLE
@@ -66,4 +67,4 @@ class PaletteLinear(DeviceLinear):
         codes = unpack_codes(stored, self.code_bits, self.in_features)
         spare = (pack_codes(codes, self.code_bits) != stored).any(dim=1)
         if spare.any():
-            raise ValueError(f"padding bits of row {int(spare.nonzero()[0])} are not zero; the file is damaged")
+            raise InputError(f"padding bits of row {int(spare.nonzero()[0])} are not zero; the file is damaged")

@@ -11,6 +11,7 @@ from transformers.quantizers import HfQuantizer, register_quantization_config, r
 from transformers.quantizers.auto import AUTO_QUANTIZER_MAPPING
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
+from formats.errors import CheckpointError
 from sw_runtime.nn.layer_classes import stored_formats
 
 if TYPE_CHECKING:
@@ -33,17 +34,17 @@ class SeedLMConfig(QuantizationConfigMixin):
 
     Raises
     ------
-    ValueError
+    CheckpointError
         If no layer is listed or a format is unknown.
     """
 
     def __init__(self, format: str, modules: dict[str, str], quant_method: str = QUANT_METHOD, **details: Any) -> None:
         if not modules:
-            raise ValueError("quantization_config lists no modules; compress the model again")
+            raise CheckpointError("quantization_config lists no modules; compress the model again")
         known = stored_formats()
         for owner, name in {"format": format, **modules}.items():
             if name not in known:
-                raise ValueError(
+                raise CheckpointError(
                     f"quantization_config gives {owner} the unknown format {name!r}; known: {', '.join(known)}"
                 )
         self.quant_method = quant_method
@@ -71,11 +72,11 @@ class SeedLMQuantizer(HfQuantizer):
 
         Raises
         ------
-        ValueError
+        CheckpointError
             If the folder is not compressed.
         """
         if not self.pre_quantized:
-            raise ValueError("transformers cannot compress while it loads; run `seedloom compress` first")
+            raise CheckpointError("transformers cannot compress while it loads; run `seedloom compress` first")
 
     def _process_model_before_weight_loading(
         self, model: "PreTrainedModel", checkpoint_files: list[str] | None = None, **kwargs: Any
@@ -83,7 +84,7 @@ class SeedLMQuantizer(HfQuantizer):
         from sw_runtime.nn.checkpoint import check_complete, place_seed_linears, read_headers
 
         if not checkpoint_files:
-            raise ValueError("a compressed model is loaded from its folder, not from a state_dict")
+            raise CheckpointError("a compressed model is loaded from its folder, not from a state_dict")
         place_seed_linears(model, self.quantization_config.modules)
         check_complete(model, read_headers(Path(file) for file in checkpoint_files))
         return model

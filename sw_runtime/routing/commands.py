@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from formats.router.answer import Answer
 from formats.router.bitmaps import from_words, to_words
 from formats.router.descriptor import Command, Flag, KeyFormat, Opcode, RouterParameters, Status
@@ -17,12 +18,12 @@ def size_of(device: Device) -> RouterParameters:
 
     Raises
     ------
-    ValueError
+    InputError
         If it has none.
     """
     router = device.info().router
     if router is None:
-        raise ValueError("this device has no router; open it with router=RouterParameters()")
+        raise InputError("this device has no router; open it with router=RouterParameters()")
     return router
 
 
@@ -38,7 +39,7 @@ def ask(device: Device, *requests: Request) -> Answer:
 
     Raises
     ------
-    ValueError
+    InputError
         If one is not answered OK: what it holds is too much for the device's router or no legal data.
     """
     answers = device.route(requests)
@@ -52,12 +53,12 @@ def check_status(device: Device, answer: Answer) -> None:
 
     Raises
     ------
-    ValueError
+    InputError
         If the answer is not OK.
     """
     if answer.status != Status.OK:
         router = size_of(device)
-        raise ValueError(
+        raise InputError(
             f"the router answered {answer.status.name} to {Opcode(answer.opcode).name}: it holds {router.keys} "
             f"keys, {router.slots} bitmaps and {router.sets} sets of {router.ways} experts; send less at a time"
         )
@@ -68,12 +69,12 @@ def check_tokens(device: Device, tokens: int) -> None:
 
     Raises
     ------
-    ValueError
+    InputError
         If there are more.
     """
     held = size_of(device).keys
     if tokens > held:
-        raise ValueError(f"{tokens} tokens do not fit the router's {held} keys; split them")
+        raise InputError(f"{tokens} tokens do not fit the router's {held} keys; split them")
 
 
 def load_keys(keys: Tensor, accumulate: bool = False) -> Request:
@@ -92,11 +93,11 @@ def check_mask(name: str, mask: Tensor, tokens: int) -> None:
 
     Raises
     ------
-    ValueError
+    InputError
         If it is not bool [tokens].
     """
     if mask.dtype != torch.bool or mask.shape != (tokens,):
-        raise ValueError(f"{name} must be bool [{tokens}], not {mask.dtype} {list(mask.shape)}")
+        raise InputError(f"{name} must be bool [{tokens}], not {mask.dtype} {list(mask.shape)}")
 
 
 def mask_of(answer: Answer, tokens: int) -> Tensor:

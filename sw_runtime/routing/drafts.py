@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from formats.router.descriptor import Flag, Opcode
 from formats.router.numbers import UQ0_24
 from sw_runtime.device.protocol import Device
@@ -31,17 +32,17 @@ def accept_drafts(device: Device, drafts: Tensor, targets: Tensor) -> tuple[int,
 
     Raises
     ------
-    ValueError
+    InputError
         If a shape or an id is not as above.
     """
     if drafts.ndim != 1 or len(drafts) > MAXIMUM_DRAFTS or targets.shape != (len(drafts) + 1,):
-        raise ValueError(
+        raise InputError(
             f"drafts must be [g] with g at most {MAXIMUM_DRAFTS} and targets [g + 1], "
             f"not {list(drafts.shape)} and {list(targets.shape)}"
         )
     tokens = torch.cat((torch.stack((drafts, targets[:-1]), dim=1).flatten(), targets[-1:]))
     if not 0 <= int(tokens.min()) <= int(tokens.max()) <= MAXIMUM_TOKEN:
-        raise ValueError(f"token ids must be 0 to {MAXIMUM_TOKEN}")
+        raise InputError(f"token ids must be 0 to {MAXIMUM_TOKEN}")
     answer = ask(device, request(Opcode.PREFIX, tokens.tolist(), n=len(tokens)))
     return answer.count, int(values_of(answer)[0])
 
@@ -54,10 +55,10 @@ def accept_sampled(device: Device, uniform: Tensor, draft: Tensor, target: Tenso
 
     Raises
     ------
-    ValueError
+    InputError
         If the shapes are not [g] with g at most 255, or a number is NaN.
     """
     if uniform.ndim != 1 or len(uniform) > MAXIMUM_DRAFTS or not uniform.shape == draft.shape == target.shape:
-        raise ValueError(f"uniform, draft and target must be [g] alike with g at most {MAXIMUM_DRAFTS}")
+        raise InputError(f"uniform, draft and target must be [g] alike with g at most {MAXIMUM_DRAFTS}")
     elements = UQ0_24.quantise(torch.stack((uniform, draft, target), dim=1)).flatten().tolist()
     return ask(device, request(Opcode.PREFIX, elements, Flag.PREFIX_STOCHASTIC, n=len(elements))).count

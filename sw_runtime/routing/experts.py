@@ -33,7 +33,7 @@ def access_experts(
 
     Raises
     ------
-    ValueError
+    InputError
         If there is no such layer, or the experts are not as above.
     """
     action = CacheAction.PREFETCH if prefetch else CacheAction.ACCESS
@@ -45,7 +45,7 @@ def release_experts(device: Device, layer: int, experts: Sequence[int]) -> list[
 
     Raises
     ------
-    ValueError
+    InputError
         As ``access_experts``.
     """
     return _lookups(device, CacheAction.RELEASE, layer, experts)
@@ -56,7 +56,7 @@ def flush_experts(device: Device, layer: int) -> None:
 
     Raises
     ------
-    ValueError
+    InputError
         If there is no such layer.
     """
     ask(device, request(Opcode.LRU, flags=CacheAction.FLUSH, x=layer))

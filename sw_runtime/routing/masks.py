@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from formats.router.descriptor import NO_SLOT, Flag, Opcode
 from sw_runtime.device.protocol import Device
 from sw_runtime.routing.commands import ask, check_mask, check_tokens, mask_of, put_mask, request
@@ -18,13 +19,13 @@ def combine(device: Device, truth_table: int, *masks: Tensor) -> Tensor:
 
     Raises
     ------
-    ValueError
+    InputError
         If the sets are not one to three of one length, do not fit the router, or the table is no byte.
     """
     if not 1 <= len(masks) <= 3:
-        raise ValueError(f"combine takes one to three sets, not {len(masks)}")
+        raise InputError(f"combine takes one to three sets, not {len(masks)}")
     if not 0 <= truth_table <= 0xFF:
-        raise ValueError(f"truth_table must be 0 to 0xff, not {truth_table:#x}")
+        raise InputError(f"truth_table must be 0 to 0xff, not {truth_table:#x}")
     n = len(masks[0])
     check_tokens(device, n)
     for mask in masks:
@@ -43,12 +44,12 @@ def leave_out(
 
     Raises
     ------
-    ValueError
+    InputError
         If the run does not fit the tokens, or they the router.
     """
     check_tokens(device, tokens)
     if not 0 <= start <= start + length <= tokens:
-        raise ValueError(f"tokens {start} to {start + length} do not fit {tokens} tokens")
+        raise InputError(f"tokens {start} to {start + length} do not fit {tokens} tokens")
     requests, slot = [], NO_SLOT
     if mask is not None:
         check_mask("mask", mask, tokens)
@@ -80,16 +81,16 @@ def keep_ratio(device: Device, hits: Tensor, totals: Tensor, at_least: int, keep
 
     Raises
     ------
-    ValueError
+    InputError
         If a shape or a number is not as above, or they do not fit the router.
     """
     n = len(hits)
     check_tokens(device, n)
     counts = torch.stack((hits, totals)) if hits.shape == totals.shape else torch.tensor(-1)
     if hits.ndim != 1 or (n and not 0 <= int(counts.min()) <= int(counts.max()) <= MAXIMUM_COUNT):
-        raise ValueError(f"hits and totals must be [n] alike, 0 to {MAXIMUM_COUNT}")
+        raise InputError(f"hits and totals must be [n] alike, 0 to {MAXIMUM_COUNT}")
     if not 0 <= at_least <= 256:
-        raise ValueError(f"at_least must be 0 to 256 (256ths), not {at_least}")
+        raise InputError(f"at_least must be 0 to 256 (256ths), not {at_least}")
     elements = (hits | totals << 12).tolist()
     flags = Flag.RATIO_KEEP_EMPTY if keep_empty else 0
     return mask_of(ask(device, request(Opcode.RATIO, elements, flags, n=n, x=at_least)), n)

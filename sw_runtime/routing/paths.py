@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from formats.router.descriptor import Flag, Opcode
 from formats.router.numbers import SQ7_16
 from golden_models.router.segments import MAXIMUM_LENGTH
@@ -34,20 +35,20 @@ def path_scores(device: Device, documents: Sequence[Tensor], queries: Sequence[T
 
     Raises
     ------
-    ValueError
+    InputError
         If there are not as many queries as documents, a length or λ is not as above, a number is NaN,
         or it is too much for the router.
     """
     if len(documents) != len(queries):
-        raise ValueError(f"{len(documents)} documents, but {len(queries)} queries")
+        raise InputError(f"{len(documents)} documents, but {len(queries)} queries")
     factor = round(weight * WEIGHT_ONE)
     if not 0 <= factor < 1 << 16:
-        raise ValueError(f"weight must be 0 to 15.99, not {weight}")
+        raise InputError(f"weight must be 0 to 15.99, not {weight}")
     segments = [segment for pair in zip(documents, queries, strict=True) for segment in pair]
     elements: list[int] = []
     for segment in segments:
         if not 1 <= len(segment) <= MAXIMUM_LENGTH:
-            raise ValueError(f"a document or query has 1 to {MAXIMUM_LENGTH} tokens, not {len(segment)}")
+            raise InputError(f"a document or query has 1 to {MAXIMUM_LENGTH} tokens, not {len(segment)}")
         elements += [len(segment), *SQ7_16.quantise(segment).tolist()]
     sent = request(Opcode.SEGLL, elements, Flag.SEGLL_PAIR, n=len(elements), x=len(segments), z=factor)
     signed = values_of(ask(device, sent)).to(torch.int32)  # two's complement

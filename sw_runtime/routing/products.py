@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from formats.errors import InputError
 from formats.router.descriptor import Command, Flag, KeyFormat, Opcode, Quota
 from sw_runtime.device.protocol import Device
 from sw_runtime.routing.commands import ask, check_status, check_tokens, mask_of, request, values_of
@@ -23,7 +24,7 @@ def argmax_product(device: Device, handle: int, activations: Tensor, rows: int) 
 
     Raises
     ------
-    ValueError
+    InputError
         If the device has no router or refuses handle, vector or number of rows.
     """
     command = Command(Opcode.FIRST, flags=Flag.DATA | Flag.OUT | KeyFormat.S24, n=rows)
@@ -46,12 +47,12 @@ def keep_top_product(device: Device, handle: int, activations: Tensor, rows: int
 
     Raises
     ------
-    ValueError
+    InputError
         As ``argmax_product``, or if the rows do not fit the router or ``keep`` is negative.
     """
     check_tokens(device, rows)
     if keep < 0:
-        raise ValueError(f"keep is a number of rows from 0 on, not {keep}")
+        raise InputError(f"keep is a number of rows from 0 on, not {keep}")
     command = Command(Opcode.LOAD, flags=Flag.DATA | KeyFormat.S24, n=rows)
     check_status(device, device.route_matvec(handle, activations, command))
     return mask_of(ask(device, request(Opcode.TOPK, flags=Quota.KEEP, n=rows, x=min(keep, rows))), rows)

@@ -4,6 +4,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from formats.errors import InputError
 from formats.router.descriptor import Bound, Flag, Opcode
 from formats.router.legality import MAXIMUM_ELEMENTS
 from formats.router.numbers import SQ7_16, NumberFormat, threshold
@@ -51,11 +52,11 @@ def first_above(
 
     Raises
     ------
-    ValueError
+    InputError
         If the shape is not as above, a number is NaN or the fallback is neither.
     """
     if fallback not in ("largest", "none"):
-        raise ValueError(f"fallback must be 'largest' or 'none', not {fallback!r}")
+        raise InputError(f"fallback must be 'largest' or 'none', not {fallback!r}")
     key, closed = threshold(bound, ">=" if closed else ">", number_format)
     flags = Bound.FIELD << 3 | (Flag.FIRST_CLOSED if closed else 0) | (Flag.FIRST_NONE if fallback == "none" else 0)
     return _first(device, rows, flags, key, number_format, nan)
@@ -66,7 +67,7 @@ def argmax(device: Device, rows: Tensor, *, number_format: NumberFormat = SQ7_16
 
     Raises
     ------
-    ValueError
+    InputError
         As ``first_above``.
     """
     return _first(device, rows, 0, 0, number_format, nan)[0]
@@ -76,7 +77,7 @@ def _first(
     device: Device, rows: Tensor, flags: int, key: int, number_format: NumberFormat, nan: NotANumber
 ) -> tuple[Tensor, Tensor]:
     if rows.ndim != 2 or not 1 <= rows.shape[1] < 1 << 16 or rows.numel() > MAXIMUM_ELEMENTS:
-        raise ValueError(
+        raise InputError(
             f"rows must be [T, E] of 1 to 65535 columns and at most {MAXIMUM_ELEMENTS} entries, not {list(rows.shape)}"
         )
     elements = number_format.quantise(rows, nan).flatten().tolist()

@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from formats.router.descriptor import NO_SLOT, Bound, Flag, Opcode, Quota
 from formats.router.keys import MAXIMUM_KEY, score_keys
 from formats.router.numbers import SQ7_16, UQ0_16, Comparison, NumberFormat, encode, threshold
@@ -71,7 +72,7 @@ def keep_top(
 
     Raises
     ------
-    ValueError
+    InputError
         If a shape, a dtype, the code or a number is not as above, a score is NaN, or the tokens do not fit.
     """
     n = scores.shape[-1] if scores.ndim else 0
@@ -126,7 +127,7 @@ def filter_scores(
 
     Raises
     ------
-    ValueError
+    InputError
         If a shape is not as above, a number is NaN, the scores do not fit the router, or single
         bounds of ``low`` lie outside the format and cannot be told from its ends.
     """
@@ -153,17 +154,17 @@ def _keys(scores: Tensor, score_code: ScoreCode, nan: NotANumber) -> list[Reques
     if not scores.is_floating_point():
         n = _one_row(scores)
         if n and not 0 <= int(scores.min()) <= int(scores.max()) <= MAXIMUM_KEY:
-            raise ValueError(f"integer scores must be 0 to {MAXIMUM_KEY}; shift them, or give floats")
+            raise InputError(f"integer scores must be 0 to {MAXIMUM_KEY}; shift them, or give floats")
         return [load_keys(scores)]
     if score_code == "logits":
         _one_row(scores)
         return [load_keys(encode(SQ7_16.quantise(scores, nan), SQ7_16.key_format))]
     heads = scores[None] if scores.ndim == 1 else scores
     if heads.ndim != 2 or not len(heads):
-        raise ValueError(f"scores must be [n] or [heads, n], not {list(scores.shape)}")
+        raise InputError(f"scores must be [n] or [heads, n], not {list(scores.shape)}")
     if score_code == "sum16":
         if len(heads) > MAXIMUM_HEADS:
-            raise ValueError(f"a key sums at most {MAXIMUM_HEADS} heads, not {len(heads)}; use score_code='x24'")
+            raise InputError(f"a key sums at most {MAXIMUM_HEADS} heads, not {len(heads)}; use score_code='x24'")
         rows = UQ0_16.quantise(heads, nan)
         return [load_keys(row, accumulate=head > 0) for head, row in enumerate(rows)]
     if nan == "lowest":
@@ -173,19 +174,19 @@ def _keys(scores: Tensor, score_code: ScoreCode, nan: NotANumber) -> list[Reques
 
 def _one_row(scores: Tensor) -> int:
     if scores.ndim != 1:
-        raise ValueError(f"scores must be [n] here, not {list(scores.shape)}")
+        raise InputError(f"scores must be [n] here, not {list(scores.shape)}")
     return len(scores)
 
 
 def _quota(keep: int | None, drop: int | None, rate: Rate | None, candidates: int) -> tuple[Quota, int]:
     """Mode and number of TOPK; the candidates are known here, so that a rate is an exact number to drop."""
     if sum(given is not None for given in (keep, drop, rate)) != 1:
-        raise ValueError("give one of keep, drop and rate")
+        raise InputError("give one of keep, drop and rate")
     if rate is not None:
         drop = drop_count(rate, candidates)
     quota, amount = (Quota.KEEP, keep) if keep is not None else (Quota.DROP, drop)
     if amount is None or amount < 0:
-        raise ValueError(f"keep and drop are numbers of tokens from 0 on, not {amount}")
+        raise InputError(f"keep and drop are numbers of tokens from 0 on, not {amount}")
     return quota, min(amount, candidates)
 
 
@@ -196,9 +197,9 @@ def _above(closed: bool) -> Comparison:
 def _bound_keys(bounds: Tensor, n: int, closed: bool, number_format: NumberFormat) -> Tensor:
     """A bound a score as keys, which all must mean the same by closed."""
     if bounds.shape != (n,):
-        raise ValueError(f"bounds must be [{n}], not {list(bounds.shape)}")
+        raise InputError(f"bounds must be [{n}], not {list(bounds.shape)}")
     rounded = [threshold(bound, _above(closed), number_format) for bound in bounds.tolist()]
     beyond = sum(bound.closed != closed for bound in rounded)
     if beyond:
-        raise ValueError(f"{beyond} of {n} bounds lie outside the format; clamp them, or flip low_closed")
+        raise InputError(f"{beyond} of {n} bounds lie outside the format; clamp them, or flip low_closed")
     return torch.tensor([bound.key for bound in rounded], dtype=torch.int64)

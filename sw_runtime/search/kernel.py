@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from formats.block import BlockFormat
+from formats.errors import DependencyError, InputError
 from sw_runtime.cache import cache_folder
 
 SOURCE = Path(__file__).with_name("search.c")
@@ -21,7 +22,7 @@ FLAGS = ("-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-
 out of the exact error. Nothing else lets the compiler change a floating-point result."""
 
 
-class NoCompilerError(RuntimeError):
+class NoCompilerError(DependencyError):
     """There is no C compiler on this machine."""
 
 
@@ -77,7 +78,7 @@ def compiled_library(source: Path, options: list[str]) -> Path:
 
     Raises
     ------
-    RuntimeError
+    DependencyError
         If there is no compiler, or it fails, with what it said.
     """
     command = [*compiler(), *FLAGS, *options]
@@ -94,9 +95,11 @@ def compiled_library(source: Path, options: list[str]) -> Path:
         try:
             result = subprocess.run([*command, str(source), "-o", str(output), "-lm"], capture_output=True, text=True)
         except OSError as error:
-            raise RuntimeError(f"cannot run the C compiler {command[0]!r} ({error}); install gcc or set CC") from error
+            raise DependencyError(
+                f"cannot run the C compiler {command[0]!r} ({error}); install gcc or set CC"
+            ) from error
         if result.returncode:
-            raise RuntimeError(
+            raise DependencyError(
                 f"{command[0]!r} cannot compile {source.name}; try another compiler with CC:\n{result.stderr}"
             )
         os.replace(output, library)
@@ -109,13 +112,13 @@ def encode_blocks(block_format: BlockFormat) -> Any:
 
     Raises
     ------
-    ValueError
+    InputError
         If the kernel cannot search the format.
-    RuntimeError
+    DependencyError
         If it cannot be compiled.
     """
     if block_format.latent_dim >= block_format.block_size or block_format.word_bits > 62:
-        raise ValueError(
+        raise InputError(
             f"the search takes formats of fewer coefficients than weights and at most 62 bits a word, "
             f"{block_format.name} has {block_format.latent_dim} for {block_format.block_size} "
             f"and {block_format.word_bits} bits"

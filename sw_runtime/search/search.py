@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from formats.block import BlockFormat
-from formats.errors import SeedloomError
+from formats.errors import InputError, SeedloomError
 from formats.matrices import EncodedMatrix
 from formats.presets import is_registered, preset_of
 from formats.scales import row_scales
@@ -64,14 +64,14 @@ def encode_matrix(
 
     Raises
     ------
-    ValueError
+    InputError
         If a tensor has the wrong shape, is not finite, or the scales do not fit the weights; or of
         ``coefficients``, as for ``encode_blocks``.
-    RuntimeError
+    DependencyError
         If the kernel cannot be compiled.
     """
     if weights.dim() != 2 or not weights.numel():
-        raise ValueError(f"weights must be a matrix [rows, columns], not {list(weights.shape)}")
+        raise InputError(f"weights must be a matrix [rows, columns], not {list(weights.shape)}")
     scales = row_scales(weights, block_format) if scales is None else scales.float()
     _check(weights, block_format, scales, importance)
     rows, columns = weights.shape
@@ -116,18 +116,18 @@ def _check(weights: Tensor, block_format: BlockFormat, scales: Tensor, importanc
     rows, columns = weights.shape
     expected = 1 if block_format.exponent_bits else rows
     if list(scales.shape) != [expected]:
-        raise ValueError(f"{block_format.name} takes scales [{expected}], not {list(scales.shape)}")
+        raise InputError(f"{block_format.name} takes scales [{expected}], not {list(scales.shape)}")
     if importance is not None and list(importance.shape) != [columns]:
-        raise ValueError(f"importance must be [{columns}], one value a column, not {list(importance.shape)}")
+        raise InputError(f"importance must be [{columns}], one value a column, not {list(importance.shape)}")
     for name, tensor in (("weights", weights), ("scales", scales), ("importance", importance)):
         if tensor is not None and not tensor.isfinite().all():
-            raise ValueError(f"{name} must be finite; repair or leave out the matrix that holds NaN or infinity")
+            raise InputError(f"{name} must be finite; repair or leave out the matrix that holds NaN or infinity")
     if importance is not None and (importance < 0).any():
-        raise ValueError("importance must not be negative")
+        raise InputError("importance must not be negative")
     unscaled = (scales <= 0) & weights.any(dim=1)
     if unscaled.any():
         row = int(unscaled.nonzero()[0])
-        raise ValueError(f"row {row} holds weights but its scale is {scales.expand(rows)[row]:g}; it must be positive")
+        raise InputError(f"row {row} holds weights but its scale is {scales.expand(rows)[row]:g}; it must be positive")
 
 
 def encode_blocks(
@@ -169,10 +169,10 @@ def encode_blocks(
 
     Raises
     ------
-    ValueError
+    InputError
         If a tensor has the wrong shape or dtype, or holds values that are not finite or too large; if
         ``coefficients`` or ``method`` is unknown, or "rounded" is asked of an odd format.
-    RuntimeError
+    DependencyError
         If the kernel cannot be compiled.
     """
     _check_choices(block_format, coefficients, method)
@@ -235,24 +235,24 @@ def method_for(blocks: int, block_format: BlockFormat) -> str:
 
 def _check_choices(block_format: BlockFormat, coefficients: str, method: str) -> None:
     if coefficients not in ("optimal", "rounded"):
-        raise ValueError(f"coefficients must be 'optimal' or 'rounded', not {coefficients!r}")
+        raise InputError(f"coefficients must be 'optimal' or 'rounded', not {coefficients!r}")
     if coefficients == "rounded" and block_format.odd_coefficients:
-        raise ValueError(f"coefficients='rounded' is the paper's rule; {block_format.name} has odd coefficients")
+        raise InputError(f"coefficients='rounded' is the paper's rule; {block_format.name} has odd coefficients")
     if method not in ("auto", "brute", "bucketed", "torch"):
-        raise ValueError(f"method must be 'auto', 'brute', 'bucketed' or 'torch', not {method!r}")
+        raise InputError(f"method must be 'auto', 'brute', 'bucketed' or 'torch', not {method!r}")
     if method == "torch" and coefficients == "rounded":
-        raise ValueError("coefficients='rounded' needs the C kernel; choose another method")
+        raise InputError("coefficients='rounded' needs the C kernel; choose another method")
 
 
 def _check_blocks(targets: Tensor, metric: Tensor, size: int) -> None:
     for name, tensor, shape in (("targets", targets, (len(targets), size)), ("metric", metric, (size, size))):
         if tensor.shape != shape or tensor.dtype != torch.float64:
             expected = f"float64 [{'n' if name == 'targets' else size}, {size}]"
-            raise ValueError(f"{name} must be {expected}, not {tensor.dtype} {list(tensor.shape)}")
+            raise InputError(f"{name} must be {expected}, not {tensor.dtype} {list(tensor.shape)}")
         if not tensor.isfinite().all():
-            raise ValueError(f"{name} must be finite; repair or leave out what holds NaN or infinity")
+            raise InputError(f"{name} must be finite; repair or leave out what holds NaN or infinity")
     if targets.numel() and not targets.abs().max() < LARGEST_UNITS:
-        raise ValueError(f"weights reach {targets.abs().max():.3g} times their scale; give larger scales")
+        raise InputError(f"weights reach {targets.abs().max():.3g} times their scale; give larger scales")
 
 
 def _of_unit_size(metric: Tensor) -> Tensor:

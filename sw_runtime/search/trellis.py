@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from formats.errors import InputError, SeedloomError
 from formats.trellis import TrellisFormat
 from sw_runtime.search.kernel import compiled_library
 
@@ -94,10 +95,10 @@ def encode(
 
     Raises
     ------
-    ValueError
+    InputError
         If a tensor has the wrong shape, is not finite, or the scales do not fit the weights; or if both
         ``factor`` and ``importance`` are given.
-    RuntimeError
+    DependencyError
         If the kernel cannot be compiled.
     """
     _check(weights, scales, factor, importance)
@@ -106,7 +107,7 @@ def encode(
     targets = torch.zeros(rows, groups * GROUP)
     targets[:, :columns] = (weights.double() / scales.double().clamp(min=1e-30)[:, None]).float()
     if not targets.abs().max() < LARGEST_UNITS:
-        raise ValueError(f"weights reach {targets.abs().max():.3g} times their scale; give larger scales")
+        raise InputError(f"weights reach {targets.abs().max():.3g} times their scale; give larger scales")
     response = None if factor is None else _response(factor, groups * GROUP)
     column_costs, unit = _column_costs(columns, groups * GROUP, factor, importance)
     table = torch.tensor(trellis_format.window_table, dtype=torch.float32)
@@ -119,7 +120,7 @@ def encode(
         tensors = (targets[part], column_costs, response, table, words[part], losses[part])
         pointers = [None if tensor is None else tensor.data_ptr() for tensor in tensors]
         if function(part.stop - first, groups, *pointers):
-            raise MemoryError("no memory for the trellis search; use fewer threads")
+            raise SeedloomError("no memory for the trellis search; use fewer threads")
         return (part.stop - first) * columns
 
     with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
@@ -156,9 +157,9 @@ def _column_costs(columns: int, size: int, factor: Tensor | None, importance: Te
 
 def _check(weights: Tensor, scales: Tensor, factor: Tensor | None, importance: Tensor | None) -> None:
     if weights.dim() != 2 or not weights.numel():
-        raise ValueError(f"weights must be a matrix [rows, columns], not {list(weights.shape)}")
+        raise InputError(f"weights must be a matrix [rows, columns], not {list(weights.shape)}")
     if factor is not None and importance is not None:
-        raise ValueError("give a factor or an importance, not both: feedback weighs the columns by its factor")
+        raise InputError("give a factor or an importance, not both: feedback weighs the columns by its factor")
     rows, columns = weights.shape
     for name, tensor, shape in (
         ("scales", scales, [rows]),
@@ -166,18 +167,18 @@ def _check(weights: Tensor, scales: Tensor, factor: Tensor | None, importance: T
         ("importance", importance, [columns]),
     ):
         if tensor is not None and list(tensor.shape) != shape:
-            raise ValueError(f"{name} must be {shape}, not {list(tensor.shape)}")
+            raise InputError(f"{name} must be {shape}, not {list(tensor.shape)}")
     for name, tensor in (("weights", weights), ("scales", scales), ("factor", factor), ("importance", importance)):
         if tensor is not None and not tensor.isfinite().all():
-            raise ValueError(f"{name} must be finite; repair or leave out the matrix that holds NaN or infinity")
+            raise InputError(f"{name} must be finite; repair or leave out the matrix that holds NaN or infinity")
     if factor is not None and not (factor.diagonal() > 0).all():
-        raise ValueError("factor must have a positive diagonal")
+        raise InputError("factor must have a positive diagonal")
     if importance is not None and (importance < 0).any():
-        raise ValueError("importance must not be negative")
+        raise InputError("importance must not be negative")
     unscaled = (scales <= 0) & weights.any(dim=1)
     if unscaled.any():
         row = int(unscaled.nonzero()[0])
-        raise ValueError(f"row {row} holds weights but its scale is {scales[row]:g}; it must be positive")
+        raise InputError(f"row {row} holds weights but its scale is {scales[row]:g}; it must be positive")
 
 
 def integer_weights(stored: Tensor, trellis_format: TrellisFormat, columns: int) -> Tensor:
@@ -185,14 +186,14 @@ def integer_weights(stored: Tensor, trellis_format: TrellisFormat, columns: int)
 
     Raises
     ------
-    ValueError
+    InputError
         If the rows are not as long as ``columns`` weights need.
-    RuntimeError
+    DependencyError
         If the kernel cannot be compiled.
     """
     row_bytes = trellis_format.row_bytes(columns)
     if stored.dtype != torch.uint8 or stored.dim() != 2 or stored.shape[1] != row_bytes:
-        raise ValueError(
+        raise InputError(
             f"{trellis_format.name} rows of {columns} weights are uint8 [rows, {row_bytes}], "
             f"got {stored.dtype} {list(stored.shape)}"
         )
@@ -212,7 +213,7 @@ def decode(
 
     Raises
     ------
-    ValueError
+    InputError
         As ``integer_weights``.
     """
     integers = integer_weights(stored, trellis_format, columns)

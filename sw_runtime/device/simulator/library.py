@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from formats.engine import EngineParameters
+from formats.errors import DeviceError
 from formats.router.descriptor import RouterParameters
 from sw_runtime.device.layout import Beats
 from sw_runtime.device.transport import Packet, Pass
@@ -61,7 +62,7 @@ class Traffic:
 
     Raises
     ------
-    ValueError
+    DeviceError
         If a share is not above 0 and at most 1.
     """
 
@@ -72,7 +73,7 @@ class Traffic:
     def __post_init__(self) -> None:
         for name in ("memory", "results", "commands"):
             if not 0 < getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be above 0 and at most 1, not {getattr(self, name)!r}")
+                raise DeviceError(f"{name} must be above 0 and at most 1, not {getattr(self, name)!r}")
 
 
 IDEAL = Traffic()
@@ -113,7 +114,7 @@ class Simulator:
 
         Raises
         ------
-        RuntimeError
+        DeviceError
             If the engine stops answering, with the cycle at which it was given up.
         """
         assert self._engine  # a router alone multiplies nothing
@@ -130,7 +131,7 @@ class Simulator:
             cycle_limit=_patience(len(beats) + len(results), traffic),
         )
         if self._library.simulation_run(self._simulation, ctypes.byref(run)):
-            raise RuntimeError(f"the simulated engine gave no answer within {run.cycle_limit} cycles")
+            raise DeviceError(f"the simulated engine gave no answer within {run.cycle_limit} cycles")
         return results, int(run.cycles)
 
     def route(
@@ -140,7 +141,7 @@ class Simulator:
 
         Raises
         ------
-        RuntimeError
+        DeviceError
             If answers are missing after ``word_limit`` words or ``cycle_limit`` cycles, or the answer
             stream broke its rules.
         """
@@ -156,11 +157,11 @@ class Simulator:
             cycle_limit=cycle_limit,
         )
         if self._library.simulation_run(self._simulation, ctypes.byref(run)):
-            raise RuntimeError(
+            raise DeviceError(
                 f"the simulated router sent {run.word_count} words in {run.cycles} cycles and not every answer"
             )
         if run.broken_offers:
-            raise RuntimeError(f"the simulated router withdrew {run.broken_offers} words before they were taken")
+            raise DeviceError(f"the simulated router withdrew {run.broken_offers} words before they were taken")
         return words[: run.word_count].tolist(), int(run.cycles)
 
     def run_routed(
@@ -170,7 +171,7 @@ class Simulator:
 
         Raises
         ------
-        RuntimeError
+        DeviceError
             If the answer does not come, with the cycle at which it was given up.
         """
         router_command, words = np.array([packet.command.words()], dtype="<u4"), np.zeros(word_limit, dtype=np.uint16)
@@ -187,7 +188,7 @@ class Simulator:
             cycle_limit=_patience(len(beats) + len(scales) + word_limit, traffic),
         )
         if self._library.simulation_run(self._simulation, ctypes.byref(run)):
-            raise RuntimeError(f"the simulated accelerator did not answer a routed product in {run.cycles} cycles")
+            raise DeviceError(f"the simulated accelerator did not answer a routed product in {run.cycles} cycles")
         return words[: run.word_count].tolist(), int(run.cycles)
 
     def close(self) -> None:

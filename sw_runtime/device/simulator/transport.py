@@ -31,7 +31,7 @@ class VerilatorTransport:
 
     Raises
     ------
-    RuntimeError
+    DependencyError
         If a simulator cannot be built.
     """
 
@@ -56,7 +56,7 @@ class VerilatorTransport:
 
         Raises
         ------
-        RuntimeError
+        DeviceError
             If the engine stops answering.
         """
         return self._pool.map(self._run, passes)
@@ -66,7 +66,7 @@ class VerilatorTransport:
 
         Raises
         ------
-        RuntimeError
+        DeviceError
             If the router stops answering.
         """
         assert self._joint  # the driver asks for a router first
@@ -77,7 +77,7 @@ class VerilatorTransport:
 
         Raises
         ------
-        RuntimeError
+        DeviceError
             If the accelerator stops answering.
         """
         assert self._joint

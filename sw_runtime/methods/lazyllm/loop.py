@@ -14,6 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from formats.router.rates import Rate
 from sw_runtime.methods.decoder import Decoder, causal_mask
 from sw_runtime.methods.lazyllm.schedule import LazyLLMParameters
@@ -89,14 +90,14 @@ class LazyLLM:
 
     Raises
     ------
-    ValueError
+    InputError
         If a rate belongs to no layer, or to the last, after which nothing is left to save.
     """
 
     def __init__(self, decoder: Decoder, parameters: LazyLLMParameters, sets: TokenSets) -> None:
         layers = len(decoder.layers)
         if any(layer >= layers - 1 for layer in parameters.rates):
-            raise ValueError(f"rates are for layers 0 to {layers - 2}, not {sorted(parameters.rates)}")
+            raise InputError(f"rates are for layers 0 to {layers - 2}, not {sorted(parameters.rates)}")
         self.decoder, self.parameters, self.sets = decoder, parameters, sets
         self.tokens = 0
         self._caches = decoder.caches()
@@ -108,11 +109,11 @@ class LazyLLM:
 
         Raises
         ------
-        ValueError
+        InputError
             If there is no token.
         """
         if not len(fresh):
-            raise ValueError("a step needs at least one token")
+            raise InputError("a step needs at least one token")
         decoder = self.decoder
         self.tokens += len(fresh)
         self._aside = torch.nn.functional.pad(self._aside, (0, 0, 0, len(fresh)))

@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from formats.router.descriptor import NO_SLOT, Command, Flag, Opcode, Quota
 from formats.router.keys import score_keys
 from formats.router.numbers import UQ0_16
@@ -44,14 +45,14 @@ class RouterTokenSets:
 
     Raises
     ------
-    ValueError
+    InputError
         If the router has too few bitmaps for the layers.
     """
 
     def __init__(self, device: Device, layers: int, score_code: Literal["sum16", "x24"] = "sum16") -> None:
         router, slots = size_of(device), bitmaps(layers)
         if router.slots < slots:
-            raise ValueError(f"{layers} layers take {slots} bitmaps, the router has {router.slots}; open a larger one")
+            raise InputError(f"{layers} layers take {slots} bitmaps, the router has {router.slots}; open a larger one")
         self.device, self.layers, self.score_code = device, layers, score_code
         self.tokens = 0
         device.route([_write(NOTHING, router.keys, dst=slot) for slot in range(slots)])
@@ -61,7 +62,7 @@ class RouterTokenSets:
 
         Raises
         ------
-        ValueError
+        InputError
             If they are more than the router holds.
         """
         check_tokens(self.device, tokens)

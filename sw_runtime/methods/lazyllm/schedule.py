@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+from formats.errors import InputError
 from formats.router.rates import Rate, exact_rate
 
 PORT_LAYERS = 32
@@ -28,7 +29,7 @@ class LazyLLMParameters:
 
     Raises
     ------
-    ValueError
+    InputError
         If a rate or the width is not as above.
     """
 
@@ -39,9 +40,9 @@ class LazyLLMParameters:
     def __post_init__(self) -> None:
         for layer, rate in self.rates.items():
             if layer < 0 or not 0 <= rate < 1:
-                raise ValueError(f"a layer is at least 0 and its rate 0 to below 1, not {layer}: {rate}")
+                raise InputError(f"a layer is at least 0 and its rate 0 to below 1, not {layer}: {rate}")
         if self.pooling < 1 or self.pooling % 2 == 0:
-            raise ValueError(f"pooling must be an odd width, not {self.pooling}")
+            raise InputError(f"pooling must be an odd width, not {self.pooling}")
 
 
 def port_rates(layers: int) -> dict[int, Rate]:

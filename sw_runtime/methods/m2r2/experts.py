@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import silu
 
+from formats.errors import InputError
 from formats.router.numbers import SQ7_16
 from golden_models.router.cache import Lookup
 from sw_runtime.methods.decoder import DecoderLayer, dense_weight
@@ -37,11 +38,11 @@ def split_mlp(layer: DecoderLayer, order: Tensor, experts: int) -> list[Expert]:
 
     Raises
     ------
-    ValueError
+    InputError
         If the neurons cannot be shared out evenly.
     """
     if len(order) % experts:
-        raise ValueError(f"{len(order)} neurons cannot be shared out evenly among {experts} experts")
+        raise InputError(f"{len(order)} neurons cannot be shared out evenly among {experts} experts")
     gate, up, down = (dense_weight(product) for product in (layer.gate, layer.up, layer.down))
     return [Expert(gate[group], up[group], down[:, group]) for group in order.view(experts, -1)]
 

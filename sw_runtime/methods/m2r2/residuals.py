@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from sw_runtime.methods.decoder import Decoder, DecoderLayer, KeysValues, Places, causal_mask
 
 
@@ -36,7 +37,7 @@ class M2R2Parameters:
 
     Raises
     ------
-    ValueError
+    InputError
         If the exits are not ascending from 1 on, or another number is below 1.
     """
 
@@ -48,9 +49,9 @@ class M2R2Parameters:
 
     def __post_init__(self) -> None:
         if min(self.rate, self.rank, self.latent) < 1:
-            raise ValueError(f"rate, rank and latent are at least 1, not {self.rate}, {self.rank} and {self.latent}")
+            raise InputError(f"rate, rank and latent are at least 1, not {self.rate}, {self.rank} and {self.latent}")
         if not self.exits or self.exits[0] < 1 or list(self.exits) != sorted(set(self.exits)):
-            raise ValueError(f"exits must be layers from 1 on, ascending, not {self.exits}")
+            raise InputError(f"exits must be layers from 1 on, ascending, not {self.exits}")
 
     def horizon(self, layer: int, layers: int) -> int:
         """The slow layer that the fast stream is like before a layer: R·i, at most the model's ``layers``."""

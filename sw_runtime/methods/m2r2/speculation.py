@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from sw_runtime.methods.decoder import Decoder
 from sw_runtime.methods.m2r2.residuals import Adapter, read_prompt, run_both, run_slow
 
@@ -67,14 +68,14 @@ def speculation_rounds(
 
     Raises
     ------
-    ValueError
+    InputError
         If no draft is asked for, or no layer is left to verify with.
     """
     if drafts < 1:
-        raise ValueError(f"a round drafts at least one token, not {drafts}")
+        raise InputError(f"a round drafts at least one token, not {drafts}")
     exit_layer, layers = len(adapters), len(decoder.layers)
     if not 1 <= exit_layer < layers:
-        raise ValueError(f"drafts leave after layer 1 to {layers - 1}, not {exit_layer}")
+        raise InputError(f"drafts leave after layer 1 to {layers - 1}, not {exit_layer}")
     caches, last, start = read_prompt(decoder, prompt), int(prompt[-1]), len(prompt) - 1
     while True:
         chain, at_exit = [last], []

@@ -30,7 +30,7 @@ class SpeculatedText:
 
     Raises
     ------
-    ValueError
+    InputError
         If the router is missing; about drafts, with the first token.
     """
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from sw_runtime.device.protocol import Device
 from sw_runtime.routing.masks import leave_out
 from sw_runtime.routing.selection import keep_top
@@ -50,7 +51,7 @@ def best_of_image(device: Device, tokens: int, images: Runs, keep: int) -> Keep:
 
     Raises
     ------
-    ValueError
+    InputError
         When it is asked before any layer: there is no attention to rank by.
     """
     visual = torch.zeros(tokens, dtype=torch.bool)
@@ -59,7 +60,7 @@ def best_of_image(device: Device, tokens: int, images: Runs, keep: int) -> Keep:
 
     def choose(attention: Tensor | None) -> Tensor:
         if attention is None:
-            raise ValueError("FastV ranks by attention; drop behind at least one layer")
+            raise InputError("FastV ranks by attention; drop behind at least one layer")
         return keep_top(device, attention[:, -1], keep=keep, candidates=visual, outside=True)
 
     return choose

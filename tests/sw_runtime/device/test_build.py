@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from formats.engine import EngineParameters
+from formats.errors import DependencyError, DeviceError
 from sw_runtime.device.simulated import simulated_device
 from sw_runtime.device.simulator.build import build_accelerator
 from tests.sw_runtime.device.matrices import random_activations, random_matrix
@@ -23,7 +24,7 @@ def test_the_second_build_finds_the_first(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_missing_compiler_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEEDLOOM_CACHE", str(tmp_path))
     monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(RuntimeError, match="no-such-compiler is not installed; `seedloom doctor` names what"):
+    with pytest.raises(DependencyError, match="no-such-compiler is not installed; `seedloom doctor` names what"):
         build_accelerator(ONE_LANE, None)
     assert not list(tmp_path.rglob("*.so"))
 
@@ -31,7 +32,7 @@ def test_a_missing_compiler_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_failing_tool_shows_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEEDLOOM_CACHE", str(tmp_path))
     monkeypatch.setattr("sw_runtime.device.simulator.build.COMPILER_FLAGS", ("--no-such-option",))
-    with pytest.raises(RuntimeError, match=r"(?s)failed while building the simulator:.*no-such-option"):
+    with pytest.raises(DependencyError, match=r"(?s)failed while building the simulator:.*no-such-option"):
         build_accelerator(ONE_LANE, None)
 
 
@@ -39,6 +40,6 @@ def test_an_engine_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatc
     device = simulated_device(ONE_LANE, simulators=1)
     monkeypatch.setattr("sw_runtime.device.driver.activation_beats", lambda *_: device._matrices[1].beats[:0])
     handle = device.load(random_matrix("scaled-4bit", 3, 9))
-    with pytest.raises(RuntimeError, match=r"the simulated engine gave no answer within \d+ cycles"):
+    with pytest.raises(DeviceError, match=r"the simulated engine gave no answer within \d+ cycles"):
         device.matvec(handle, random_activations(1, 9, 16))
     device.close()

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from formats.engine import EngineParameters
+from formats.errors import DeviceError
 from formats.matrices import EncodedMatrix, Fp16Matrix, Matrix
 from formats.router.descriptor import Bound, Command, Flag, KeyFormat, Opcode, RouterParameters, Status
 from formats.router.stream import to_bytes
@@ -220,6 +221,6 @@ def test_an_accelerator_that_never_answers_is_given_up(devices: Devices, monkeyp
     device = simulated_device(ENGINE, simulators=1, router=ROUTER)
     monkeypatch.setattr("sw_runtime.device.driver.activation_beats", lambda *_: device._matrices[1].beats[:0])
     handle = device.load(random_matrix("scaled-4bit", 3, 9))
-    with pytest.raises(RuntimeError, match=r"the simulated accelerator did not answer a routed product in \d+ cycles"):
+    with pytest.raises(DeviceError, match=r"the simulated accelerator did not answer a routed product in \d+ cycles"):
         device.route_matvec(handle, random_activations(1, 9, 16), Command(Opcode.LOAD, flags=ROUTED, n=3))
     device.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from formats.block import BlockFormat
+from formats.errors import DependencyError
 from formats.presets import PRESETS
 from sw_runtime.cache import cache_folder
 from sw_runtime.search import kernel
@@ -52,19 +53,19 @@ def test_two_builds_at_once_leave_one_library(empty_cache: Path) -> None:
 def test_a_missing_compiler_is_named_with_the_remedy(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setenv("PATH", str(empty_cache))
-    with pytest.raises(RuntimeError, match=r"no C compiler found.*install gcc.*or set CC"):
+    with pytest.raises(DependencyError, match=r"no C compiler found.*install gcc.*or set CC"):
         kernel.build(FORMAT)
 
 
 def test_a_compiler_that_cannot_run_is_named(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "no-such-compiler -O1")
-    with pytest.raises(RuntimeError, match=r"cannot run the C compiler 'no-such-compiler'.*install gcc or set CC"):
+    with pytest.raises(DependencyError, match=r"cannot run the C compiler 'no-such-compiler'.*install gcc or set CC"):
         kernel.build(FORMAT)
 
 
 def test_a_compiler_that_fails_is_named(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "false")
-    with pytest.raises(RuntimeError, match=r"'false' cannot compile search\.c; try another compiler"):
+    with pytest.raises(DependencyError, match=r"'false' cannot compile search\.c; try another compiler"):
         kernel.build(FORMAT)
 
 

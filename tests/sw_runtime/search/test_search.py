@@ -10,7 +10,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from formats.block import BlockFormat
-from formats.errors import SeedloomError
+from formats.errors import DependencyError, SeedloomError
 from formats.matrices import EncodedMatrix
 from formats.presets import PRESETS
 from formats.scales import row_scales
@@ -149,7 +149,7 @@ def test_without_a_compiler_torch_searches_and_says_so(
     assert [record.getMessage() for record in caplog.records] == [
         "no C compiler found: the seed search runs in torch, far slower; install gcc or set CC"
     ]
-    with pytest.raises(RuntimeError, match="no C compiler found"):
+    with pytest.raises(DependencyError, match="no C compiler found"):
         encode_blocks(unit_blocks(gaussian(1, 8), PAPER), None, PAPER, coefficients="rounded")
     search._compiled.cache_clear()
 
