@@ -6,9 +6,6 @@ TESTS ?= tests
 BIN := .venv/bin
 READY := .venv/ready
 
-# Amaranth then writes the same Verilog every time.
-export PYTHONHASHSEED := 0
-
 # Quiet on the screen; what pip says is in the log.
 INSTALL := $(BIN)/pip install --disable-pip-version-check --progress-bar off
 OR_STOP := >>.venv/setup.log 2>&1 || { tail -n 15 .venv/setup.log; \

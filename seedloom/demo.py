@@ -84,9 +84,9 @@ def _baseline(model: "nn.Module") -> "Counters":
     from formats.matrices import Fp16Matrix
     from sw_runtime.device.protocol import Counters
     from sw_runtime.device.simulated import simulated_device
-    from sw_runtime.nn.attach import seed_linears
+    from sw_runtime.nn.attach import compressed_linears
 
-    layers = list(seed_linears(model).values())
+    layers = list(compressed_linears(model).values())
     shapes = Counter((layer.out_features, layer.in_features) for layer in layers)
     device = simulated_device(EngineParameters(("fp16",)))
     total = Counters()
@@ -123,13 +123,13 @@ def run_demo(format: str = "scaled-4bit", tokens: int = 48, prompt: str = PROMPT
 
     from formats.engine import EngineParameters
     from sw_runtime.device.protocol import Counters
-    from sw_runtime.nn.attach import seed_linears
+    from sw_runtime.nn.attach import compressed_linears
 
     logging.set_verbosity_error()
     folder = compressed_model(format)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype="float32")
-    formats = {layer.format_name for layer in seed_linears(model).values()}
+    formats = {layer.format_name for layer in compressed_linears(model).values()}
     parameters = EngineParameters(tuple(sorted(formats)))  # a layer that its format would spoil has another
     simulated = seedloom.open_device("simulated", parameters=parameters)
     ids, spent = _generate(model, tokenizer, prompt, tokens, simulated, show)

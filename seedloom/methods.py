@@ -147,9 +147,9 @@ class Choice:
         """What the device needs, as options of ``open_device``."""
         from formats.engine import EngineParameters
         from formats.router.descriptor import RouterParameters
-        from sw_runtime.nn.attach import seed_linears
+        from sw_runtime.nn.attach import compressed_linears
 
-        formats = tuple(sorted({layer.format_name for layer in seed_linears(model).values()}))
+        formats = tuple(sorted({layer.format_name for layer in compressed_linears(model).values()}))
         if self.method is None:
             return {"parameters": EngineParameters(formats)}
         slots = max(self.method.bitmaps(model.config.num_hidden_layers), RouterParameters.slots)

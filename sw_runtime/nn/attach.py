@@ -8,7 +8,7 @@ from sw_runtime.nn.device_linear import DeviceLinear
 from sw_runtime.progress import progress_bar
 
 
-def seed_linears(model: nn.Module) -> dict[str, DeviceLinear]:
+def compressed_linears(model: nn.Module) -> dict[str, DeviceLinear]:
     """The compressed layers of a model by name."""
     return {name: module for name, module in model.named_modules() if isinstance(module, DeviceLinear)}
 
@@ -25,7 +25,7 @@ def attach(model: nn.Module, device: Device) -> None:
         If the model has no compressed layers, is attached already, or has a layer the device
         does not take, naming it.
     """
-    layers = seed_linears(model)
+    layers = compressed_linears(model)
     if not layers:
         raise InputError(
             f"{type(model).__name__} has no compressed layers; load a folder that `seedloom compress` wrote"
@@ -54,5 +54,5 @@ def attach(model: nn.Module, device: Device) -> None:
 
 def detach(model: nn.Module) -> None:
     """Take every compressed layer that is on a device off it; the model then computes on the host."""
-    for layer in seed_linears(model).values():
+    for layer in compressed_linears(model).values():
         layer.detach()

@@ -18,7 +18,7 @@ from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
 
 from formats.errors import CheckpointError
-from sw_runtime.nn.attach import seed_linears
+from sw_runtime.nn.attach import compressed_linears
 from sw_runtime.nn.layer_classes import layer_class
 
 SAFETENSORS_DTYPES = {torch.uint8: "U8", torch.int16: "I16", torch.bfloat16: "BF16", torch.float32: "F32"}
@@ -83,7 +83,7 @@ def read_headers(files: Iterable[Path]) -> dict[str, StoredTensor]:
     return tensors
 
 
-def place_seed_linears(model: PreTrainedModel, modules: dict[str, str]) -> None:
+def place_compressed_linears(model: PreTrainedModel, modules: dict[str, str]) -> None:
     """Put an empty compressed layer in the place of every linear layer that ``modules`` lists with its format.
 
     A class without the checkpoint's head (``AutoModel``) takes what it has.
@@ -125,7 +125,7 @@ def check_complete(model: PreTrainedModel, tensors: dict[str, StoredTensor]) -> 
     stored = {name_in_model(name): tensor for name, tensor in tensors.items()}
     packed = {
         f"{layer}.{name}": tensor
-        for layer, module in seed_linears(model).items()
+        for layer, module in compressed_linears(model).items()
         for name, tensor in module.named_buffers()
         if name != "bias"
     }

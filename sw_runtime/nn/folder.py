@@ -9,11 +9,11 @@ from safetensors import safe_open
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from formats.errors import CheckpointError
-from sw_runtime.nn.attach import seed_linears
+from sw_runtime.nn.attach import compressed_linears
 from sw_runtime.nn.checkpoint import (
     StoredTensor,
     check_complete,
-    place_seed_linears,
+    place_compressed_linears,
     read_headers,
     shard_files,
 )
@@ -125,7 +125,7 @@ def verify(folder: Path, progress: bool = True) -> Contents:
     """
     model, tensors = _skeleton(folder)
     for name, layer in progress_bar(
-        seed_linears(model).items(), desc="verifying", unit="layer", disable=None if progress else True
+        compressed_linears(model).items(), desc="verifying", unit="layer", disable=None if progress else True
     ):
         for buffer, check in layer.checks().items():
             key = f"{name}.{buffer}"
@@ -151,7 +151,7 @@ def _skeleton(folder: Path) -> tuple[PreTrainedModel, dict[str, StoredTensor]]:
     with torch.device("meta"):
         model = model_class(config)
     tensors = read_headers(shard_files(folder))
-    place_seed_linears(model, SeedLMConfig(**config.quantization_config).modules)
+    place_compressed_linears(model, SeedLMConfig(**config.quantization_config).modules)
     check_complete(model, tensors)
     return model, tensors
 
@@ -165,7 +165,7 @@ def _contents(model: PreTrainedModel, tensors: dict[str, StoredTensor]) -> Conte
             layer.in_features,
             layer.stored_bytes,
         )
-        for name, layer in seed_linears(model).items()
+        for name, layer in compressed_linears(model).items()
     ]
     total = sum(file.stat().st_size for file in {tensor.file for tensor in tensors.values()})
     return Contents(layers, total - sum(layer.stored_bytes for layer in layers))

@@ -81,11 +81,11 @@ class SeedLMQuantizer(HfQuantizer):
     def _process_model_before_weight_loading(
         self, model: "PreTrainedModel", checkpoint_files: list[str] | None = None, **kwargs: Any
     ) -> "PreTrainedModel":
-        from sw_runtime.nn.checkpoint import check_complete, place_seed_linears, read_headers
+        from sw_runtime.nn.checkpoint import check_complete, place_compressed_linears, read_headers
 
         if not checkpoint_files:
             raise CheckpointError("a compressed model is loaded from its folder, not from a state_dict")
-        place_seed_linears(model, self.quantization_config.modules)
+        place_compressed_linears(model, self.quantization_config.modules)
         check_complete(model, read_headers(Path(file) for file in checkpoint_files))
         return model
 

@@ -12,7 +12,7 @@ from formats.presets import Preset
 from sw_runtime.compress.folder import compress
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.device.simulated import simulated_device
-from sw_runtime.nn.attach import attach, detach, seed_linears
+from sw_runtime.nn.attach import attach, compressed_linears, detach
 from sw_runtime.nn.folder import verify
 from tests.conftest import write_tokenizer
 from tests.models import tiny_llama
@@ -56,7 +56,7 @@ def check_folder(folder: Path, name: str) -> None:
     assert {layer.format for layer in verify(folder).layers} == formats_of(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     parameters = seedloom.EngineParameters(tuple(sorted(formats_of(folder))), maximum_columns=64, maximum_rows=128)
-    layer = next(layer for layer in seed_linears(model).values() if layer.format_name == name)
+    layer = next(layer for layer in compressed_linears(model).values() if layer.format_name == name)
     activations = torch.randint(-100, 100, (1, layer.in_features), generator=torch.Generator().manual_seed(0))
     results = []
     for device in (EmulatedDevice(parameters), simulated_device(parameters, simulators=1)):

@@ -57,7 +57,7 @@ def test_a_name_of_no_method_is_refused(option: str, error: str) -> None:
 
 def test_the_device_has_what_the_method_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     layer = SimpleNamespace(format_name="scaled-4bit")
-    monkeypatch.setattr("sw_runtime.nn.attach.seed_linears", lambda model: {"head": layer})
+    monkeypatch.setattr("sw_runtime.nn.attach.compressed_linears", lambda model: {"head": layer})
     assert "router" not in Choice().units(model())
     drafting = Choice.of({"--speculate": 4}).units(model())
     assert drafting["parameters"].batch == 5

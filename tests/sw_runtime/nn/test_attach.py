@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from formats.engine import EngineParameters, format_names
 from formats.matrices import Matrix
 from sw_runtime.device.emulated import EmulatedDevice
-from sw_runtime.nn.attach import attach, detach, seed_linears
+from sw_runtime.nn.attach import attach, compressed_linears, detach
 
 TOKENS = torch.tensor([[1, 5, 9, 2]])
 
@@ -46,7 +46,7 @@ def test_every_compressed_layer_goes_to_the_device(model: PreTrainedModel) -> No
     device = RecordingDevice()
     attach(model, device)
     model(TOKENS)
-    assert device.loads == device.products == len(seed_linears(model)) == 15
+    assert device.loads == device.products == len(compressed_linears(model)) == 15
 
 
 def test_on_the_device_the_model_computes_what_it_does_on_the_host(model: PreTrainedModel) -> None:
@@ -76,7 +76,7 @@ def test_detached_the_model_computes_on_the_host_again(model: PreTrainedModel) -
 
 def test_detaching_what_is_not_attached_does_nothing(model: PreTrainedModel) -> None:
     detach(model)
-    assert not any(layer.is_attached for layer in seed_linears(model).values())
+    assert not any(layer.is_attached for layer in compressed_linears(model).values())
 
 
 def test_a_missing_format_is_refused_before_anything_is_loaded(model: PreTrainedModel) -> None:
@@ -103,14 +103,14 @@ def test_a_failure_midway_leaves_nothing_attached(model: PreTrainedModel) -> Non
     with pytest.raises(OSError, match="cable pulled"):
         attach(model, device)
     assert device.unloads == 3
-    assert not any(layer.is_attached for layer in seed_linears(model).values())
+    assert not any(layer.is_attached for layer in compressed_linears(model).values())
 
 
 def test_attaching_twice_is_refused_and_changes_nothing(model: PreTrainedModel) -> None:
     attach(model, EmulatedDevice())
     with pytest.raises(ValueError, match="q_proj is attached to a device already; detach the model first"):
         attach(model, EmulatedDevice())
-    assert all(layer.is_attached for layer in seed_linears(model).values())
+    assert all(layer.is_attached for layer in compressed_linears(model).values())
 
 
 def test_a_model_without_compressed_layers_is_refused() -> None:

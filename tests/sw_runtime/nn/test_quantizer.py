@@ -12,7 +12,7 @@ from transformers import AutoModel, AutoModelForCausalLM, LlamaConfig, LlamaForC
 
 from golden_models.seedlm.codec import decode
 from sw_runtime.nn import quantizer
-from sw_runtime.nn.attach import seed_linears
+from sw_runtime.nn.attach import compressed_linears
 from sw_runtime.nn.quantizer import SeedLMConfig
 from tests.models import tiny_llama
 
@@ -30,7 +30,9 @@ def dense_twin(folder: Path, dtype: torch.dtype) -> LlamaForCausalLM:
     config = LlamaConfig.from_pretrained(folder)
     del config.quantization_config
     twin = LlamaForCausalLM(config)
-    weights = {f"{name}.weight": decode(layer.encoded_matrix()) for name, layer in seed_linears(compressed).items()}
+    weights = {
+        f"{name}.weight": decode(layer.encoded_matrix()) for name, layer in compressed_linears(compressed).items()
+    }
     twin.load_state_dict(
         {name: tensor for name, tensor in compressed.state_dict().items() if not name.endswith("_scale")} | weights
     )
@@ -82,7 +84,7 @@ def test_saving_keeps_the_quantization_config_with_whatever_else_it_says(folder:
 
 def test_the_body_alone_can_be_loaded(folder: Path) -> None:
     whole, body = AutoModelForCausalLM.from_pretrained(folder), AutoModel.from_pretrained(folder)
-    assert len(seed_linears(body)) == 14
+    assert len(compressed_linears(body)) == 14
     assert torch.equal(body(TOKENS).last_hidden_state, whole.model(TOKENS).last_hidden_state)
 
 
@@ -100,7 +102,7 @@ def test_executing_the_module_again_is_harmless() -> None:
 def test_the_model_cannot_be_trained(folder: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(folder)
     assert not model.hf_quantizer.is_trainable
-    assert not any(True for layer in seed_linears(model).values() for _ in layer.parameters())
+    assert not any(True for layer in compressed_linears(model).values() for _ in layer.parameters())
 
 
 def test_compressing_while_loading_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,33 @@
+"""Verilog is a function of the hardware alone."""
+
+import os
+import subprocess
+import sys
+
+CONVERT = """
+import hashlib
+from formats.engine import EngineParameters
+from hw.engine.engine import Engine
+from hw.router.parameters import UnitParameters
+from hw.router.router import Router
+from hw.top import Accelerator
+from hw.verilog import convert
+
+engine = EngineParameters(("scaled-4bit", "palette-4bit"), port_bytes=4, maximum_columns=64, maximum_rows=64)
+router = UnitParameters(lanes=4, keys=64, slots=4, sets=2, ways=2)
+for component in (Engine(engine), Router(router), Accelerator(engine, router)):
+    print(hashlib.sha256(convert(component, "top").encode()).hexdigest())
+"""
+
+
+def hashes(seed: str) -> list[str]:
+    """SHA-256 of the Verilog of an engine, a router and both, in a process whose sets are ordered by ``seed``."""
+    environment = {**os.environ, "PYTHONHASHSEED": seed}
+    run = subprocess.run([sys.executable, "-c", CONVERT], env=environment, capture_output=True, text=True, check=True)
+    return run.stdout.split()
+
+
+def test_the_text_does_not_depend_on_the_order_of_sets() -> None:
+    first, *others = (hashes(seed) for seed in ("0", "1", "12345"))
+    assert len(set(first)) == 3
+    assert others == [first, first]
