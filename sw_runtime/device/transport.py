@@ -52,7 +52,7 @@ class Packet:
 class Transport(Protocol):
     """Carries passes and packets to one accelerator and brings back what it sends.
 
-    A transport knows no formats: it moves beats. Every call raises RuntimeError where the
+    A transport knows no formats: it moves beats. Every call raises DeviceError where the
     accelerator stops answering.
     """
 

@@ -48,8 +48,9 @@ def test_it_multiplies_and_routes_and_tells_what_crossed(capsys: pytest.CaptureF
     assert device.route_matvec(handle, activations, first).payload[0] == 2
     device.route([Request(Command(Opcode.NOP))])
     device.close()
-    kinds = [line.split(":")[0] for line in capsys.readouterr().err.splitlines()]
-    assert kinds == ["pass", "routed pass", "router command 0x00"]
+    noted = [line.split(":")[0] for line in capsys.readouterr().err.splitlines()]
+    kinds = [kind for kind in noted if kind in ("pass", "routed pass") or kind.startswith("router command")]
+    assert kinds == ["pass", "routed pass", "router command 0x00"]  # a first run also shows the simulator's build
 
 
 def test_without_the_package_its_device_is_unknown() -> None:

@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from formats.errors import DeviceError
 from formats.router.descriptor import Opcode
 from tests.hw.router.bench import Bench, compare
 from tests.hw.router.conftest import ODD
@@ -41,7 +42,7 @@ def run_mutant(library: Path, batches: list[Batch], number: int) -> None:
 
     Raises
     ------
-    AssertionError, RuntimeError
+    AssertionError, DeviceError
         If an answer differs or does not come.
     """
     bench = Bench(ODD, library)
@@ -59,5 +60,5 @@ def test_the_build_without_a_fault_passes(library: Path, batches: list[Batch]) -
 
 @pytest.mark.parametrize("number", range(1, len(MUTANTS) + 1), ids=lambda number: str(MUTANTS[number - 1]))
 def test_a_fault_is_found(library: Path, batches: list[Batch], number: int) -> None:
-    with pytest.raises((AssertionError, RuntimeError)):
+    with pytest.raises((AssertionError, DeviceError)):
         run_mutant(library, batches, number)
