@@ -91,9 +91,8 @@ class Driver:
         Raises
         ------
         DeviceError
-            If the handle is unknown, the shape or dtype wrong or an activation does not fit its bits.
-        DeviceError
-            If the engine stops answering.
+            If the handle is unknown, the shape or dtype wrong, an activation does not fit its bits, or the
+            engine stops answering.
         """
         loaded = self._matrices[handle]
         check_activations(self.info(), activations, loaded.matrix.columns)
@@ -115,10 +114,8 @@ class Driver:
         Raises
         ------
         DeviceError
-            If the device has no router, the handle is unknown, the activations are no such vector or
-            the command is none that may take results.
-        DeviceError
-            If the accelerator stops answering.
+            If the device has no router, the handle is unknown, the activations are no such vector, the
+            command is none that may take results, or the accelerator stops answering.
         """
         present(self._router)
         loaded = self._matrices[handle]
@@ -148,9 +145,7 @@ class Driver:
         Raises
         ------
         DeviceError
-            If the device has no router.
-        DeviceError
-            If the router stops answering.
+            If the device has no router, or the router stops answering.
         """
         answers, cost = route(present(self._router), requests)
         self.counters += cost

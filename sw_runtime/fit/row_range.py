@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from formats.block import BlockFormat
-from formats.presets import Preset, preset_of
+from formats.presets import preset_of
 from formats.scales import paper_scale
 
 MULTIPLES = (1.0, 1.15, 1.35, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.0)
@@ -23,22 +23,52 @@ nine are left above for large ones."""
 
 
 def _expected_error(
-    magnitudes: Tensor, rms: Tensor, multiple: float, preset: Preset, power: Tensor, rounded: Tensor
+    magnitudes: Tensor, reached: Tensor, rounding_error: float, reach: float, power: Tensor, rounded: Tensor
 ) -> Tensor:
     """Rounding plus clipping error of every row over its energy, weighted by input power: [rows]."""
-    assert preset.rounding_error is not None  # presets with row scales have both
-    assert preset.reach is not None
-    rounding = preset.rounding_error * (multiple * rms).square() * rounded.sum()
-    clipped = (magnitudes - preset.reach * multiple * rms[:, None]).clamp(min=0).square() @ power
+    rounding = rounding_error * reached.square() * rounded.sum()
+    clipped = (magnitudes - reach * reached[:, None]).clamp(min=0).square() @ power
     return (rounding + clipped) / (magnitudes.square() @ power).clamp(min=1e-300)
+
+
+def paying_multiples(
+    weights: Tensor, rounding_error: float, reach: float, powers: list[Tensor], rounded: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """What to multiply each row's usual scale by, and the row's root mean square: float64 [rows] both.
+
+    The smallest of ``MULTIPLES`` whose expected error is lowest by at least 2 %.
+
+    Parameters
+    ----------
+    weights
+        [rows, columns], any float dtype.
+    rounding_error
+        Squared error over the row's mean square at the usual scale, clipping left out.
+    reach
+        Largest weight at the usual scale over the row's root mean square.
+    powers, rounded
+        As for ``scales``.
+    """
+    magnitudes = weights.double().abs()
+    rms = magnitudes.square().mean(dim=1).sqrt()
+    best, chosen = torch.full_like(rms, math.inf), torch.ones_like(rms)
+    for multiple in MULTIPLES:
+        reached = multiple * rms
+        errors = [
+            _expected_error(magnitudes, reached, rounding_error, reach, power, power if rounded is None else rounded)
+            for power in (power.double() for power in powers)
+        ]
+        error = torch.stack(errors).sum(dim=0)
+        better = error < GAIN * best
+        best, chosen = torch.where(better, error, best), torch.where(better, multiple, chosen)
+    return chosen, rms
 
 
 def scales(weights: Tensor, block_format: BlockFormat, powers: list[Tensor], rounded: Tensor | None = None) -> Tensor:
     """Scales of a matrix, or of several stacked: float32 [rows] (scaled) or [1] (paper formats).
 
-    Scaled formats: ``row_step · rms · m``, rounded to bfloat16. rms is the row's root mean square, m the
-    smallest of ``MULTIPLES`` whose expected error is lowest by at least 2 %. Paper formats: the power of two
-    that leaves ``ROOM_BELOW`` the usual exponent.
+    Scaled formats: ``row_step · rms · m``, rounded to bfloat16. rms is the row's root mean square, m its
+    multiple by ``paying_multiples``. Paper formats: the power of two that leaves ``ROOM_BELOW`` the usual exponent.
 
     Parameters
     ----------
@@ -50,22 +80,13 @@ def scales(weights: Tensor, block_format: BlockFormat, powers: list[Tensor], rou
         What a rounding error in each column costs where columns answer each other's errors, [columns];
         the powers themselves when not given.
     """
-    magnitudes = weights.double().abs()
-    rms = magnitudes.square().mean(dim=1).sqrt()
     if block_format.exponent_bits:
-        overall = magnitudes.square().mean().sqrt().item()
+        overall = weights.double().abs().square().mean().sqrt().item()
         usual = math.floor(math.log2(overall / 4)) if overall else block_format.exponent_limits[0]
         return torch.tensor([paper_scale(block_format, usual - ROOM_BELOW - block_format.exponent_limits[0])])
     preset = preset_of(block_format)
-    best = torch.full_like(rms, math.inf)
-    chosen = torch.ones_like(rms)
-    for multiple in MULTIPLES:
-        errors = [
-            _expected_error(magnitudes, rms, multiple, preset, p.double(), p.double() if rounded is None else rounded)
-            for p in powers
-        ]
-        error = torch.stack(errors).sum(dim=0)
-        better = error < GAIN * best
-        best, chosen = torch.where(better, error, best), torch.where(better, multiple, chosen)
-    assert preset.row_step is not None
+    assert preset.row_step is not None  # presets with row scales have all three
+    assert preset.rounding_error is not None
+    assert preset.reach is not None
+    chosen, rms = paying_multiples(weights, preset.rounding_error, preset.reach, powers, rounded)
     return (preset.row_step * chosen * rms).bfloat16().float()

@@ -4,14 +4,11 @@ The table is fitted to rows of a root mean square of 26 and reaches 127 of those
 scale is its root mean square over 26, or a multiple of that where clipping would cost more.
 """
 
-import math
-
-import torch
 from torch import Tensor
 
 from formats.errors import InputError
 from formats.trellis import TrellisFormat
-from sw_runtime.fit.row_range import GAIN, MULTIPLES
+from sw_runtime.fit.row_range import paying_multiples
 
 DESIGN_RMS = 26.0
 """Root mean square, in integers, of the rows that the table is fitted to."""
@@ -25,8 +22,7 @@ def scales(
 ) -> Tensor:
     """Scales of a matrix, rounded to bfloat16: float32 [rows].
 
-    Of ``MULTIPLES`` the least that pays: of a row's expected rounding error and the error of clipping
-    weights beyond the table's reach, weighted by the inputs' power and summed over ``powers``.
+    A row's root mean square over ``DESIGN_RMS``, times its multiple by ``row_range.paying_multiples``.
 
     Parameters
     ----------
@@ -50,15 +46,5 @@ def scales(
         )
     error = ORDINARY_ERROR[trellis_format.bits_per_weight] ** 2
     reach = trellis_format.maximum_weight / DESIGN_RMS
-    magnitudes = weights.double().abs()
-    rms = magnitudes.square().mean(dim=1).sqrt()
-    best, chosen = torch.full_like(rms, math.inf), torch.ones_like(rms)
-    for multiple in MULTIPLES:
-        expected = torch.zeros_like(rms)
-        for power in (power.double() for power in powers):
-            rounding = error * (multiple * rms).square() * (power if rounded is None else rounded.double()).sum()
-            clipped = (magnitudes - reach * multiple * rms[:, None]).clamp(min=0).square() @ power
-            expected += (rounding + clipped) / (magnitudes.square() @ power).clamp(min=1e-300)
-        better = expected < GAIN * best
-        best, chosen = torch.where(better, expected, best), torch.where(better, multiple, chosen)
+    chosen, rms = paying_multiples(weights, error, reach, powers, rounded)
     return (chosen * rms / DESIGN_RMS).bfloat16().float()
