@@ -15,6 +15,7 @@ from formats.errors import InputError
 from formats.fp16 import FP16, Fp16Format
 from formats.palette_format import PALETTES, PaletteFormat
 from formats.presets import PRESETS
+from formats.trellis import TRELLIS_PRESETS
 from formats.weight_format import LaneFormat, WeightFormat
 
 RESULT_BITS = 64
@@ -28,8 +29,8 @@ GENERATOR_LATENCY = 4
 
 
 def format_names() -> tuple[str, ...]:
-    """Every weight format an engine can hold: registered presets, palettes, FP16."""
-    return (*PRESETS, *PALETTES, FP16)
+    """Every weight format an engine can hold: registered presets, trellises, palettes, FP16."""
+    return (*PRESETS, *TRELLIS_PRESETS, *PALETTES, FP16)
 
 
 def adder_levels(terms: int) -> int:
@@ -136,11 +137,11 @@ class EngineParameters:
             return PaletteFormat(
                 name, palette.code_bits, palette.codes_a_word, table_blocks=-(-table_bits // self.port_bits)
             )
-        return PRESETS[name]
+        return TRELLIS_PRESETS[name] if name in TRELLIS_PRESETS else PRESETS[name]
 
     @cached_property
     def lane_formats(self) -> tuple[LaneFormat, ...]:
-        """The formats that share a lane's multipliers: seeds and palettes."""
+        """The formats that share a lane's multipliers: seeds, trellises and palettes."""
         return tuple(cast(LaneFormat, f) for f in self.weight_formats if not f.has_own_lanes)
 
     @cached_property
