@@ -3,7 +3,13 @@
 Needs neither torch nor amaranth: hosts lay out beats with it, hardware derives widths from it.
 
 A *beat* is what the memory port hands over in one cycle. Weights come as beats of one block word a
-lane, lane 0 lowest; activations as words of whole column blocks, see ``activation_beats``.
+lane, lane 0 lowest; activations as words of whole column blocks, see ``activation_beats``. A beat of a
+64-byte port and 32-bit words::
+
+     511        480       63       32 31        0
+    +--------------+-----+-----------+-----------+
+    |   lane 15    | ... |  lane 1   |  lane 0   |   the words of one column block of 16 rows
+    +--------------+-----+-----------+-----------+
 """
 
 from collections.abc import Sequence
