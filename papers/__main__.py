@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
+import seedloom
 from papers import command
 from papers.report import Figure, Report
 
@@ -61,7 +62,7 @@ def rows(name: str, report: Report) -> str:
 
 @app.command()
 def main(
-    device: Annotated[str, typer.Option(help="emulated or simulated.")] = "emulated",
+    device: Annotated[str, typer.Option(help=f"One of {', '.join(seedloom.device_names())}.")] = "emulated",
     document: Annotated[Path, typer.Option(help="Document to write.")] = Path("docs/papers/results.md"),
     cache: Annotated[Path, typer.Option(help="Folder of kept results.")] = Path("build/papers"),
 ) -> None:
