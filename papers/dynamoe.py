@@ -116,7 +116,7 @@ class Point:
     Parameters
     ----------
     nats, right
-        Cross-entropy a token, and share of tokens foretold, on held-out text.
+        Cross-entropy a token, and share of tokens predicted, on held-out text.
     experts
         int64 [layers, tokens].
     """
@@ -128,7 +128,7 @@ class Point:
 
 @torch.inference_mode()
 def judge(nested: Nested, choice: Choice, windows: Tensor, experts: int) -> Point:
-    """How well text is foretold when experts are chosen so: int64 [windows, length]."""
+    """How well text is predicted when experts are chosen so: int64 [windows, length]."""
     nats, right, chosen = [], [], []
     for window in windows:
         logits, took = nested_logits(nested.decoder, choice, experts, window)
