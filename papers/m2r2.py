@@ -230,7 +230,10 @@ def expert_figures(fitted: Fitted, device: Device, windows: Sequence[Window]) ->
             Figure(f"experts ready when needed, predicted by {ahead}, %", 100 * loaded.ready / loaded.needed),
             Figure("… fetched for each needed", loaded.fetched / loaded.needed),
         ]
-    return [*figures, Figure("expert misses: without prediction ÷ with the fast stream", waited["nothing"] / waited["fast"], *AHEAD)]
+    return [
+        *figures,
+        Figure("expert misses: without prediction ÷ with the fast stream", waited["nothing"] / waited["fast"], *AHEAD),
+    ]
 
 
 def measure(
