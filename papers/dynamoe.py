@@ -40,7 +40,7 @@ from sw_runtime.search.search import encode_matrix
 from sw_runtime.texts.calibration import token_windows
 from sw_runtime.texts.corpora import calibration_articles, evaluation_text
 
-ENGINE = EngineParameters(("scaled-4bit",), maximum_columns=1536, maximum_rows=49152)
+ENGINE = EngineParameters(("scaled-4bit",))
 PARAMETERS = DynaMoEParameters(theta_label=0.9, router_width=64, language_weight=0.0)
 """E = 4. Only the routers are trained, and they are a quarter as wide as recollected of the paper's."""
 
