@@ -53,7 +53,9 @@ def test_groups_are_those_that_quanto_takes(columns: int) -> None:
 
 
 def test_an_unknown_baseline_is_refused_with_the_choices() -> None:
-    with pytest.raises(ValueError, match=r"no baseline 'gptq'; choose from rtn-4bit-g128, .*auto-round-int4-g128"):
+    with pytest.raises(
+        ValueError, match=r"no baseline 'gptq'; choose from rtn-4bit-g128, .*gptq-4bit-g128, .*auto-round-int4-g128"
+    ):
         quantise(llama_to_quantise(), "gptq")
 
 
