@@ -26,7 +26,7 @@ def test_every_layer_but_the_head_is_quantised(name: str, monkeypatch: pytest.Mo
     for layer, linear in layers_without_head(original).items():
         error = (dense(model.get_submodule(layer)) - linear.weight).norm() / linear.weight.norm()
         limit = 0.3 if "3bit" in name else 0.15
-        assert 0.03 < error < (1.5 * limit if "gptq" in name else limit), layer
+        assert 0.03 < error < (2 * limit if "gptq" in name else limit), layer
     assert model.lm_head.weight.equal(original.lm_head.weight)
     with torch.no_grad():
         assert model(WINDOWS[:1]).logits.isfinite().all()
