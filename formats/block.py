@@ -100,6 +100,7 @@ class BlockFormat:
     rows_a_table: ClassVar[int] = 0
     table_entries: ClassVar[int] = 0
     has_own_lanes: ClassVar[bool] = False
+    register_bits: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         if self.lfsr_bits not in LFSR_TAPS:

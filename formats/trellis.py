@@ -104,6 +104,11 @@ class TrellisFormat:
         return tuple(self.table[self.index(window)] for window in range(1 << self.window_bits))
 
     @property
+    def code(self) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+        """What makes a weight of a window: length, mix, table. Formats of one code differ in their fresh bits."""
+        return self.window_bits, self.masks, self.table
+
+    @property
     def index_bits(self) -> int:
         """Bits of the table's index."""
         return len(self.masks)
