@@ -8,6 +8,7 @@ from amaranth.lib import wiring
 from formats.engine import EngineParameters
 from formats.fp16 import Fp16Format
 from formats.presets import PRESETS
+from formats.trellis import TRELLIS_PRESETS
 from hw.engine.engine import Engine
 from hw.engine.fp16_lane import Fp16Lane
 from hw.engine.lane import Lane
@@ -46,8 +47,8 @@ ECP5_MULTIPLIER_BITS, XC7_MULTIPLIER_BITS = 18, 25
 
 
 def lane(*presets: str) -> Callable[[int], wiring.Component]:
-    """One seed lane for 16-bit activations that decodes the given presets."""
-    formats = [PRESETS[preset] for preset in presets]
+    """One lane for 16-bit activations that decodes the given presets."""
+    formats = EngineParameters(presets).lane_formats
     return lambda bits: Lane(formats, activation_bits=16, batch=1, multiplier_bits=bits)
 
 
@@ -71,13 +72,16 @@ def router(lanes: int) -> Callable[[int], wiring.Component]:
 DESIGNS: dict[str, Design] = {
     design.name: design
     for design in (
-        *(Design(f"{preset} lane", lane(preset)) for preset in PRESETS),
+        *(Design(f"{preset} lane", lane(preset)) for preset in (*PRESETS, *TRELLIS_PRESETS)),
         Design("scaled-4bit and -3bit lane", lane("scaled-4bit", "scaled-3bit")),
+        Design("lane of all three trellis formats", lane(*TRELLIS_PRESETS)),
         Design("fp16 lane", lambda _: Fp16Lane(Fp16Format(), activation_bits=16, batch=1)),
         Design("paper-4bit engine, 1 lane", engine("paper-4bit", port_bytes=4)),
         Design("scaled-4bit engine, 1 lane", engine("scaled-4bit", port_bytes=4)),
+        Design("trellis-4bit engine, 1 lane", engine("trellis-4bit", port_bytes=4)),
         Design("paper-4bit engine, 16 lanes", engine("paper-4bit", port_bytes=64), lanes=16, ecp5=False),
         Design("scaled-4bit engine, 16 lanes", engine("scaled-4bit", port_bytes=64), lanes=16, ecp5=False),
+        Design("trellis-4bit engine, 16 lanes", engine("trellis-4bit", port_bytes=64), lanes=16, ecp5=False),
         *(Design(f"router, {lanes} lanes", router(lanes), lanes, xc7=False, placed=False) for lanes in (4, 8, 16)),
     )
 }

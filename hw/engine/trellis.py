@@ -1,5 +1,6 @@
 """Trellis weights: a register fed with fresh bits, seen through XORs and a small table (``formats.trellis``)."""
 
+from collections.abc import Sequence
 from functools import reduce
 from operator import xor
 
@@ -12,18 +13,123 @@ from formats.trellis import WEIGHT_BITS, WORD_WEIGHTS, TrellisFormat
 from hw.mux import choose
 
 
+class FedRegister(wiring.Component):
+    """The latest word of a row and the L bits before it, L the length of a window.
+
+    Where there is no word nothing moves. The latency is a cycle.
+
+    Parameters
+    ----------
+    formats
+        Trellis formats of one length of windows.
+
+    Members
+    -------
+    word : In(widest word)
+        Its oldest bit lowest.
+    first : In(1)
+        The word is its row's first: the bits before it are 0.
+    valid : In(1)
+        There is a word.
+    rate : In(range(formats))
+        Which of the formats the word is in; steady while a row streams.
+    stream : Out(L + widest word)
+        The oldest bit lowest, the word from bit L on.
+    """
+
+    def __init__(self, formats: Sequence[TrellisFormat]) -> None:
+        self._formats = formats
+        self._length = formats[0].window_bits
+        widest = max(trellis_format.word_bits for trellis_format in formats)
+        super().__init__(
+            {
+                "word": In(widest),
+                "first": In(1),
+                "valid": In(1),
+                "rate": In(range(len(formats))),
+                "stream": Out(self._length + widest),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """The last L bits of the stream move below the next word."""
+        m = Module()
+        ends = [self.stream[f.word_bits :][: self._length] for f in self._formats]
+        before = choose(self.rate, ends) & ~self.first.replicate(self._length)
+        with m.If(self.valid):
+            m.d.sync += self.stream.eq(Cat(before, self.word))
+        return m
+
+
+class OddTable(wiring.Component):
+    """Lookups in a table of odd symmetry, which holds its upper half: ``T[n + i]`` and ``T[n - 1 - i] = ~T[n + i]``.
+
+    The latency is three cycles and the throughput a lookup a cycle at every port.
+
+    Parameters
+    ----------
+    table
+        Signed integers of 8 bits, 2n of them, n a power of two.
+    ports
+        Lookups a cycle.
+
+    Raises
+    ------
+    InputError
+        If the table is not odd, or its upper half holds a negative integer.
+
+    Members
+    -------
+    indices : In(range(2n)).array(ports)
+    weights : Out(signed(8)).array(ports)
+    """
+
+    def __init__(self, table: Sequence[int], ports: int) -> None:
+        half = len(table) // 2
+        self._upper_half = table[half:]
+        odd = all(table[half - 1 - i] == ~weight for i, weight in enumerate(self._upper_half))
+        if not odd or min(self._upper_half) < 0:
+            raise InputError("a trellis table in hardware holds 0 or more in its upper half and T[n-1-i] = ~T[n+i]")
+        super().__init__(
+            {
+                "indices": In(range(len(table))).array(ports),
+                "weights": Out(signed(WEIGHT_BITS)).array(ports),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Cycle 1 place in the upper half, 2 magnitude, 3 sign."""
+        m = Module()
+        magnitude_bits = WEIGHT_BITS - 1
+        m.submodules.table = table = memory.Memory(
+            shape=magnitude_bits, depth=len(self._upper_half), init=self._upper_half
+        )
+        for number, (index, weight) in enumerate(zip(self.indices, self.weights, strict=True)):
+            port = table.read_port(domain="comb")
+            is_below = ~index[-1]
+            below, below_late = Signal(name=f"below_{number}"), Signal(name=f"below_late_{number}")
+            place = Signal(len(index) - 1, name=f"place_{number}")
+            magnitude = Signal(magnitude_bits, name=f"magnitude_{number}")
+            m.d.comb += port.addr.eq(place)
+            m.d.sync += [
+                place.eq(index[:-1] ^ is_below.replicate(len(place))),
+                magnitude.eq(port.data),
+                weight.eq(Cat(magnitude ^ below_late.replicate(magnitude_bits), below_late)),
+                below.eq(is_below),
+                below_late.eq(below),
+            ]
+        return m
+
+
 class TrellisGenerator(wiring.Component):
     """A word of trellis bits in, its eight weights out: takes the place of a generator.
 
-    One mix and one table serve all formats of one code, whatever their fresh bits. The windows of a word lie in
-    the word and in the bits before it, of which a register keeps as many as a window has::
+    One mix and one table serve all formats of one code, whatever their fresh bits. The latency is
+    ``GENERATOR_LATENCY`` cycles and the throughput a word a cycle. ::
 
-        stream:  | kept: the L bits before | word: the fresh bits of eight weights |
-                   oldest                                                 newest
-                            └──── window of the first weight ────┘
-
-    The table is odd: its lower half is the upper one inverted, read at the inverted index. The latency is
-    ``GENERATOR_LATENCY`` cycles and the throughput one word a cycle.
+        stream:  | the L bits before the word | the word: fresh bits of eight weights |
+                   oldest                                                      newest
+                    └──── L bits: window of the first weight ──┘
 
     Parameters
     ----------
@@ -33,86 +139,49 @@ class TrellisGenerator(wiring.Component):
     Raises
     ------
     InputError
-        If the formats' codes differ or the table is not odd.
+        If the formats' codes differ, or as ``OddTable``.
 
     Members
     -------
-    word : In(widest word)
-        The oldest bit lowest.
-    first : In(1)
-        The word is its row's first: no bits are before it.
-    valid : In(1)
-        There is a word. Without one the register keeps what it holds, and the weights mean nothing.
-    rate : In(range(formats))
-        Which of the formats the word is in; steady while a matrix streams.
+    word, first, valid, rate : In
+        As in ``FedRegister``.
     weights : Out(signed(8)).array(8)
+        Of the word ``GENERATOR_LATENCY`` cycles ago; they mean nothing where there was none.
     """
 
     def __init__(self, *formats: TrellisFormat) -> None:
-        self._formats = formats
-        self._code = formats[0]
         if len({trellis_format.code for trellis_format in formats}) > 1:
-            raise InputError(f"{', '.join(f.name for f in formats)} have different codes: a generator each")
-        half = len(self._code.table) // 2
-        self._upper_half = self._code.table[half:]
-        if any(self._code.table[half - 1 - i] != ~weight for i, weight in enumerate(self._upper_half)):
-            raise InputError(f"the table of {self._code.name} is not odd; the hardware takes T[n - 1 - i] = ~T[n + i]")
-        super().__init__(
-            {
-                "word": In(max(trellis_format.word_bits for trellis_format in formats)),
-                "first": In(1),
-                "valid": In(1),
-                "rate": In(range(len(formats))),
-                "weights": Out(signed(WEIGHT_BITS)).array(WORD_WEIGHTS),
-            }
-        )
+            raise InputError(f"{', '.join(f.name for f in formats)} have different codes: each takes its own generator")
+        self._formats = formats
+        self._register = FedRegister(formats)
+        self._table = OddTable(formats[0].table, WORD_WEIGHTS)
+        ports = {name: self._register.signature.members[name] for name in ("word", "first", "valid", "rate")}
+        super().__init__({**ports, "weights": self._table.signature.members["weights"]})
 
     def elaborate(self, platform: object) -> Module:
-        """Cycle 1 word, 2 mix, 3 table, 4 sign."""
+        """Cycle 1 register, 2 mix, 2 to 4 table."""
         m = Module()
-        stream = self._stream(m)
-        index_bits = self._code.index_bits
-        mixed = [self._mix(m, stream, mask) for mask in self._code.masks]
-        m.submodules.table = table = memory.Memory(
-            shape=WEIGHT_BITS - 1, depth=len(self._upper_half), init=self._upper_half
-        )
-        for weight, output in enumerate(self.weights):
-            index = choose(self.rate, [Cat(bits[self._end(f, weight)] for bits in mixed) for f in self._formats])
-            below, held_below = Signal(name=f"below_{weight}"), Signal(name=f"held_below_{weight}")
-            address = Signal(index_bits - 1, name=f"address_{weight}")
-            magnitude = Signal(WEIGHT_BITS - 1, name=f"magnitude_{weight}")
-            port = table.read_port(domain="comb")
-            in_lower_half = ~index[-1]
-            m.d.comb += port.addr.eq(address)
-            m.d.sync += [
-                address.eq(index[:-1] ^ in_lower_half.replicate(index_bits - 1)),
-                below.eq(in_lower_half),
-                magnitude.eq(port.data),
-                held_below.eq(below),
-                output.eq(Cat(magnitude ^ held_below.replicate(WEIGHT_BITS - 1), held_below)),
+        m.submodules.register = register = self._register
+        m.submodules.table = table = self._table
+        m.d.comb += [getattr(register, name).eq(getattr(self, name)) for name in ("word", "first", "valid", "rate")]
+        mixed = [self._mix(m, register.stream, mask) for mask in self._formats[0].masks]
+        for weight in range(WORD_WEIGHTS):
+            indices = [Cat(bits[self._begin(f, weight)] for bits in mixed) for f in self._formats]
+            m.d.comb += [
+                table.indices[weight].eq(choose(self.rate, indices)),
+                self.weights[weight].eq(table.weights[weight]),
             ]
         return m
 
-    def _stream(self, m: Module) -> Value:
-        """The word of the cycle before and the L bits before it, the oldest bit lowest."""
-        length = self._code.window_bits
-        word, first, valid = Signal.like(self.word), Signal(), Signal()
-        kept = Signal(length)
-        m.d.sync += [word.eq(self.word), first.eq(self.first), valid.eq(self.valid)]
-        stream = Cat(kept & ~first.replicate(length), word)
-        with m.If(valid):
-            m.d.sync += kept.eq(choose(self.rate, [stream[f.word_bits :][:length] for f in self._formats]))
-        return stream
-
     def _mix(self, m: Module, stream: Value, mask: int) -> Value:
         """One index bit of every window, at the place where the window begins in the stream."""
-        length = self._code.window_bits
+        length = self._formats[0].window_bits
         places = [length - 1 - bit for bit in range(length) if mask >> bit & 1]
         mixed = Signal(len(stream) - length + 1, name=f"mixed_{mask:x}")
         m.d.comb += mixed.eq(reduce(xor, [stream >> place for place in places]))
         return mixed
 
     @staticmethod
-    def _end(trellis_format: TrellisFormat, weight: int) -> int:
-        """Fresh bits of a word up to and with those of a weight: where its window begins in the stream."""
+    def _begin(trellis_format: TrellisFormat, weight: int) -> int:
+        """Where a weight's window begins in the stream: it ends with the weight's own bits."""
         return sum(trellis_format.fresh(earlier) for earlier in range(weight + 1))
