@@ -48,6 +48,8 @@ def _random_matrix(name: str, rows: int, columns: int) -> "Matrix":
     from formats.palette_format import PALETTES, ROWS_A_TABLE
     from formats.presets import PRESETS
     from formats.scales import row_scales
+    from formats.trellis import TRELLIS_PRESETS
+    from formats.trellis_matrix import TrellisMatrix
 
     generator = torch.Generator().manual_seed(0)
     weights = torch.randn(rows, columns, generator=generator)
@@ -57,6 +59,11 @@ def _random_matrix(name: str, rows: int, columns: int) -> "Matrix":
         entries, groups = 1 << PALETTES[name].code_bits, -(-rows // ROWS_A_TABLE)
         tables, scales = quantise_tables(torch.randn(groups, entries, generator=generator))
         return PaletteMatrix(torch.randint(entries, (rows, columns), generator=generator), tables, scales)
+    if name in TRELLIS_PRESETS:
+        trellis_format = TRELLIS_PRESETS[name]
+        shape = (rows, trellis_format.blocks(columns))
+        words = torch.randint(0, 1 << trellis_format.word_bits, shape, generator=generator)
+        return TrellisMatrix(trellis_format, words, torch.ones(rows), columns)
     block_format = PRESETS[name]
     shape = (rows, block_format.blocks(columns))
     seeds = torch.randint(1, block_format.seeds + 1, shape, generator=generator)

@@ -192,7 +192,7 @@ class AnswerKeepsEachWord(Claim):
 
 
 class SequencerCountsEachBeat(Claim):
-    """Beat number t of the weights is column block ``t mod blocks``; the last of each group says so.
+    """Beat number t of the weights is column block ``t mod blocks``; the first and the last of each group say so.
 
     Parameters
     ----------
@@ -233,6 +233,7 @@ class SequencerCountsEachBeat(Claim):
                     ~sequencer.weights_valid
                     | (
                         (sequencer.read.address * blocks + sequencer.read.block == block)
+                        & (sequencer.weights_first == (block == 0))
                         & (sequencer.weights_last == (block == sequencer.command.column_blocks))
                         & (loaded == words * (sequencer.command.vectors + 1))
                     )

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from formats.engine import EngineParameters
 from formats.errors import DependencyError
 from formats.presets import PRESETS
+from formats.trellis import TRELLIS_PRESETS
 from hw.engine.accumulators import Accumulators
 from hw.router.frame.answer import Answer
 from hw.router.frame.command_decoder import CommandDecoder
@@ -31,6 +32,7 @@ from synth.claims import (
 )
 from synth.flow import Flow, netlist
 from synth.select_claims import KeepPassKeepsExactly, SearchFindsTheDigit
+from synth.trellis_claims import LookupGivesTheTablesWeight, RegisterHoldsTheLatestBits
 
 _SCRIPT = """
 read_rtlil top.il
@@ -90,6 +92,14 @@ PROOFS = (
     Proof("no word of an answer is lost or repeated", lambda: AnswerKeepsEachWord(words_under_way=1), depth=10),
     Proof("no element of a packet is lost or repeated", lambda: ReceiverPassesEachBeat(Receiver(ROUTER))),
     Proof("no beat of a matrix is lost or repeated", lambda: SequencerCountsEachBeat(ENGINE), depth=16),
+    Proof(
+        "trellis windows are a row's latest bits", lambda: RegisterHoldsTheLatestBits(list(TRELLIS_PRESETS.values()))
+    ),
+    Proof(
+        "trellis lookups give the table's weights",
+        lambda: LookupGivesTheTablesWeight(TRELLIS_PRESETS["trellis-4bit"]),
+        depth=4,
+    ),
     *(Proof(f"leap equals steps, {name}", partial(LeapEqualsSteps, PRESETS[name])) for name in PRESETS),
 )
 

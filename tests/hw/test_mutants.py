@@ -39,6 +39,15 @@ PALETTES = EngineParameters(
 )
 """An engine of palettes, one beat and several a table, beside seeds."""
 
+TRELLISES = EngineParameters(
+    ("trellis-3bit", "scaled-4bit", "trellis-4bit", "trellis-2bit"),
+    port_bytes=8,
+    activation_bits=8,
+    maximum_columns=40,
+    maximum_rows=64,
+)
+"""An engine of all rates of the trellis code, beside seeds."""
+
 SHAPES = (
     ("scaled-2bit", 4, 40, 2),
     ("paper-4bit", 4, 40, 2),
@@ -146,6 +155,37 @@ PALETTE_MUTANTS = {
     "sequencer: table ends early": ("engine/sequencer.py", "(block < table_blocks)", "(block < table_blocks - 1)"),
 }
 
+TRELLIS_MUTANTS = {
+    "trellis: rows run into one another": ("engine/trellis.py", "& ~self.first.replicate(self._length)", ""),
+    "trellis: the register moves without a word": ("engine/trellis.py", "m.If(self.valid)", "m.If(1)"),
+    "trellis: the register keeps a bit too few": (
+        "engine/trellis.py",
+        "f.word_bits :][: self._length]",
+        "f.word_bits + 1 :][: self._length]",
+    ),
+    "trellis: windows a bit early": ("engine/trellis.py", "length - 1 - bit for bit", "length - bit for bit"),
+    "trellis: rates": ("engine/trellis.py", "choose(self.rate, indices)", "indices[0]"),
+    "trellis: lower half not mirrored": (
+        "engine/trellis.py",
+        "index[:-1] ^ is_below.replicate(len(place))",
+        "index[:-1]",
+    ),
+    "trellis: lower half not inverted": (
+        "engine/trellis.py",
+        "magnitude ^ below_late.replicate(magnitude_bits)",
+        "magnitude",
+    ),
+    "trellis: sign a cycle early": ("engine/trellis.py", "below_late.eq(below)", "below_late.eq(is_below)"),
+    "lane: rate": ("engine/lane.py", "formats.index(f) if f in formats else 0", "0"),
+    "engine: words without marks": ("engine/engine.py", "lane.valid.eq(valid)", "lane.valid.eq(1)"),
+    "engine: mark a cycle early": (
+        "engine/engine.py",
+        "lane.first.eq(first)",
+        "lane.first.eq(sequencer.weights_first)",
+    ),
+    "sequencer: first word": ("engine/sequencer.py", "weights_first.eq(block == 0)", "weights_first.eq(block == 1)"),
+}
+
 
 def heaviest_product() -> Product:
     """A row whose sum needs the top bit of the accumulators."""
@@ -187,6 +227,14 @@ def palette_products(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_products(list(random_products(PALETTES, shapes)), tmp_path_factory.mktemp("palette_mutants"))
 
 
+@pytest.fixture(scope="module")
+def trellis_products(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Products of every rate, a row of one word and rows of several, as JSON."""
+    torch.manual_seed(26)
+    shapes = [(name, rows, columns, 1) for rows, columns in ((11, 40), (2, 8)) for name in TRELLISES.formats]
+    return write_products(list(random_products(TRELLISES, shapes)), tmp_path_factory.mktemp("trellis_mutants"))
+
+
 def write_products(chosen: list[Product], folder: Path) -> Path:
     """Products of one engine for ``check_engine``."""
     expected, masks = zip(*map(expected_beats, chosen), strict=True)
@@ -216,7 +264,7 @@ def verdict(folder: Path, products: Path) -> str:
     return run.stdout.strip()
 
 
-@pytest.mark.parametrize("chosen", ["products", "palette_products"])
+@pytest.mark.parametrize("chosen", ["products", "palette_products", "trellis_products"])
 def test_the_check_passes_on_the_hardware_as_it_is(chosen: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     copy_of_the_hardware(tmp_path)
     assert verdict(tmp_path, request.getfixturevalue(chosen)) == "exact"
@@ -232,6 +280,12 @@ def test_the_check_finds(name: str, products: Path, tmp_path: Path) -> None:
 def test_the_check_of_palettes_finds(name: str, palette_products: Path, tmp_path: Path) -> None:
     plant(PALETTE_MUTANTS[name], tmp_path)
     assert verdict(tmp_path, palette_products) in ("wrong", "lost")
+
+
+@pytest.mark.parametrize("name", TRELLIS_MUTANTS)
+def test_the_check_of_trellises_finds(name: str, trellis_products: Path, tmp_path: Path) -> None:
+    plant(TRELLIS_MUTANTS[name], tmp_path)
+    assert verdict(tmp_path, trellis_products) in ("wrong", "lost")
 
 
 def plant(mutant: tuple[str, str, str], folder: Path) -> None:

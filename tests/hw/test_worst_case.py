@@ -8,8 +8,11 @@ from formats.engine import EngineParameters, format_names
 from formats.matrices import EncodedMatrix, Fp16Matrix, Matrix
 from formats.palette import LIMIT, PaletteMatrix
 from formats.palette_format import PaletteFormat
+from formats.trellis import TrellisFormat
+from formats.trellis_matrix import TrellisMatrix
 from golden_models.seedlm.datapath import integer_matrix
 from hw.engine.engine import Engine
+from sw_runtime.search.trellis import encode
 from tests.hw.products import heaviest_activations, heaviest_word, make_product
 from tests.hw.python_simulator import stream_through
 
@@ -22,6 +25,9 @@ def heaviest_matrix(parameters: EngineParameters) -> Matrix:
     if isinstance(weight_format, PaletteFormat):
         codes, tables = torch.zeros(2, COLUMNS, dtype=torch.int64), torch.full((1, weight_format.table_entries), LIMIT)
         return PaletteMatrix(codes, tables, torch.ones(1))
+    if isinstance(weight_format, TrellisFormat):
+        words = encode(torch.full((2, COLUMNS), 127.0), weight_format, torch.ones(2)).words
+        return TrellisMatrix(weight_format, words, torch.ones(2), COLUMNS)
     if not isinstance(weight_format, BlockFormat):
         largest = torch.tensor([0x5BFF], dtype=torch.int16).view(torch.float16)
         return Fp16Matrix(largest.repeat(2, COLUMNS))

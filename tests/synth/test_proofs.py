@@ -8,10 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 from formats.errors import DependencyError
-from hw.engine import accumulators, generator, sequencer
+from hw.engine import accumulators, generator, sequencer, trellis
 from hw.router.frame import answer, command_decoder, receiver
 from hw.router.primitives import keep, select_counters
-from synth import claims, proofs, select_claims
+from synth import claims, proofs, select_claims, trellis_claims
 from synth.flow import Flow
 from synth.proofs import PROOFS, app, refutation
 
@@ -109,6 +109,22 @@ FAULTS = (
         "Sequencer",
         "block.eq(0), self.read.block.eq(0), self.read.address.eq(0)",
         "block.eq(0), self.read.block.eq(0)",
+    ),
+    Fault(
+        "trellis windows are a row's latest bits",
+        trellis_claims,
+        trellis,
+        "FedRegister",
+        " & ~self.first.replicate(self._length)",
+        "",
+    ),
+    Fault(
+        "trellis lookups give the table's weights",
+        trellis_claims,
+        trellis,
+        "OddTable",
+        "magnitude ^ below_late.replicate(magnitude_bits)",
+        "magnitude",
     ),
     Fault(
         "top-k finds each digit of its threshold",

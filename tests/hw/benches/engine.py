@@ -29,6 +29,15 @@ ENGINES = {
         maximum_columns=100,
         maximum_rows=40,
     ),
+    "trellis": EngineParameters(
+        ("trellis-3bit", "fp16", "trellis-4bit", "scaled-4bit", "trellis-2bit"),
+        port_bytes=16,
+        lanes=3,
+        activation_bits=8,
+        batch=2,
+        maximum_columns=100,
+        maximum_rows=32,
+    ),
     "fp16": EngineParameters(("fp16",), port_bytes=16, maximum_columns=64, maximum_rows=16),
     "mixed": EngineParameters(
         ("scaled-2bit", "fp16", "paper-4bit"),
