@@ -3,22 +3,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 import transformers
 from safetensors import safe_open
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from formats.errors import CheckpointError
 from sw_runtime.nn.attach import compressed_linears
-from sw_runtime.nn.checkpoint import (
-    StoredTensor,
-    check_complete,
-    place_compressed_linears,
-    read_headers,
-    shard_files,
-)
+from sw_runtime.nn.checkpoint import check_complete, place_compressed_linears
 from sw_runtime.nn.quantizer import QUANT_METHOD, SeedLMConfig
-from sw_runtime.pretrained import load_config
+from sw_runtime.nn.shards import StoredTensor, read_headers, shard_files
+from sw_runtime.pretrained import build_skeleton, load_config
 from sw_runtime.progress import progress_bar
 
 DENSE_BITS = 16
@@ -92,7 +86,8 @@ def compressed_config(folder: Path) -> PreTrainedConfig:
     if not (folder / "config.json").exists():
         raise FileNotFoundError(f"{folder} has no config.json; name a folder that `seedloom compress` wrote")
     config: PreTrainedConfig = load_config(folder)
-    if (getattr(config, "quantization_config", None) or {}).get("quant_method") != QUANT_METHOD:
+    quantization = getattr(config, "quantization_config", None)
+    if not isinstance(quantization, dict) or quantization.get("quant_method") != QUANT_METHOD:
         raise CheckpointError(f"{folder} is not compressed; run `seedloom compress {folder} OUTPUT` first")
     return config
 
@@ -142,18 +137,27 @@ def verify(folder: Path, progress: bool = True) -> Contents:
 def _skeleton(folder: Path) -> tuple[PreTrainedModel, dict[str, StoredTensor]]:
     """The folder's model without weights, and the headers of its files, checked against each other."""
     config = compressed_config(folder)
-    architecture = (config.architectures or ["none"])[0]
-    model_class = getattr(transformers, architecture, None)
-    if model_class is None:
-        raise CheckpointError(
-            f"{folder}/config.json names the architecture {architecture}, which transformers does not have"
-        )
-    with torch.device("meta"):
-        model = model_class(config)
+    model_class = _model_class(folder, config)
+    model = build_skeleton(folder, lambda: model_class(config))
     tensors = read_headers(shard_files(folder))
-    place_compressed_linears(model, SeedLMConfig(**config.quantization_config).modules)
+    try:
+        place_compressed_linears(model, SeedLMConfig(**config.quantization_config).modules)
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder / 'config.json'}: {error}") from error
     check_complete(model, tensors)
     return model, tensors
+
+
+def _model_class(folder: Path, config: PreTrainedConfig) -> type[PreTrainedModel]:
+    """The class that config.json says the weights are of."""
+    match config.architectures:
+        case [str(architecture), *_] if isinstance(found := getattr(transformers, architecture, None), type):
+            if issubclass(found, PreTrainedModel):
+                return found
+    raise CheckpointError(
+        f"{folder / 'config.json'} names the architecture {config.architectures}, which transformers does not have; "
+        f"copy the folder again or compress the model again"
+    )
 
 
 def _contents(model: PreTrainedModel, tensors: dict[str, StoredTensor]) -> Contents:

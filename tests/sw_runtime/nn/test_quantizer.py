@@ -127,5 +127,7 @@ def test_unknown_formats_are_refused() -> None:
 
 
 def test_a_config_without_layers_is_refused() -> None:
-    with pytest.raises(ValueError, match="quantization_config lists no modules; compress the model again"):
+    with pytest.raises(
+        ValueError, match="quantization_config lists no modules with their formats; compress the model again"
+    ):
         SeedLMConfig("scaled-4bit", {})
