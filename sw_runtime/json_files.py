@@ -32,6 +32,8 @@ def read_object(path: Path, remedy: str, infinity: bool = False) -> dict[str, An
             return float(constant)
         raise ValueError(f"it holds {constant}, which is no JSON")
 
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there; {remedy}")
     try:
         found = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
     except (ValueError, RecursionError) as error:

@@ -6,8 +6,7 @@ transformers also fills at random what the files lack, and only warns; here it i
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +53,11 @@ def load_config(folder: Path) -> Any:
         raise CheckpointError(f"{path} cannot be read ({_first_sentence(error)}); {remedy}") from error
 
 
+def is_language_model(config: Any) -> bool:
+    """Whether transformers has a causal language model of this configuration."""
+    return type(config) in AutoModelForCausalLM._model_mapping
+
+
 def build_skeleton(folder: Path, build: Callable[[], Any]) -> Any:
     """A folder's model without weights, on the meta device, as ``build`` makes it of the configuration.
 
@@ -90,22 +94,25 @@ def load_model(folder: Path, **options: Any) -> Any:
         do without, are not missing.
     """
     config = load_config(folder)
-    if type(config) not in AutoModelForCausalLM._model_mapping:
+    if not is_language_model(config):
         raise CheckpointError(
             f"{folder / 'config.json'} describes a {config.model_type} model, which does not predict tokens; "
             "give the folder of a causal language model"
         )
     build_skeleton(folder, lambda: AutoModelForCausalLM.from_config(config))
     read_headers(shard_files(folder, pickles=True))
-    try:
-        with _without_load_report():
+    with _LoadReport() as report:
+        try:
             model, loaded = AutoModelForCausalLM.from_pretrained(
                 folder, output_loading_info=True, ignore_mismatched_sizes=True, **options
             )
-    except RuntimeError as error:
-        if "conversion" not in str(error):
-            raise
-        raise CheckpointError(f"tensors in {folder} do not fit together as its config.json says; {COPY}") from error
+        except RuntimeError as error:
+            if not report.unconverted:
+                raise
+            names = name_tensors(report.unconverted)
+            raise CheckpointError(
+                f"{names} cannot be made of the tensors in {folder}: one is missing or of another shape; {COPY}"
+            ) from error
     _check_loaded(folder, **loaded)
     return model
 
@@ -124,16 +131,29 @@ def load_tokenizer(folder: Path) -> Any:
         raise CheckpointError(f"the tokenizer in {folder} cannot be read ({_first_sentence(error)}); {COPY}") from error
 
 
-@contextmanager
-def _without_load_report() -> Iterator[None]:
-    """Keep transformers from printing a table of what the error says in one line."""
-    logger = logging.getLogger("transformers.modeling_utils")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
+class _LoadReport:
+    """transformers' table of tensors that do not fit, kept from being printed: the error says it in one line."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._logger = logging.getLogger("transformers.modeling_utils")
+
+    def __enter__(self) -> "_LoadReport":
+        self._logger.addFilter(self._keep)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._logger.removeFilter(self._keep)
+
+    def _keep(self, record: logging.LogRecord) -> bool:
+        report = "LOAD REPORT" in record.getMessage()
+        self.lines += record.getMessage().splitlines() if report else []
+        return not report
+
+    @property
+    def unconverted(self) -> list[str]:
+        """Tensors that transformers makes of several in the files, and could not."""
+        return [line.split()[0] for line in self.lines if "|" in line and "CONVERSION" in line]
 
 
 def _check_loaded(

@@ -23,3 +23,17 @@ def progress_bars(shown: bool) -> Iterator[None]:
         yield
     finally:
         _shown.reset(token)
+
+
+@contextmanager
+def no_loading_bar() -> Iterator[None]:
+    """Keep transformers from showing its bar of loaded weights within."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

@@ -16,9 +16,7 @@ from transformers.core_model_loading import WeightConverter, WeightRenaming, ren
 from formats.errors import CheckpointError
 from sw_runtime.nn.attach import compressed_linears
 from sw_runtime.nn.layer_classes import layer_class
-from sw_runtime.nn.shards import StoredTensor, name_tensors
-
-REMEDY = "copy the folder again or compress the model again"
+from sw_runtime.nn.shards import COPY_OR_COMPRESS, StoredTensor, name_tensors
 
 SAFETENSORS_DTYPES = {torch.uint8: "U8", torch.int16: "I16", torch.bfloat16: "BF16", torch.float32: "F32"}
 """How safetensors calls the dtypes of a compressed layer."""
@@ -79,18 +77,19 @@ def check_complete(model: PreTrainedModel, tensors: dict[str, StoredTensor]) -> 
         left_over = {name for name in left_over if _submodule(model, name.rpartition(".")[0]) is not None}
     if missing:
         files = ", ".join(sorted({str(tensor.file) for tensor in tensors.values()}))
-        raise CheckpointError(f"{name_tensors(missing)} is missing from {files}; {REMEDY}")
+        raise CheckpointError(f"{name_tensors(missing)} is missing from {files}; {COPY_OR_COMPRESS}")
     if left_over:
         name = min(left_over)
         raise CheckpointError(
-            f"{name_tensors(left_over)} in {stored[name].file} belongs to no layer of {type(model).__name__}; {REMEDY}"
+            f"{name_tensors(left_over)} in {stored[name].file} belongs to no layer of {type(model).__name__}; "
+            f"{COPY_OR_COMPRESS}"
         )
     for name, tensor in packed.items():
         found, wanted = stored[name], (SAFETENSORS_DTYPES[tensor.dtype], tuple(tensor.shape))
         if (found.dtype, found.shape) != wanted:
             raise CheckpointError(
                 f"tensor {name} in {found.file} is {found.dtype} {list(found.shape)}, "
-                f"but its layer needs {wanted[0]} {list(wanted[1])}; {REMEDY}"
+                f"but its layer needs {wanted[0]} {list(wanted[1])}; {COPY_OR_COMPRESS}"
             )
 
 

@@ -190,3 +190,15 @@ def check_scales(scales: Tensor, zero: bool = True) -> None:
         row = int(wrong.nonzero()[0])
         legal = "a finite number from 0 up" if zero else "a finite number above 0"
         raise InputError(f"scale {row} is {scales[row].item()}, not {legal}; the file is damaged")
+
+
+def check_finite(tensor: Tensor) -> None:
+    """Refuse NaN and infinity.
+
+    Raises
+    ------
+    InputError
+        If there is one.
+    """
+    if not tensor.isfinite().all():
+        raise InputError("it holds NaN or infinity; the file is damaged")

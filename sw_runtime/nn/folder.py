@@ -1,4 +1,4 @@
-"""Look into a compressed folder without running it: what it holds, and whether every word is valid."""
+"""Look into a compressed folder: what it holds, whether every word is valid, and whether it is what was written."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +10,11 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from formats.errors import CheckpointError
 from sw_runtime.nn.attach import compressed_linears
 from sw_runtime.nn.checkpoint import check_complete, place_compressed_linears
+from sw_runtime.nn.checksums import check_checksums
+from sw_runtime.nn.device_linear import check_finite
+from sw_runtime.nn.golden_tokens import check_golden_tokens
 from sw_runtime.nn.quantizer import QUANT_METHOD, SeedLMConfig
-from sw_runtime.nn.shards import StoredTensor, read_headers, shard_files
+from sw_runtime.nn.shards import COPY_OR_COMPRESS, StoredTensor, read_headers, shard_files
 from sw_runtime.pretrained import build_skeleton, load_config
 from sw_runtime.progress import progress_bar
 
@@ -103,13 +106,15 @@ def describe(folder: Path) -> Contents:
     return _contents(*_skeleton(folder))
 
 
-def verify(folder: Path, progress: bool = True) -> Contents:
-    """Read every compressed layer: complete, each word valid, padding bits zero, scales finite.
+def verify(folder: Path, run: bool = False, progress: bool = True) -> Contents:
+    """Read every tensor: complete, each word valid, padding bits zero, numbers finite, and all as it was written.
 
     Parameters
     ----------
     folder
         The compressed folder.
+    run
+        Also run the model on the host, and compare what it writes with its golden tokens.
     progress
         Show a progress bar where stderr is a terminal.
 
@@ -119,18 +124,24 @@ def verify(folder: Path, progress: bool = True) -> Contents:
         Naming tensor and file of the first fault.
     """
     model, tensors = _skeleton(folder)
-    for name, layer in progress_bar(
-        compressed_linears(model).items(), desc="verifying", unit="layer", disable=None if progress else True
+    checks = dict.fromkeys(tensors, check_finite) | {
+        f"{name}.{buffer}": check
+        for name, layer in compressed_linears(model).items()
+        for buffer, check in layer.checks().items()
+    }
+    for name, check in progress_bar(
+        checks.items(), desc="verifying", unit="tensor", disable=None if progress else True
     ):
-        for buffer, check in layer.checks().items():
-            key = f"{name}.{buffer}"
-            file = tensors[key].file
-            with safe_open(file, framework="pt") as shard:
-                tensor = shard.get_tensor(key)
-            try:
-                check(tensor)
-            except ValueError as error:
-                raise CheckpointError(f"tensor {key} in {file}: {error}") from error
+        file = tensors[name].file
+        with safe_open(file, framework="pt") as shard:
+            tensor = shard.get_tensor(name)
+        try:
+            check(tensor)
+        except ValueError as error:
+            raise CheckpointError(f"tensor {name} in {file}: {error}") from error
+    check_checksums(folder)
+    if run:
+        check_golden_tokens(folder)
     return _contents(model, tensors)
 
 
@@ -156,7 +167,7 @@ def _model_class(folder: Path, config: PreTrainedConfig) -> type[PreTrainedModel
                 return found
     raise CheckpointError(
         f"{folder / 'config.json'} names the architecture {config.architectures}, which transformers does not have; "
-        f"copy the folder again or compress the model again"
+        f"{COPY_OR_COMPRESS}"
     )
 
 

@@ -13,6 +13,8 @@ from formats.errors import CheckpointError
 from sw_runtime.json_files import read_object
 
 COPY = "copy the model's folder again"
+COPY_OR_COMPRESS = "copy the folder again or compress the model again"
+"""Remedies: of any model's folder, and of a compressed one."""
 
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 """What transformers looks for, the preferred one first; shards have an index of that name and ``.index.json``."""

@@ -61,7 +61,7 @@ def test_inspect_shows_how_well_layers_were_encoded(folder: Path) -> None:
 
 
 def test_verify_says_that_all_is_well(folder: Path) -> None:
-    assert "complete, every word valid; 15 layers" in run("verify", str(folder))
+    assert "complete, unchanged, every word valid; 15 layers" in run("verify", str(folder))
 
 
 def test_verify_exits_with_1_on_a_damaged_file(folder: Path) -> None:

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sw_runtime.nn.folder import CompressedLayer, compressed_config, describe, verify
+from tests.conftest import write_checksums
 
 DOWN_PROJ = "model.layers.1.mlp.down_proj"
 
@@ -81,6 +82,7 @@ def test_a_scale_that_is_none_is_found(value: float, folder: Path) -> None:
 
 def test_a_layer_in_fp16_is_described_and_passes(folder: Path) -> None:
     keep_head_in_fp16(folder, torch.ones(120, 64, dtype=torch.float16))
+    write_checksums(folder)
     assert verify(folder).layers[-1] == CompressedLayer("lm_head", "fp16", 120, 64, 120 * 64 * 2)
 
 
@@ -135,5 +137,5 @@ def test_a_model_that_is_not_compressed_is_refused(quantization: dict[str, str] 
 def test_an_unknown_architecture_is_refused(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text()) | {"architectures": ["Abacus"]}
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match="names the architecture \['Abacus'\], which transformers does not have"):
+    with pytest.raises(ValueError, match=r"names the architecture \['Abacus'\], which transformers does not have"):
         describe(folder)
