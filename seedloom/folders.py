@@ -3,13 +3,13 @@
 What computes is imported inside the commands, so that ``seedloom doctor`` runs where torch does not.
 """
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import seedloom
+from sw_runtime.json_files import figures_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,7 +109,7 @@ def _print_contents(
     reports: "Mapping[str, LayerReport] | None" = None,
 ) -> None:
     if as_json:
-        typer.echo(json.dumps(_as_json(folder, contents, reports or {}), indent=2))
+        typer.echo(figures_text(_as_json(folder, contents, reports or {})))
         return
     typer.echo(
         f"{folder}: {verdict}{len(contents.layers)} layers, {contents.weights:,} weights at "

@@ -1,6 +1,5 @@
 """``seedloom generate`` and ``fit-m2r2``: continue a text on a device, plainly or by a paper's method."""
 
-import json
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -14,6 +13,7 @@ import seedloom
 from formats.errors import InputError
 from seedloom.folders import Folder, Json
 from seedloom.methods import MAXIMUM_DRAFTS, OPTIONS, Choice, MeasuredText, names
+from sw_runtime.json_files import figures_text
 
 if TYPE_CHECKING:
     from sw_runtime.device.protocol import Counters, Device
@@ -91,7 +91,7 @@ def generate(
             "counters": asdict(spent),
             "figures": figures,
         }
-        typer.echo(json.dumps(answer, indent=2))
+        typer.echo(figures_text(answer))
     else:
         handed = spent.result_bytes + spent.router_bytes
         typer.echo(

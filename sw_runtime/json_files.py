@@ -1,6 +1,7 @@
 """JSON as its standard has it: no NaN and no infinity, read or written; what is wrong is said in one line."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -46,3 +47,19 @@ def read_object(path: Path, remedy: str, infinity: bool = False) -> dict[str, An
 def json_text(value: Any, indent: int = 1, sort_keys: bool = False) -> str:
     """The text of a JSON file; a number that is not finite is a fault of the caller's and fails."""
     return json.dumps(value, indent=indent, sort_keys=sort_keys, allow_nan=False) + "\n"
+
+
+def figures_text(value: Any) -> str:
+    """The text of measured figures, to be printed; one that is not finite is ``null``, as JSON has no name for it."""
+    return json.dumps(_finite(value), indent=2, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {key: _finite(part) for key, part in value.items()}
+        case list() | tuple():
+            return [_finite(part) for part in value]
+    return value

@@ -100,6 +100,8 @@ def load_model(folder: Path, **options: Any) -> Any:
             "give the folder of a causal language model"
         )
     build_skeleton(folder, lambda: AutoModelForCausalLM.from_config(config))
+    if (folder / "generation_config.json").exists():
+        read_object(folder / "generation_config.json", COPY)
     read_headers(shard_files(folder, pickles=True))
     with _LoadReport() as report:
         try:
@@ -127,7 +129,7 @@ def load_tokenizer(folder: Path) -> Any:
     """
     try:
         return AutoTokenizer.from_pretrained(folder)
-    except BAD_VALUES as error:
+    except Exception as error:  # tokenizers, written in Rust, raises no kind of its own
         raise CheckpointError(f"the tokenizer in {folder} cannot be read ({_first_sentence(error)}); {COPY}") from error
 
 
