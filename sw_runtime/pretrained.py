@@ -46,11 +46,17 @@ def load_config(folder: Path) -> Any:
     path, remedy = folder / "config.json", f"{COPY}, or use a transformers release that knows the model"
     read_object(path, COPY, infinity=True)
     try:
-        return AutoConfig.from_pretrained(folder)
+        config = AutoConfig.from_pretrained(folder)
     except SeedloomError:
         raise
     except BAD_VALUES as error:
         raise CheckpointError(f"{path} cannot be read ({_first_sentence(error)}); {remedy}") from error
+    match config.architectures, getattr(config, "quantization_config", None):
+        case None | [*_], None | {"quant_method": str()}:
+            return config
+    raise CheckpointError(
+        f"{path} cannot be read (architectures are a list, quantization_config has a quant_method); {COPY}"
+    )
 
 
 def is_language_model(config: Any) -> bool:

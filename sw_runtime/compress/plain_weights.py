@@ -20,10 +20,7 @@ MARKS = frozenset(
         "_data",
         "_scale",
         "absmax",
-        "codebooks",
         "g_idx",
-        "input_scale",
-        "output_scale",
         "quant_map",
         "qweight",
         "qzeros",
@@ -34,7 +31,12 @@ MARKS = frozenset(
     }
 )
 """Last parts of tensors' names that only quantised layers have: ours, GPTQ, AWQ, bitsandbytes, compressed-tensors,
-quanto, HQQ, AQLM, fine-grained float8."""
+quanto, HQQ, fine-grained float8."""
+
+QUANTISERS = frozenset(
+    {"auto_round", "awq", "bitsandbytes", "compressed_tensors", "gptqmodel", "hqq", "optimum", "quark", "torchao"}
+)
+"""Packages whose layers take the place of linear ones."""
 
 
 def check_config(config: Any, place: str) -> None:
@@ -118,6 +120,11 @@ def check_model_is_plain(model: nn.Module) -> None:
                 f"the {kind} is quantised already ({name} is a {type(tensor.data).__name__}); {REMEDY}"
             )
     for name, module in model.named_modules():
+        package = type(module).__module__.partition(".")[0]
+        if package in QUANTISERS:
+            raise CheckpointError(
+                f"the {kind} is quantised already ({name} is a {type(module).__name__} of {package}); {REMEDY}"
+            )
         weight = getattr(module, "weight", None)
         if isinstance(module, nn.Linear) and isinstance(weight, Tensor) and weight.dtype not in FLOATS:
             raise CheckpointError(f"the {kind} is quantised already ({name}.weight is {weight.dtype}); {REMEDY}")

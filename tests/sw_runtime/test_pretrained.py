@@ -95,6 +95,23 @@ def test_experts_of_which_one_lacks_a_tensor_are_named_without_a_table(
     assert "LOAD REPORT" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"architectures": 3},
+        {"architectures": "LlamaForCausalLM"},
+        {"quantization_config": {"bits": 4}},
+        {"quantization_config": {"quant_method": None}},
+        {"quantization_config": {"quant_method": ["gptq"]}},
+    ],
+)
+def test_a_configuration_that_loaders_would_stumble_over_is_named(settings: dict[str, Any], folder: Path) -> None:
+    change_config(folder, **settings)
+    message = r"config\.json cannot be read \(architectures are a list, quantization_config has a quant_method\); copy"
+    with pytest.raises(CheckpointError, match=message):
+        load_config(folder)
+
+
 def test_an_architecture_that_transformers_does_not_know_is_named(folder: Path) -> None:
     change_config(folder, model_type="abacus")
     with pytest.raises(CheckpointError, match=r"model type `abacus`.*; copy .* or use a transformers release that kn"):

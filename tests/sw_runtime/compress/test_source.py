@@ -200,6 +200,12 @@ def quantise_with_quanto(model: nn.Module) -> None:
     freeze(model)
 
 
+def prepare_for_quanto(model: nn.Module) -> None:
+    from optimum.quanto import qint8, quantize
+
+    quantize(model, weights=qint8)
+
+
 def quantise_with_torchao(model: nn.Module) -> None:
     from torchao.quantization import Int8WeightOnlyConfig, quantize_
 
@@ -212,7 +218,9 @@ def store_as_integers(model: nn.Module) -> None:
             module.weight = nn.Parameter(module.weight.to(torch.int8), requires_grad=False)
 
 
-@pytest.mark.parametrize("quantise", [quantise_with_quanto, quantise_with_torchao, store_as_integers])
+@pytest.mark.parametrize(
+    "quantise", [quantise_with_quanto, prepare_for_quanto, quantise_with_torchao, store_as_integers]
+)
 def test_a_quantised_model_is_refused(quantise: Callable[[nn.Module], None]) -> None:
     model = tiny_llama(num_hidden_layers=1)
     quantise(model)

@@ -170,7 +170,7 @@ def test_a_folder_without_weights_is_refused(folder: Path) -> None:
         describe(folder)
 
 
-@pytest.mark.parametrize("quantization", [None, {"quant_method": "gptq"}, {"quant_method": "SeedLM"}, {}])
+@pytest.mark.parametrize("quantization", [None, {"quant_method": "gptq"}, {"quant_method": "SeedLM"}])
 def test_a_model_that_is_not_compressed_is_refused(quantization: Any, folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text()) | {"quantization_config": quantization}
     (folder / "config.json").write_text(json.dumps(config))
