@@ -108,7 +108,7 @@ def load_model(folder: Path, **options: Any) -> Any:
     build_skeleton(folder, lambda: AutoModelForCausalLM.from_config(config))
     if (folder / "generation_config.json").exists():
         read_object(folder / "generation_config.json", COPY)
-    read_headers(shard_files(folder, pickles=True))
+    read_headers(shard_files(folder, pickles=True), pickles=True)
     with _LoadReport() as report:
         try:
             model, loaded = AutoModelForCausalLM.from_pretrained(

@@ -42,7 +42,7 @@ def load(source: str | Path | nn.Module, tokenizer: Any | None) -> Source:
         If there is no model in the folder.
     CheckpointError
         If the model or its tokenizer cannot be read, a tensor is missing, left over or of another shape than its
-        layer, or the model is compressed or quantised already.
+        layer, the model is compressed or quantised already, or an adapter is not merged into it.
     """
     if isinstance(source, nn.Module):
         check_model_is_plain(source)
@@ -50,7 +50,9 @@ def load(source: str | Path | nn.Module, tokenizer: Any | None) -> Source:
     folder = Path(source)
     if not (folder / "config.json").exists():
         raise FileNotFoundError(f"no model in {str(folder)!r}: a Hugging Face folder has a config.json")
-    tensors = read_headers(shard_files(folder, pickles=True))
+    if (folder / "adapter_config.json").exists():
+        raise CheckpointError(f"{folder} holds an adapter; merge it into its model, or delete adapter_config.json")
+    tensors = read_headers(shard_files(folder, pickles=True), pickles=True)
     check_config(load_config(folder), str(folder))
     check_names(tensors, str(folder))
     if tokenizer is None and (folder / "tokenizer_config.json").exists():

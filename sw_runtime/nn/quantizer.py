@@ -92,11 +92,6 @@ class SeedLMQuantizer(HfQuantizer):
 
         if not checkpoint_files:
             raise CheckpointError("a compressed model is loaded from its folder, not from a state_dict")
-        for file in checkpoint_files:
-            if not str(file).endswith(".safetensors"):
-                raise CheckpointError(
-                    f"{file} is not a safetensors file, the only kind a compressed model is stored in"
-                )
         place_compressed_linears(model, self.quantization_config.modules)
         check_complete(model, read_headers(Path(file) for file in checkpoint_files))
         return model

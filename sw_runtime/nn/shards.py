@@ -73,16 +73,25 @@ def _indexed_files(index: Path) -> list[str]:
     return sorted(set(weight_map.values()))
 
 
-def read_headers(files: Iterable[Path]) -> dict[str, StoredTensor]:
+def read_headers(files: Iterable[Path], pickles: bool = False) -> dict[str, StoredTensor]:
     """Name, file, dtype and shape of every tensor in the files.
+
+    Parameters
+    ----------
+    files
+        The files of a model.
+    pickles
+        Take files that are not safetensors.
 
     Raises
     ------
     CheckpointError
-        If a file is damaged, or holds a tensor that another holds too.
+        If a file is of a kind that is not taken, is damaged, or holds a tensor that another holds too.
     """
     tensors: dict[str, StoredTensor] = {}
     for file in files:
+        if file.suffix != ".safetensors" and not pickles:
+            raise CheckpointError(f"{file} is not a safetensors file, the only kind a compressed model is stored in")
         for name, tensor in _safetensors(file) if file.suffix == ".safetensors" else _pickled(file):
             if name in tensors:
                 raise CheckpointError(f"tensor {name} is in {tensors[name].file} and in {file}; {COPY}")

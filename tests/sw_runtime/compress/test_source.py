@@ -181,6 +181,29 @@ def test_tensors_that_only_quantised_layers_have_are_refused(mark: str, folder: 
         load(folder, None)
 
 
+def test_an_adapter_that_is_not_merged_is_refused(folder: Path) -> None:
+    (folder / "adapter_config.json").write_text("{}")
+    with pytest.raises(
+        CheckpointError, match=rf"{folder} holds an adapter; merge it into its model, or delete adapter"
+    ):
+        load(folder, None)
+
+
+def test_an_index_beside_a_whole_file_that_it_does_not_name_is_refused(folder: Path) -> None:
+    save_file({"a": torch.ones(1)}, folder / "model.safetensors")
+    message = (
+        rf"{folder} has both model\.safetensors and model\.safetensors\.index\.json; delete the one that is out of"
+    )
+    with pytest.raises(CheckpointError, match=message):
+        load(folder, None)
+
+
+def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
+    tiny_llama(num_hidden_layers=1).config.save_pretrained(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"has no model\.safetensors; copy the model's folder again"):
+        load(tmp_path, None)
+
+
 def test_a_compressed_folder_is_refused(tiny_model: Callable[..., Path]) -> None:
     with pytest.raises(CheckpointError, match=r"compressed is compressed already; give the original model"):
         load(tiny_model(), None)

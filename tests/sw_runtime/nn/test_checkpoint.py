@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoModel, AutoModelForCausalLM
 
+from formats.errors import CheckpointError
 from sw_runtime.nn.shards import read_headers, shard_files
 
 UP_PROJ = "model.layers.0.mlp.up_proj"
@@ -144,6 +145,14 @@ def test_a_pickle_is_refused(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
     with pytest.raises(ValueError, match=r"pytorch_model\.bin is not a safetensors file, the only kind"):
         AutoModelForCausalLM.from_pretrained(folder)
+
+
+def test_an_index_of_pickles_is_refused(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    index = {"weight_map": {"lm_head.weight": "pytorch_model.bin"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(CheckpointError, match=r"pytorch_model\.bin is not a safetensors file, the only kind"):
+        read_headers(shard_files(folder))
 
 
 def test_a_tensor_in_two_files_is_refused(tmp_path: Path) -> None:
