@@ -183,7 +183,7 @@ def _write_results(
     write_companions(loaded, output)
     write_file(output / REPORT, report_text(reports))
     write_file(output / "config.json", _config(loaded.model, format, formats))
-    if is_language_model(loaded.model.config):
+    if is_language_model(loaded.model.config) and loaded.model.can_generate():  # a body without a head writes none
         write_file(output / GOLDEN_TOKENS, json_text(golden_tokens(output)))
     write_file(output / CHECKSUMS, json_text(checksums(output)))  # last: it vouches for all others
 

@@ -119,6 +119,12 @@ def test_the_result_vouches_for_itself_and_for_what_it_writes(source: Path, tmp_
     verify(output, run=True)
 
 
+def test_a_body_without_a_head_has_no_golden_tokens(tmp_path: Path) -> None:
+    output = compress(llama_to_compress().model, tmp_path / "out", modules=FIRST_LAYER)
+    assert not (output / "golden_tokens.json").exists()
+    verify(output)
+
+
 def test_checksums_are_written_last(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[str] = []
     monkeypatch.setattr(folder_module, "write_file", lambda path, text: written.append(path.name))
