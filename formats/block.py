@@ -10,6 +10,20 @@ exponent              E        two's complement; absent in the scaled formats
 coefficient q_0 … P-1 B each   two's complement
 ====================  =======  ======================================================
 
+``scaled-4bit``, 32 bits (C 8, P 6, K 14, B 3)::
+
+     31  29 28  26 25  23 22  20 19  17 16  14 13                   0
+    +------+------+------+------+------+------+----------------------+
+    | q_5  | q_4  | q_3  | q_2  | q_1  | q_0  | seed                 |
+    +------+------+------+------+------+------+----------------------+
+
+``paper-4bit``, 32 bits (C 8, P 3, K 16, E 4, B 4)::
+
+     31   28 27   24 23   20 19      16 15                          0
+    +-------+-------+-------+----------+-----------------------------+
+    |  q_2  |  q_1  |  q_0  | exponent | seed                        |
+    +-------+-------+-------+----------+-----------------------------+
+
 The C·P states after the seed fill a matrix V row by row. With ``v = V[c, p] mod 2^b``
 
 * paper formats (SeedLM §3): ``w_c = 2^exponent / (2^(K-1) - 1) * sum_p (v - 2^(b-1)) * q_p``
@@ -86,6 +100,7 @@ class BlockFormat:
     rows_a_table: ClassVar[int] = 0
     table_entries: ClassVar[int] = 0
     has_own_lanes: ClassVar[bool] = False
+    register_bits: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         if self.lfsr_bits not in LFSR_TAPS:

@@ -3,7 +3,13 @@
 Needs neither torch nor amaranth: hosts lay out beats with it, hardware derives widths from it.
 
 A *beat* is what the memory port hands over in one cycle. Weights come as beats of one block word a
-lane, lane 0 lowest; activations as words of whole column blocks, see ``activation_beats``.
+lane, lane 0 lowest; activations as words of whole column blocks, see ``activation_beats``. A beat of a
+64-byte port and 32-bit words::
+
+     511        480       63       32 31        0
+    +--------------+-----+-----------+-----------+
+    |   lane 15    | ... |  lane 1   |  lane 0   |   the words of one column block of 16 rows
+    +--------------+-----+-----------+-----------+
 """
 
 from collections.abc import Sequence
@@ -15,6 +21,7 @@ from formats.errors import InputError
 from formats.fp16 import FP16, Fp16Format
 from formats.palette_format import PALETTES, PaletteFormat
 from formats.presets import PRESETS
+from formats.trellis import TRELLIS_PRESETS
 from formats.weight_format import LaneFormat, WeightFormat
 
 RESULT_BITS = 64
@@ -28,8 +35,8 @@ GENERATOR_LATENCY = 4
 
 
 def format_names() -> tuple[str, ...]:
-    """Every weight format an engine can hold: registered presets, palettes, FP16."""
-    return (*PRESETS, *PALETTES, FP16)
+    """Every weight format an engine can hold: registered presets, trellises, palettes, FP16."""
+    return (*PRESETS, *TRELLIS_PRESETS, *PALETTES, FP16)
 
 
 def adder_levels(terms: int) -> int:
@@ -136,11 +143,11 @@ class EngineParameters:
             return PaletteFormat(
                 name, palette.code_bits, palette.codes_a_word, table_blocks=-(-table_bits // self.port_bits)
             )
-        return PRESETS[name]
+        return TRELLIS_PRESETS[name] if name in TRELLIS_PRESETS else PRESETS[name]
 
     @cached_property
     def lane_formats(self) -> tuple[LaneFormat, ...]:
-        """The formats that share a lane's multipliers: seeds and palettes."""
+        """The formats that share a lane's multipliers: seeds, trellises and palettes."""
         return tuple(cast(LaneFormat, f) for f in self.weight_formats if not f.has_own_lanes)
 
     @cached_property

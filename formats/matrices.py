@@ -98,6 +98,14 @@ def comparing_scales(matrix: Matrix) -> Tensor:
     return torch.ones(matrix.rows) if matrix.shares_scale else matrix.unit_scales()
 
 
+def lane_octets(words: Tensor, bits: int) -> NDArray[np.uint8]:
+    """Words of ``bits`` bits as ``Matrix.lane_words``: int64 [rows, blocks] → uint8 [rows, blocks, bytes or bits]."""
+    octets = words.contiguous().numpy().view(np.uint8).reshape(*words.shape, 8)
+    if bits % 8 == 0:
+        return octets[..., : bits // 8]
+    return np.unpackbits(octets, axis=-1, bitorder="little")[..., :bits]
+
+
 def no_tables(groups: int) -> NDArray[np.uint8]:
     """``Matrix.table_bytes`` of formats without tables: uint8 [groups, 0]."""
     return np.zeros((groups, 0), dtype=np.uint8)
@@ -167,11 +175,7 @@ class EncodedMatrix:
 
     def lane_words(self, block_size: int) -> NDArray[np.uint8]:
         """Block words: uint8 [rows, blocks, bytes], or [rows, blocks, bits] where a word is no whole bytes."""
-        bits = self.block_format.word_bits
-        octets = self.words.contiguous().numpy().view(np.uint8).reshape(*self.words.shape, 8)
-        if bits % 8 == 0:
-            return octets[..., : bits // 8]
-        return np.unpackbits(octets, axis=-1, bitorder="little")[..., :bits]
+        return lane_octets(self.words, self.block_format.word_bits)
 
     def table_bytes(self, groups: int, lanes: int) -> NDArray[np.uint8]:
         """None: uint8 [groups, 0]."""

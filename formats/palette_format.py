@@ -62,6 +62,7 @@ class PaletteFormat:
     word_bits: ClassVar[int] = 32
     rows_a_table: ClassVar[int] = ROWS_A_TABLE
     has_own_lanes: ClassVar[bool] = False
+    register_bits: ClassVar[int] = 0
     exponent_bits: ClassVar[int] = 0
     sum_bits: ClassVar[int] = 16
     """Signed bits of a weight."""

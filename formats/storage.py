@@ -5,11 +5,12 @@ from torch import Tensor
 
 from formats.block import BlockFormat
 from formats.errors import InputError
+from formats.trellis import TrellisFormat
 
 
-def pack_rows(words: Tensor, block_format: BlockFormat) -> Tensor:
-    """Block words, int64 [rows, blocks] → uint8 [rows, row_bytes]; the last byte is padded with zero bits."""
-    bits = block_format.word_bits
+def pack_rows(words: Tensor, row_format: BlockFormat | TrellisFormat) -> Tensor:
+    """Words of a format, int64 [rows, blocks] → uint8 [rows, row_bytes]; the last byte is padded with zero bits."""
+    bits = row_format.word_bits
     if bits % 8 == 0:
         shifts = torch.arange(0, bits, 8)
         return (words[..., None] >> shifts & 0xFF).to(torch.uint8).flatten(1)
@@ -18,32 +19,40 @@ def pack_rows(words: Tensor, block_format: BlockFormat) -> Tensor:
     return (stream << torch.arange(8, dtype=torch.uint8)).sum(dim=-1, dtype=torch.uint8)
 
 
-def unpack_rows(stored: Tensor, block_format: BlockFormat, columns: int) -> Tensor:
+def unpack_rows(stored: Tensor, row_format: BlockFormat | TrellisFormat, columns: int) -> Tensor:
     """Inverse of ``pack_rows``: uint8 [rows, row_bytes] → int64 [rows, blocks].
 
     Raises
     ------
     InputError
-        If the rows are not as long as ``columns`` weights need, or a word has seed 0.
+        If the rows are not as long as ``columns`` weights need.
     """
-    bits, blocks = block_format.word_bits, block_format.blocks(columns)
-    expected = block_format.row_bytes(columns)
+    bits, blocks = row_format.word_bits, row_format.blocks(columns)
+    expected = row_format.row_bytes(columns)
     if stored.dtype != torch.uint8 or stored.dim() != 2 or stored.shape[1] != expected:
         raise InputError(
-            f"{block_format.name} rows of {columns} weights are uint8 [rows, {expected}], "
+            f"{row_format.name} rows of {columns} weights are uint8 [rows, {expected}], "
             f"got {stored.dtype} {list(stored.shape)}"
         )
     if bits % 8 == 0:
         groups = stored.view(-1, blocks, bits // 8).long()
-        words = (groups << torch.arange(0, bits, 8)).sum(dim=-1)
-    else:
-        stream = (stored[..., None] >> torch.arange(8, dtype=torch.uint8) & 1).flatten(1)
-        stream = stream[:, : blocks * bits].reshape(-1, blocks, bits).long()
-        words = (stream << torch.arange(bits)).sum(dim=-1)
+        return (groups << torch.arange(0, bits, 8)).sum(dim=-1)
+    stream = (stored[..., None] >> torch.arange(8, dtype=torch.uint8) & 1).flatten(1)
+    stream = stream[:, : blocks * bits].reshape(-1, blocks, bits).long()
+    return (stream << torch.arange(bits)).sum(dim=-1)
+
+
+def check_seeds(words: Tensor, block_format: BlockFormat) -> None:
+    """Refuse block words that no search writes: int64 [rows, blocks].
+
+    Raises
+    ------
+    InputError
+        If a word has seed 0, naming its row and block.
+    """
     if not (words & block_format.seeds).all():
         row, block = (words & block_format.seeds == 0).nonzero()[0].tolist()
         raise InputError(f"block {block} of row {row} has seed 0, which no LFSR can leave; the file is damaged")
-    return words
 
 
 def code_row_bytes(columns: int, code_bits: int) -> int:

@@ -14,12 +14,16 @@ over the weights before: a path through a trellis, which a Viterbi search choose
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 from formats.block import signed_bits
 from formats.errors import InputError
 
 WORD_WEIGHTS = 8
 """Weights a word, as in the scaled block formats."""
+
+WEIGHT_BITS = 8
+"""Signed bits of a weight."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,14 @@ class TrellisFormat:
     fresh_bits: tuple[int, ...]
     masks: tuple[int, ...]
     table: tuple[int, ...]
+
+    table_blocks: ClassVar[int] = 0
+    rows_a_table: ClassVar[int] = 0
+    table_entries: ClassVar[int] = 0
+    has_own_lanes: ClassVar[bool] = False
+    exponent_bits: ClassVar[int] = 0
+    sum_bits: ClassVar[int] = WEIGHT_BITS
+    """Signed bits of a weight."""
 
     def __post_init__(self) -> None:
         if not 8 <= self.window_bits <= 16:
@@ -90,6 +102,11 @@ class TrellisFormat:
     def window_table(self) -> tuple[int, ...]:
         """The integer weight of every window: mix and table in one, ``2^L`` of them."""
         return tuple(self.table[self.index(window)] for window in range(1 << self.window_bits))
+
+    @property
+    def code(self) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+        """What makes a weight of a window: length, mix, table. Formats of one code differ in their fresh bits."""
+        return self.window_bits, self.masks, self.table
 
     @property
     def index_bits(self) -> int:

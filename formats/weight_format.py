@@ -56,6 +56,10 @@ class LaneFormat(WeightFormat, Protocol):
         """Signed bits of an integer weight before its exponent."""
 
     @property
+    def register_bits(self) -> int:
+        """Bits of the words before that a word's weights depend on, at most; 0 where a word stands alone."""
+
+    @property
     def exponent_bits(self) -> int:
         """Bits of a block's exponent; 0 for formats without."""
 

@@ -1,7 +1,7 @@
 """DynaMoE (arXiv 2502.12325): the MLPs of a dense decoder as nested experts, chosen a token by its difficulty.
 
 Expert e of E is the first ``H·(e + 1) / E`` hidden neurons, the most important ones first, so each contains those
-before it and the last is the dense MLP. A small router foretells which is enough. Only the paper's abstract and others'
+before it and the last is the dense MLP. A small router predicts which is enough. Only the paper's abstract and others'
 accounts of it were at hand: what they leave open is said where it is decided.
 """
 

@@ -11,7 +11,6 @@ feedback. ``sw_runtime.search.trellis`` is the fast way.
 import torch
 from torch import Tensor
 
-from formats.errors import InputError
 from formats.trellis import WORD_WEIGHTS, TrellisFormat
 
 
@@ -25,31 +24,6 @@ def words_of_bits(bits: Tensor, trellis_format: TrellisFormat) -> Tensor:
     width = trellis_format.word_bits
     words: Tensor = (bits.reshape(len(bits), -1, width) << torch.arange(width)).sum(dim=-1)
     return words
-
-
-def pack_rows(words: Tensor, trellis_format: TrellisFormat) -> Tensor:
-    """Words as a file holds them: int64 [rows, blocks] → uint8 [rows, row_bytes], padded with zero bits."""
-    bits = stream_bits(words, trellis_format)
-    bits = torch.nn.functional.pad(bits, (0, -bits.shape[1] % 8)).view(len(words), -1, 8)
-    return (bits << torch.arange(8)).sum(dim=-1).to(torch.uint8)
-
-
-def unpack_rows(stored: Tensor, trellis_format: TrellisFormat, columns: int) -> Tensor:
-    """Inverse of ``pack_rows``: uint8 [rows, row_bytes] → int64 [rows, blocks].
-
-    Raises
-    ------
-    InputError
-        If the rows are not as long as ``columns`` weights need.
-    """
-    expected = trellis_format.row_bytes(columns)
-    if stored.dtype != torch.uint8 or stored.dim() != 2 or stored.shape[1] != expected:
-        raise InputError(
-            f"{trellis_format.name} rows of {columns} weights are uint8 [rows, {expected}], "
-            f"got {stored.dtype} {list(stored.shape)}"
-        )
-    bits = (stored[..., None].long() >> torch.arange(8) & 1).flatten(1)
-    return words_of_bits(bits[:, : trellis_format.blocks(columns) * trellis_format.word_bits], trellis_format)
 
 
 def windows(words: Tensor, trellis_format: TrellisFormat) -> Tensor:

@@ -38,7 +38,7 @@ from sw_runtime.texts.corpora import news, wikipedia_articles
 from sw_runtime.texts.packaged_data import minilm_folder, picture_captions, wordnet
 from sw_runtime.texts.wordnet import WordNet
 
-ENGINE = EngineParameters(("scaled-4bit", "fp16"), maximum_columns=2048, maximum_rows=24_320)
+ENGINE = EngineParameters(("scaled-4bit", "fp16"))
 WORD_VECTORS = "embeddings.word_embeddings.weight"
 BEST = 10
 """Classes that a caption is given."""

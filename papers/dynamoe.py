@@ -40,7 +40,7 @@ from sw_runtime.search.search import encode_matrix
 from sw_runtime.texts.calibration import token_windows
 from sw_runtime.texts.corpora import calibration_articles, evaluation_text
 
-ENGINE = EngineParameters(("scaled-4bit",), maximum_columns=1536, maximum_rows=49152)
+ENGINE = EngineParameters(("scaled-4bit",))
 PARAMETERS = DynaMoEParameters(theta_label=0.9, router_width=64, language_weight=0.0)
 """E = 4. Only the routers are trained, and they are a quarter as wide as recollected of the paper's."""
 
@@ -116,7 +116,7 @@ class Point:
     Parameters
     ----------
     nats, right
-        Cross-entropy a token, and share of tokens foretold, on held-out text.
+        Cross-entropy a token, and share of tokens predicted, on held-out text.
     experts
         int64 [layers, tokens].
     """
@@ -128,7 +128,7 @@ class Point:
 
 @torch.inference_mode()
 def judge(nested: Nested, choice: Choice, windows: Tensor, experts: int) -> Point:
-    """How well text is foretold when experts are chosen so: int64 [windows, length]."""
+    """How well text is predicted when experts are chosen so: int64 [windows, length]."""
     nats, right, chosen = [], [], []
     for window in windows:
         logits, took = nested_logits(nested.decoder, choice, experts, window)

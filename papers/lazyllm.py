@@ -96,7 +96,7 @@ class Tally:
 
 
 def follow(model: LazyLLM, device: Device, prompt: Tensor, continuation: Tensor, dense: Tensor, tally: Tally) -> None:
-    """Read a prompt and the text that follows it, a token a step, and note what each step foretells.
+    """Read a prompt and the text that follows it, a token a step, and note what each step predicts.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def figures_of(tallies: Mapping[str, Tally]) -> list[Figure]:
 
     same = "the same" if all(dense.agree) else "NOT the same"
     figures = [
-        Figure("no rates: tokens foretold; largest difference of a logit", f"{same}; {dense.difference:.1g}"),
+        Figure("no rates: tokens predicted; largest difference of a logit", f"{same}; {dense.difference:.1g}"),
         Figure("perplexity, dense", dense.perplexity),
     ]
     for name, tally in tallies.items():
@@ -167,7 +167,7 @@ def figures_of(tallies: Mapping[str, Tally]) -> list[Figure]:
             Figure("… prompt tokens computed in the prefill, mean of layers, %", mean(tally.prefill_shares)),
             Figure("… in all steps, %", mean(tally.total_shares), *COMPUTED),
             Figure("… perplexity", tally.perplexity),
-            Figure("… tokens foretold as by the dense model, %", 100 * sum(tally.agree) / len(tally.agree)),
+            Figure("… tokens predicted as by the dense model, %", 100 * sum(tally.agree) / len(tally.agree)),
             Figure("… router cycles, prefill / a later step", _cycles(tally)),
         ]
     return figures
@@ -189,7 +189,7 @@ def measure(
     prompts, prompt_tokens
         Articles, and tokens of each that are read at once.
     new_tokens
-        Tokens after them that are foretold, one a step; the text's own are read, whatever is foretold.
+        Tokens after them that are predicted, one a step; the text's own are read, whatever is predicted.
     score_code
         As in ``LazyLLMParameters``.
     """

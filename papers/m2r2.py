@@ -1,4 +1,4 @@
-"""M2R2 on SmolLM2: a stream that runs ahead drafts tokens, leaves early and foretells experts; the router decides."""
+"""M2R2 on SmolLM2: a stream that runs ahead drafts tokens, leaves early and predicts experts; the router decides."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -178,23 +178,23 @@ def expert_hits(fitted: Fitted, cache: ExpertCache, windows: Sequence[Window], a
     cache
         Empty, a set a layer.
     ahead
-        What foretells experts: ``"nothing"``, the ``"slow"`` stream or the ``"fast"`` one.
+        What predicts experts: ``"nothing"``, the ``"slow"`` stream or the ``"fast"`` one.
     """
     decoder, layers = fitted.decoder, len(fitted.decoder.layers)
     loaded = LoadedExperts([range(EXPERTS)] * layers, cache)
     for window in windows:
         needed = [_gate_logits(fitted, number, window.attended[number]) for number in range(layers)]
         source = {"nothing": [], "slow": window.slow, "fast": follow(decoder, fitted.stream.adapters, window)}[ahead]
-        foretold = {
+        predicted = {
             later: _gate_logits(fitted, later, source[number])
             for number in range(min(len(source), len(fitted.stream.adapters)))
             for later in predicted_layers(number, fitted.stream.parameters.rate, layers)
         }
-        for token in tqdm(range(len(needed[0])), desc=f"experts, foretold by {ahead}", unit="token"):
+        for token in tqdm(range(len(needed[0])), desc=f"experts, predicted by {ahead}", unit="token"):
             for number in range(layers):
                 for later in predicted_layers(number, fitted.stream.parameters.rate, layers):
-                    if later in foretold:
-                        loaded.prefetch(later, choose_experts(foretold[later][token], ACTIVE))
+                    if later in predicted:
+                        loaded.prefetch(later, choose_experts(predicted[later][token], ACTIVE))
                 loaded.need(number, choose_experts(needed[number][token], ACTIVE))
     return loaded
 
@@ -205,7 +205,7 @@ def _gate_logits(fitted: Fitted, number: int, stream: Tensor) -> Tensor:
 
 
 def stream_figures(fitted: Fitted, windows: Sequence[Window]) -> list[Figure]:
-    """How often a stream that stops at the last exit foretells the slow stream's token, the first one left out."""
+    """How often a stream that stops at the last exit predicts the slow stream's token, the first one left out."""
     decoder, exit_layer = fitted.decoder, len(fitted.stream.adapters)
 
     def share(stopped: Sequence[Tensor]) -> float:
@@ -227,10 +227,13 @@ def expert_figures(fitted: Fitted, device: Device, windows: Sequence[Window]) ->
         loaded = expert_hits(fitted, DeviceExpertCache(device, len(fitted.decoder.layers)), windows, ahead)
         waited[ahead] = loaded.needed - loaded.ready
         figures += [
-            Figure(f"experts ready when needed, foretold by {ahead}, %", 100 * loaded.ready / loaded.needed),
+            Figure(f"experts ready when needed, predicted by {ahead}, %", 100 * loaded.ready / loaded.needed),
             Figure("… fetched for each needed", loaded.fetched / loaded.needed),
         ]
-    return [*figures, Figure("experts waited for, without over with", waited["nothing"] / waited["fast"], *AHEAD)]
+    return [
+        *figures,
+        Figure("expert misses: without prediction ÷ with the fast stream", waited["nothing"] / waited["fast"], *AHEAD),
+    ]
 
 
 def measure(

@@ -60,7 +60,7 @@ class Text:
 
 
 def train(parameters: OpenELMParameters, text: Text, steps: int) -> OpenELM:
-    """A model trained to foretell the next byte, always from the same start: AdamW, one cycle of learning rate."""
+    """A model trained to predict the next byte, always from the same start: AdamW, one cycle of learning rate."""
     torch.manual_seed(0)
     model = OpenELM(parameters)
     nn.init.normal_(model.token_embeddings.weight, std=parameters.dim**-0.5)  # it is the head too

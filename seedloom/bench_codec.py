@@ -86,10 +86,10 @@ def measure_codec(
         If a format is unknown.
     """
     import torch
-    from tqdm import tqdm
 
     from formats.presets import PRESETS
     from formats.scales import row_scales
+    from sw_runtime.progress import progress_bar
     from sw_runtime.search.search import BLOCKS_A_BATCH, encode_blocks, method_for
 
     for name in names:
@@ -98,7 +98,7 @@ def measure_codec(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     measured = {}
-    for name in tqdm(names or list(PRESETS), desc="formats", unit="format"):
+    for name in progress_bar(names or list(PRESETS), desc="formats", unit="format"):
         block_format = PRESETS[name]
         bucketed = method_for(BLOCKS_A_BATCH, block_format) == "bucketed"
         count = blocks or (BLOCKS_A_BATCH if bucketed else 1 << 15)

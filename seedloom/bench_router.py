@@ -93,15 +93,14 @@ def measure_router(sizes: Sequence[int] = SIZES, lanes: Sequence[int] = LANES) -
             raise InputError(f"n must be a multiple of 16 from 16 to 4096, not {n}")
     from random import Random
 
-    from tqdm import tqdm
-
     from formats.router.descriptor import RouterParameters
     from sw_runtime.device.cycle_limits import cycle_limit
     from sw_runtime.device.routing import EmulatedRouter
     from sw_runtime.device.simulated import simulated_router
+    from sw_runtime.progress import progress_bar
 
     measured: dict[str, dict[str, Measurement]] = {}
-    for lane_count in tqdm(lanes, desc="routers", unit="router"):
+    for lane_count in progress_bar(lanes, desc="routers", unit="router"):
         parameters = RouterParameters(lanes=lane_count)
         simulated, emulated = simulated_router(parameters), EmulatedRouter(parameters)
         for n in sizes:
@@ -127,9 +126,8 @@ def measure_area(lanes: Sequence[int] = LANES) -> dict[int, dict[str, int]]:
     DependencyError
         If yosys is not installed, naming the extra that brings it, or fails.
     """
-    from tqdm import tqdm
-
     from sw_runtime.cache import cache_folder
+    from sw_runtime.progress import progress_bar
     from synth.designs import ECP5_MULTIPLIER_BITS, router
     from synth.flow import Flow
 
@@ -137,7 +135,7 @@ def measure_area(lanes: Sequence[int] = LANES) -> dict[int, dict[str, int]]:
     flow = Flow(cache_folder("synth"))
     return {
         lane_count: dict(zip(CELLS, astuple(flow.ecp5(build(ECP5_MULTIPLIER_BITS))), strict=True))
-        for lane_count, build in tqdm(builders.items(), desc="synthesis", unit="router")
+        for lane_count, build in progress_bar(builders.items(), desc="synthesis", unit="router")
     }
 
 

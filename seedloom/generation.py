@@ -140,11 +140,11 @@ def fit_m2r2(
 ) -> None:
     """Prepare a compressed folder for --exit and --speculate: fit its early predictions; takes a minute."""
     import torch
-    from tqdm import tqdm
 
     from sw_runtime.methods.decoder import Decoder
     from sw_runtime.methods.m2r2.fast_stream import FILE, LENGTH, WINDOWS, FastStream, parameters_for
     from sw_runtime.methods.m2r2.fit import Window
+    from sw_runtime.progress import progress_bar
     from sw_runtime.texts.calibration import token_windows
     from sw_runtime.texts.calibration_text import read_text
 
@@ -152,6 +152,6 @@ def fit_m2r2(
     decoder = Decoder.of(model)
     texts = token_windows(read_text(calibration), tokenizer, WINDOWS, LENGTH)
     with torch.inference_mode():
-        windows = [Window.of(decoder, tokens) for tokens in tqdm(texts, desc="texts to fit", unit="text")]
+        windows = [Window.of(decoder, tokens) for tokens in progress_bar(texts, desc="texts to fit", unit="text")]
         FastStream.fit(decoder, windows, parameters_for(len(decoder.layers))).save(folder)
     typer.echo(f"{folder / FILE}: generate with --exit m2r2 or --speculate 1 to {MAXIMUM_DRAFTS}")

@@ -1,6 +1,8 @@
 """Where things that can be made again are kept: compiled kernels, converted models."""
 
 import os
+import platform
+from functools import cache
 from pathlib import Path
 
 
@@ -12,3 +14,12 @@ def cache_folder(name: str) -> Path:
     folder = Path(os.environ.get("SEEDLOOM_CACHE") or Path.home() / ".cache" / "seedloom").expanduser() / name
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@cache
+def processor() -> str:
+    """What ``-march=native`` depends on: part of the name of everything that is compiled for this machine."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.exists() else []
+    features = {line for line in lines if line.startswith(("model name", "flags", "Features"))}
+    return "\n".join([platform.machine(), platform.processor(), *sorted(features)])

@@ -1,5 +1,6 @@
 """Progress bars, which whoever calls may turn off."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,23 +18,15 @@ def progress_bar(*args: Any, **options: Any) -> "tqdm[Any]":
 
 @contextmanager
 def progress_bars(shown: bool) -> Iterator[None]:
-    """Show the bars within, or none of them; a caller's choice to show none stands."""
+    """Show the bars within, or none of them, transformers' own included; a caller's choice to show none stands."""
     token = _shown.set(shown and _shown.get())
+    transformers = sys.modules.get("transformers.utils.logging")
+    silenced = transformers if transformers and not shown and transformers.is_progress_bar_enabled() else None
+    if silenced:
+        silenced.disable_progress_bar()
     try:
         yield
     finally:
         _shown.reset(token)
-
-
-@contextmanager
-def no_loading_bar() -> Iterator[None]:
-    """Keep transformers from showing its bar of loaded weights within."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
+        if silenced:
+            silenced.enable_progress_bar()

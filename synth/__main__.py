@@ -8,6 +8,7 @@ from typing import Annotated, Never
 import typer
 from tqdm import tqdm
 
+from synth.boards import BOARDS, REFERENCE, Board
 from synth.designs import DESIGNS, ECP5_MULTIPLIER_BITS, XC7_MULTIPLIER_BITS, Design
 from synth.flow import SEEDS, Flow
 from synth.tables import Measurement, ecp5_table, write, xc7_table
@@ -20,7 +21,7 @@ def seeds(design: Design) -> tuple[int, ...]:
     return SEEDS if design.ecp5 and design.placed else ()
 
 
-def measure(flow: Flow, design: Design, progress: "tqdm[Never]") -> Measurement:
+def measure(flow: Flow, design: Design, board: Board, progress: "tqdm[Never]") -> Measurement:
     """Run every tool on a design; the bar advances by one a tool run."""
 
     def step(what: str) -> None:
@@ -36,7 +37,7 @@ def measure(flow: Flow, design: Design, progress: "tqdm[Never]") -> Measurement:
         ecp5 = flow.ecp5(design.build(ECP5_MULTIPLIER_BITS))
         step("ECP5 synthesised")
     for seed in seeds(design):
-        placements.append(flow.place(design.build(ECP5_MULTIPLIER_BITS), seed))
+        placements.append(flow.place(design.build(ECP5_MULTIPLIER_BITS), seed, board))
         step(f"placed, {placements[-1].megahertz:.1f} MHz")
     return Measurement(design, xc7, ecp5, tuple(placements))
 
@@ -58,21 +59,27 @@ def main(
     designs: Annotated[list[str] | None, typer.Argument(help="Designs to measure; all when none is named.")] = None,
     document: Annotated[Path, typer.Option(help="Document that takes the tables.")] = Path("docs/hardware.md"),
     cache: Annotated[Path, typer.Option(help="Folder of kept results.")] = Path("build/synth"),
+    board: Annotated[str, typer.Option(help=f"Board whose ECP5 is placed for: {', '.join(BOARDS)}.")] = REFERENCE.name,
     as_json_text: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Area and clock of lanes, engines and routers. A named part is printed; only a whole run changes the document."""
+    """Area and clock of lanes, engines and routers.
+
+    Tables are printed. A run of all designs for the reference device also writes them into the document.
+    """
     names = designs or list(DESIGNS)
     unknown = [name for name in names if name not in DESIGNS]
     if unknown:
         raise typer.BadParameter(f"unknown design {unknown[0]!r}; known are {', '.join(map(repr, DESIGNS))}")
+    if board not in BOARDS:
+        raise typer.BadParameter(f"unknown board {board!r}; known are {', '.join(map(repr, BOARDS))}")
     chosen = [DESIGNS[name] for name in names]
     flow = Flow(cache)
     runs = sum(design.xc7 + design.ecp5 + len(seeds(design)) for design in chosen)
     with tqdm(total=runs, unit="run", desc="synth") as progress:
-        measurements = [measure(flow, design, progress) for design in chosen]
-    tables = f"{ecp5_table(measurements)}\n\n{xc7_table(measurements)}"
+        measurements = [measure(flow, design, BOARDS[board], progress) for design in chosen]
+    tables = f"{ecp5_table(measurements, BOARDS[board])}\n\n{xc7_table(measurements)}"
     print(json.dumps([as_json(m) for m in measurements], indent=2, allow_nan=False) if as_json_text else tables)
-    if not designs:
+    if not designs and board == REFERENCE.name:
         try:
             write(document, tables)
         except ValueError as error:

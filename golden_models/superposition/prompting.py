@@ -197,7 +197,7 @@ def read_queries(
 
 
 def respond(decoder: Decoder, paths: Paths, bias: Tensor, task: Tensor) -> Segment:
-    """Read the task, and the response so far, after all paths: the last logits foretell the next token.
+    """Read the task, and the response so far, after all paths: the last logits predict the next token.
 
     Parameters
     ----------

@@ -88,7 +88,7 @@ class Engine(wiring.Component):
         m.d.comb += [memory.read.address.eq(address), memory.read.block.eq(block)]
 
     def _lanes(self, m: Module, beat: Signal, sequencer: Sequencer, memory: ActivationMemory) -> list[Lane]:
-        """Lanes of seeds and palettes; a lane's word lies where its format's words lie."""
+        """Lanes of seeds, trellises and palettes; a lane's word lies where its format's words lie."""
         parameters = self._parameters
         formats = parameters.lane_formats
         index = Signal(range(len(formats)))
@@ -110,7 +110,16 @@ class Engine(wiring.Component):
             lanes.append(lane)
         if parameters.palette_formats:
             self._share_table(m, beat, sequencer, lanes)
+        if lanes[0].keeps_bits:
+            self._mark_words(m, sequencer, lanes)
         return lanes
+
+    def _mark_words(self, m: Module, sequencer: Sequencer, lanes: list[Lane]) -> None:
+        """Tell all lanes, beside the beat, whether it holds weights and whether rows begin with it."""
+        first, valid = Signal(name="word_first"), Signal(name="word_valid")
+        m.d.sync += [first.eq(sequencer.weights_first), valid.eq(sequencer.weights_valid)]
+        for lane in lanes:
+            m.d.comb += [lane.first.eq(first), lane.valid.eq(valid)]
 
     def _share_table(self, m: Module, beat: Signal, sequencer: Sequencer, lanes: list[Lane]) -> None:
         """The table that a row group starts with, for all lanes."""

@@ -1,7 +1,6 @@
 """The lane: a block word and C activations in, the block's dot product out, every cycle."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 from amaranth.lib import wiring
@@ -10,21 +9,30 @@ from amaranth.lib.wiring import In, Out
 from formats.block import BlockFormat, signed_bits
 from formats.engine import adder_levels, lane_latency, products_per_weight
 from formats.palette_format import PaletteFormat
+from formats.trellis import TrellisFormat
 from formats.weight_format import LaneFormat
 from hw.engine.generator import Generator, block_generator
 from hw.engine.palette import PaletteReader
+from hw.engine.trellis import TrellisGenerator
 from hw.mux import choose
 
-WEIGHT_SOURCES: dict[type, Callable[[Any], Generator | PaletteReader]] = {
+WeightSource = Generator | PaletteReader | TrellisGenerator
+
+WEIGHT_SOURCES: dict[type, Callable[..., WeightSource]] = {
     BlockFormat: block_generator,
     PaletteFormat: PaletteReader,
+    TrellisFormat: TrellisGenerator,
 }
 """What makes weights out of words, by the family of the format. A further family adds its line."""
 
 
-def make_generator(lane_format: LaneFormat) -> Generator | PaletteReader:
-    """What makes a format's weights out of its words."""
-    return WEIGHT_SOURCES[type(lane_format)](lane_format)
+def weight_sources(lane_formats: Sequence[LaneFormat]) -> list[tuple[WeightSource, list[LaneFormat]]]:
+    """What makes the weights of a lane, each with the formats it serves: one a format, but one a trellis code."""
+    served: dict[object, list[LaneFormat]] = {}
+    for lane_format in lane_formats:
+        shared = lane_format.code if isinstance(lane_format, TrellisFormat) else lane_format
+        served.setdefault(shared, []).append(lane_format)
+    return [(WEIGHT_SOURCES[type(formats[0])](*formats), formats) for formats in served.values()]
 
 
 def adder_tree(m: Module, terms: Sequence[Value], name: str, levels: int) -> Value:
@@ -41,10 +49,10 @@ def adder_tree(m: Module, terms: Sequence[Value], name: str, levels: int) -> Val
 
 
 class Lane(wiring.Component):
-    """Weights from seeds or palettes, times activations, summed over a block.
+    """Weights from seeds, trellises or palettes, times activations, summed over a block.
 
-    The C products are summed before the exponent's shift, so a lane has one shifter. One generator
-    a format shares the multipliers. The throughput is one block a cycle; the latency is ``latency``
+    The C products are summed before the exponent's shift, so a lane has one shifter. All weight sources
+    share the multipliers. The throughput is one block a cycle; the latency is ``latency``
     cycles from ``word`` to ``sums`` and ``latency - GENERATOR_LATENCY`` from ``activations``.
 
     Parameters
@@ -65,6 +73,8 @@ class Lane(wiring.Component):
         Position of the word's format in ``lane_formats``; steady while a matrix streams.
     table : In(16).array(entries)
         Of the palettes, if the lane reads any; wanted ``PaletteReader.LOOK_UP`` cycles after the word.
+    first, valid : In(1), In(1)
+        The word is its row's first; there is a word. Only where a format's words depend on those before.
     activations : In(signed(activation_bits)).array(batch, C)
         Wanted ``GENERATOR_LATENCY`` cycles after the word.
     sums : Out(signed(sum_bits)).array(batch)
@@ -89,6 +99,7 @@ class Lane(wiring.Component):
                 "word": In(max(f.word_bits for f in self._formats)),
                 "format": In(range(len(self._formats))),
                 **({"table": In(16).array(entries)} if entries else {}),
+                **({"first": In(1), "valid": In(1)} if self.keeps_bits else {}),
                 "activations": In(signed(activation_bits)).array(batch, self._block_size),
                 "sums": Out(signed(self._sum_bits)).array(batch),
             }
@@ -98,6 +109,11 @@ class Lane(wiring.Component):
     def latency(self) -> int:
         """Cycles from a word to its sum: generator, product, adder tree, shift."""
         return lane_latency(self._formats, self._multiplier_bits)
+
+    @property
+    def keeps_bits(self) -> bool:
+        """Whether words depend on those before."""
+        return any(lane_format.register_bits for lane_format in self._formats)
 
     @property
     def sum_bits(self) -> int:
@@ -137,25 +153,29 @@ class Lane(wiring.Component):
 
     def _weights(self, m: Module) -> tuple[list[Value], Value]:
         """The weights and the shift of the word's format; weights past its block size are 0."""
-        generators = []
-        for index, lane_format in enumerate(self._formats):
-            generator = make_generator(lane_format)
-            m.submodules[f"generator_{index}"] = generator
-            m.d.comb += generator.word.eq(self.word)
-            if isinstance(generator, PaletteReader):
-                m.d.comb += [mine.eq(entry) for mine, entry in zip(generator.table, self.table, strict=False)]
-            generators.append(generator)
-        if len(generators) == 1:
-            only = generators[0]
+        source_of: dict[LaneFormat, WeightSource] = {}
+        for index, (source, formats) in enumerate(weight_sources(self._formats)):
+            m.submodules[f"generator_{index}"] = source
+            m.d.comb += source.word.eq(self.word)
+            if isinstance(source, PaletteReader):
+                m.d.comb += [mine.eq(entry) for mine, entry in zip(source.table, self.table, strict=False)]
+            if isinstance(source, TrellisGenerator):
+                rates = [Const(formats.index(f) if f in formats else 0) for f in self._formats]
+                m.d.comb += [source.first.eq(self.first), source.valid.eq(self.valid)]
+                m.d.comb += source.rate.eq(choose(self.format, rates))
+            source_of |= dict.fromkeys(formats, source)
+        sources = [source_of[lane_format] for lane_format in self._formats]
+        if len(set(map(id, sources))) == 1:
+            only = sources[0]
             return list(only.weights), only.shift if self._shift_bits else Cat()
         width = max(f.sum_bits for f in self._formats)
         weights = []
         for c in range(self._block_size):
-            choices = [g.weights[c] if c < len(g.weights) else Const(0) for g in generators]
+            choices = [s.weights[c] if c < len(s.weights) else Const(0) for s in sources]
             weight = Signal(signed(width), name=f"weight_{c}")
             m.d.comb += weight.eq(choose(self.format, choices))
             weights.append(weight)
-        shifts = [g.shift if f.exponent_bits else Const(0) for g, f in zip(generators, self._formats, strict=True)]
+        shifts = [s.shift if f.exponent_bits else Const(0) for s, f in zip(sources, self._formats, strict=True)]
         shift = Signal(self._shift_bits)
         m.d.comb += shift.eq(choose(self.format, shifts))
         return weights, shift

@@ -51,8 +51,8 @@ class Sequencer(wiring.Component):
         Where the beat now taken goes.
     read : Out(ActivationRead)
         Column block of the weights now taken.
-    weights_valid, weights_last : Out(1), Out(1)
-        A beat of weights is taken; it ends its row group.
+    weights_valid, weights_first, weights_last : Out(1), Out(1), Out(1)
+        A beat of weights is taken; it begins its row group; it ends it.
     table_valid, table_beat : Out(1), Out(range(table_blocks))
         The beat is part of a palette's table, and which; only where the engine holds palettes.
     """
@@ -73,6 +73,7 @@ class Sequencer(wiring.Component):
                 "write": Out(ActivationWrite(parameters)),
                 "read": Out(ActivationRead(parameters)),
                 "weights_valid": Out(1),
+                "weights_first": Out(1),
                 "weights_last": Out(1),
                 **tables,
             }
@@ -121,6 +122,7 @@ class Sequencer(wiring.Component):
                 m.d.comb += [
                     self.data_ready.eq(self.slot_free | ~last_block),
                     self.weights_valid.eq(self.data_valid & self.data_ready),
+                    self.weights_first.eq(block == 0),
                     self.weights_last.eq(last_block),
                 ]
                 if table_blocks:  # other formats' beats pass for a table too, which their weights never meet

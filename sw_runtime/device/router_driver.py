@@ -1,12 +1,11 @@
 """The host's side of a token router behind a transport: packets in, answers out, one command at a time."""
 
-from formats.router.answer import Answer
+from formats.router.answer import TRAILER_WORDS, Answer
 from formats.router.descriptor import RouterParameters, Status
 from formats.router.legality import MAXIMUM_ELEMENTS, refusal
 from formats.router.stream import to_beats
 from sw_runtime.device.cycle_limits import INFO_WORDS, cycle_limit
 from sw_runtime.device.protocol import Request
-from sw_runtime.device.routing import TRAILER_WORDS
 from sw_runtime.device.transport import Packet, Transport
 
 START_UP = 1000

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 from formats.errors import DeviceError
-from formats.router.answer import Answer
+from formats.router.answer import TRAILER_WORDS, Answer
 from formats.router.descriptor import RouterParameters, Status
 from golden_models.router.unit import RouterUnit
 from sw_runtime.device.cycle_limits import cycle_limit
 from sw_runtime.device.protocol import Counters, Request
 
 COMMAND_BYTES = 20
-TRAILER_WORDS = 6
 WORD_BYTES = 2
 
 

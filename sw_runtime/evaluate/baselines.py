@@ -1,7 +1,8 @@
 """Quantisers that people use, on the same layers: all linears but the head, which stays as it is.
 
-None but auto-round sees text (hqq minimises an error of the weights). Grids of 4 bits, an offset and groups of 32 are
-left out on purpose: models that arrive as Q4_1 lie on such a grid already.
+GPTQ and auto-round see a text, the one that ours is fitted to; the others see none (hqq minimises an error of the
+weights). Grids of 4 bits, an offset and groups of 32 are left out on purpose: models that arrive as Q4_1 lie on such
+a grid already.
 """
 
 import copy
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer
 
 from formats.errors import DependencyError, InputError
+from sw_runtime.evaluate.gptq import apply_gptq
 from sw_runtime.evaluate.rounding import round_to_nearest
 from sw_runtime.texts.calibration import token_windows
 from sw_runtime.texts.corpora import news
@@ -117,6 +119,15 @@ def calibration(folder: str) -> tuple[Any, Tensor]:
     return tokenizer, token_windows(news(), tokenizer)
 
 
+def _gptq(bits: int) -> Callable[[Any], None]:
+    """GPTQ of so many bits, on the packaged text."""
+
+    def apply(model: Any) -> None:
+        apply_gptq(model, calibration(model.name_or_path)[1], list(layers_without_head(model)), bits)
+
+    return apply
+
+
 def _auto_round(model: Any) -> None:
     """Rounding by what text shows of the inputs; the training of roundings (``iters``) takes hours without a GPU."""
     auto_round = import_module("auto_round")
@@ -142,6 +153,8 @@ def _auto_round(model: Any) -> None:
 BASELINES = {
     "rtn-4bit-g128": Baseline(4, 16, lambda _: GROUP, _replace_weights(lambda weights: round_to_nearest(weights, 4))),
     "rtn-3bit-g128": Baseline(3, 16, lambda _: GROUP, _replace_weights(lambda weights: round_to_nearest(weights, 3))),
+    "gptq-4bit-g128": Baseline(4, 16, lambda _: GROUP, _gptq(4)),
+    "gptq-3bit-g128": Baseline(3, 16, lambda _: GROUP, _gptq(3)),
     "hqq-4bit-g64": Baseline(4, 32, lambda _: 64, _replace_weights(_hqq), "hqq"),
     "bnb-nf4": Baseline(4, 32, lambda _: 64, _replace_weights(_nf4), "bitsandbytes"),
     "torchao-int4-g64": Baseline(4, 16, lambda _: 64, _torchao, "torchao"),

@@ -10,7 +10,7 @@ from formats.errors import CheckpointError
 from sw_runtime.json_files import read_object
 from sw_runtime.nn.shards import COPY_OR_COMPRESS
 from sw_runtime.pretrained import load_model
-from sw_runtime.progress import no_loading_bar
+from sw_runtime.progress import progress_bars
 
 GOLDEN_TOKENS = "golden_tokens.json"
 
@@ -75,7 +75,7 @@ def check_golden_tokens(folder: Path) -> None:
 
 
 def _load(folder: Path) -> Any:
-    with no_loading_bar():
+    with progress_bars(shown=False):
         return load_model(folder, dtype=DTYPE)
 
 

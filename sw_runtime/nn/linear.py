@@ -10,7 +10,7 @@ from formats.block import BlockFormat
 from formats.errors import InputError
 from formats.matrices import EncodedMatrix, Matrix
 from formats.presets import PRESETS
-from formats.storage import pack_rows, unpack_rows
+from formats.storage import check_seeds, pack_rows, unpack_rows
 from sw_runtime.nn.device_linear import DeviceLinear, check_scales
 
 
@@ -54,6 +54,7 @@ class SeedLinear(DeviceLinear):
             If a word has seed 0, as in a layer that nothing was loaded into.
         """
         words = unpack_rows(self.weight.cpu(), self.block_format, self.in_features)
+        check_seeds(words, self.block_format)
         return EncodedMatrix(self.block_format, words, self.weight_scale.cpu().float(), self.in_features)
 
     @classmethod
@@ -79,6 +80,7 @@ class SeedLinear(DeviceLinear):
 
     def _check_words(self, stored: Tensor) -> None:
         words = unpack_rows(stored, self.block_format, self.in_features)
+        check_seeds(words, self.block_format)
         spare = (pack_rows(words, self.block_format) != stored).any(dim=1)
         if spare.any():
             raise InputError(f"padding bits of row {int(spare.nonzero()[0])} are not zero; the file is damaged")

@@ -3,7 +3,6 @@
 import ctypes
 import hashlib
 import os
-import platform
 import shlex
 import shutil
 import subprocess
@@ -14,7 +13,7 @@ from typing import Any
 
 from formats.block import BlockFormat
 from formats.errors import DependencyError, InputError
-from sw_runtime.cache import cache_folder
+from sw_runtime.cache import cache_folder, processor
 
 SOURCE = Path(__file__).with_name("search.c")
 FLAGS = ("-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC")
@@ -58,14 +57,6 @@ def _macros(block_format: BlockFormat) -> list[str]:
     return [f"-D{name}={value}" for name, value in values.items()]
 
 
-def _processor() -> str:
-    """What ``-march=native`` depends on."""
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.exists() else []
-    features = [line for line in lines if line.startswith(("model name", "flags", "Features"))]
-    return "\n".join([platform.machine(), platform.processor(), *sorted(set(features))])
-
-
 def build(block_format: BlockFormat) -> Path:
     """Path of the search kernel's shared library for one format; as ``compiled_library``."""
     return compiled_library(SOURCE, _macros(block_format))
@@ -86,7 +77,7 @@ def compiled_library(source: Path, options: list[str]) -> Path:
         path.read_text()
         for path in sorted(path for path in source.parent.iterdir() if path.suffix in (".c", ".h", ".inc"))
     ]
-    identity = "\n".join([*sources, *command, _processor()])
+    identity = "\n".join([*sources, *command, processor()])
     library = cache_folder("kernels") / f"{source.stem}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.so"
     if library.exists():
         return library

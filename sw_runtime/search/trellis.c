@@ -305,27 +305,3 @@ int encode_rows(int64_t rows, int64_t groups, float *targets, const float *impor
     free(work);
     return failed;
 }
-
-/* Integer weights, int8 [rows][columns], of packed rows, uint8 [rows][row_bytes]; table: of every window. */
-void decode_rows(int64_t rows, int64_t columns, int64_t row_bytes, const uint8_t *packed, const int8_t *table,
-                 int8_t *weights)
-{
-    static const uint8_t reversed[16] = {0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15};
-    for (int64_t row = 0; row < rows; row++, packed += row_bytes, weights += columns) {
-        const uint8_t *next = packed, *end = packed + row_bytes;
-        uint32_t window = 0;
-        uint64_t bits = 0;
-        int count = 0;
-        for (int64_t t = 0; t < columns; t++) {
-            int fresh = t % 2 ? FRESH_ODD : FRESH_EVEN;
-            while (count < fresh && next < end) {
-                bits |= (uint64_t)*next++ << count;
-                count += 8;
-            }
-            window = (window << fresh | reversed[bits & ((1 << fresh) - 1)] >> (4 - fresh)) & (WINDOWS - 1);
-            bits >>= fresh;
-            count -= fresh;
-            weights[t] = table[window];
-        }
-    }
-}

@@ -1,4 +1,4 @@
-"""The best path of every row of weights through a trellis, fast; and packed rows back to weights.
+"""The best path of every row of weights through a trellis, fast.
 
 Without feedback the words are those of the Viterbi algorithm, ``golden_models.trellis.encode``. With
 feedback every survivor of the Viterbi search answers its own errors (``trellis.c``): a code whose
@@ -61,8 +61,6 @@ def _library(window_bits: int, fresh_bits: tuple[int, ...]) -> Any:
     library = ctypes.CDLL(str(compiled_library(SOURCE, options)))
     library.encode_rows.argtypes = [ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 6]
     library.encode_rows.restype = ctypes.c_int
-    library.decode_rows.argtypes = [ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 3]
-    library.decode_rows.restype = None
     return library
 
 
@@ -179,42 +177,3 @@ def _check(weights: Tensor, scales: Tensor, factor: Tensor | None, importance: T
     if unscaled.any():
         row = int(unscaled.nonzero()[0])
         raise InputError(f"row {row} holds weights but its scale is {scales[row]:g}; it must be positive")
-
-
-def integer_weights(stored: Tensor, trellis_format: TrellisFormat, columns: int) -> Tensor:
-    """The golden ``integer_weights`` of packed rows, fast: uint8 [rows, row_bytes] → int8 [rows, columns].
-
-    Raises
-    ------
-    InputError
-        If the rows are not as long as ``columns`` weights need.
-    DependencyError
-        If the kernel cannot be compiled.
-    """
-    row_bytes = trellis_format.row_bytes(columns)
-    if stored.dtype != torch.uint8 or stored.dim() != 2 or stored.shape[1] != row_bytes:
-        raise InputError(
-            f"{trellis_format.name} rows of {columns} weights are uint8 [rows, {row_bytes}], "
-            f"got {stored.dtype} {list(stored.shape)}"
-        )
-    stored = stored.contiguous()
-    table = torch.tensor(trellis_format.window_table, dtype=torch.int8)
-    weights = torch.empty(len(stored), columns, dtype=torch.int8)
-    _library(trellis_format.window_bits, trellis_format.fresh_bits).decode_rows(
-        len(stored), columns, row_bytes, stored.data_ptr(), table.data_ptr(), weights.data_ptr()
-    )
-    return weights
-
-
-def decode(
-    stored: Tensor, scales: Tensor, trellis_format: TrellisFormat, columns: int, dtype: torch.dtype = torch.float32
-) -> Tensor:
-    """The golden ``decode`` of packed rows, float32 rounded once more to ``dtype``: [rows, columns].
-
-    Raises
-    ------
-    InputError
-        As ``integer_weights``.
-    """
-    integers = integer_weights(stored, trellis_format, columns)
-    return (integers.float() * scales.float()[:, None]).to(dtype)

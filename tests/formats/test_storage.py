@@ -2,12 +2,13 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from formats.block import BlockFormat
 from formats.presets import PRESETS
-from formats.storage import pack_rows, unpack_rows
+from formats.storage import check_seeds, pack_rows, unpack_rows
+from formats.trellis import TRELLIS_PRESETS, TrellisFormat
 
 
 def rows_of_words(data: st.DataObject, block_format: BlockFormat) -> list[list[int]]:
@@ -55,6 +56,30 @@ def test_rows_of_the_wrong_shape_or_dtype_are_refused(stored: torch.Tensor, foun
 
 
 def test_a_word_with_seed_0_is_found_and_placed() -> None:
-    stored = pack_rows(torch.tensor([[1, 1], [1, 0x70000]]), PRESETS["paper-4bit"])
+    words = torch.tensor([[1, 1], [1, 0x70000]])
     with pytest.raises(ValueError, match="block 1 of row 1 has seed 0, which no LFSR can leave; the file is damaged"):
-        unpack_rows(stored, PRESETS["paper-4bit"], columns=16)
+        check_seeds(words, PRESETS["paper-4bit"])
+
+
+class TestTrellisRows:
+    """Rows of trellis words lie in a file like rows of block words."""
+
+    @given(
+        st.sampled_from(list(TRELLIS_PRESETS.values())), st.integers(1, 3), st.integers(1, 40), st.integers(0, 1 << 30)
+    )
+    @settings(max_examples=50, deadline=None)
+    def test_unpacking_undoes_packing(self, trellis_format: TrellisFormat, rows: int, columns: int, seed: int) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        shape = (rows, trellis_format.blocks(columns))
+        words = torch.randint(1 << trellis_format.word_bits, shape, generator=generator)
+        stored = pack_rows(words, trellis_format)
+        assert stored.shape == (rows, trellis_format.row_bytes(columns))
+        assert (unpack_rows(stored, trellis_format, columns) == words).all()
+
+    def test_bytes_follow_one_another_from_the_lowest_of_the_first_word(self) -> None:
+        stored = pack_rows(torch.tensor([[0x332211, 0x665544]]), TRELLIS_PRESETS["trellis-3bit"])
+        assert stored.tolist() == [[0x11, 0x22, 0x33, 0x44, 0x55, 0x66]]
+
+    def test_rows_of_another_length_are_refused(self) -> None:
+        with pytest.raises(ValueError, match=r"trellis-3bit rows of 9 weights are uint8 \[rows, 6\], got .* \[1, 5\]"):
+            unpack_rows(torch.zeros(1, 5, dtype=torch.uint8), TRELLIS_PRESETS["trellis-3bit"], 9)

@@ -5,8 +5,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor
 
 from formats.trellis import TRELLIS_PRESETS, TrellisFormat, odd_table
@@ -15,9 +13,7 @@ from golden_models.trellis import (
     encode,
     indices,
     integer_weights,
-    pack_rows,
     stream_bits,
-    unpack_rows,
     windows,
     words_of_bits,
 )
@@ -58,6 +54,11 @@ class TestDecode:
         assert shown[0, 13:].tolist() == [0, 0, 0]
 
     @EVERY_FORMAT
+    def test_words_and_stream_bits_are_the_same(self, trellis_format: TrellisFormat) -> None:
+        words = random_words(3, 4, trellis_format)
+        assert (words_of_bits(stream_bits(words, trellis_format), trellis_format) == words).all()
+
+    @EVERY_FORMAT
     def test_a_window_slides_by_the_fresh_bits(self, trellis_format: TrellisFormat) -> None:
         shown = windows(random_words(3, 4, trellis_format), trellis_format)
         for t in range(1, shown.shape[1]):
@@ -75,27 +76,6 @@ class TestDecode:
         assert decoded.shape == (2, 11)
         assert (decoded[0] == integer_weights(words, MIXED, 11)[0] / 2).all()
         assert not decoded[1].any()
-
-
-class TestStorage:
-    """A row's words lie in a file without gaps."""
-
-    @given(st.sampled_from(list(FORMATS.values())), st.integers(1, 3), st.integers(1, 40), st.integers(0, 1 << 30))
-    @settings(max_examples=50, deadline=None)
-    def test_unpacking_undoes_packing(self, trellis_format: TrellisFormat, rows: int, columns: int, seed: int) -> None:
-        words = random_words(rows, trellis_format.blocks(columns), trellis_format, seed)
-        stored = pack_rows(words, trellis_format)
-        assert stored.shape == (rows, trellis_format.row_bytes(columns))
-        assert (unpack_rows(stored, trellis_format, columns) == words).all()
-        assert (words_of_bits(stream_bits(words, trellis_format), trellis_format) == words).all()
-
-    def test_bytes_follow_one_another_from_the_lowest_of_the_first_word(self) -> None:
-        stored = pack_rows(torch.tensor([[0x332211, 0x665544]]), TRELLIS_PRESETS["trellis-3bit"])
-        assert stored.tolist() == [[0x11, 0x22, 0x33, 0x44, 0x55, 0x66]]
-
-    def test_rows_of_another_length_are_refused(self) -> None:
-        with pytest.raises(ValueError, match=r"trellis-3bit rows of 9 weights are uint8 \[rows, 6\], got .* \[1, 5\]"):
-            unpack_rows(torch.zeros(1, 5, dtype=torch.uint8), TRELLIS_PRESETS["trellis-3bit"], 9)
 
 
 class TestEncode:

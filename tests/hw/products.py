@@ -11,6 +11,8 @@ from formats.block import BlockFormat
 from formats.engine import EngineParameters
 from formats.matrices import EncodedMatrix, Fp16Matrix, Matrix
 from formats.palette_format import PaletteFormat
+from formats.trellis import TrellisFormat
+from formats.trellis_matrix import TrellisMatrix
 from golden_models.seedlm.datapath import matvec
 from golden_models.seedlm.lfsr import all_entry_matrices
 from hw.engine.sequencer import command_layout
@@ -78,6 +80,9 @@ def random_matrix(parameters: EngineParameters, name: str, rows: int, columns: i
     weight_format = parameters.weight_formats[parameters.formats.index(name)]
     if isinstance(weight_format, PaletteFormat):
         return random_palette(name, rows, columns)
+    if isinstance(weight_format, TrellisFormat):
+        words = torch.randint(1 << weight_format.word_bits, (rows, weight_format.blocks(columns)))
+        return TrellisMatrix(weight_format, words, torch.ones(rows), columns)
     if not isinstance(weight_format, BlockFormat):
         patterns = torch.randint(weight_format.maximum_exponent + 1, (rows, columns)) << 10
         patterns += torch.randint(1 << 10, patterns.shape) + (torch.randint(2, patterns.shape) << 15)

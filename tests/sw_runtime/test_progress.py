@@ -1,4 +1,5 @@
 import pytest
+from transformers.utils import logging as transformers_bars
 
 from sw_runtime.progress import progress_bar, progress_bars
 
@@ -18,3 +19,13 @@ def test_bars_are_shown_unless_they_are_turned_off(capsys: pytest.CaptureFixture
 def test_a_bar_within_cannot_be_turned_on_again(capsys: pytest.CaptureFixture[str]) -> None:
     with progress_bars(shown=False), progress_bars(shown=True):
         assert not shows_a_bar(capsys)
+
+
+def test_the_bars_of_transformers_are_turned_off_too_and_on_again() -> None:
+    assert transformers_bars.is_progress_bar_enabled()
+    with progress_bars(shown=False):
+        assert not transformers_bars.is_progress_bar_enabled()
+        with progress_bars(shown=False):
+            pass
+        assert not transformers_bars.is_progress_bar_enabled()
+    assert transformers_bars.is_progress_bar_enabled()

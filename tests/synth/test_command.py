@@ -8,6 +8,7 @@ from amaranth.lib import wiring
 from typer.testing import CliRunner
 
 from synth import __main__ as command
+from synth.boards import REFERENCE, Board
 from synth.designs import DESIGNS, Design
 from synth.flow import SEEDS, Flow, netlist
 from synth.reports import Ecp5Area, Placement, Xc7Area
@@ -27,9 +28,9 @@ class ToolsAtHand(Flow):
         netlist(component)
         return Xc7Area(luts=708, logic_cells=431, registers=295, multipliers=8, memories=0)
 
-    def place(self, component: wiring.Component, seed: int) -> Placement:
+    def place(self, component: wiring.Component, seed: int, board: Board = REFERENCE) -> Placement:
         netlist(component)
-        return Placement(140.0 - seed, 1232, ("a", "b"))
+        return Placement(20.0 * board.speed_grade + 20 - seed, 1232, ("a", "b"))
 
 
 @pytest.fixture
@@ -65,6 +66,20 @@ def test_a_named_design_is_printed_and_leaves_the_document_alone(folder: Path) -
     assert status == 0
     assert "scaled-4bit lane" not in output
     assert (folder / "docs" / "hardware.md").read_text() == DOCUMENT
+
+
+def test_a_run_for_a_board_names_its_device_and_leaves_the_document_alone(folder: Path) -> None:
+    status, output, _ = run("--board", "ecpix5-85f")
+    assert status == 0
+    assert "| ECP5, LFE5UM5G-85F-8 | LUT4 |" in output
+    assert f"| scaled-4bit lane | 591 | 219 | 643 | 8 | 0 | {180 - max(SEEDS)}.0 |" in output
+    assert (folder / "docs" / "hardware.md").read_text() == DOCUMENT
+
+
+def test_an_unknown_board_is_refused_with_the_known_ones(folder: Path) -> None:
+    status, _, error = run("--board", "ulx3s")
+    assert status == 2
+    assert "unknown board 'ulx3s'; known are 'reference', 'ulx3s-25f'" in " ".join(error.replace("│", " ").split())
 
 
 def test_json(folder: Path) -> None:

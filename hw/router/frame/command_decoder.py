@@ -19,7 +19,7 @@ from formats.router.descriptor import (
     Quota,
     Status,
 )
-from formats.router.legality import MAXIMUM_ELEMENTS, MAXIMUM_IDS
+from formats.router.legality import MAXIMUM_ELEMENTS, MAXIMUM_IDS, MAXIMUM_PAIRED, MAXIMUM_TRIPLED
 from hw.router.arithmetic.divider import Divider
 from hw.router.frame.command import DESCRIPTOR, bound, command_layout, has, is_operation, mode
 from hw.router.parameters import COMMAND_BITS, COMMAND_QUEUE_DEPTH, UnitParameters
@@ -215,8 +215,8 @@ class CommandDecoder(wiring.Component):
             with m.Case(Opcode.GATHER, Opcode.PUTBM, Opcode.RATIO):
                 m.d.comb += bad_size.eq(beyond_bitmap)
             with m.Case(Opcode.PREFIX):
-                stochastic = indivisible | (n > 765)
-                m.d.comb += bad_size.eq(Mux(has(descriptor, Flag.PREFIX_STOCHASTIC), stochastic, ~n[0] | (n > 511)))
+                tripled, paired = indivisible | (n > MAXIMUM_TRIPLED), ~n[0] | (n > MAXIMUM_PAIRED)
+                m.d.comb += bad_size.eq(Mux(has(descriptor, Flag.PREFIX_STOCHASTIC), tripled, paired))
             with m.Case(Opcode.SEGLL):
                 pair = has(descriptor, Flag.SEGLL_PAIR)
                 m.d.comb += [

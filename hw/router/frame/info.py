@@ -22,10 +22,15 @@ class Info(wiring.Component):
     Members
     -------
     command : In(command_layout(parameters))
+        Stable while the operation runs.
     start : In(1)
+        Begin; the first word leaves in the next cycle.
     done : Out(1)
+        The last word leaves.
     counters : In(COUNTERS)
+        Of the expert cache.
     words : Out(Words)
+        Version, lanes, bits of a digit, keys, slots, sets, ways, 0; then the counters, low words first.
     """
 
     def __init__(self, parameters: UnitParameters) -> None:

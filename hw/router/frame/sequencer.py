@@ -4,8 +4,8 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from formats.router.answer import TRAILER_WORDS
 from formats.router.descriptor import WORD_BITS, Flag, Opcode, Status
-from hw.router.frame.answer import TRAILER_WORDS
 from hw.router.frame.command import STATUS_BITS, command_layout, has, is_operation
 from hw.router.parameters import UnitParameters
 

@@ -30,13 +30,27 @@ class CacheSet(wiring.Component):
     state : Out(ArrayLayout(WAY, ways))
         The present state, as it is stored.
     expert : In(8)
-    hit, hit_way : Out
-        Whether the expert is here, and where.
-    free, victim_way, victim_valid, victim : Out
-        Whether a way may be taken; the least recently used of those, whether it holds an expert, and which.
-    touch, replace, release, pin : In(1)
-        Move the expert's way to the recent end; give it the victim's way, at the recent end; unpin
-        its way. ``pin`` with either of the former pins the way.
+        Who is looked up; the answers below are of the same cycle.
+    hit : Out(1)
+        The expert is here.
+    hit_way : Out(3)
+        Its way; 0 without a hit.
+    free : Out(1)
+        A way may be taken: not all are pinned.
+    victim_way : Out(3)
+        The least recently used way that is not pinned.
+    victim_valid : Out(1)
+        That way holds an expert.
+    victim : Out(8)
+        Which.
+    touch : In(1)
+        Move the expert's way to the recent end.
+    replace : In(1)
+        Give the expert the victim's way, at the recent end.
+    release : In(1)
+        Unpin the expert's way.
+    pin : In(1)
+        Beside ``touch`` or ``replace``: pin the way.
     """
 
     def __init__(self, parameters: UnitParameters) -> None:

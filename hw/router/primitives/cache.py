@@ -30,18 +30,26 @@ class Cache(wiring.Component):
     Members
     -------
     command : In(command_layout(parameters))
+        Stable while the operation runs.
     start : In(1)
+        Begin: the set is fetched, then experts are taken.
     finish : Out(1)
         Every expert is taken.
     ended, intact : In(1)
         The packet is over; nothing was wrong with it.
     bad_data : Out(1)
+        An expert's number is above 255, or came twice; the set stays as it was.
     done : Out(1)
+        The set is stored and every word is on its way.
     count : Out(5)
         Experts that were there.
     counters : Out(COUNTERS)
+        Since reset: hits and misses of ACCESS, and of PREFETCH.
     elements : Out(Elements)
+        Experts, one a beat.
     words : Out(Words)
+        A word an expert: bit 15 it was there, 14 it replaced an expert, 13 no way was left, 10:8 its way,
+        7:0 the expert it replaced.
     """
 
     def __init__(self, parameters: UnitParameters) -> None:

@@ -29,14 +29,19 @@ class First(wiring.Component):
     Members
     -------
     command : In(command_layout(parameters))
+        Stable while the operation runs.
     start : In(1)
+        Begin; the first beat is taken in the next cycle.
     done : Out(1)
+        Every word is on its way.
     count : Out(range(2**18 + 1))
         Rows in which a key passed.
     elements : Out(Elements)
+        The keys, row after row, ``lanes`` a beat; a row starts on a fresh beat.
     read : Out(KeyRead)
         The table of bounds.
     words : Out(Words)
+        Two words a row: the index of the chosen key, low word first, and bit 31 if none passed.
     """
 
     def __init__(self, parameters: UnitParameters) -> None:

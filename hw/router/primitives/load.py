@@ -22,13 +22,19 @@ class Load(wiring.Component):
     Members
     -------
     command : In(command_layout(parameters))
+        Stable while the operation runs.
     start : In(1)
+        Begin; the first beat is taken in the next cycle.
     done : Out(1)
+        The last row is written.
     saturated : Out(1)
-        A sum of this command was clipped.
+        A sum of this command was clipped; steady to the next ``start``.
     elements : Out(Elements)
+        The packet's keys, ``lanes`` a beat.
     read : Out(KeyRead)
+        The row that the beat is added to.
     write : Out(KeyWrite)
+        The row with the beat's keys in it; lanes past the packet's end are not enabled.
     """
 
     def __init__(self, parameters: UnitParameters) -> None:

@@ -5,15 +5,13 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from formats.router.descriptor import KEY_BITS, WORD_BITS, Flag
+from formats.router.legality import MAXIMUM_DRAFTS, MAXIMUM_TRIPLED
 from hw.router.frame.command import command_layout, has, wants_payload
 from hw.router.frame.ports import Elements, Multiplication, Words
 from hw.router.parameters import UnitParameters
 
 TRIPLE_CYCLES = 6
 """Cycles a triple takes: u, q, p, and pauses for the multiplier."""
-
-MAXIMUM_LENGTH = 765
-"""Elements of the longest packet."""
 
 
 class Prefix(wiring.Component):
@@ -32,7 +30,7 @@ class Prefix(wiring.Component):
     command : In(command_layout(parameters))
     start : In(1)
     done : Out(1)
-    count : Out(8)
+    count : Out(range(256))
         Accepted drafts.
     elements : Out(Elements)
     words : Out(Words)
@@ -46,7 +44,7 @@ class Prefix(wiring.Component):
                 "command": In(command_layout(parameters)),
                 "start": In(1),
                 "done": Out(1),
-                "count": Out(8),  # at most 255 pairs or triples
+                "count": Out(range(MAXIMUM_DRAFTS + 1)),
                 "elements": Out(Elements(parameters)),
                 "words": Out(Words()),
                 "multiplier": Out(Multiplication()),
@@ -58,7 +56,7 @@ class Prefix(wiring.Component):
         m = Module()
         descriptor = self.command.descriptor
         element = Signal(KEY_BITS)
-        left = Signal(range(MAXIMUM_LENGTH + 1))
+        left = Signal(range(MAXIMUM_TRIPLED + 1))
         taken = Signal()
         matching = Signal()  # no mismatch yet
         next_token = Signal(KEY_BITS)

@@ -40,11 +40,23 @@ class RowUnit(wiring.Component):
     done : Out(1)
         Everything is written and every word is on its way; not in the cycle of ``start``.
     count : Out(range(keys + 1))
-        Members of the result.
-    outside_start, outside : In
-        Rows of a result that was computed elsewhere (RATIO), to be written the same way.
-    elements : Out(Elements), keys : Out(KeyRead), bitmap_read, bitmap_write, words : Out
+        Members of the result; steady from ``done`` to the next ``start``.
+    outside_start : In(1)
+        Rows of a result that is computed elsewhere (RATIO) will come, to be written and counted the same way.
+    outside : In(RowBits)
+        Those rows.
+    elements : Out(Elements)
+        The packet's elements: keys for FILTER, words of a bitmap for PUTBM.
+    keys : Out(KeyRead)
+        Rows of the key memory, for TOPK, FILTER and GATHER.
+    bitmap_read : Out(BitmapRead)
+        Rows of the operands ``sa``, ``sb`` and ``sc``, one a cycle.
+    bitmap_write : Out(BitmapWrite)
+        Rows of the result ``dst``.
+    words : Out(Words)
+        The answer's payload: the result's bits, 16 a word, or GATHER's list.
     multiplier : Out(Multiplication())
+        For the quota that TOPK is given as a rate.
     """
 
     def __init__(self, parameters: UnitParameters) -> None:

@@ -31,8 +31,11 @@ class Segments(wiring.Component):
     Members
     -------
     command : In(command_layout(parameters))
+        Stable while the operation runs.
     start : In(1)
+        Begin; the first element is taken in the next cycle.
     done : Out(1)
+        The packet is read and every value is on its way.
     bad_data : Out(1)
         The segments were not as the command said; they end at the first bad header.
     saturated : Out(1)
@@ -40,10 +43,13 @@ class Segments(wiring.Component):
     count : Out(range(keys + 1))
         Values.
     elements : Out(Elements)
+        Segment after segment, an element a beat: a header with the length, then that many log-likelihoods.
     write : Out(KeyWrite)
+        A value's key, to the key memory from ``base`` on.
     words : Out(Words)
         Two words a value, sign-extended.
     multiplier : Out(Multiplication())
+        For the weight of a pair's document.
     """
 
     def __init__(self, parameters: UnitParameters) -> None:

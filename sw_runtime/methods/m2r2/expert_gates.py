@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from sw_runtime.methods.decoder import Decoder, dense_weight
 from sw_runtime.methods.m2r2.fit import Window
+from sw_runtime.progress import progress_bar
 
 RIDGE = 1e-1
 """Share of the inputs' mean power added to every direction."""
@@ -38,7 +38,7 @@ def fit_expert_gates(decoder: Decoder, windows: Sequence[Window], experts: int) 
     Experts are the MLP's neurons in ``neuron_order``, shared out evenly.
     """
     gates = []
-    for number in tqdm(range(len(decoder.layers)), desc="expert gates", unit="layer"):
+    for number in progress_bar(range(len(decoder.layers)), desc="expert gates", unit="layer"):
         normed = torch.cat(
             [decoder.mlp_input(decoder.layers[number], window.attended[number][1:]) for window in windows]
         )

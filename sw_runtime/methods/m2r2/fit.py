@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from sw_runtime.methods.decoder import Decoder, causal_mask
 from sw_runtime.methods.m2r2.exits import ExitGate, intervals
 from sw_runtime.methods.m2r2.residuals import Adapter, M2R2Parameters, run_layer
+from sw_runtime.progress import progress_bar
 
 RIDGE = 1e-3
 """Share of the inputs' mean power added to every direction."""
@@ -86,7 +86,7 @@ def fit_adapters(
     """
     adapters: list[Adapter] = []
     fast = [[window.slow[0]] for window in windows]
-    for number in tqdm(range(parameters.exits[-1]), desc="adapters", unit="layer"):
+    for number in progress_bar(range(parameters.exits[-1]), desc="adapters", unit="layer"):
         target = parameters.horizon(number + 1, len(decoder.layers))
         after = [window.fast_layer(decoder, number, p[-1]) for window, p in zip(windows, fast, strict=True)]
         wanted = torch.cat([window.slow[target][1:] for window in windows])

@@ -10,8 +10,7 @@ from formats.engine import GENERATOR_LATENCY
 from formats.matrices import EncodedMatrix
 from formats.presets import PRESETS
 from golden_models.seedlm.codec import integer_weights
-from hw.engine.generator import Generator
-from hw.engine.lane import make_generator
+from hw.engine.generator import Generator, block_generator
 from tests.hw.packed import to_fields
 from tests.hw.pipeline import Feed, Tap, run_pipeline
 from tests.hw.streams import start
@@ -22,7 +21,7 @@ PORTS = {name: name.replace("-", "_") for name in PRESETS}
 
 def subjects() -> dict[str, Generator]:
     """A generator for each preset."""
-    return {PORTS[name]: make_generator(preset) for name, preset in PRESETS.items()}
+    return {PORTS[name]: block_generator(preset) for name, preset in PRESETS.items()}
 
 
 def random_words(seeds: Tensor, block_format: BlockFormat, extreme: bool) -> Tensor:

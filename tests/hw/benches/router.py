@@ -9,8 +9,8 @@ import cocotb
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge
 
+from formats.router.answer import TRAILER_WORDS
 from golden_models.router.unit import RouterUnit
-from hw.router.frame.answer import TRAILER_WORDS
 from hw.router.parameters import UnitParameters
 from tests.hw.router.packets import beat_payloads, command_payload, load_packets
 from tests.hw.router.problems import Problem

@@ -1,4 +1,4 @@
-"""M2R2 in RTL: drafts, exits and foretold experts of SmolLM2's first layers, one after another through one router."""
+"""M2R2 in RTL: drafts, exits and predicted experts of SmolLM2's first layers, one after another through one router."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -6,6 +6,8 @@ from formats.matrices import EncodedMatrix, Fp16Matrix, Matrix
 from formats.palette import LIMIT, PaletteMatrix
 from formats.palette_format import PALETTES, ROWS_A_TABLE
 from formats.presets import PRESETS
+from formats.trellis import TRELLIS_PRESETS
+from formats.trellis_matrix import TrellisMatrix
 
 
 def random_palette(name: str, rows: int, columns: int, generator: torch.Generator | None = None) -> PaletteMatrix:
@@ -24,6 +26,11 @@ def random_matrix(name: str, rows: int, columns: int, seed: int = 0) -> Matrix:
         return Fp16Matrix((torch.randn(rows, columns, generator=generator) * 10).half())
     if name in PALETTES:
         return random_palette(name, rows, columns, generator)
+    if name in TRELLIS_PRESETS:
+        trellis_format = TRELLIS_PRESETS[name]
+        shape = (rows, trellis_format.blocks(columns))
+        words = torch.randint(0, 1 << trellis_format.word_bits, shape, generator=generator)
+        return TrellisMatrix(trellis_format, words, torch.ones(rows), columns)
     block_format = PRESETS[name]
     shape = (rows, block_format.blocks(columns))
     seeds = torch.randint(1, block_format.seeds + 1, shape, generator=generator)

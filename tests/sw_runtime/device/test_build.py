@@ -13,10 +13,17 @@ from tests.sw_runtime.device.matrices import random_activations, random_matrix
 ONE_LANE = EngineParameters(("scaled-4bit",), port_bytes=4, maximum_columns=64, maximum_rows=64)
 
 
-def test_the_second_build_finds_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_simulator_is_compiled_once_however_often_its_sources_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SEEDLOOM_CACHE", str(tmp_path))
     library = build_accelerator(ONE_LANE, None)
     built = library.stat().st_mtime_ns
+    monkeypatch.setattr("sw_runtime.device.simulator.build.convert", lambda *_: pytest.fail("elaborated again"))
+    assert build_accelerator(ONE_LANE, None) == library
+    monkeypatch.undo()
+    monkeypatch.setenv("SEEDLOOM_CACHE", str(tmp_path))
+    monkeypatch.setattr("sw_runtime.device.simulator.build._hardware", lambda: iter(["sources with another comment"]))
     assert build_accelerator(ONE_LANE, None) == library
     assert library.stat().st_mtime_ns == built
 

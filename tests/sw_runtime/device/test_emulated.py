@@ -11,11 +11,14 @@ from formats.matrices import EncodedMatrix, Fp16Matrix, Matrix
 from formats.palette import LIMIT, PaletteMatrix
 from formats.palette_format import PALETTES
 from formats.presets import PRESETS
+from formats.trellis import TRELLIS_PRESETS
+from formats.trellis_matrix import TrellisMatrix
 from golden_models.seedlm.datapath import matvec
 from sw_runtime.device.cost import pass_cost
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.device.layout import format_of
 from sw_runtime.device.protocol import Counters, DeviceInfo
+from sw_runtime.search.trellis import encode
 from tests.sw_runtime.device.matrices import random_activations, random_matrix
 
 
@@ -29,6 +32,9 @@ def largest_matrix(name: str, columns: int) -> Matrix:
             torch.full((1, 1 << PALETTES[name].code_bits), LIMIT),
             torch.ones(1),
         )
+    if name in TRELLIS_PRESETS:
+        words = encode(torch.full((2, columns), 127.0), TRELLIS_PRESETS[name], torch.ones(2)).words
+        return TrellisMatrix(TRELLIS_PRESETS[name], words, torch.ones(2), columns)
     block_format = PRESETS[name]
     high = block_format.exponent_limits[1]
     coefficients = (block_format.coefficient_limits[0],) * block_format.latent_dim

@@ -25,7 +25,8 @@ def test_every_layer_but_the_head_is_quantised(name: str, monkeypatch: pytest.Mo
     quantise(model, name)
     for layer, linear in layers_without_head(original).items():
         error = (dense(model.get_submodule(layer)) - linear.weight).norm() / linear.weight.norm()
-        assert 0.03 < error < (0.3 if "3bit" in name else 0.15), layer
+        limit = 0.3 if "3bit" in name else 0.15
+        assert 0.03 < error < (2 * limit if "gptq" in name else limit), layer
     assert model.lm_head.weight.equal(original.lm_head.weight)
     with torch.no_grad():
         assert model(WINDOWS[:1]).logits.isfinite().all()
@@ -53,7 +54,9 @@ def test_groups_are_those_that_quanto_takes(columns: int) -> None:
 
 
 def test_an_unknown_baseline_is_refused_with_the_choices() -> None:
-    with pytest.raises(ValueError, match=r"no baseline 'gptq'; choose from rtn-4bit-g128, .*auto-round-int4-g128"):
+    with pytest.raises(
+        ValueError, match=r"no baseline 'gptq'; choose from rtn-4bit-g128, .*gptq-4bit-g128, .*auto-round-int4-g128"
+    ):
         quantise(llama_to_quantise(), "gptq")
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from formats.trellis import TRELLIS_PRESETS, TrellisFormat
 from golden_models import trellis as golden
 from sw_runtime.fit.feedback import DAMPING, inverse_factor
-from sw_runtime.search.trellis import EncodedRows, decode, encode, integer_weights
+from sw_runtime.search.trellis import EncodedRows, encode
 
 MIXED = replace(TRELLIS_PRESETS["trellis-3bit"], name="mixed", fresh_bits=(3, 2))
 FORMATS = {preset.name: preset for preset in (*TRELLIS_PRESETS.values(), MIXED)}
@@ -130,7 +130,7 @@ class TestEncode:
     def test_a_row_of_zeros_takes_any_scale(self) -> None:
         weights = torch.stack([torch.zeros(24), gaussian(1, 24)[0]])
         found = encode(weights, FOUR, torch.tensor([0.0, 0.05]))
-        decoded = decode(golden.pack_rows(found.words, FOUR), torch.tensor([0.0, 0.05]), FOUR, 24)
+        decoded = golden.decode(found.words, torch.tensor([0.0, 0.05]), FOUR, 24)
         assert not decoded[0].any()
 
     def test_progress_counts_every_weight(self) -> None:
@@ -157,25 +157,3 @@ class TestEncode:
         arguments: dict[str, Any] = {"weights": torch.ones(2, 4), "scales": torch.ones(2)} | change
         with pytest.raises(ValueError, match=message):
             encode(trellis_format=FOUR, **arguments)
-
-
-class TestDecode:
-    """Packed rows to weights."""
-
-    @EVERY_FORMAT
-    @pytest.mark.parametrize("columns", [8, 45])
-    def test_weights_are_the_golden_decoder_s(self, trellis_format: TrellisFormat, columns: int) -> None:
-        generator = torch.Generator().manual_seed(3)
-        shape = (6, trellis_format.blocks(columns))
-        words, scales = torch.randint(1 << trellis_format.word_bits, shape, generator=generator), torch.rand(6)
-        stored = golden.pack_rows(words, trellis_format)
-        integers = integer_weights(stored, trellis_format, columns)
-        assert integers.dtype == torch.int8
-        assert (integers == golden.integer_weights(words, trellis_format, columns)).all()
-        expected = golden.decode(words, scales, trellis_format, columns)
-        assert (decode(stored, scales, trellis_format, columns) == expected).all()
-        assert (decode(stored, scales, trellis_format, columns, torch.bfloat16) == expected.bfloat16()).all()
-
-    def test_rows_of_another_length_are_refused(self) -> None:
-        with pytest.raises(ValueError, match=r"trellis-4bit rows of 9 weights are uint8 \[rows, 8\], got .* \[1, 5\]"):
-            integer_weights(torch.zeros(1, 5, dtype=torch.uint8), FOUR, 9)

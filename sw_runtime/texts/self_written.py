@@ -1,0 +1,111 @@
+"""Text that a model writes itself: what to calibrate on where nobody gives a text.
+
+Every window starts with a token drawn from the whole vocabulary, and the model goes on by sampling at temperature 1
+(after LLM-QAT, arXiv 2305.17888, §2.1, which generates its training data so).
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
+
+from formats.errors import InputError
+from sw_runtime.progress import progress_bar
+
+WINDOWS, LENGTH = 32, 512
+"""As many tokens as a calibration takes of another text."""
+
+TOGETHER = 8
+"""Windows written side by side: a pass over the weights then serves as many tokens."""
+
+NO_TOKEN = -1
+"""An id that no token has: what is not given to transformers is taken from the model's own settings."""
+
+
+def can_write(model: Any) -> bool:
+    """Whether a model predicts tokens one after another, so that it can write a text."""
+    return bool(getattr(model, "can_generate", lambda: False)()) and not model.config.is_encoder_decoder
+
+
+def written_windows(
+    model: Any, tokenizer: Any | None = None, windows: int = WINDOWS, length: int = LENGTH, seed: int = 0
+) -> Tensor:
+    """Windows of tokens that a model writes: int64 [windows, length]. Minutes for a small model; a bar shows how many.
+
+    The same seed gives the same windows on one machine; another machine may round a probability differently.
+
+    Parameters
+    ----------
+    model
+        A transformers model that generates.
+    tokenizer
+        Tells whether texts begin with a token of their own (BOS); none do without one.
+    windows, length
+        How many tokens; windows are no longer than the model's positions.
+    seed
+        Of the samples.
+
+    Raises
+    ------
+    InputError
+        If the model cannot write.
+    """
+    if not can_write(model):
+        raise InputError(f"a {model.config.model_type} model writes no text of its own; give a calibration text")
+    length = min(length, getattr(model.config, "max_position_embeddings", None) or length)
+    beginning = _beginning(tokenizer)
+    found = []
+    with torch.random.fork_rng(devices=[]), progress_bar(total=windows * length, desc="writing", unit="token") as bar:
+        torch.manual_seed(seed)
+        for first in range(0, windows, TOGETHER):
+            count = min(TOGETHER, windows - first)
+            start = torch.cat([beginning.expand(count, -1), _any_tokens(model, count)], dim=1)
+            found.append(_continue(model, start, length, lambda count=count: bar.update(count)))
+    return torch.cat(found)
+
+
+def _beginning(tokenizer: Any | None) -> Tensor:
+    """What every text begins with: int64 [1, 0 or 1]."""
+    if tokenizer is None:
+        return torch.empty(1, 0, dtype=torch.int64)
+    ids = [token for token in tokenizer("")["input_ids"][:1] if token == tokenizer.bos_token_id]
+    return torch.tensor([ids], dtype=torch.int64)
+
+
+def _any_tokens(model: Any, count: int) -> Tensor:
+    """Tokens drawn from the whole vocabulary: int64 [count, 1]."""
+    return torch.randint(model.get_input_embeddings().num_embeddings, (count, 1))
+
+
+class _Counting(StoppingCriteria):  # type: ignore[misc]  # transformers is not typed
+    """Never stops; tells of every token."""
+
+    def __init__(self, written: Any) -> None:
+        self._written = written
+
+    def __call__(self, input_ids: Tensor, scores: Tensor, **_: Any) -> Tensor:
+        self._written()
+        return torch.zeros(len(input_ids), dtype=torch.bool)
+
+
+@torch.inference_mode()
+def _continue(model: Any, start: Tensor, length: int, written: Any) -> Tensor:
+    """Sampled continuations, int64 [windows, length]. A text that ends is followed by another: no token stops it."""
+    sampling = GenerationConfig(
+        max_length=length,
+        do_sample=True,
+        temperature=1.0,
+        top_k=0,
+        top_p=1.0,
+        repetition_penalty=1.0,
+        eos_token_id=NO_TOKEN,
+        pad_token_id=0,
+    )
+    tokens: Tensor = model.generate(
+        start.to(model.device),
+        attention_mask=torch.ones_like(start, device=model.device),
+        generation_config=sampling,
+        stopping_criteria=StoppingCriteriaList([_Counting(written)]),
+    )
+    return tokens.cpu()
