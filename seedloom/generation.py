@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import seedloom
-from formats.errors import InputError
+from formats.errors import CheckpointError, InputError
 from seedloom.folders import Folder, Json
 from seedloom.methods import MAXIMUM_DRAFTS, OPTIONS, Choice, MeasuredText, names
 from sw_runtime.json_files import figures_text
@@ -119,15 +119,14 @@ def _load(folder: Path) -> tuple[Any, Any]:
         If the folder holds no compressed model, or no tokenizer.
     """
     import torch
-    from transformers import AutoTokenizer
 
     from sw_runtime.nn.folder import compressed_config
-    from sw_runtime.pretrained import load_model
+    from sw_runtime.pretrained import load_model, load_tokenizer
 
     compressed_config(folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError) as error:
+        tokenizer = load_tokenizer(folder)
+    except CheckpointError as error:
         raise InputError(f"{folder} has no tokenizer; copy the original model's tokenizer files into it") from error
     return load_model(folder, dtype=torch.float32), tokenizer
 

@@ -6,12 +6,14 @@ transformers also fills at random what the files lack, and only warns; here it i
 """
 
 import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
+from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from formats.errors import CheckpointError, SeedloomError
@@ -31,6 +33,9 @@ BAD_VALUES = (
     ValueError,
 )
 """What classes of transformers raise when a file gives them a value that they cannot work with."""
+
+FORMER_BUFFERS = re.compile(r"(^|\.)(masked_bias|position_ids|rotary_emb\.inv_freq|version)$")
+"""Constants that older releases of transformers stored beside the weights, and newer ones compute."""
 
 
 def load_config(folder: Path) -> Any:
@@ -121,7 +126,7 @@ def load_model(folder: Path, **options: Any) -> Any:
             raise CheckpointError(
                 f"{names} cannot be made of the tensors in {folder}: one is missing or of another shape; {COPY}"
             ) from error
-    _check_loaded(folder, **loaded)
+    _check_loaded(folder, model, **loaded)
     return model
 
 
@@ -166,6 +171,7 @@ class _LoadReport:
 
 def _check_loaded(
     folder: Path,
+    model: nn.Module,
     missing_keys: set[str],
     unexpected_keys: set[str],
     mismatched_keys: set[tuple[str, tuple[int, ...], tuple[int, ...]]],
@@ -174,9 +180,11 @@ def _check_loaded(
     """Refuse a model that transformers completed with random weights, or did not read whole."""
     if missing_keys:
         raise CheckpointError(f"{name_tensors(missing_keys)} is missing from the files of {folder}; {COPY}")
-    if unexpected_keys:
+    buffers = dict(model.named_buffers())
+    left_over = {name for name in unexpected_keys if name not in buffers and not FORMER_BUFFERS.search(name)}
+    if left_over:
         raise CheckpointError(
-            f"{name_tensors(unexpected_keys)} in {folder} belongs to no layer that its config.json describes; {COPY}"
+            f"{name_tensors(left_over)} in {folder} belongs to no layer that its config.json describes; {COPY}"
         )
     if mismatched_keys:
         name, found, wanted = min(mismatched_keys)

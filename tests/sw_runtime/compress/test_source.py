@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import LlamaForCausalLM
+from transformers import GPTNeoConfig, GPTNeoForCausalLM, LlamaForCausalLM
 
 from formats.errors import CheckpointError
 from sw_runtime.compress.source import load, state_to_store
@@ -105,6 +105,16 @@ def test_a_tensor_left_over_is_named(folder: Path) -> None:
     message = rf"tensor model\.layers\.1\..* \(also .* and 6 more\) in {folder} belongs to no layer that its config"
     with pytest.raises(CheckpointError, match=message):
         load(folder, None)
+
+
+def test_constants_that_older_releases_of_transformers_stored_are_not_left_over(tmp_path: Path) -> None:
+    sizes = {"hidden_size": 64, "num_layers": 2, "num_heads": 4, "vocab_size": 120, "max_position_embeddings": 64}
+    model = GPTNeoForCausalLM(GPTNeoConfig(**sizes, attention_types=[[["global", "local"], 1]]))
+    model.config.save_pretrained(tmp_path)
+    attention = "transformer.h.0.attn.attention"
+    constants = {f"{attention}.bias": torch.ones(1, 1, 64, 64), f"{attention}.masked_bias": torch.tensor(-1e9)}
+    torch.save(model.state_dict() | constants, tmp_path / "pytorch_model.bin")
+    assert load(tmp_path, None).model.state_dict().keys() == model.state_dict().keys()
 
 
 def test_a_tensor_of_another_shape_is_named(folder: Path) -> None:
