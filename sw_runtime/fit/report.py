@@ -1,7 +1,7 @@
 """How every layer of a compressed folder was encoded and how well: ``report.json`` beside the weights."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,8 +11,6 @@ from sw_runtime.json_files import json_text, read_object
 REPORT = "report.json"
 
 REMEDY = "copy the folder again or compress the model again"
-
-ERRORS = ("error", "capped_error", "held_out_error")
 
 Method = Literal["feedback", "diagonal", "plain", "rounded"]
 """Errors answered by later columns; columns weighed by their input's power; all columns alike; to FP16."""
@@ -61,12 +59,14 @@ def read_report(folder: Path) -> dict[str, LayerReport]:
     layers = read_object(path, REMEDY).get("layers")
     if not isinstance(layers, dict):
         raise CheckpointError(f"{path} is damaged (it has no layers); {REMEDY}")
-    return {name: _layer_report(path, name, fields) for name, fields in layers.items()}
+    return {name: _layer_report(path, name, values) for name, values in layers.items()}
 
 
-def _layer_report(path: Path, name: str, fields: Any) -> LayerReport:
-    match fields:
-        case {"format": str(), "method": str(), **errors} if set(errors) <= set(ERRORS):
+def _layer_report(path: Path, name: str, values: Any) -> LayerReport:
+    match values:
+        case {"format": str(), "method": str(), **errors} if set(values) <= {
+            field.name for field in fields(LayerReport)
+        }:
             if all(error is None or isinstance(error, int | float) for error in errors.values()):
-                return LayerReport(**fields)
-    raise CheckpointError(f"{path} is damaged (of {name} it says {fields!r}); {REMEDY}")
+                return LayerReport(**values)
+    raise CheckpointError(f"{path} is damaged (of {name} it says {values!r}); {REMEDY}")
