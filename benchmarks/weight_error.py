@@ -67,7 +67,7 @@ def main() -> None:
     measured += [measure_rounding(bits, matrices) for bits in (4, 3)]
     for row in measured:
         print(f"| `{row['name']}` | {row['bits']:.3f} | {row['error']:.4f} |")
-    RESULT.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    RESULT.write_text(json.dumps(measured, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

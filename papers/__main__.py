@@ -1,7 +1,6 @@
 """``python -m papers``: every paper's demonstration, and their one table, docs/papers/results.md."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ from tqdm import tqdm
 import seedloom
 from papers import command
 from papers.report import Figure, Report
+from sw_runtime.json_files import read_object
 
 ROOMS = ("formats", "golden_models", "hw", "papers", "sw_runtime", "seedloom")
 SOURCES = ("*.py", "*.c", "*.cpp", "*.h")
@@ -41,7 +41,7 @@ def kept_or_measured(name: str, device: str, cache: Path) -> Report:
     """A paper's report, measured unless the same sources have measured it before."""
     kept = cache / f"{name}-{device}-{sources_digest()}.json"
     if kept.exists():
-        fields = json.loads(kept.read_text(encoding="utf-8"))
+        fields = read_object(kept, "delete it to measure again")
         return Report(**fields | {"figures": [Figure(**figure) for figure in fields["figures"]]})
     report = command.measure(name, device)
     cache.mkdir(parents=True, exist_ok=True)

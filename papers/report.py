@@ -68,7 +68,7 @@ class Report:
 
     def json(self) -> str:
         """Everything, for machines."""
-        return json.dumps(asdict(self), indent=2)
+        return json.dumps(asdict(self), indent=2, allow_nan=False)
 
     def table(self) -> str:
         """The figures as Markdown."""

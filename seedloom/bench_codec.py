@@ -1,6 +1,5 @@
 """``seedloom bench codec``: weights a CPU second of the seed search, beside the searches it replaces."""
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from formats.errors import InputError
+from sw_runtime.json_files import figures_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -143,7 +143,7 @@ def codec(
     """Measure the speed of the seed search in C, torch and NumPy, on one thread."""
     measured = measure_codec(format or (), blocks, slow_blocks, naive_blocks)
     if as_json:
-        typer.echo(json.dumps({"formats": {name: asdict(one) for name, one in measured.items()}}, indent=2))
+        typer.echo(figures_text({"formats": {name: asdict(one) for name, one in measured.items()}}))
         return
     typer.echo("| weights per CPU second | search | C | torch | NumPy | C over NumPy |\n|---|---|---:|---:|---:|---:|")
     for name, one in measured.items():

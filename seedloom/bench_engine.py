@@ -1,11 +1,12 @@
 """``seedloom bench engine``: the paper's experiment, seeds against FP16 on the same memory port."""
 
-import json
 import time
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from sw_runtime.json_files import figures_text
 
 if TYPE_CHECKING:
     from formats.engine import EngineParameters
@@ -158,7 +159,7 @@ def engine(
     """Simulate one matrix-vector product in a compressed format and in FP16, and check both bit for bit."""
     result = measure_engine(format, rows, cols, lanes, port_bytes, activation_bits, memory)
     if as_json:
-        typer.echo(json.dumps(asdict(result), indent=2))
+        typer.echo(figures_text(asdict(result)))
         return
     typer.echo(
         f"{result.format}, {result.rows} x {result.columns}, {result.lanes} lanes, "

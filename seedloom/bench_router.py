@@ -1,6 +1,5 @@
 """``seedloom bench router``: busy cycles of every primitive beside their limits, and the router's area."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, astuple, dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from formats.errors import InputError
+from sw_runtime.json_files import figures_text
 
 if TYPE_CHECKING:
     from random import Random
@@ -188,7 +188,7 @@ def router(
         }
         if cells:
             plain["area"] = area_json(cells)
-        typer.echo(json.dumps(plain, indent=2))
+        typer.echo(figures_text(plain))
         return
     exact = all(one.exact for row in measured.values() for one in row.values())
     typer.echo(table(measured))

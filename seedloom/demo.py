@@ -1,6 +1,5 @@
 """``seedloom demo``: a real language model writes text through the simulated accelerator."""
 
-import json
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import seedloom
+from sw_runtime.json_files import figures_text
 
 if TYPE_CHECKING:
     from torch import nn
@@ -165,7 +165,7 @@ def demo(
     """Generate a story with SmolLM2-135M on the simulated accelerator."""
     result = run_demo(format, tokens, prompt, show=not as_json)
     if as_json:
-        typer.echo(json.dumps(asdict(result), indent=2))
+        typer.echo(figures_text(asdict(result)))
     else:
         _print(result)
 

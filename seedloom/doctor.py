@@ -1,6 +1,5 @@
 """``seedloom doctor``: whether everything the project needs is here."""
 
-import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import typer
 from packaging.requirements import Requirement
 
 from seedloom.registration import register
+from sw_runtime.json_files import figures_text
 from sw_runtime.texts.packages import CONTENTS, install, package_folder
 
 MINIMUM_PYTHON = (3, 11)
@@ -104,7 +104,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     """Check that all tools and packages are installed; exit code 1 if a required one is missing."""
     checks = all_checks()
     if as_json:
-        typer.echo(json.dumps([asdict(check) for check in checks], indent=2))
+        typer.echo(figures_text([asdict(check) for check in checks]))
     else:
         for check in checks:
             state = "ok" if check.ok else "MISSING" if check.required else "optional"

@@ -1,6 +1,5 @@
 """``seedloom eval``: what compression costs in text, beside other quantisers in the same run."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from formats.errors import InputError
+from sw_runtime.json_files import figures_text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -179,6 +179,6 @@ def eval_command(
         raise InputError("one folder has no spread; give two or more runs of a recipe, or leave out --draws")
     names = list(BASELINES) if baseline == ["all"] else baseline
     evaluation = evaluate(folders, reference, text, windows, length, names, layers)
-    typer.echo(json.dumps(asdict(evaluation), indent=2) if as_json else table(evaluation))
+    typer.echo(figures_text(asdict(evaluation)) if as_json else table(evaluation))
     if draws:
         typer.echo(spread(evaluation.folders), err=as_json)

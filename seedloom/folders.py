@@ -3,13 +3,13 @@
 What computes is imported inside the commands, so that ``seedloom doctor`` runs where torch does not.
 """
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import seedloom
+from sw_runtime.json_files import figures_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,11 +79,18 @@ def inspect(folder: Folder, as_json: Json = False) -> None:
     _print_contents(folder, contents, as_json, reports=reports)
 
 
-def verify(folder: Folder, as_json: Json = False) -> None:
-    """Check that a compressed folder is complete and that every stored word is valid."""
+def verify(
+    folder: Folder,
+    run: Annotated[
+        bool, typer.Option("--run", help="Also run the model, and compare its first tokens with those kept.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check that a compressed folder is complete, every stored word valid, and everything as it was written."""
     from sw_runtime.nn import folder as compressed
 
-    _print_contents(folder, compressed.verify(folder), as_json, verdict="complete, every word valid; ")
+    verdict = "complete, unchanged, every word valid; " + ("golden tokens equal; " if run else "")
+    _print_contents(folder, compressed.verify(folder, run), as_json, verdict=verdict)
 
 
 def _quality(report: "LayerReport | None") -> str:
@@ -102,7 +109,7 @@ def _print_contents(
     reports: "Mapping[str, LayerReport] | None" = None,
 ) -> None:
     if as_json:
-        typer.echo(json.dumps(_as_json(folder, contents, reports or {}), indent=2))
+        typer.echo(figures_text(_as_json(folder, contents, reports or {})))
         return
     typer.echo(
         f"{folder}: {verdict}{len(contents.layers)} layers, {contents.weights:,} weights at "

@@ -1,6 +1,5 @@
 """``seedloom generate`` and ``fit-m2r2``: continue a text on a device, plainly or by a paper's method."""
 
-import json
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -11,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import seedloom
-from formats.errors import InputError
+from formats.errors import CheckpointError, InputError
 from seedloom.folders import Folder, Json
 from seedloom.methods import MAXIMUM_DRAFTS, OPTIONS, Choice, MeasuredText, names
+from sw_runtime.json_files import figures_text
 
 if TYPE_CHECKING:
     from sw_runtime.device.protocol import Counters, Device
@@ -91,7 +91,7 @@ def generate(
             "counters": asdict(spent),
             "figures": figures,
         }
-        typer.echo(json.dumps(answer, indent=2))
+        typer.echo(figures_text(answer))
     else:
         handed = spent.result_bytes + spent.router_bytes
         typer.echo(
@@ -119,15 +119,14 @@ def _load(folder: Path) -> tuple[Any, Any]:
         If the folder holds no compressed model, or no tokenizer.
     """
     import torch
-    from transformers import AutoTokenizer
 
     from sw_runtime.nn.folder import compressed_config
-    from sw_runtime.pretrained import load_model
+    from sw_runtime.pretrained import load_model, load_tokenizer
 
     compressed_config(folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError) as error:
+        tokenizer = load_tokenizer(folder)
+    except CheckpointError as error:
         raise InputError(f"{folder} has no tokenizer; copy the original model's tokenizer files into it") from error
     return load_model(folder, dtype=torch.float32), tokenizer
 

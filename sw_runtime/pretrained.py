@@ -2,17 +2,40 @@
 
 transformers and safetensors report a folder that cannot be read by many kinds of errors, often without
 its name. Those known to come from a user's files become ``CheckpointError``; any other is passed on.
+transformers also fills at random what the files lack, and only warns; here it is an error.
 """
 
+import logging
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from formats.errors import CheckpointError, SeedloomError
+from sw_runtime.json_files import read_object
+from sw_runtime.nn.shards import COPY, name_tensors, read_headers, shard_files
 
-COPY = "copy the model's folder again"
+BAD_VALUES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    StrictDataclassError,
+    TypeError,
+    ValueError,
+)
+"""What classes of transformers raise when a file gives them a value that they cannot work with."""
+
+FORMER_BUFFERS = re.compile(r"(^|\.)(masked_bias|position_ids|rotary_emb\.inv_freq|version)$")
+"""Constants that older releases of transformers stored beside the weights, and newer ones compute."""
 
 
 def load_config(folder: Path) -> Any:
@@ -20,22 +43,52 @@ def load_config(folder: Path) -> Any:
 
     Raises
     ------
+    FileNotFoundError
+        If there is no config.json.
     CheckpointError
         If config.json cannot be read, or names a kind of model that transformers does not know.
     """
+    path, remedy = folder / "config.json", f"{COPY}, or use a transformers release that knows the model"
+    read_object(path, COPY, infinity=True)
     try:
-        return AutoConfig.from_pretrained(folder)
+        config = AutoConfig.from_pretrained(folder)
     except SeedloomError:
         raise
-    except (OSError, TypeError, ValueError) as error:
-        remedy = f"{COPY}, or use a transformers release that knows the model"
-        raise CheckpointError(
-            f"{folder / 'config.json'} cannot be read ({_first_sentence(error)}); {remedy}"
-        ) from error
+    except BAD_VALUES as error:
+        raise CheckpointError(f"{path} cannot be read ({_first_sentence(error)}); {remedy}") from error
+    match config.architectures, getattr(config, "quantization_config", None):
+        case None | [*_], None | {"quant_method": str()}:
+            return config
+    raise CheckpointError(
+        f"{path} cannot be read (architectures are a list, quantization_config has a quant_method); {COPY}"
+    )
+
+
+def is_language_model(config: Any) -> bool:
+    """Whether transformers has a causal language model of this configuration."""
+    return type(config) in AutoModelForCausalLM._model_mapping
+
+
+def build_skeleton(folder: Path, build: Callable[[], Any]) -> Any:
+    """A folder's model without weights, on the meta device, as ``build`` makes it of the configuration.
+
+    Raises
+    ------
+    CheckpointError
+        If no model can be made of what config.json says.
+    """
+    try:
+        with torch.device("meta"):
+            return build()
+    except SeedloomError:
+        raise
+    except BAD_VALUES as error:
+        path = folder / "config.json"
+        raise CheckpointError(f"no model can be built as {path} says ({_first_sentence(error)}); {COPY}") from error
 
 
 def load_model(folder: Path, **options: Any) -> Any:
-    """The language model of a folder.
+    """The language model of a folder, every tensor of it from the folder's files.
 
     Parameters
     ----------
@@ -44,23 +97,37 @@ def load_model(folder: Path, **options: Any) -> Any:
 
     Raises
     ------
+    FileNotFoundError
+        If there are no weights.
     CheckpointError
-        If config.json or the weights are damaged, do not fit each other, or are no language model's.
+        If config.json or the weights are damaged, do not fit each other, or are no language model's: a tensor
+        is missing, left over or of another shape. Tied tensors, and those that transformers lets models
+        do without, are not missing.
     """
     config = load_config(folder)
-    if type(config) not in AutoModelForCausalLM._model_mapping:
+    if not is_language_model(config):
         raise CheckpointError(
             f"{folder / 'config.json'} describes a {config.model_type} model, which does not predict tokens; "
             "give the folder of a causal language model"
         )
-    try:
-        return AutoModelForCausalLM.from_pretrained(folder, **options)
-    except SafetensorError as error:
-        raise CheckpointError(f"{_damaged_file(folder)} is damaged ({error}); {COPY}") from error
-    except RuntimeError as error:
-        if "ignore_mismatched_sizes" not in str(error):
-            raise
-        raise CheckpointError(f"tensors in {folder} have other shapes than its config.json says; {COPY}") from error
+    build_skeleton(folder, lambda: AutoModelForCausalLM.from_config(config))
+    if (folder / "generation_config.json").exists():
+        read_object(folder / "generation_config.json", COPY)
+    read_headers(shard_files(folder, pickles=True), pickles=True)
+    with _LoadReport() as report:
+        try:
+            model, loaded = AutoModelForCausalLM.from_pretrained(
+                folder, output_loading_info=True, ignore_mismatched_sizes=True, **options
+            )
+        except RuntimeError as error:
+            if not report.unconverted:
+                raise
+            names = name_tensors(report.unconverted)
+            raise CheckpointError(
+                f"{names} cannot be made of the tensors in {folder}: one is missing or of another shape; {COPY}"
+            ) from error
+    _check_loaded(folder, model, **loaded)
+    return model
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -73,21 +140,61 @@ def load_tokenizer(folder: Path) -> Any:
     """
     try:
         return AutoTokenizer.from_pretrained(folder)
-    except (OSError, TypeError, ValueError) as error:
+    except Exception as error:  # tokenizers, written in Rust, raises no kind of its own
         raise CheckpointError(f"the tokenizer in {folder} cannot be read ({_first_sentence(error)}); {COPY}") from error
 
 
-def _damaged_file(folder: Path) -> Path:
-    """The first safetensors file that cannot be opened; the folder if all can."""
-    for file in sorted(folder.glob("*.safetensors")):
-        try:
-            with safe_open(file, framework="pt"):
-                pass
-        except SafetensorError:
-            return file
-    return folder
+class _LoadReport:
+    """transformers' table of tensors that do not fit, kept from being printed: the error says it in one line."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._logger = logging.getLogger("transformers.modeling_utils")
+
+    def __enter__(self) -> "_LoadReport":
+        self._logger.addFilter(self._keep)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._logger.removeFilter(self._keep)
+
+    def _keep(self, record: logging.LogRecord) -> bool:
+        report = "LOAD REPORT" in record.getMessage()
+        self.lines += record.getMessage().splitlines() if report else []
+        return not report
+
+    @property
+    def unconverted(self) -> list[str]:
+        """Tensors that transformers makes of several in the files, and could not."""
+        return [line.split()[0] for line in self.lines if "|" in line and "CONVERSION" in line]
+
+
+def _check_loaded(
+    folder: Path,
+    model: nn.Module,
+    missing_keys: set[str],
+    unexpected_keys: set[str],
+    mismatched_keys: set[tuple[str, tuple[int, ...], tuple[int, ...]]],
+    **_: object,
+) -> None:
+    """Refuse a model that transformers completed with random weights, or did not read whole."""
+    if missing_keys:
+        raise CheckpointError(f"{name_tensors(missing_keys)} is missing from the files of {folder}; {COPY}")
+    buffers = dict(model.named_buffers())
+    left_over = {name for name in unexpected_keys if name not in buffers and not FORMER_BUFFERS.search(name)}
+    if left_over:
+        raise CheckpointError(
+            f"{name_tensors(left_over)} in {folder} belongs to no layer that its config.json describes; {COPY}"
+        )
+    if mismatched_keys:
+        name, found, wanted = min(mismatched_keys)
+        names = name_tensors([key for key, _, _ in mismatched_keys])
+        raise CheckpointError(
+            f"{names} in {folder} has another shape than its config.json says ({name} is {list(found)}, "
+            f"not {list(wanted)}); {COPY}"
+        )
 
 
 def _first_sentence(error: Exception) -> str:
     """What an error says before it gives advice for other situations."""
-    return str(error).strip().split(". ")[0].split("\n")[0].rstrip(".")
+    return str(error).strip().split(". ")[0].split("\n")[0].rstrip(".") or type(error).__name__

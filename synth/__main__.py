@@ -78,7 +78,7 @@ def main(
     with tqdm(total=runs, unit="run", desc="synth") as progress:
         measurements = [measure(flow, design, BOARDS[board], progress) for design in chosen]
     tables = f"{ecp5_table(measurements, BOARDS[board])}\n\n{xc7_table(measurements)}"
-    print(json.dumps([as_json(m) for m in measurements], indent=2) if as_json_text else tables)
+    print(json.dumps([as_json(m) for m in measurements], indent=2, allow_nan=False) if as_json_text else tables)
     if not designs and board == REFERENCE.name:
         try:
             write(document, tables)

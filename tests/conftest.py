@@ -20,6 +20,8 @@ from formats.matrices import EncodedMatrix
 from formats.presets import PRESETS, Preset
 from formats.scales import paper_scale
 from formats.storage import pack_rows
+from sw_runtime.json_files import json_text
+from sw_runtime.nn.checksums import CHECKSUMS, checksums
 from sw_runtime.nn.quantizer import QUANT_METHOD
 from tests.formats.block_formats import block_formats
 from tests.formats.five_bits import FIVE_BITS
@@ -97,6 +99,11 @@ def write_tokenizer(folder: Path) -> None:
     PreTrainedTokenizerFast(tokenizer_object=words, unk_token="w0").save_pretrained(folder)
 
 
+def write_checksums(folder: Path) -> None:
+    """Vouch for a folder as it is now."""
+    (folder / CHECKSUMS).write_text(json_text(checksums(folder)))
+
+
 @pytest.fixture
 def five_bits(monkeypatch: pytest.MonkeyPatch) -> Preset:
     """A preset that does not ship, registered for one test."""
@@ -112,6 +119,7 @@ def tiny_model(tmp_path: Path) -> Callable[..., Path]:
     def write(attention_bias: bool = False, shards: int = 1) -> Path:
         write_tiny_model(tmp_path / "compressed", attention_bias, shards)
         write_tokenizer(tmp_path / "compressed")
+        write_checksums(tmp_path / "compressed")
         return tmp_path / "compressed"
 
     return write

@@ -25,6 +25,10 @@ from sw_runtime.compress.source import (
 from sw_runtime.fit.encoders import encoder_of
 from sw_runtime.fit.mixed_precision import choose_formats, measure_sensitivities
 from sw_runtime.fit.report import REPORT, report_text
+from sw_runtime.json_files import json_text
+from sw_runtime.nn.checksums import CHECKSUMS, checksums
+from sw_runtime.nn.golden_tokens import GOLDEN_TOKENS, golden_tokens
+from sw_runtime.pretrained import is_language_model
 from sw_runtime.progress import progress_bars
 from sw_runtime.texts.calibration import token_windows
 from sw_runtime.texts.calibration_text import read_text
@@ -59,7 +63,7 @@ def compress(
         A Hugging Face folder, or a loaded transformers model, which is left as it is.
     output
         The folder to write: ``model.safetensors``, ``config.json`` with its ``quantization_config``,
-        ``report.json``, and every other file of the source folder.
+        ``report.json``, every other file of the source folder, ``golden_tokens.json`` and ``checksums.json``.
     format
         Name of a preset block format or a palette.
     calibration_text
@@ -179,6 +183,9 @@ def _write_results(
     write_companions(loaded, output)
     write_file(output / REPORT, report_text(reports))
     write_file(output / "config.json", _config(loaded.model, format, formats))
+    if is_language_model(loaded.model.config) and loaded.model.can_generate():  # a body without a head writes none
+        write_file(output / GOLDEN_TOKENS, json_text(golden_tokens(output)))
+    write_file(output / CHECKSUMS, json_text(checksums(output)))  # last: it vouches for all others
 
 
 def _config(model: Any, format: str, formats: dict[str, str]) -> str:
@@ -188,4 +195,4 @@ def _config(model: Any, format: str, formats: dict[str, str]) -> str:
     if any(model.get_submodule(name) is output_embeddings for name in formats):
         config["tie_word_embeddings"] = False  # the head is compressed, the input embedding is not
     config["quantization_config"] = {"quant_method": "seedlm", "format": format, "modules": formats}
-    return json.dumps(config, indent=2, sort_keys=True) + "\n"
+    return json_text(config, indent=2, sort_keys=True)

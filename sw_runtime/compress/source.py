@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from formats.errors import CheckpointError, InputError
-from sw_runtime.pretrained import load_model, load_tokenizer
+from sw_runtime.compress.plain_weights import check_config, check_model_is_plain, check_names, check_stored_dtypes
+from sw_runtime.nn.shards import read_headers, shard_files
+from sw_runtime.pretrained import load_config, load_model, load_tokenizer
 
 WEIGHT_FILES = (".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".gguf", ".pt", ".pth", ".h5")
 
@@ -39,16 +41,25 @@ def load(source: str | Path | nn.Module, tokenizer: Any | None) -> Source:
     FileNotFoundError
         If there is no model in the folder.
     CheckpointError
-        If the model or its tokenizer cannot be read.
+        If the model or its tokenizer cannot be read, a tensor is missing, left over or of another shape than its
+        layer, the model is compressed or quantised already, or an adapter is not merged into it.
     """
     if isinstance(source, nn.Module):
+        check_model_is_plain(source)
         return Source(source.eval(), tokenizer, None)
     folder = Path(source)
     if not (folder / "config.json").exists():
         raise FileNotFoundError(f"no model in {str(folder)!r}: a Hugging Face folder has a config.json")
+    if (folder / "adapter_config.json").exists():
+        raise CheckpointError(f"{folder} holds an adapter; merge it into its model, or delete adapter_config.json")
+    tensors = read_headers(shard_files(folder, pickles=True), pickles=True)
+    check_config(load_config(folder), str(folder))
+    check_names(tensors, str(folder))
     if tokenizer is None and (folder / "tokenizer_config.json").exists():
         tokenizer = load_tokenizer(folder)
-    return Source(load_model(folder, dtype="auto").eval(), tokenizer, folder)
+    model = load_model(folder, dtype="auto")
+    check_stored_dtypes(model, tensors)
+    return Source(model.eval(), tokenizer, folder)
 
 
 def check_pattern(option: str, pattern: str | None) -> None:
@@ -90,19 +101,19 @@ def state_to_store(model: nn.Module, names: list[str]) -> dict[str, Tensor]:
     Raises
     ------
     CheckpointError
-        If a layer to compress holds NaN or infinity.
+        If a tensor holds NaN or infinity.
     """
     chosen = {f"{name}.weight" for name in names}
     state: dict[str, Tensor] = {}
     seen = set()
     for name, tensor in model.state_dict().items():
-        if name in chosen:
-            if not tensor.isfinite().all():
-                raise CheckpointError(f"{name} holds NaN or infinity; repair the checkpoint or leave the layer out")
-        elif tensor.data_ptr() in seen and tensor.numel():
-            continue
-        else:
-            seen.add(tensor.data_ptr())
+        if not tensor.isfinite().all():
+            raise CheckpointError(f"{name} holds NaN or infinity; give a checkpoint without damage")
+        if name not in chosen:
+            place = (tensor.data_ptr(), tensor.shape)
+            if place in seen and tensor.numel():
+                continue
+            seen.add(place)
         state[name] = tensor.detach()
     return state
 

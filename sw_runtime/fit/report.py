@@ -1,14 +1,16 @@
 """How every layer of a compressed folder was encoded and how well: ``report.json`` beside the weights."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from formats.errors import CheckpointError
+from sw_runtime.json_files import json_text, read_object
 
 REPORT = "report.json"
+
+REMEDY = "copy the folder again or compress the model again"
 
 Method = Literal["feedback", "diagonal", "plain", "rounded"]
 """Errors answered by later columns; columns weighed by their input's power; all columns alike; to FP16."""
@@ -40,7 +42,7 @@ class LayerReport:
 
 def report_text(layers: Mapping[str, dict[str, Any]]) -> str:
     """The file's text, of every layer's fields by its name."""
-    return json.dumps({"layers": layers}, indent=1) + "\n"
+    return json_text({"layers": layers})
 
 
 def read_report(folder: Path) -> dict[str, LayerReport]:
@@ -54,8 +56,17 @@ def read_report(folder: Path) -> dict[str, LayerReport]:
     path = folder / REPORT
     if not path.exists():
         return {}
-    try:
-        layers = json.loads(path.read_text(encoding="utf-8"))["layers"]
-        return {name: LayerReport(**fields) for name, fields in layers.items()}
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise CheckpointError(f"{path} is damaged ({error!r}); delete it or compress the model again") from error
+    layers = read_object(path, REMEDY).get("layers")
+    if not isinstance(layers, dict):
+        raise CheckpointError(f"{path} is damaged (it has no layers); {REMEDY}")
+    return {name: _layer_report(path, name, values) for name, values in layers.items()}
+
+
+def _layer_report(path: Path, name: str, values: Any) -> LayerReport:
+    match values:
+        case {"format": str(), "method": str(), **errors} if set(values) <= {
+            field.name for field in fields(LayerReport)
+        }:
+            if all(error is None or isinstance(error, int | float) for error in errors.values()):
+                return LayerReport(**values)
+    raise CheckpointError(f"{path} is damaged (of {name} it says {values!r}); {REMEDY}")

@@ -4,14 +4,10 @@ transformers only warns when a checkpoint lacks a tensor and goes on with random
 is an error.
 """
 
-import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import nn
 from transformers import PreTrainedModel
 from transformers.conversion_mapping import get_model_conversion_mapping
@@ -20,67 +16,13 @@ from transformers.core_model_loading import WeightConverter, WeightRenaming, ren
 from formats.errors import CheckpointError
 from sw_runtime.nn.attach import compressed_linears
 from sw_runtime.nn.layer_classes import layer_class
+from sw_runtime.nn.shards import COPY_OR_COMPRESS, StoredTensor, name_tensors
 
 SAFETENSORS_DTYPES = {torch.uint8: "U8", torch.int16: "I16", torch.bfloat16: "BF16", torch.float32: "F32"}
 """How safetensors calls the dtypes of a compressed layer."""
 
-REMEDY = "copy the folder again or compress the model again"
-
-
-@dataclass(frozen=True)
-class StoredTensor:
-    """What a safetensors header says of a tensor."""
-
-    file: Path
-    dtype: str
-    shape: tuple[int, ...]
-
-
-def shard_files(folder: Path) -> list[Path]:
-    """The safetensors files of a model's folder.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there are none, or the index names one that is not there.
-    CheckpointError
-        If the index names a file outside the folder.
-    """
-    index = folder / "model.safetensors.index.json"
-    names = ["model.safetensors"]
-    if index.exists():
-        names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
-    for name in names:
-        if Path(name).name != name:
-            raise CheckpointError(f"{index} names {name!r}, which is not a file of the folder; {REMEDY}")
-        if not (folder / name).exists():
-            raise FileNotFoundError(f"{folder} has no {name}; {REMEDY}")
-    return [folder / name for name in names]
-
-
-def read_headers(files: Iterable[Path]) -> dict[str, StoredTensor]:
-    """Name, file, dtype and shape of every tensor in safetensors files.
-
-    Raises
-    ------
-    CheckpointError
-        If a file is not safetensors, is damaged, or holds a tensor that another holds too.
-    """
-    tensors: dict[str, StoredTensor] = {}
-    for file in files:
-        if file.suffix != ".safetensors":
-            raise CheckpointError(f"{file} is not a safetensors file, the only kind a compressed model is stored in")
-        try:
-            with safe_open(file, framework="pt") as shard:
-                names = shard.keys()
-                for name in names:
-                    if name in tensors:
-                        raise CheckpointError(f"tensor {name} is in {tensors[name].file} and in {file}; {REMEDY}")
-                    header = shard.get_slice(name)
-                    tensors[name] = StoredTensor(file, header.get_dtype(), tuple(header.get_shape()))
-        except SafetensorError as error:
-            raise CheckpointError(f"{file} is damaged ({error}); {REMEDY}") from error
-    return tensors
+SCALES = "weight_scale"
+"""Name of the buffer that holds a layer's scales."""
 
 
 def place_compressed_linears(model: PreTrainedModel, modules: dict[str, str]) -> None:
@@ -93,7 +35,7 @@ def place_compressed_linears(model: PreTrainedModel, modules: dict[str, str]) ->
     CheckpointError
         If the model lacks a layer, it is not linear, or its weights are tied to another's.
     """
-    name_in_model = _name_in_model(model)
+    name_in_model = names_in_model(model)
     for stored_name, format_name in modules.items():
         name = name_in_model(f"{stored_name}.weight").removesuffix(".weight")
         linear = _submodule(model, name)
@@ -121,7 +63,7 @@ def check_complete(model: PreTrainedModel, tensors: dict[str, StoredTensor]) -> 
     CheckpointError
         Naming tensor and file, if one is missing, left over or not as its layer needs it.
     """
-    name_in_model = _name_in_model(model)
+    name_in_model = names_in_model(model)
     stored = {name_in_model(name): tensor for name, tensor in tensors.items()}
     packed = {
         f"{layer}.{name}": tensor
@@ -135,22 +77,41 @@ def check_complete(model: PreTrainedModel, tensors: dict[str, StoredTensor]) -> 
         left_over = {name for name in left_over if _submodule(model, name.rpartition(".")[0]) is not None}
     if missing:
         files = ", ".join(sorted({str(tensor.file) for tensor in tensors.values()}))
-        raise CheckpointError(f"{_first_of(missing)} is missing from {files}; {REMEDY}")
+        raise CheckpointError(f"{name_tensors(missing)} is missing from {files}; {COPY_OR_COMPRESS}")
     if left_over:
         name = min(left_over)
         raise CheckpointError(
-            f"{_first_of(left_over)} in {stored[name].file} belongs to no layer of {type(model).__name__}; {REMEDY}"
+            f"{name_tensors(left_over)} in {stored[name].file} belongs to no layer of {type(model).__name__}; "
+            f"{COPY_OR_COMPRESS}"
         )
     for name, tensor in packed.items():
         found, wanted = stored[name], (SAFETENSORS_DTYPES[tensor.dtype], tuple(tensor.shape))
         if (found.dtype, found.shape) != wanted:
             raise CheckpointError(
                 f"tensor {name} in {found.file} is {found.dtype} {list(found.shape)}, "
-                f"but its layer needs {wanted[0]} {list(wanted[1])}; {REMEDY}"
+                f"but its layer needs {wanted[0]} {list(wanted[1])}; {COPY_OR_COMPRESS}"
             )
 
 
-def _name_in_model(model: PreTrainedModel) -> Callable[[str], str]:
+def check_scales_of(model: nn.Module) -> None:
+    """Refuse a loaded model that would compute with a scale that is none.
+
+    Raises
+    ------
+    CheckpointError
+        Naming the tensor and the first such scale.
+    """
+    for name, layer in compressed_linears(model).items():
+        check = layer.checks().get(SCALES)
+        if check is None or layer.get_buffer(SCALES).is_meta:  # not loaded: weights left on disk
+            continue
+        try:
+            check(layer.get_buffer(SCALES))
+        except ValueError as error:
+            raise CheckpointError(f"tensor {name}.{SCALES}: {error}") from error
+
+
+def names_in_model(model: PreTrainedModel) -> Callable[[str], str]:
     """transformers' own rule from a tensor's name in the files to its name in the model."""
     transforms = get_model_conversion_mapping(model)
     renamings = [transform for transform in transforms if isinstance(transform, WeightRenaming)]
@@ -186,8 +147,3 @@ def _differences(model: PreTrainedModel, stored: set[str]) -> tuple[set[str], se
     )
     model._adjust_missing_and_unexpected_keys(keys)
     return keys.missing_keys, keys.unexpected_keys
-
-
-def _first_of(names: set[str]) -> str:
-    more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
-    return f"tensor {min(names)}{more}"

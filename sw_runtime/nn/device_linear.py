@@ -170,15 +170,35 @@ def _forget_dense_weights(layer: DeviceLinear, _: object) -> None:
     layer._dense = None
 
 
-def check_scales(scales: Tensor) -> None:
+def check_scales(scales: Tensor, zero: bool = True) -> None:
     """Refuse scales that are not finite numbers from 0 up.
+
+    Parameters
+    ----------
+    scales
+        [scales].
+    zero
+        Whether 0 is one: it stands for a row of zeros. Where no encoder writes it, weights would vanish.
 
     Raises
     ------
     InputError
         Naming the first.
     """
-    wrong = ~(torch.isfinite(scales) & (scales >= 0))
+    wrong = ~(torch.isfinite(scales) & ((scales >= 0) if zero else (scales > 0)))
     if wrong.any():
         row = int(wrong.nonzero()[0])
-        raise InputError(f"scale {row} is {scales[row].item()}, not a finite number from 0 up; the file is damaged")
+        legal = "a finite number from 0 up" if zero else "a finite number above 0"
+        raise InputError(f"scale {row} is {scales[row].item()}, not {legal}; the file is damaged")
+
+
+def check_finite(tensor: Tensor) -> None:
+    """Refuse NaN and infinity.
+
+    Raises
+    ------
+    InputError
+        If there is one.
+    """
+    if not tensor.isfinite().all():
+        raise InputError("it holds NaN or infinity; the file is damaged")

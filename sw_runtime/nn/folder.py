@@ -1,24 +1,21 @@
-"""Look into a compressed folder without running it: what it holds, and whether every word is valid."""
+"""Look into a compressed folder: what it holds, whether every word is valid, and whether it is what was written."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 import transformers
 from safetensors import safe_open
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from formats.errors import CheckpointError
 from sw_runtime.nn.attach import compressed_linears
-from sw_runtime.nn.checkpoint import (
-    StoredTensor,
-    check_complete,
-    place_compressed_linears,
-    read_headers,
-    shard_files,
-)
+from sw_runtime.nn.checkpoint import check_complete, place_compressed_linears
+from sw_runtime.nn.checksums import check_checksums
+from sw_runtime.nn.device_linear import check_finite
+from sw_runtime.nn.golden_tokens import check_golden_tokens
 from sw_runtime.nn.quantizer import QUANT_METHOD, SeedLMConfig
-from sw_runtime.pretrained import load_config
+from sw_runtime.nn.shards import COPY_OR_COMPRESS, StoredTensor, read_headers, shard_files
+from sw_runtime.pretrained import build_skeleton, load_config
 from sw_runtime.progress import progress_bar
 
 DENSE_BITS = 16
@@ -92,7 +89,8 @@ def compressed_config(folder: Path) -> PreTrainedConfig:
     if not (folder / "config.json").exists():
         raise FileNotFoundError(f"{folder} has no config.json; name a folder that `seedloom compress` wrote")
     config: PreTrainedConfig = load_config(folder)
-    if (getattr(config, "quantization_config", None) or {}).get("quant_method") != QUANT_METHOD:
+    quantization = getattr(config, "quantization_config", None)
+    if not isinstance(quantization, dict) or quantization.get("quant_method") != QUANT_METHOD:
         raise CheckpointError(f"{folder} is not compressed; run `seedloom compress {folder} OUTPUT` first")
     return config
 
@@ -108,13 +106,15 @@ def describe(folder: Path) -> Contents:
     return _contents(*_skeleton(folder))
 
 
-def verify(folder: Path, progress: bool = True) -> Contents:
-    """Read every compressed layer: complete, each word valid, padding bits zero, scales finite.
+def verify(folder: Path, run: bool = False, progress: bool = True) -> Contents:
+    """Read every tensor: complete, each word valid, padding bits zero, numbers finite, and all as it was written.
 
     Parameters
     ----------
     folder
         The compressed folder.
+    run
+        Also run the model on the host, and compare what it writes with its golden tokens.
     progress
         Show a progress bar where stderr is a terminal.
 
@@ -124,36 +124,51 @@ def verify(folder: Path, progress: bool = True) -> Contents:
         Naming tensor and file of the first fault.
     """
     model, tensors = _skeleton(folder)
-    for name, layer in progress_bar(
-        compressed_linears(model).items(), desc="verifying", unit="layer", disable=None if progress else True
+    checks = dict.fromkeys(tensors, check_finite) | {
+        f"{name}.{buffer}": check
+        for name, layer in compressed_linears(model).items()
+        for buffer, check in layer.checks().items()
+    }
+    for name, check in progress_bar(
+        checks.items(), desc="verifying", unit="tensor", disable=None if progress else True
     ):
-        for buffer, check in layer.checks().items():
-            key = f"{name}.{buffer}"
-            file = tensors[key].file
-            with safe_open(file, framework="pt") as shard:
-                tensor = shard.get_tensor(key)
-            try:
-                check(tensor)
-            except ValueError as error:
-                raise CheckpointError(f"tensor {key} in {file}: {error}") from error
+        file = tensors[name].file
+        with safe_open(file, framework="pt") as shard:
+            tensor = shard.get_tensor(name)
+        try:
+            check(tensor)
+        except ValueError as error:
+            raise CheckpointError(f"tensor {name} in {file}: {error}") from error
+    check_checksums(folder)
+    if run:
+        check_golden_tokens(folder)
     return _contents(model, tensors)
 
 
 def _skeleton(folder: Path) -> tuple[PreTrainedModel, dict[str, StoredTensor]]:
     """The folder's model without weights, and the headers of its files, checked against each other."""
     config = compressed_config(folder)
-    architecture = (config.architectures or ["none"])[0]
-    model_class = getattr(transformers, architecture, None)
-    if model_class is None:
-        raise CheckpointError(
-            f"{folder}/config.json names the architecture {architecture}, which transformers does not have"
-        )
-    with torch.device("meta"):
-        model = model_class(config)
+    model_class = _model_class(folder, config)
+    model = build_skeleton(folder, lambda: model_class(config))
     tensors = read_headers(shard_files(folder))
-    place_compressed_linears(model, SeedLMConfig(**config.quantization_config).modules)
+    try:
+        place_compressed_linears(model, SeedLMConfig(**config.quantization_config).modules)
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder / 'config.json'}: {error}") from error
     check_complete(model, tensors)
     return model, tensors
+
+
+def _model_class(folder: Path, config: PreTrainedConfig) -> type[PreTrainedModel]:
+    """The class that config.json says the weights are of."""
+    match config.architectures:
+        case [str(architecture), *_] if isinstance(found := getattr(transformers, architecture, None), type):
+            if issubclass(found, PreTrainedModel):
+                return found
+    raise CheckpointError(
+        f"{folder / 'config.json'} names the architecture {config.architectures}, which transformers does not have; "
+        f"{COPY_OR_COMPRESS}"
+    )
 
 
 def _contents(model: PreTrainedModel, tensors: dict[str, StoredTensor]) -> Contents:

@@ -1,6 +1,7 @@
 """A linear layer whose weights are stored as block words."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -74,7 +75,8 @@ class SeedLinear(DeviceLinear):
 
     def checks(self) -> dict[str, Callable[[Tensor], None]]:
         """What to check of each stored tensor."""
-        return {"weight": self._check_words, "weight_scale": check_scales}
+        check = partial(check_scales, zero=self.block_format.exponent_bits == 0)
+        return {"weight": self._check_words, "weight_scale": check}
 
     def _check_words(self, stored: Tensor) -> None:
         words = unpack_rows(stored, self.block_format, self.in_features)

@@ -1,6 +1,7 @@
 """A linear layer whose weights are codes into tables."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -61,7 +62,7 @@ class PaletteLinear(DeviceLinear):
 
     def checks(self) -> dict[str, Callable[[Tensor], None]]:
         """What to check of each stored tensor."""
-        return {"weight": self._check_codes, "weight_scale": check_scales}
+        return {"weight": self._check_codes, "weight_scale": partial(check_scales, zero=False)}
 
     def _check_codes(self, stored: Tensor) -> None:
         codes = unpack_codes(stored, self.code_bits, self.in_features)

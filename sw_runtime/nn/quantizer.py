@@ -35,12 +35,18 @@ class SeedLMConfig(QuantizationConfigMixin):
     Raises
     ------
     CheckpointError
-        If no layer is listed or a format is unknown.
+        If no layer is listed, or a format is missing or unknown.
     """
 
-    def __init__(self, format: str, modules: dict[str, str], quant_method: str = QUANT_METHOD, **details: Any) -> None:
-        if not modules:
-            raise CheckpointError("quantization_config lists no modules; compress the model again")
+    def __init__(
+        self,
+        format: str | None = None,
+        modules: dict[str, str] | None = None,
+        quant_method: str = QUANT_METHOD,
+        **details: Any,
+    ) -> None:
+        if not modules or not isinstance(modules, dict):
+            raise CheckpointError("quantization_config lists no modules with their formats; compress the model again")
         known = stored_formats()
         for owner, name in {"format": format, **modules}.items():
             if name not in known:
@@ -81,12 +87,19 @@ class SeedLMQuantizer(HfQuantizer):
     def _process_model_before_weight_loading(
         self, model: "PreTrainedModel", checkpoint_files: list[str] | None = None, **kwargs: Any
     ) -> "PreTrainedModel":
-        from sw_runtime.nn.checkpoint import check_complete, place_compressed_linears, read_headers
+        from sw_runtime.nn.checkpoint import check_complete, place_compressed_linears
+        from sw_runtime.nn.shards import read_headers
 
         if not checkpoint_files:
             raise CheckpointError("a compressed model is loaded from its folder, not from a state_dict")
         place_compressed_linears(model, self.quantization_config.modules)
         check_complete(model, read_headers(Path(file) for file in checkpoint_files))
+        return model
+
+    def _process_model_after_weight_loading(self, model: "PreTrainedModel", **kwargs: Any) -> "PreTrainedModel":
+        from sw_runtime.nn.checkpoint import check_scales_of
+
+        check_scales_of(model)
         return model
 
 

@@ -9,6 +9,9 @@ from typer.testing import CliRunner
 import seedloom
 from seedloom.cli import app
 from sw_runtime.fit.report import LayerReport, report_text
+from sw_runtime.json_files import json_text
+from sw_runtime.nn.golden_tokens import GOLDEN_TOKENS, golden_tokens
+from tests.conftest import write_checksums
 
 
 @pytest.fixture
@@ -61,7 +64,13 @@ def test_inspect_shows_how_well_layers_were_encoded(folder: Path) -> None:
 
 
 def test_verify_says_that_all_is_well(folder: Path) -> None:
-    assert "complete, every word valid; 15 layers" in run("verify", str(folder))
+    assert "complete, unchanged, every word valid; 15 layers" in run("verify", str(folder))
+
+
+def test_verify_runs_the_model_when_asked(folder: Path) -> None:
+    (folder / GOLDEN_TOKENS).write_text(json_text(golden_tokens(folder)))
+    write_checksums(folder)
+    assert "every word valid; golden tokens equal; 15 layers" in run("verify", str(folder), "--run")
 
 
 def test_verify_exits_with_1_on_a_damaged_file(folder: Path) -> None:

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+from transformers import MixtralConfig, MixtralForCausalLM
 
 from formats.errors import CheckpointError
 from sw_runtime import pretrained
 from sw_runtime.pretrained import load_config, load_model, load_tokenizer
 from tests.conftest import write_tokenizer
-from tests.models import tiny_llama
+from tests.models import TINY, tiny_llama
 
 
 @pytest.fixture
@@ -47,14 +49,66 @@ def test_a_safetensors_file_of_garbage_is_named(folder: Path) -> None:
 
 def test_weights_of_other_shapes_than_the_configuration_says_are_refused(folder: Path) -> None:
     change_config(folder, intermediate_size=60)
-    with pytest.raises(CheckpointError, match=rf"tensors in {folder} have other shapes than its config\.json says"):
+    with pytest.raises(
+        CheckpointError, match=rf"tensor .* \(also .*\) in {folder} has another shape than its config\.json says"
+    ):
         load_model(folder)
 
 
-@pytest.mark.parametrize("content", [b"{nope", b"\xff\xfe\x00", b"[1]", b"{}"])
+@pytest.mark.parametrize("content", [b"{nope", b"\xff\xfe\x00", b"[1]", b"{}", b'{"model_type": "llama", "eps": NaN}'])
 def test_a_configuration_that_cannot_be_read_is_named(content: bytes, folder: Path) -> None:
     (folder / "config.json").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"config\.json cannot be read \(.+\); copy the model's folder again"):
+        load_config(folder)
+
+
+def test_infinity_as_transformers_writes_it_into_configurations_is_read(folder: Path) -> None:
+    change_config(folder, time_step_limit=[0.0, float("inf")])
+    assert load_config(folder).time_step_limit == [0.0, float("inf")]
+
+
+@pytest.mark.parametrize("settings", [{"num_attention_heads": 0}, {"hidden_act": "none"}, {"vocab_size": "many"}])
+def test_a_configuration_of_no_model_is_named(settings: dict[str, Any], folder: Path) -> None:
+    change_config(folder, **settings)
+    message = (
+        r"(no model can be built as .*config\.json says|config\.json cannot be read) \(.+\); copy the model's folder"
+    )
+    with pytest.raises(CheckpointError, match=message):
+        load_model(folder)
+
+
+def test_experts_of_which_one_lacks_a_tensor_are_named_without_a_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = MixtralConfig(
+        **TINY | {"num_hidden_layers": 1, "intermediate_size": 64, "num_local_experts": 4, "rope_parameters": None}
+    )
+    MixtralForCausalLM(config).save_pretrained(tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    del tensors["model.layers.0.block_sparse_moe.experts.1.w1.weight"]
+    save_file(tensors, tmp_path / "model.safetensors", {"format": "pt"})
+    experts = r"tensor model\.layers\.0\.mlp\.experts\.gate_up_proj"
+    with pytest.raises(
+        CheckpointError, match=rf"{experts} cannot be made of the tensors in .*: one is missing or of an"
+    ):
+        load_model(tmp_path)
+    assert "LOAD REPORT" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"architectures": 3},
+        {"architectures": "LlamaForCausalLM"},
+        {"quantization_config": {"bits": 4}},
+        {"quantization_config": {"quant_method": None}},
+        {"quantization_config": {"quant_method": ["gptq"]}},
+    ],
+)
+def test_a_configuration_that_loaders_would_stumble_over_is_named(settings: dict[str, Any], folder: Path) -> None:
+    change_config(folder, **settings)
+    message = r"config\.json cannot be read \(architectures are a list, quantization_config has a quant_method\); copy"
+    with pytest.raises(CheckpointError, match=message):
         load_config(folder)
 
 
@@ -70,10 +124,20 @@ def test_a_model_that_predicts_no_tokens_is_refused(folder: Path) -> None:
         load_model(folder)
 
 
-def test_a_tokenizer_that_cannot_be_read_is_named(folder: Path) -> None:
-    (folder / "tokenizer.json").write_text("{nope")
+@pytest.mark.parametrize("content", ["{nope", '{"version": 3}', "[]"])
+def test_a_tokenizer_that_cannot_be_read_is_named(content: str, folder: Path) -> None:
+    (folder / "tokenizer.json").write_text(content)
     with pytest.raises(CheckpointError, match=rf"the tokenizer in {folder} cannot be read \(.+\); copy the model's fo"):
         load_tokenizer(folder)
+
+
+@pytest.mark.parametrize("content", ["{nope", "[]", '{"temperature": NaN}'])
+def test_generation_settings_that_cannot_be_read_are_named(content: str, folder: Path) -> None:
+    (folder / "generation_config.json").write_text(content)
+    with pytest.raises(
+        CheckpointError, match=r"generation_config\.json cannot be read \(.+\); copy the model's folder"
+    ):
+        load_model(folder)
 
 
 def test_any_other_error_is_passed_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

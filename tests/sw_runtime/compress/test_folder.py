@@ -17,6 +17,7 @@ from golden_models.seedlm.codec import decode
 from sw_runtime.compress import folder as folder_module
 from sw_runtime.compress.folder import compress
 from sw_runtime.fit.candidates import GroupEncoder
+from sw_runtime.nn.folder import verify
 from tests.conftest import write_tokenizer
 from tests.models import tiny_llama
 
@@ -109,6 +110,27 @@ def test_the_other_files_of_the_folder_come_along(source: Path, tmp_path: Path) 
     output = compress(source, tmp_path / "out", modules=FIRST_LAYER)
     for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json", "chat_template.jinja"):
         assert (output / name).read_bytes() == (source / name).read_bytes()
+
+
+def test_the_result_vouches_for_itself_and_for_what_it_writes(source: Path, tmp_path: Path) -> None:
+    output = compress(source, tmp_path / "out", modules=FIRST_LAYER)
+    assert {"checksums.json", "golden_tokens.json"} < {path.name for path in output.iterdir()}
+    assert not list(output.glob("*.tmp"))
+    verify(output, run=True)
+
+
+def test_a_body_without_a_head_has_no_golden_tokens(tmp_path: Path) -> None:
+    output = compress(llama_to_compress().model, tmp_path / "out", modules=FIRST_LAYER)
+    assert not (output / "golden_tokens.json").exists()
+    verify(output)
+
+
+def test_checksums_are_written_last(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(folder_module, "write_file", lambda path, text: written.append(path.name))
+    monkeypatch.setattr(folder_module, "golden_tokens", lambda folder: {})
+    compress(source, tmp_path / "out", modules=FIRST_LAYER)
+    assert written == ["report.json", "config.json", "golden_tokens.json", "checksums.json"]
 
 
 def test_a_loaded_model_gives_the_folders_bytes(source: Path, text: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from formats.errors import CheckpointError
 from sw_runtime.fit.report import REPORT, LayerReport, read_report, report_text
 
 LAYERS = {
@@ -25,8 +26,21 @@ def test_the_worst_error_is_the_greatest() -> None:
     assert [layer.worst for layer in LAYERS.values()] == [0.3, 0]
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"layers": {"first": {"colour": 1}}}', '{"layers": {"first": 1}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"layers": [1]}',
+        '{"layers": {"first": 1}}',
+        '{"layers": {"first": {"colour": 1}}}',
+        '{"layers": {"first": {"format": "fp16", "method": "plain", "error": "small"}}}',
+        '{"layers": {"first": {"format": "fp16", "method": "plain", "error": NaN}}}',
+    ],
+)
 def test_a_damaged_report_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / REPORT).write_text(text)
-    with pytest.raises(ValueError, match=r"report.json is damaged .*; delete it or compress the model again"):
+    message = r"report\.json (is damaged|cannot be read) \(.+\); copy the folder again or compress the model again"
+    with pytest.raises(CheckpointError, match=message):
         read_report(tmp_path)

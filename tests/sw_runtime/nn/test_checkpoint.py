@@ -9,7 +9,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoModel, AutoModelForCausalLM
 
-from sw_runtime.nn.checkpoint import read_headers, shard_files
+from formats.errors import CheckpointError
+from sw_runtime.nn.shards import read_headers, shard_files
 
 UP_PROJ = "model.layers.0.mlp.up_proj"
 
@@ -43,7 +44,9 @@ def test_several_missing_tensors_are_counted(folder: Path) -> None:
         del tensors["model.norm.weight"], tensors["lm_head.weight"], tensors["lm_head.weight_scale"]
 
     change_tensors(folder, change)
-    with pytest.raises(ValueError, match=r"tensor lm_head.weight \(and 2 more\) is missing from"):
+    with pytest.raises(
+        ValueError, match=r"tensor lm_head.weight \(also lm_head.weight_scale, model.norm.weight\) is missing from"
+    ):
         AutoModelForCausalLM.from_pretrained(folder)
 
 
@@ -133,7 +136,7 @@ def test_the_body_alone_still_needs_every_compressed_tensor(folder: Path) -> Non
 def test_a_truncated_file_is_refused(folder: Path) -> None:
     file = folder / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(ValueError, match=r"model\.safetensors is damaged \(.*\); copy the folder again or compress"):
+    with pytest.raises(ValueError, match=r"model\.safetensors is damaged \(.*\); copy the model's folder again"):
         AutoModelForCausalLM.from_pretrained(folder)
 
 
@@ -142,6 +145,14 @@ def test_a_pickle_is_refused(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
     with pytest.raises(ValueError, match=r"pytorch_model\.bin is not a safetensors file, the only kind"):
         AutoModelForCausalLM.from_pretrained(folder)
+
+
+def test_an_index_of_pickles_is_refused(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    index = {"weight_map": {"lm_head.weight": "pytorch_model.bin"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(CheckpointError, match=r"pytorch_model\.bin is not a safetensors file, the only kind"):
+        read_headers(shard_files(folder))
 
 
 def test_a_tensor_in_two_files_is_refused(tmp_path: Path) -> None:
@@ -160,12 +171,16 @@ def test_shards_come_from_the_index(tiny_model: Callable[..., Path]) -> None:
 def test_a_shard_that_is_not_there_is_refused(tiny_model: Callable[..., Path]) -> None:
     folder = tiny_model(shards=2)
     (folder / "model-00002-of-00002.safetensors").unlink()
-    with pytest.raises(FileNotFoundError, match=r"has no model-00002-of-00002\.safetensors; copy the folder again"):
+    with pytest.raises(
+        FileNotFoundError, match=r"has no model-00002-of-00002\.safetensors, which its index names; copy the"
+    ):
         shard_files(folder)
 
 
 def test_an_index_that_leaves_the_folder_is_refused(tmp_path: Path) -> None:
     index = {"weight_map": {"weight": "../model.safetensors"}}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(ValueError, match=r"names '../model\.safetensors', which is not a file of the folder; copy"):
+    with pytest.raises(
+        ValueError, match=r"names '../model\.safetensors' for weight, which is not a file of the folder; copy"
+    ):
         shard_files(tmp_path)

@@ -2,13 +2,18 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from formats.errors import CheckpointError
+from sw_runtime.json_files import json_text
 from sw_runtime.nn.folder import CompressedLayer, compressed_config, describe, verify
+from sw_runtime.nn.golden_tokens import GOLDEN_TOKENS, golden_tokens
+from tests.conftest import write_checksums
 
 DOWN_PROJ = "model.layers.1.mlp.down_proj"
 
@@ -32,6 +37,11 @@ def change_tensor(folder: Path, name: str, change: Callable[[Tensor], None]) -> 
     tensors = load_file(folder / "model.safetensors")
     change(tensors[name])
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+
+
+def change_config(folder: Path, **settings: Any) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | settings))
 
 
 def test_describe_lists_layers_with_format_shape_and_bytes(folder: Path) -> None:
@@ -79,8 +89,44 @@ def test_a_scale_that_is_none_is_found(value: float, folder: Path) -> None:
         verify(folder)
 
 
+@pytest.mark.parametrize("name", ["model.layers.0.self_attn.q_proj", DOWN_PROJ])
+def test_a_scale_of_0_is_found_where_one_scale_serves_all_rows(name: str, folder: Path) -> None:
+    change_tensor(folder, f"{name}.weight_scale", Tensor.zero_)
+    with pytest.raises(
+        CheckpointError, match=rf"{name}.weight_scale in .*: scale 0 is 0\.0, not a finite number above 0"
+    ):
+        verify(folder)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+@pytest.mark.parametrize("name", ["model.embed_tokens.weight", "model.norm.weight"])
+def test_a_tensor_that_is_not_finite_is_found(name: str, value: float, folder: Path) -> None:
+    change_tensor(folder, name, lambda tensor: tensor.view(-1)[7:8].fill_(value))
+    with pytest.raises(
+        CheckpointError, match=rf"tensor {name} in .*safetensors: it holds NaN or infinity; the file is"
+    ):
+        verify(folder)
+
+
+def test_a_valid_word_that_was_not_written_is_found(folder: Path) -> None:
+    change_tensor(folder, "lm_head.weight", lambda weight: weight[3].copy_(weight[4].clone()))
+    with pytest.raises(CheckpointError, match=r"is not what checksums\.json says: tensor lm_head\.weight has changed"):
+        verify(folder)
+
+
+def test_the_model_is_run_only_when_asked(folder: Path) -> None:
+    golden = golden_tokens(folder)
+    golden["tokens"][0] ^= 1
+    (folder / GOLDEN_TOKENS).write_text(json_text(golden))
+    write_checksums(folder)
+    verify(folder)
+    with pytest.raises(CheckpointError, match="does not write its golden tokens: token 0 is"):
+        verify(folder, run=True)
+
+
 def test_a_layer_in_fp16_is_described_and_passes(folder: Path) -> None:
     keep_head_in_fp16(folder, torch.ones(120, 64, dtype=torch.float16))
+    write_checksums(folder)
     assert verify(folder).layers[-1] == CompressedLayer("lm_head", "fp16", 120, 64, 120 * 64 * 2)
 
 
@@ -120,20 +166,43 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_without_weights_is_refused(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
-    with pytest.raises(FileNotFoundError, match=r"has no model\.safetensors; copy the folder again"):
+    with pytest.raises(FileNotFoundError, match=r"has no model\.safetensors; copy the model's folder again"):
         describe(folder)
 
 
-@pytest.mark.parametrize("quantization", [None, {"quant_method": "gptq"}])
-def test_a_model_that_is_not_compressed_is_refused(quantization: dict[str, str] | None, folder: Path) -> None:
+@pytest.mark.parametrize("quantization", [None, {"quant_method": "gptq"}, {"quant_method": "SeedLM"}])
+def test_a_model_that_is_not_compressed_is_refused(quantization: Any, folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text()) | {"quantization_config": quantization}
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(ValueError, match=r"is not compressed; run `seedloom compress .* OUTPUT` first"):
         describe(folder)
 
 
-def test_an_unknown_architecture_is_refused(folder: Path) -> None:
-    config = json.loads((folder / "config.json").read_text()) | {"architectures": ["Abacus"]}
-    (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match="names the architecture Abacus, which transformers does not have"):
+@pytest.mark.parametrize(
+    "architectures", [["Abacus"], ["AutoConfig"], ["logging"], [], [3], "LlamaForCausalLM", {}, None]
+)
+def test_an_unknown_architecture_is_refused(architectures: Any, folder: Path) -> None:
+    change_config(folder, architectures=architectures)
+    with pytest.raises(
+        CheckpointError, match=r"config\.json (cannot be read|names the architecture .+, which transform)"
+    ):
+        describe(folder)
+
+
+def test_the_file_of_a_bad_quantization_config_is_named(folder: Path) -> None:
+    change_config(folder, quantization_config={"quant_method": "seedlm", "format": "scaled-4bit", "modules": []})
+    message = rf"{folder / 'config.json'}: quantization_config lists no modules with their formats; compress the model"
+    with pytest.raises(CheckpointError, match=message):
+        describe(folder)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"num_attention_heads": 0}, {"hidden_size": -1}, {"hidden_act": "none"}, {"quantization_config": [3]}]
+)
+def test_a_configuration_of_no_model_is_named(settings: dict[str, Any], folder: Path) -> None:
+    change_config(folder, **settings)
+    message = (
+        r"(no model can be built as .*config\.json says|config\.json cannot be read) \(.+\); copy the model's folder"
+    )
+    with pytest.raises(CheckpointError, match=message):
         describe(folder)

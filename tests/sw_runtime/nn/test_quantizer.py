@@ -4,12 +4,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
+from formats.errors import CheckpointError
 from golden_models.seedlm.codec import decode
 from sw_runtime.nn import quantizer
 from sw_runtime.nn.attach import compressed_linears
@@ -126,6 +128,31 @@ def test_unknown_formats_are_refused() -> None:
         SeedLMConfig("scaled-4bit", {"lm_head": "int4"})
 
 
-def test_a_config_without_layers_is_refused() -> None:
-    with pytest.raises(ValueError, match="quantization_config lists no modules; compress the model again"):
-        SeedLMConfig("scaled-4bit", {})
+@pytest.mark.parametrize("modules", [None, {}, [], ["lm_head"], "lm_head", 3])
+def test_a_config_without_layers_is_refused(modules: Any) -> None:
+    with pytest.raises(CheckpointError, match="quantization_config lists no modules with their formats; compress the"):
+        SeedLMConfig("scaled-4bit", modules)
+
+
+def test_a_config_without_a_format_is_refused() -> None:
+    with pytest.raises(CheckpointError, match="gives format the unknown format None; known: paper-4bit"):
+        SeedLMConfig(modules={"lm_head": "scaled-4bit"})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
+def test_a_bad_scale_is_refused_at_load(value: float, folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    tensors["lm_head.weight_scale"][3] = value
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(
+        CheckpointError, match=rf"tensor lm_head\.weight_scale: scale 3 is {value}, not a finite number"
+    ):
+        AutoModelForCausalLM.from_pretrained(folder)
+
+
+def test_a_scale_of_0_for_all_rows_is_refused_at_load(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    tensors["model.layers.1.mlp.down_proj.weight_scale"].zero_()
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(CheckpointError, match=r"down_proj\.weight_scale: scale 0 is 0\.0, not a finite number above 0"):
+        AutoModelForCausalLM.from_pretrained(folder)

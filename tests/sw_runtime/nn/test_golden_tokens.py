@@ -1,0 +1,82 @@
+"""A compressed folder can be tried: what it writes is compared with what it wrote when it was compressed."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
+
+from formats.errors import CheckpointError
+from sw_runtime.json_files import json_text
+from sw_runtime.nn.golden_tokens import GOLDEN_TOKENS, check_golden_tokens, golden_tokens
+
+
+@pytest.fixture
+def folder(tiny_model: Callable[..., Path]) -> Path:
+    folder = tiny_model()
+    (folder / GOLDEN_TOKENS).write_text(json_text(golden_tokens(folder)))
+    return folder
+
+
+def test_golden_tokens_are_what_generate_writes_in_the_dtype_they_name(folder: Path) -> None:
+    golden = json.loads((folder / GOLDEN_TOKENS).read_text())
+    assert golden["prompt"] == [13, 26, 40, 53, 66, 80, 93, 106]
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=golden["dtype"])
+    written = model.generate(torch.tensor([golden["prompt"]]), do_sample=False, max_new_tokens=8, pad_token_id=0)
+    assert written[0].tolist() == golden["prompt"] + golden["tokens"]
+    check_golden_tokens(folder)
+
+
+def test_another_token_is_named_with_its_place(folder: Path) -> None:
+    golden = json.loads((folder / GOLDEN_TOKENS).read_text())
+    right, golden["tokens"][2] = golden["tokens"][2], (golden["tokens"][2] + 1) % 120
+    (folder / GOLDEN_TOKENS).write_text(json.dumps(golden))
+    message = f"does not write its golden tokens: token 2 is {right}, not {golden['tokens'][2]}; copy the folder"
+    with pytest.raises(CheckpointError, match=message):
+        check_golden_tokens(folder)
+
+
+@pytest.mark.parametrize("change", [torch.Tensor.neg_, lambda norm: norm.fill_(float("nan"))])
+def test_a_model_that_computes_otherwise_is_found(change: Callable[[torch.Tensor], Any], folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors["model.norm.weight"])
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(CheckpointError, match="does not write its golden tokens: token 0 is"):
+        check_golden_tokens(folder)
+
+
+def test_golden_tokens_that_are_not_there_are_named(folder: Path) -> None:
+    (folder / GOLDEN_TOKENS).unlink()
+    with pytest.raises(FileNotFoundError, match=r"golden_tokens\.json is not there; copy the folder again or compress"):
+        check_golden_tokens(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dtype": "int8"},
+        {"prompt": []},
+        {"prompt": "text"},
+        {"tokens": [120]},
+        {"tokens": [-1]},
+        {"tokens": [1.5]},
+        {"tokens": [True]},
+        {"tokens": None},
+    ],
+)
+def test_golden_tokens_that_are_none_are_refused(change: dict[str, Any], folder: Path) -> None:
+    golden = json.loads((folder / GOLDEN_TOKENS).read_text())
+    (folder / GOLDEN_TOKENS).write_text(json.dumps(golden | change))
+    with pytest.raises(
+        CheckpointError, match=r"golden_tokens\.json is damaged \(it needs a dtype, .*\); copy the fold"
+    ):
+        check_golden_tokens(folder)
+
+
+def test_no_bar_is_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    check_golden_tokens(folder)
+    assert capsys.readouterr().err == ""
