@@ -15,8 +15,7 @@ from torch import Tensor
 
 from formats.block import BlockFormat
 from formats.matrices import Matrix, real_weights
-from formats.palette_format import PALETTES
-from formats.presets import PRESETS, preset_of
+from formats.presets import PALETTES, PRESETS, preset_of
 from formats.scales import row_scales
 from sw_runtime.fit.palettes import palettise
 from sw_runtime.fit.row_range import scales

@@ -13,8 +13,8 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from formats.matrices import real_weights
-from formats.presets import PRESETS
-from formats.trellis import TRELLIS_PRESETS, TrellisFormat
+from formats.presets import PRESETS, TRELLIS_PRESETS
+from formats.trellis import TrellisFormat
 from golden_models.trellis import decode
 from sw_runtime.fit import row_range, trellis_range
 from sw_runtime.fit.covariance import Covariance, covariance

@@ -45,8 +45,8 @@ def _random_matrix(name: str, rows: int, columns: int) -> "Matrix":
 
     from formats.matrices import EncodedMatrix, Fp16Matrix
     from formats.palette import PaletteMatrix, quantise_tables
-    from formats.palette_format import PALETTES, ROWS_A_TABLE
-    from formats.presets import PRESETS
+    from formats.palette_format import ROWS_A_TABLE
+    from formats.presets import PALETTES, PRESETS
     from formats.scales import row_scales
 
     generator = torch.Generator().manual_seed(0)

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from formats.engine import EngineParameters, format_names
 from formats.fp16 import Fp16Format
-from formats.palette_format import PALETTES
-from formats.presets import PRESETS
+from formats.presets import PALETTES, PRESETS
 from formats.weight_format import WeightFormat
 
 

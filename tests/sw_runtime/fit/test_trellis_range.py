@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from formats.trellis import TRELLIS_PRESETS, TrellisFormat
+from formats.presets import TRELLIS_PRESETS
+from formats.trellis import TrellisFormat
 from sw_runtime.fit.trellis_range import scales
 
 EVERY_PRESET = pytest.mark.parametrize("trellis_format", TRELLIS_PRESETS.values(), ids=TRELLIS_PRESETS)

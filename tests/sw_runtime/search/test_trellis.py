@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from formats.trellis import TRELLIS_PRESETS, TrellisFormat
+from formats.presets import TRELLIS_PRESETS
+from formats.trellis import TrellisFormat
 from golden_models import trellis as golden
 from sw_runtime.fit.feedback import DAMPING, inverse_factor
 from sw_runtime.search.trellis import EncodedRows, encode
