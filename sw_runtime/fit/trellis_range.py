@@ -13,7 +13,7 @@ from formats.trellis import TrellisFormat
 from formats.trellis_matrix import TrellisMatrix
 from sw_runtime.search.trellis import encode
 
-TRIED = (0.92, 0.96, 1.0, 1.04, 1.08)
+TRIED = (0.91, 0.94, 0.97, 1.0, 1.03, 1.06, 1.09)
 """Scales that are tried, over the usual one."""
 
 ROWS_A_STEP = 256
