@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from formats.errors import InputError
 from formats.matrices import real_weights
 from formats.presets import TRELLIS_PRESETS
 from formats.trellis_matrix import TrellisMatrix
@@ -49,11 +48,11 @@ def test_every_word_is_valid_and_scales_are_checked() -> None:
     checks = layer.checks()
     checks["weight"](torch.zeros_like(layer.weight))
     checks["weight"](torch.full_like(layer.weight, 255))
-    with pytest.raises(InputError, match="scale 1 is nan, not a finite number"):
+    with pytest.raises(ValueError, match="scale 1 is nan, not a finite number"):
         checks["weight_scale"](torch.tensor([1.0, torch.nan]))
 
 
 def test_rows_of_another_length_are_refused() -> None:
     layer, _ = filled("trellis-2bit")
-    with pytest.raises(InputError, match=r"trellis-2bit rows of 20 weights are uint8 \[rows, 6\]"):
+    with pytest.raises(ValueError, match=r"trellis-2bit rows of 20 weights are uint8 \[rows, 6\]"):
         layer.checks()["weight"](torch.zeros(5, 7, dtype=torch.uint8))
