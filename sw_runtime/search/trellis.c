@@ -97,11 +97,6 @@ static inline __attribute__((always_inline)) Floats expand(const float *values, 
 #endif
 }
 
-static inline __attribute__((always_inline)) Floats choose_lanes(Choices chosen, Floats yes, Floats no)
-{
-    return (Floats)((chosen & (Choices)yes) | (~chosen & (Choices)no));
-}
-
 /* For every next register state the cheapest of the windows that lead to it: its cost, its oldest bits, and what
  * it misses unless NULL. Costs are scaled in place; expanding reads a vector past their end. */
 static inline __attribute__((always_inline)) void choose(float *cost, const float *target, const float *table,
@@ -113,21 +108,20 @@ static inline __attribute__((always_inline)) void choose(float *cost, const floa
     for (int s = 0; s < states; s++)
         cost[s] *= inverse;
     for (int first = 0; first < next_states; first += LANES) {
-        Floats least = INFINITY - (Floats){0}, missed = {0};
-        Choices choice = {0};
+        Choices least = (Choices)(INFINITY - (Floats){0}), missed = {0}, choice = {0};
         for (int oldest = 0; oldest < 1 << next_fresh; oldest++) {
             int window = oldest * next_states + first;
             Floats miss = expand(target + (window >> fresh), fresh) - *(const UnalignedFloats *)(table + window);
-            Floats found = expand(cost + (window >> fresh), fresh) + miss * miss;
-            Choices better = found < least;
-            least = choose_lanes(better, found, least);
-            missed = choose_lanes(better, miss, missed);
+            /* The bits of numbers from 0 up are in the order of the numbers. */
+            Choices found = (Choices)(expand(cost + (window >> fresh), fresh) + miss * miss), better = found < least;
+            least = (better & found) | (~better & least);
+            missed = (better & (Choices)miss) | (~better & missed);
             choice = (better & oldest) | (~better & choice);
         }
-        *(UnalignedFloats *)(next_cost + first) = least * importance;
+        *(UnalignedFloats *)(next_cost + first) = (Floats)least * importance;
         choices[first / LANES] = choice;
         if (misses)
-            *(UnalignedFloats *)(misses + first) = missed;
+            *(UnalignedFloats *)(misses + first) = (Floats)missed;
     }
 }
 

@@ -6,7 +6,6 @@ weights depend on those before cannot be searched block by block.
 """
 
 import ctypes
-import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -32,9 +31,6 @@ ROWS_A_TASK = 8
 
 LARGEST_UNITS = 1e6
 """Weights over scales above this would leave the kernel's float32 costs no precision."""
-
-PATIENCE = float(os.environ.get("PAT", "8"))
-"""How far a survivor may fall behind."""
 
 FREE = 2.0**-20
 """Importance of a padding column over the least important real one: whatever it holds costs nothing."""
@@ -63,7 +59,7 @@ def _library(window_bits: int, fresh_bits: tuple[int, ...]) -> Any:
     macros = (("WINDOW_BITS", window_bits), ("FRESH_EVEN", fresh_bits[0]), ("FRESH_ODD", fresh_bits[-1]))
     options = ["-ffp-contract=off", *(f"-D{name}={value}" for name, value in macros)]
     library = ctypes.CDLL(str(compiled_library(SOURCE, options)))
-    library.encode_rows.argtypes = [ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 7]
+    library.encode_rows.argtypes = [ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 6]
     library.encode_rows.restype = ctypes.c_int
     return library
 
@@ -112,7 +108,6 @@ def encode(
         raise InputError(f"weights reach {targets.abs().max():.3g} times their scale; give larger scales")
     response = None if factor is None else _response(factor, groups * GROUP)
     column_costs, unit = _column_costs(columns, groups * GROUP, factor, importance)
-    excess = _excess(column_costs, trellis_format)
     table = torch.tensor(trellis_format.window_table, dtype=torch.float32)
     words = torch.empty(rows, 2 * groups, dtype=torch.int64)
     losses = torch.empty(rows, dtype=torch.float64)
@@ -120,7 +115,7 @@ def encode(
 
     def encode_rows(first: int) -> int:
         part = slice(first, min(first + ROWS_A_TASK, rows))
-        tensors = (targets[part], column_costs, response, excess, table, words[part], losses[part])
+        tensors = (targets[part], column_costs, response, table, words[part], losses[part])
         pointers = [None if tensor is None else tensor.data_ptr() for tensor in tensors]
         if function(part.stop - first, groups, *pointers):
             raise SeedloomError("no memory for the trellis search; use fewer threads")
@@ -156,18 +151,6 @@ def _column_costs(columns: int, size: int, factor: Tensor | None, importance: Te
     padded = torch.full((size,), costs.min().item() * FREE)
     padded[:columns] = costs.float()
     return padded, 0.0 if importance is not None and not importance.any() else unit
-
-
-def _excess(column_costs: Tensor, trellis_format: TrellisFormat) -> Tensor:
-    """What a survivor may cost above the best after each column: float32 [size].
-
-    ``PATIENCE`` times what ordinary weights cost in the columns that the register still reaches.
-    """
-    table = torch.tensor(trellis_format.table, dtype=torch.float64)
-    ordinary = table.square().mean().item() * 4.0**-trellis_format.bits_per_weight
-    reach = math.ceil(trellis_format.window_bits / min(trellis_format.fresh_bits))
-    later = torch.nn.functional.pad(column_costs[1:].double(), (0, reach))
-    return (PATIENCE * ordinary * later.unfold(0, reach, 1).sum(dim=1)).float()
 
 
 def _check(weights: Tensor, scales: Tensor, factor: Tensor | None, importance: Tensor | None) -> None:
