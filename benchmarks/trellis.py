@@ -1,8 +1,8 @@
-"""Trellis formats against the scaled ones: weight error, output error with feedback, time to encode; docs/trellis.md.
+"""Trellis formats beside the scaled ones of the same bits: error and time to encode; docs/trellis.md.
 
-``python benchmarks/trellis.py`` encodes Gaussian rows and rows of MiniLM without a text, then a whole gate
-projection of SmolLM2 (layer 7) with error feedback, its inputs measured on Wikipedia articles that come
-inside the package gensim. One thread; times are CPU time.
+``python benchmarks/trellis.py`` encodes Gaussian rows and rows of MiniLM without a text, then six matrices of two
+layers of SmolLM2 with error feedback, their inputs measured on Wikipedia articles that come inside the package
+gensim. The articles' last quarter is held out and judges. One thread; times are CPU time.
 """
 
 import time
@@ -13,19 +13,21 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from formats.matrices import real_weights
-from formats.presets import PRESETS
-from formats.trellis import TRELLIS_PRESETS, TrellisFormat
-from golden_models.trellis import decode
-from sw_runtime.fit import row_range, trellis_range
-from sw_runtime.fit.covariance import Covariance, covariance
-from sw_runtime.fit.feedback import encode_with_feedback, inverse_factor
-from sw_runtime.search.search import encode_matrix
-from sw_runtime.search.trellis import encode
+from sw_runtime.fit.covariance import InputStatistics, input_statistics
+from sw_runtime.fit.encoders import Inputs, encoder_of
+from sw_runtime.fit.report import Method
 from sw_runtime.texts.corpora import wikipedia_articles
 from sw_runtime.texts.packaged_models import minilm_weights, smollm2_folder
 
 ROWS = 12
-TOKENS, ARTICLES, LAYER = 1024, 8, 7
+TOKENS, ARTICLES = 1024, 8
+LAYERS = tuple(
+    f"model.layers.{layer}"
+    for layer in (
+        *("7.self_attn.q_proj", "7.self_attn.o_proj", "7.mlp.gate_proj"),
+        *("22.self_attn.k_proj", "22.self_attn.v_proj", "22.mlp.down_proj"),
+    )
+)
 PAIRS = [(f"scaled-{bits}bit", f"trellis-{bits}bit") for bits in (4, 3, 2)]
 
 
@@ -41,17 +43,18 @@ def minilm_rows() -> Tensor:
     ).float()
 
 
-def gate_projection() -> tuple[Tensor, Covariance]:
-    """A gate projection of SmolLM2, float32 [1536, 576], and the second moments of its inputs."""
+def smollm2_layers() -> dict[str, tuple[Tensor, InputStatistics]]:
+    """Weights of ``LAYERS``, float32 [rows, columns], and what is known of their inputs."""
     model = AutoModelForCausalLM.from_pretrained(smollm2_folder(), dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(smollm2_folder())
     windows = [ids for ids in (tokenizer(text)["input_ids"] for text in wikipedia_articles()) if len(ids) >= TOKENS]
-    layer, inputs = model.get_submodule(f"model.layers.{LAYER}.mlp.gate_proj"), []
-    layer.register_forward_hook(lambda module, arguments, output: inputs.append(arguments[0].flatten(0, 1)))
-    with torch.inference_mode():
+    layers, inputs = {name: model.get_submodule(name) for name in LAYERS}, {name: [] for name in LAYERS}
+    for name, layer in layers.items():
+        layer.register_forward_hook(lambda _, given, __, kept=inputs[name]: kept.append(given[0].flatten(0, 1)))
+    with torch.no_grad():
         for window in windows[:ARTICLES]:
             model.base_model(input_ids=torch.tensor([window[:TOKENS]]))
-    return layer.weight.detach(), covariance(torch.cat(inputs))
+    return {name: (layers[name].weight.detach(), input_statistics(torch.cat(inputs[name]))) for name in LAYERS}
 
 
 def relative_error(weights: Tensor, found: Tensor) -> float:
@@ -59,39 +62,33 @@ def relative_error(weights: Tensor, found: Tensor) -> float:
     return float(((found - weights).square().sum(dim=1) / weights.square().sum(dim=1)).mean().sqrt())
 
 
-def trellis_weights(weights: Tensor, trellis_format: TrellisFormat, scales: Tensor, factor: Tensor | None) -> Tensor:
-    """Encoded and decoded again: float32 [rows, columns]."""
-    words = encode(weights, trellis_format, scales, factor, threads=1).words
-    return decode(words, scales, trellis_format, weights.shape[1])
+def encoded(weights: Tensor, name: str, method: Method, inputs: Inputs) -> tuple[Tensor, float]:
+    """Weights encoded and decoded, float32 [rows, columns], and thousands of weights encoded a CPU-second."""
+    encoder_of(name).encode([weights[:8]], method, inputs, 1, None)  # compiles
+    start = time.process_time()
+    (matrix,) = encoder_of(name).encode([weights], method, inputs, 1, None)
+    taken = time.process_time() - start
+    return real_weights(matrix), weights.numel() / taken / 1000
 
 
 def without_text(name: str, weights: Tensor) -> None:
     """Print the relative errors of a source of weights."""
-    ones = [torch.ones(weights.shape[1])]
-    for scaled, trellis in PAIRS:
-        block_format, trellis_format = PRESETS[scaled], TRELLIS_PRESETS[trellis]
-        words = encode_matrix(weights, block_format, row_range.scales(weights, block_format, ones), threads=1)
-        found = trellis_weights(weights, trellis_format, trellis_range.scales(weights, trellis_format, ones), None)
-        before, after = relative_error(weights, real_weights(words)), relative_error(weights, found)
-        print(f"| {name} | {trellis} | {before:.4f} | {after:.4f} |", flush=True)
+    for pair in PAIRS:
+        found = [encoded(weights, format, "plain", Inputs(None)) for format in pair]
+        before, after = (relative_error(weights, decoded) for decoded, _ in found)
+        print(
+            f"| {name} | {pair[1]} | {before:.4f} → {after:.4f} | {found[0][1]:.0f} → {found[1][1]:.0f} |", flush=True
+        )
 
 
-def with_feedback(weights: Tensor, moments: Covariance) -> None:
-    """Print output errors and speeds of both on one matrix."""
-    factor = inverse_factor(moments.capped)
-    powers, rounded = [moments.plain.diagonal(), moments.capped.diagonal()], factor.diagonal() ** -2
-    encode(weights[:8], TRELLIS_PRESETS["trellis-4bit"], torch.ones(8), factor)  # compiles
-    for scaled, trellis in PAIRS:
-        block_format, trellis_format = PRESETS[scaled], TRELLIS_PRESETS[trellis]
-        trellis_scales = trellis_range.scales(weights, trellis_format, powers, rounded)
-        start = time.process_time()
-        after = trellis_weights(weights, trellis_format, trellis_scales, factor)
-        between = time.process_time()
-        scales = row_range.scales(weights, block_format, powers, rounded)
-        before = real_weights(encode_with_feedback(weights, block_format, scales, factor))
-        slower, speed = (weights.numel() / taken / 1000 for taken in (time.process_time() - between, between - start))
-        errors = [moments.output_errors(weights, found)[1] for found in (before, after)]
-        print(f"| gate_proj | {trellis} | {errors[0]:.4f} → {errors[1]:.4f} | {slower:.0f} → {speed:.0f} |", flush=True)
+def with_feedback(name: str, weights: Tensor, statistics: InputStatistics) -> None:
+    """Print output errors on text held out, loud tokens capped, and speeds on one matrix."""
+    for pair in PAIRS:
+        found = [encoded(weights, format, "feedback", Inputs(statistics)) for format in pair]
+        before, after = (statistics.held_out.output_errors(weights, decoded)[1] for decoded, _ in found)
+        print(
+            f"| {name} | {pair[1]} | {before:.4f} → {after:.4f} | {found[0][1]:.0f} → {found[1][1]:.0f} |", flush=True
+        )
 
 
 def main() -> None:
@@ -99,7 +96,8 @@ def main() -> None:
     torch.set_num_threads(1)
     without_text("Gaussian", torch.randn(64, 384, generator=torch.Generator().manual_seed(0)))
     without_text("MiniLM", minilm_rows())
-    with_feedback(*gate_projection())
+    for name, (weights, statistics) in smollm2_layers().items():
+        with_feedback(name.removeprefix("model.layers."), weights, statistics)
 
 
 if __name__ == "__main__":

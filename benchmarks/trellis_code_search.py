@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.trellis import minilm_rows
-from formats.trellis import TRELLIS_PRESETS, TrellisFormat, odd_table
+from formats.presets import TRELLIS_PRESETS
+from formats.trellis import TrellisFormat, odd_table
 from golden_models.trellis import indices, integer_weights, windows
 from sw_runtime.search.trellis import encode
 

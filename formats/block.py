@@ -121,6 +121,11 @@ class BlockFormat:
             raise InputError(f"{self.name} has block words of {self.word_bits} bits; at most 63 are supported")
 
     @property
+    def has_row_scales(self) -> bool:
+        """Whether every row has a scale of its own, as in the scaled formats."""
+        return not self.exponent_bits
+
+    @property
     def taps(self) -> tuple[int, ...]:
         """Register bits whose XOR is the next bit of the stream."""
         return LFSR_TAPS[self.lfsr_bits]

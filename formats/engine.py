@@ -19,9 +19,8 @@ from typing import cast
 
 from formats.errors import InputError
 from formats.fp16 import FP16, Fp16Format
-from formats.palette_format import PALETTES, PaletteFormat
-from formats.presets import PRESETS
-from formats.trellis import TRELLIS_PRESETS
+from formats.palette_format import PaletteFormat
+from formats.presets import PALETTES, PRESETS, TRELLIS_PRESETS
 from formats.weight_format import LaneFormat, WeightFormat
 
 RESULT_BITS = 64

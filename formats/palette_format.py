@@ -11,31 +11,32 @@ ROWS_A_TABLE = 16
 
 @dataclass(frozen=True)
 class Palette:
-    """A palette format and what is known of it on Gaussian weights.
+    """A palette format, whatever the engine.
 
     Parameters
     ----------
+    name
+        What files, commands and tables call it.
     code_bits
         Bits of a code: 4 or 2, tables of 16 or 4 weights.
     codes_a_word
         Codes in a lane's word.
-    ordinary_error
-        Relative error ``‖W − Ŵ‖ / ‖W‖`` on Gaussian weights.
-    next
-        Format with more bits that a layer takes when this one spoils its output; None: FP16 comes next.
     """
 
+    name: str
     code_bits: int
     codes_a_word: int
-    ordinary_error: float
-    next: str | None = None
 
+    has_row_scales: ClassVar[bool] = False
 
-PALETTES = {
-    "palette-4bit": Palette(4, 8, ordinary_error=0.097),
-    "palette-2bit": Palette(2, 16, ordinary_error=0.342, next="palette-4bit"),
-}
-"""The palette formats by name."""
+    @property
+    def bits_per_weight(self) -> float:
+        """Stored bits a weight, the tables left out."""
+        return float(self.code_bits)
+
+    def row_bytes(self, columns: int) -> int:
+        """Bytes of a row of codes, rounded up to a byte."""
+        return -(-columns * self.code_bits // 8)
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,31 @@
 """The formats that ship, one record each: its layout, and the constants that fit weights into it.
 
-A new block format is one ``register`` call. Everything that compresses, stores, loads or runs weights asks
-this table, so nothing else has to know its name. ``benchmarks/format_constants.py`` measures the constants.
+A new format is one ``register`` call. Everything that compresses, stores, loads or runs weights asks this
+table, and asks it alike for every family, so nothing else has to know a format's name.
+``benchmarks/format_constants.py`` measures the constants.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from formats.block import BlockFormat
 from formats.errors import InputError
+from formats.palette_format import Palette
+from formats.trellis import MASKS, UPPER_HALF, WINDOW_BITS, TrellisFormat, odd_table
+
+Layout = BlockFormat | TrellisFormat | Palette
+"""How a format stores rows of weights; the class is the format's family."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A block format and what is known of it on Gaussian rows.
+    """A format and what is known of it on Gaussian rows.
 
     Parameters
     ----------
-    block_format
-        The layout.
+    layout
+        How it stores rows of weights.
     ordinary_error
         Relative error ``‖W − Ŵ‖ / ‖W‖`` on Gaussian weights.
     row_step
@@ -31,7 +38,7 @@ class Preset:
     next
         Format with more bits that a layer takes when this one spoils its output; None: FP16 comes next.
     mixed
-        Takes part where formats are mixed to a number of bits per weight.
+        Takes part where formats of its family are mixed to a number of bits per weight.
     bucketed_from
         Blocks of a batch from which the bucketed search is faster than the plain one; None: never, as for
         formats with many coefficients (the lattice takes the time, not the scan) or long blocks (cells are
@@ -43,7 +50,7 @@ class Preset:
         If a format with row scales lacks one of their three constants.
     """
 
-    block_format: BlockFormat
+    layout: Layout
     ordinary_error: float
     row_step: float | None = None
     rounding_error: float | None = None
@@ -54,33 +61,47 @@ class Preset:
 
     def __post_init__(self) -> None:
         constants = (self.row_step, self.rounding_error, self.reach)
-        if not self.block_format.exponent_bits and None in constants:
+        if self.layout.has_row_scales and None in constants:
             raise InputError(f"{self.name} has row scales: its preset needs row_step, rounding_error and reach")
 
     @property
     def name(self) -> str:
         """What files, commands and tables call it."""
-        return self.block_format.name
+        return self.layout.name
 
 
 _REGISTERED: dict[str, Preset] = {}
 
+Family = TypeVar("Family", bound=Layout)
 
-class _Formats(Mapping[str, BlockFormat]):
-    """The layouts of all registered presets by name, in the order of registration."""
 
-    def __getitem__(self, name: str) -> BlockFormat:
-        return _REGISTERED[name].block_format
+class _Layouts(Mapping[str, Family]):
+    """The layouts of all registered presets of one family by name, in the order of registration."""
+
+    def __init__(self, family: type[Family]) -> None:
+        self._family = family
+
+    def __getitem__(self, name: str) -> Family:
+        layout = _REGISTERED[name].layout
+        if not isinstance(layout, self._family):
+            raise KeyError(name)
+        return layout
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_REGISTERED)
+        return (name for name, preset in _REGISTERED.items() if isinstance(preset.layout, self._family))
 
     def __len__(self) -> int:
-        return len(_REGISTERED)
+        return sum(1 for _ in self)
 
 
-PRESETS: Mapping[str, BlockFormat] = _Formats()
-"""Name → layout of every registered preset."""
+PRESETS: Mapping[str, BlockFormat] = _Layouts(BlockFormat)
+"""Name → layout of every registered block format."""
+
+TRELLIS_PRESETS: Mapping[str, TrellisFormat] = _Layouts(TrellisFormat)
+"""Name → layout of every registered trellis format."""
+
+PALETTES: Mapping[str, Palette] = _Layouts(Palette)
+"""Name → layout of every registered palette."""
 
 
 def register(preset: Preset) -> None:
@@ -98,13 +119,13 @@ def register(preset: Preset) -> None:
     _REGISTERED[preset.name] = preset
 
 
-def is_registered(block_format: BlockFormat) -> bool:
+def is_registered(layout: Layout) -> bool:
     """Whether a preset of exactly these parameters is registered."""
-    preset = _REGISTERED.get(block_format.name)
-    return preset is not None and preset.block_format == block_format
+    preset = _REGISTERED.get(layout.name)
+    return preset is not None and preset.layout == layout
 
 
-def preset_of(block_format: BlockFormat) -> Preset:
+def preset_of(layout: Layout) -> Preset:
     """The record of a format.
 
     Raises
@@ -112,18 +133,46 @@ def preset_of(block_format: BlockFormat) -> Preset:
     InputError
         If the format is not registered, or its name stands for other parameters.
     """
-    if not is_registered(block_format):
+    if not is_registered(layout):
         raise InputError(
-            f"no preset {block_format.name!r} with these parameters is registered; "
+            f"no preset {layout.name!r} with these parameters is registered; "
             "formats.presets.register adds one with its constants"
         )
-    return _REGISTERED[block_format.name]
+    return _REGISTERED[layout.name]
 
 
-def mixed_formats() -> tuple[str, ...]:
-    """Names of the formats that are mixed to a number of bits per weight, from fewest to most bits."""
-    mixed = [preset.block_format for preset in _REGISTERED.values() if preset.mixed]
-    return tuple(block_format.name for block_format in sorted(mixed, key=lambda found: found.bits_per_weight))
+def preset_named(name: str) -> Preset:
+    """The record of a format by its name.
+
+    Raises
+    ------
+    InputError
+        If no preset of that name is registered, naming those that are.
+    """
+    if name not in _REGISTERED:
+        raise InputError(f"format must be one of {', '.join(_REGISTERED)}, not {name!r}")
+    return _REGISTERED[name]
+
+
+def mixed_formats(name: str) -> tuple[str, ...]:
+    """Formats that are mixed to a number of bits per weight where ``name`` is asked for, from fewest to most bits.
+
+    They are of its family. The paper's formats mix the scaled ones.
+
+    Raises
+    ------
+    InputError
+        If there is no such format, or its family has none to mix.
+    """
+    family = type(preset_named(name).layout)
+    mixed = [preset for preset in _REGISTERED.values() if preset.mixed and type(preset.layout) is family]
+    if not mixed:
+        raise InputError(f"{name} has no formats to mix to a number of bits; give a scaled or a trellis format")
+    return tuple(preset.name for preset in sorted(mixed, key=lambda preset: preset.layout.bits_per_weight))
+
+
+def _trellis(name: str, fresh_bits: int) -> TrellisFormat:
+    return TrellisFormat(name, WINDOW_BITS, (fresh_bits,), MASKS, odd_table(UPPER_HALF))
 
 
 for _preset in (
@@ -155,5 +204,33 @@ for _preset in (
         next="scaled-3bit",
         mixed=True,
     ),
+    Preset(
+        _trellis("trellis-4bit", 4),
+        ordinary_error=0.070,
+        row_step=0.0417,
+        rounding_error=0.0049,
+        reach=5.1,
+        mixed=True,
+    ),
+    Preset(
+        _trellis("trellis-3bit", 3),
+        ordinary_error=0.137,
+        row_step=0.0408,
+        rounding_error=0.0187,
+        reach=5.0,
+        next="trellis-4bit",
+        mixed=True,
+    ),
+    Preset(
+        _trellis("trellis-2bit", 2),
+        ordinary_error=0.270,
+        row_step=0.0380,
+        rounding_error=0.0729,
+        reach=4.7,
+        next="trellis-3bit",
+        mixed=True,
+    ),
+    Preset(Palette("palette-4bit", 4, 8), ordinary_error=0.097),
+    Preset(Palette("palette-2bit", 2, 16), ordinary_error=0.342, next="palette-4bit"),
 ):
     register(_preset)

@@ -55,11 +55,6 @@ def check_seeds(words: Tensor, block_format: BlockFormat) -> None:
         raise InputError(f"block {block} of row {row} has seed 0, which no LFSR can leave; the file is damaged")
 
 
-def code_row_bytes(columns: int, code_bits: int) -> int:
-    """Bytes of a row of palette codes, rounded up to a byte."""
-    return -(-columns * code_bits // 8)
-
-
 def pack_codes(codes: Tensor, code_bits: int) -> Tensor:
     """Palette codes, int64 [rows, columns] → uint8 [rows, row bytes], lowest first; the last byte is padded with 0."""
     a_byte = 8 // code_bits
@@ -75,7 +70,7 @@ def unpack_codes(stored: Tensor, code_bits: int, columns: int) -> Tensor:
     InputError
         If the rows are not as long as ``columns`` codes need.
     """
-    expected = code_row_bytes(columns, code_bits)
+    expected = -(-columns * code_bits // 8)
     if stored.dtype != torch.uint8 or stored.dim() != 2 or stored.shape[1] != expected:
         raise InputError(
             f"rows of {columns} codes of {code_bits} bits are uint8 [rows, {expected}], "

@@ -60,6 +60,7 @@ class TrellisFormat:
     rows_a_table: ClassVar[int] = 0
     table_entries: ClassVar[int] = 0
     has_own_lanes: ClassVar[bool] = False
+    has_row_scales: ClassVar[bool] = True
     exponent_bits: ClassVar[int] = 0
     sum_bits: ClassVar[int] = WEIGHT_BITS
     """Signed bits of a weight."""
@@ -177,9 +178,3 @@ UPPER_HALF = (
 """The code that ships, found by search: one mix and one table for all rates. The table is fitted to
 rows of a root mean square of 26; its last entries are for real rows, which have longer tails than a
 Gaussian's."""
-
-TRELLIS_PRESETS: dict[str, TrellisFormat] = {
-    name: TrellisFormat(name, WINDOW_BITS, fresh_bits, MASKS, odd_table(UPPER_HALF))
-    for name, fresh_bits in (("trellis-4bit", (4,)), ("trellis-3bit", (3,)), ("trellis-2bit", (2,)))
-}
-"""The trellis formats that ship, by name, with one 16-bit scale a row."""

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from formats.errors import InputError
 from formats.matrices import lane_octets, no_tables
-from formats.trellis import TRELLIS_PRESETS, WORD_WEIGHTS, TrellisFormat
+from formats.presets import is_registered
+from formats.trellis import WORD_WEIGHTS, TrellisFormat
 
 CHUNK_WORDS = 1 << 16
 """Words decoded at once: enough to amortise a call, few enough for moderate memory."""
@@ -59,7 +60,7 @@ class TrellisMatrix:
         InputError
             Naming the format.
         """
-        if TRELLIS_PRESETS.get(self.name) != self.trellis_format:
+        if not is_registered(self.trellis_format):
             raise InputError(f"{self.name} is the name of a preset, and the matrix's format has other parameters")
 
     def integers(self) -> Tensor:

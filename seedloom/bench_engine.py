@@ -46,10 +46,9 @@ def _random_matrix(name: str, rows: int, columns: int) -> "Matrix":
 
     from formats.matrices import EncodedMatrix, Fp16Matrix
     from formats.palette import PaletteMatrix, quantise_tables
-    from formats.palette_format import PALETTES, ROWS_A_TABLE
-    from formats.presets import PRESETS
+    from formats.palette_format import ROWS_A_TABLE
+    from formats.presets import PALETTES, PRESETS, TRELLIS_PRESETS
     from formats.scales import row_scales
-    from formats.trellis import TRELLIS_PRESETS
     from formats.trellis_matrix import TrellisMatrix
 
     generator = torch.Generator().manual_seed(0)

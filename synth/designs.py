@@ -7,8 +7,7 @@ from amaranth.lib import wiring
 
 from formats.engine import EngineParameters
 from formats.fp16 import Fp16Format
-from formats.presets import PRESETS
-from formats.trellis import TRELLIS_PRESETS
+from formats.presets import PRESETS, TRELLIS_PRESETS
 from hw.engine.engine import Engine
 from hw.engine.fp16_lane import Fp16Lane
 from hw.engine.lane import Lane

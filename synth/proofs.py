@@ -15,8 +15,7 @@ from tqdm import tqdm
 
 from formats.engine import EngineParameters
 from formats.errors import DependencyError
-from formats.presets import PRESETS
-from formats.trellis import TRELLIS_PRESETS
+from formats.presets import PRESETS, TRELLIS_PRESETS
 from hw.engine.accumulators import Accumulators
 from hw.router.frame.answer import Answer
 from hw.router.frame.command_decoder import CommandDecoder

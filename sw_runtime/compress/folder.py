@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from formats.errors import InputError
 from formats.fp16 import FP16
+from formats.presets import mixed_formats
 from sw_runtime.compress.encode import encode_calibrated, encode_data_free
 from sw_runtime.compress.partial import PartialResults, write_file, write_tensors
 from sw_runtime.compress.source import (
@@ -65,13 +66,13 @@ def compress(
         The folder to write: ``model.safetensors``, ``config.json`` with its ``quantization_config``,
         ``report.json``, every other file of the source folder, ``golden_tokens.json`` and ``checksums.json``.
     format
-        Name of a preset block format or a palette.
+        Name of a preset: a block format, a trellis or a palette.
     calibration_text
         What shows which inputs matter: a plain-text file, ``"packaged"``, or ``"datasets:NAME"``.
         Without one all inputs count alike and quality suffers.
     bits
-        Bits a weight, row scales included, to mix the scaled formats to in the place of one format for
-        all, by measured sensitivity; needs a calibration text.
+        Bits a weight, row scales included, to mix the formats of the same family to (scaled or trellis) in
+        the place of one format for all, by measured sensitivity; needs a calibration text.
     tokenizer
         The tokenizer of a model given as an object; a folder brings its own.
     modules
@@ -94,8 +95,8 @@ def compress(
     Raises
     ------
     InputError
-        If the format is unknown, ``bits`` out of reach, no layer matches, a weight is not finite, or
-        partial results in ``output`` belong to another compression.
+        If the format is unknown, ``bits`` out of reach or not to be had with it, no layer matches,
+        a weight is not finite, or partial results in ``output`` belong to another compression.
     FileExistsError
         If ``output`` holds something else, or a finished result without ``overwrite``.
     FileNotFoundError
@@ -106,6 +107,7 @@ def compress(
     encoder_of(format)  # refuses a name that is no format
     if bits is not None and calibration_text is None:
         raise InputError("bits are shared out by measured sensitivity; give a calibration text as well")
+    mixture = () if bits is None else mixed_formats(format)
     check_pattern("modules", modules)
     check_pattern("fp16", fp16)
     output = Path(output)
@@ -134,7 +136,7 @@ def compress(
             encode_data_free(loaded.model, formats, partial, threads)
         else:
             mixed = [name for name in names if name not in kept]
-            formats |= _mixed_formats(loaded.model, windows, mixed, bits, partial)
+            formats |= _mixed_formats(loaded.model, windows, mixed, bits, mixture, partial)
             encode_calibrated(loaded.model, windows, formats, partial, threads)
     _write_results(loaded, output, format, state, names, partial)
     partial.remove()
@@ -160,13 +162,18 @@ def _windows(text: str, loaded: Source) -> Tensor:
 
 
 def _mixed_formats(
-    model: nn.Module, windows: Tensor, names: list[str], bits: float | None, partial: PartialResults
+    model: nn.Module,
+    windows: Tensor,
+    names: list[str],
+    bits: float | None,
+    mixture: tuple[str, ...],
+    partial: PartialResults,
 ) -> dict[str, str]:
     """Formats that share out the bits; kept with the partial results. None of them without a budget."""
     if bits is None:
         return {}
     if not partial.has("formats"):
-        partial.save("formats", {}, choose_formats(measure_sensitivities(model, windows, names), bits))
+        partial.save("formats", {}, choose_formats(measure_sensitivities(model, windows, names), bits, mixture))
     return partial.load("formats")[1]
 
 

@@ -1,23 +1,28 @@
 """How a matrix becomes integers of a format: one encoder a family of formats, all called alike."""
 
+from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
-from formats.errors import InputError
+from formats.block import BlockFormat
 from formats.fp16 import FP16
 from formats.matrices import EncodedMatrix, Fp16Matrix, Matrix
-from formats.palette_format import PALETTES
-from formats.presets import PRESETS, preset_of
+from formats.palette_format import Palette
+from formats.presets import PALETTES, PRESETS, TRELLIS_PRESETS, preset_named
+from formats.trellis import TrellisFormat
+from formats.trellis_matrix import TrellisMatrix
 from sw_runtime.fit.covariance import InputStatistics
 from sw_runtime.fit.feedback import DAMPING, encode_with_feedback, inverse_factor
 from sw_runtime.fit.palettes import palettise
 from sw_runtime.fit.report import Method
 from sw_runtime.fit.row_range import scales
+from sw_runtime.fit.trellis_range import encode_at_best_scales
 from sw_runtime.search.search import encode_matrix
+from sw_runtime.search.trellis import encode
 
 CONTRAST = 64.0
 """Largest importance in a block over the block's median. Beyond it nothing is gained, as the
@@ -26,10 +31,14 @@ loudest input's weight is met to its nearest integer anyway, but the search prun
 Progress = Callable[[int], object]
 
 
-def importance(power: Tensor, block_size: int) -> Tensor:
+def damped(power: Tensor) -> Tensor:
     """What the diagonal method weighs the columns' errors by, of mean squares [columns]: float64 [columns]."""
-    damped = power + DAMPING * power.mean()
-    blocks = torch.tensor_split(damped, list(range(block_size, len(damped), block_size)))
+    return power + DAMPING * power.mean()
+
+
+def importance(power: Tensor, block_size: int) -> Tensor:
+    """The same for the seed search, which takes limited contrasts only: float64 [columns]."""
+    blocks = torch.tensor_split(damped(power), list(range(block_size, len(power), block_size)))
     return torch.cat([block.clamp(max=CONTRAST * block.median()) for block in blocks])
 
 
@@ -75,22 +84,26 @@ class Encoder(Protocol):
 
 
 @dataclass(frozen=True)
-class BlockEncoder:
-    """Block words, found by the exact seed search; matrices are searched stacked."""
+class PresetEncoder:
+    """What the table of presets knows of a format."""
 
     name: str
-
-    methods: ClassVar[tuple[Method, ...]] = ("feedback", "diagonal", "plain")
 
     @property
     def ordinary_error(self) -> float | None:
         """The preset's."""
-        return preset_of(PRESETS[self.name]).ordinary_error
+        return preset_named(self.name).ordinary_error
 
     @property
     def next(self) -> str | None:
         """The preset's."""
-        return preset_of(PRESETS[self.name]).next
+        return preset_named(self.name).next
+
+
+class RowEncoder(PresetEncoder):
+    """Words found row by row; matrices are searched stacked."""
+
+    methods: ClassVar[tuple[Method, ...]] = ("feedback", "diagonal", "plain")
 
     def encode(
         self, weights: list[Tensor], method: Method, inputs: Inputs, threads: int, progress: Progress | None
@@ -99,6 +112,21 @@ class BlockEncoder:
         found = self._encode(torch.cat([matrix.float() for matrix in weights]), method, inputs, threads, progress)
         ends = torch.tensor([len(matrix) for matrix in weights]).cumsum(0).tolist()
         return [_rows(found, slice(end - len(matrix), end)) for matrix, end in zip(weights, ends, strict=True)]
+
+    @abstractmethod
+    def _encode(
+        self, weights: Tensor, method: Method, inputs: Inputs, threads: int, progress: Progress | None
+    ) -> EncodedMatrix | TrellisMatrix:
+        """One matrix."""
+
+
+def _rows(matrix: EncodedMatrix | TrellisMatrix, rows: slice) -> Matrix:
+    row_scales = matrix.scales if matrix.shares_scale else matrix.scales[rows]
+    return replace(matrix, words=matrix.words[rows], scales=row_scales.clone())
+
+
+class BlockEncoder(RowEncoder):
+    """Block words, found by the exact seed search."""
 
     def _encode(
         self, weights: Tensor, method: Method, inputs: Inputs, threads: int, progress: Progress | None
@@ -113,28 +141,27 @@ class BlockEncoder:
         )
 
 
-def _rows(matrix: EncodedMatrix, rows: slice) -> EncodedMatrix:
-    row_scales = matrix.scales if matrix.shares_scale else matrix.scales[rows]
-    return EncodedMatrix(matrix.block_format, matrix.words[rows], row_scales.clone(), matrix.columns)
+class TrellisEncoder(RowEncoder):
+    """Trellis words, found by the Viterbi algorithm; without feedback each row at the best of several scales."""
+
+    def _encode(
+        self, weights: Tensor, method: Method, inputs: Inputs, threads: int, progress: Progress | None
+    ) -> TrellisMatrix:
+        trellis_format, powers = TRELLIS_PRESETS[self.name], inputs.powers(weights.shape[1])
+        if method == "feedback" and inputs.factor is not None:
+            row_scales = scales(weights, trellis_format, powers, inputs.factor.diagonal() ** -2)
+            found = encode(weights, trellis_format, row_scales, inputs.factor, threads=threads, progress=progress)
+            return TrellisMatrix(trellis_format, found.words, row_scales, weights.shape[1])
+        column_importance = damped(powers[-1]) if method == "diagonal" else None
+        return encode_at_best_scales(
+            weights, trellis_format, scales(weights, trellis_format, powers), column_importance, threads, progress
+        )
 
 
-@dataclass(frozen=True)
-class PaletteEncoder:
+class PaletteEncoder(PresetEncoder):
     """Tables of 16 or 4 weights that 16 rows share."""
 
-    name: str
-
     methods: ClassVar[tuple[Method, ...]] = ("diagonal", "plain")
-
-    @property
-    def ordinary_error(self) -> float | None:
-        """The palette's."""
-        return PALETTES[self.name].ordinary_error
-
-    @property
-    def next(self) -> str | None:
-        """The palette's."""
-        return PALETTES[self.name].next
 
     def encode(
         self, weights: list[Tensor], method: Method, inputs: Inputs, threads: int, progress: Progress | None
@@ -171,6 +198,14 @@ class Fp16Encoder:
         return [Fp16Matrix(matrix.half()) for matrix in weights]
 
 
+ENCODERS: dict[type, type[RowEncoder] | type[PaletteEncoder]] = {
+    BlockFormat: BlockEncoder,
+    TrellisFormat: TrellisEncoder,
+    Palette: PaletteEncoder,
+}
+"""The encoder of every family of formats, by the class of its layouts."""
+
+
 def encoder_of(name: str) -> Encoder:
     """The encoder of a format.
 
@@ -179,10 +214,6 @@ def encoder_of(name: str) -> Encoder:
     InputError
         If no such format is stored in folders, naming those that are.
     """
-    if name in PRESETS:
-        return BlockEncoder(name)
-    if name in PALETTES:
-        return PaletteEncoder(name)
     if name == FP16:
         return Fp16Encoder()
-    raise InputError(f"format must be one of {', '.join((*PRESETS, *PALETTES))}, not {name!r}")
+    return ENCODERS[type(preset_named(name).layout)](name)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from formats.errors import InputError
-from formats.presets import PRESETS, mixed_formats, preset_of
+from formats.presets import preset_named
 from sw_runtime.fit.feedback import inverse_factor
 from sw_runtime.fit.layerwise import SharedInput, Stage, visit_stages
 from sw_runtime.progress import progress_bar
@@ -41,25 +41,33 @@ class Sensitivity:
 
     def cost(self, format: str) -> float:
         """Expected KL divergence, nats a token, with the layer in a format."""
-        return self.divergence * preset_of(PRESETS[format]).ordinary_error ** 2
+        return self.divergence * preset_named(format).ordinary_error ** 2
 
     def bits(self, format: str) -> int:
         """Stored bits with the layer in a format, row scales included."""
-        return self.rows * (8 * PRESETS[format].row_bytes(self.columns) + SCALE_BITS)
+        return self.rows * (8 * preset_named(format).layout.row_bytes(self.columns) + SCALE_BITS)
 
 
-def choose_formats(sensitivities: Mapping[str, Sensitivity], bits: float) -> dict[str, str]:
+def choose_formats(sensitivities: Mapping[str, Sensitivity], bits: float, mixed: tuple[str, ...]) -> dict[str, str]:
     """Formats of all layers whose bits a weight stay within ``bits`` and whose expected divergence is least.
 
     Greedy: all layers start with the fewest bits, and the step up that saves most divergence a bit is
     taken while it fits. Errors fall by about 4 with every bit, so the steps of a layer come in order.
+
+    Parameters
+    ----------
+    sensitivities
+        Of the layers, by name.
+    bits
+        Stored bits a weight, row scales included.
+    mixed
+        The formats to choose from, from fewest to most bits: ``formats.presets.mixed_formats``.
 
     Raises
     ------
     InputError
         If no choice fits the budget.
     """
-    mixed = mixed_formats()
     formats = dict.fromkeys(sensitivities, mixed[0])
     weights = sum(layer.rows * layer.columns for layer in sensitivities.values())
     spare = bits * weights - sum(layer.bits(mixed[0]) for layer in sensitivities.values())

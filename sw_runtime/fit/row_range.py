@@ -12,6 +12,7 @@ from torch import Tensor
 from formats.block import BlockFormat
 from formats.presets import preset_of
 from formats.scales import paper_scale
+from formats.trellis import TrellisFormat
 
 MULTIPLES = (1.0, 1.15, 1.35, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.0)
 GAIN = 0.98
@@ -64,10 +65,15 @@ def paying_multiples(
     return chosen, rms
 
 
-def scales(weights: Tensor, block_format: BlockFormat, powers: list[Tensor], rounded: Tensor | None = None) -> Tensor:
-    """Scales of a matrix, or of several stacked: float32 [rows] (scaled) or [1] (paper formats).
+def scales(
+    weights: Tensor,
+    layout: BlockFormat | TrellisFormat,
+    powers: list[Tensor],
+    rounded: Tensor | None = None,
+) -> Tensor:
+    """Scales of a matrix, or of several stacked: float32 [rows] (scaled, trellis) or [1] (paper formats).
 
-    Scaled formats: ``row_step · rms · m``, rounded to bfloat16. rms is the row's root mean square, m its
+    Formats with row scales: ``row_step · rms · m``, rounded to bfloat16. rms is the row's root mean square, m its
     multiple by ``paying_multiples``. Paper formats: the power of two that leaves ``ROOM_BELOW`` the usual exponent.
 
     Parameters
@@ -80,11 +86,11 @@ def scales(weights: Tensor, block_format: BlockFormat, powers: list[Tensor], rou
         What a rounding error in each column costs where columns answer each other's errors, [columns];
         the powers themselves when not given.
     """
-    if block_format.exponent_bits:
+    if isinstance(layout, BlockFormat) and layout.exponent_bits:
         overall = weights.double().abs().square().mean().sqrt().item()
-        usual = math.floor(math.log2(overall / 4)) if overall else block_format.exponent_limits[0]
-        return torch.tensor([paper_scale(block_format, usual - ROOM_BELOW - block_format.exponent_limits[0])])
-    preset = preset_of(block_format)
+        usual = math.floor(math.log2(overall / 4)) if overall else layout.exponent_limits[0]
+        return torch.tensor([paper_scale(layout, usual - ROOM_BELOW - layout.exponent_limits[0])])
+    preset = preset_of(layout)
     assert preset.row_step is not None  # presets with row scales have all three
     assert preset.rounding_error is not None
     assert preset.reach is not None

@@ -1,50 +1,60 @@
-"""Row scales of the trellis formats: the rule of ``row_range`` with the reach of the trellis code.
+"""Trellis rows at the best of several scales.
 
-The table is fitted to rows of a root mean square of 26 and reaches 127 of those units, so that a row's
-scale is its root mean square over 26, or a multiple of that where clipping would cost more.
+A trellis row's error depends on its scale by chance as well: other scales are other paths, and some are
+luckier by a percent or two. Without feedback a row is encoded so fast that several scales are tried.
 """
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor
 
-from formats.errors import InputError
 from formats.trellis import TrellisFormat
-from sw_runtime.fit.row_range import paying_multiples
+from formats.trellis_matrix import TrellisMatrix
+from sw_runtime.search.trellis import encode
 
-DESIGN_RMS = 26.0
-"""Root mean square, in integers, of the rows that the table is fitted to."""
+TRIED = (0.91, 0.94, 0.97, 1.0, 1.03, 1.06, 1.09)
+"""Scales that are tried, over the usual one."""
 
-ORDINARY_ERROR = {2.0: 0.265, 2.5: 0.1875, 3.0: 0.134, 3.5: 0.0958, 4.0: 0.0695}
-"""Relative error on Gaussian rows by bits a weight."""
+ROWS_A_STEP = 256
+"""Rows encoded at all their scales at once, for moderate memory."""
 
 
-def scales(
-    weights: Tensor, trellis_format: TrellisFormat, powers: list[Tensor], rounded: Tensor | None = None
-) -> Tensor:
-    """Scales of a matrix, rounded to bfloat16: float32 [rows].
-
-    A row's root mean square over ``DESIGN_RMS``, times its multiple by ``row_range.paying_multiples``.
+def encode_at_best_scales(
+    weights: Tensor,
+    trellis_format: TrellisFormat,
+    scales: Tensor,
+    importance: Tensor | None = None,
+    threads: int | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> TrellisMatrix:
+    """Encode a matrix without feedback, each row at the one of ``TRIED`` that loses least.
 
     Parameters
     ----------
     weights
         [rows, columns], any float dtype.
-    powers
-        Mean squares of the inputs, each [columns].
-    rounded
-        What a rounding error in each column costs where columns answer each other's errors, [columns];
-        the powers themselves when not given.
+    scales
+        The usual scales, float32 [rows].
+    importance, threads
+        As for ``sw_runtime.search.trellis.encode``.
+    progress
+        Called with the number of weights done since it was called last.
 
     Raises
     ------
-    InputError
-        If the format's rate has no known error.
+    InputError, DependencyError
+        As ``encode``.
     """
-    if trellis_format.bits_per_weight not in ORDINARY_ERROR:
-        raise InputError(
-            f"{trellis_format.name} has {trellis_format.bits_per_weight} bits a weight; rates of known "
-            f"error are {', '.join(map(str, ORDINARY_ERROR))}"
-        )
-    error = ORDINARY_ERROR[trellis_format.bits_per_weight] ** 2
-    reach = trellis_format.maximum_weight / DESIGN_RMS
-    chosen, rms = paying_multiples(weights, error, reach, powers, rounded)
-    return (chosen * rms / DESIGN_RMS).bfloat16().float()
+    words, chosen = [], []
+    for rows, usual in zip(torch.split(weights, ROWS_A_STEP), torch.split(scales, ROWS_A_STEP), strict=True):
+        tried = torch.stack([(multiple * usual).bfloat16().float() for multiple in TRIED])
+        found = encode(rows.repeat(len(TRIED), 1), trellis_format, tried.flatten(), None, importance, threads)
+        losses = found.losses.view(tried.shape) * tried.double().square()
+        best = losses.argmin(dim=0)
+        places = torch.arange(len(rows))
+        words.append(found.words.view(*tried.shape, -1)[best, places])
+        chosen.append(tried[best, places])
+        if progress:
+            progress(rows.numel())
+    return TrellisMatrix(trellis_format, torch.cat(words), torch.cat(chosen), weights.shape[1])

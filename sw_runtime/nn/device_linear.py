@@ -170,6 +170,19 @@ def _forget_dense_weights(layer: DeviceLinear, _: object) -> None:
     layer._dense = None
 
 
+def check_padding(stored: Tensor, packed: Tensor) -> None:
+    """Refuse stored rows whose padding bits are set; both uint8 [rows, bytes], ``packed`` with zeros there.
+
+    Raises
+    ------
+    InputError
+        Naming the first row.
+    """
+    spare = (packed != stored).any(dim=1)
+    if spare.any():
+        raise InputError(f"padding bits of row {int(spare.nonzero()[0])} are not zero; the file is damaged")
+
+
 def check_scales(scales: Tensor, zero: bool = True) -> None:
     """Refuse scales that are not finite numbers from 0 up.
 

@@ -7,11 +7,10 @@ import torch
 from torch import Tensor
 
 from formats.block import BlockFormat
-from formats.errors import InputError
 from formats.matrices import EncodedMatrix, Matrix
 from formats.presets import PRESETS
 from formats.storage import check_seeds, pack_rows, unpack_rows
-from sw_runtime.nn.device_linear import DeviceLinear, check_scales
+from sw_runtime.nn.device_linear import DeviceLinear, check_padding, check_scales
 
 
 class SeedLinear(DeviceLinear):
@@ -81,6 +80,4 @@ class SeedLinear(DeviceLinear):
     def _check_words(self, stored: Tensor) -> None:
         words = unpack_rows(stored, self.block_format, self.in_features)
         check_seeds(words, self.block_format)
-        spare = (pack_rows(words, self.block_format) != stored).any(dim=1)
-        if spare.any():
-            raise InputError(f"padding bits of row {int(spare.nonzero()[0])} are not zero; the file is damaged")
+        check_padding(stored, pack_rows(words, self.block_format))

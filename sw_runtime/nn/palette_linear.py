@@ -6,12 +6,12 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from formats.errors import InputError
 from formats.matrices import Matrix
 from formats.palette import PaletteMatrix
-from formats.palette_format import PALETTES, ROWS_A_TABLE
-from formats.storage import code_row_bytes, pack_codes, unpack_codes
-from sw_runtime.nn.device_linear import DeviceLinear, check_scales
+from formats.palette_format import ROWS_A_TABLE
+from formats.presets import PALETTES
+from formats.storage import pack_codes, unpack_codes
+from sw_runtime.nn.device_linear import DeviceLinear, check_padding, check_scales
 
 
 class PaletteLinear(DeviceLinear):
@@ -33,9 +33,9 @@ class PaletteLinear(DeviceLinear):
     weight_scale: Tensor
 
     def __init__(self, in_features: int, out_features: int, format_name: str, bias: bool = False) -> None:
-        self.code_bits = PALETTES[format_name].code_bits
-        row_bytes = code_row_bytes(in_features, self.code_bits)
-        super().__init__(in_features, out_features, row_bytes, format_name, bias)
+        palette = PALETTES[format_name]
+        self.code_bits = palette.code_bits
+        super().__init__(in_features, out_features, palette.row_bytes(in_features), format_name, bias)
         groups = -(-out_features // ROWS_A_TABLE)
         self.register_buffer("weight_table", torch.zeros(groups, 1 << self.code_bits, dtype=torch.int16))
         self.register_buffer("weight_scale", torch.zeros(groups))
@@ -66,6 +66,4 @@ class PaletteLinear(DeviceLinear):
 
     def _check_codes(self, stored: Tensor) -> None:
         codes = unpack_codes(stored, self.code_bits, self.in_features)
-        spare = (pack_codes(codes, self.code_bits) != stored).any(dim=1)
-        if spare.any():
-            raise InputError(f"padding bits of row {int(spare.nonzero()[0])} are not zero; the file is damaged")
+        check_padding(stored, pack_codes(codes, self.code_bits))

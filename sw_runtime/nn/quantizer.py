@@ -11,8 +11,8 @@ from transformers.quantizers import HfQuantizer, register_quantization_config, r
 from transformers.quantizers.auto import AUTO_QUANTIZER_MAPPING
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
+from formats.engine import format_names
 from formats.errors import CheckpointError
-from sw_runtime.nn.layer_classes import stored_formats
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -47,7 +47,7 @@ class SeedLMConfig(QuantizationConfigMixin):
     ) -> None:
         if not modules or not isinstance(modules, dict):
             raise CheckpointError("quantization_config lists no modules with their formats; compress the model again")
-        known = stored_formats()
+        known = format_names()
         for owner, name in {"format": format, **modules}.items():
             if name not in known:
                 raise CheckpointError(

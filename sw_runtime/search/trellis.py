@@ -2,11 +2,12 @@
 
 Without feedback the words are those of the Viterbi algorithm, ``golden_models.trellis.encode``. With
 feedback every survivor of the Viterbi search answers its own errors (``trellis.c``): a code whose
-weights depend on those before cannot be searched block by block.
+weights depend on those before cannot be searched block by block. Where there is no C compiler, torch does the
+same (``torch_trellis``), on a GPU if it finds one.
 """
 
 import ctypes
-import os
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,15 +20,20 @@ from torch import Tensor
 
 from formats.errors import InputError, SeedloomError
 from formats.trellis import TrellisFormat
-from sw_runtime.search.kernel import compiled_library
+from sw_runtime.cores import cores
+from sw_runtime.search import torch_trellis
+from sw_runtime.search.kernel import NoCompilerError, compiled_library
+from sw_runtime.search.torch_trellis import GROUP
+
+logger = logging.getLogger("seedloom.search")
 
 SOURCE = Path(__file__).with_name("trellis.c")
 
-GROUP = 16
-"""Columns that the kernel commits at once; it takes rows of whole groups."""
-
 ROWS_A_TASK = 8
 """Rows handed to the kernel at once: enough to amortise the call, few enough to share out."""
+
+ROWS_A_STEP = {"cpu": 16, "cuda": 1024}
+"""Rows that torch searches side by side: a row's survivors take 1 to 4 MB."""
 
 LARGEST_UNITS = 1e6
 """Weights over scales above this would leave the kernel's float32 costs no precision."""
@@ -54,14 +60,22 @@ class EncodedRows:
 
 
 @cache
-def _library(window_bits: int, fresh_bits: tuple[int, ...]) -> Any:
-    """The compiled kernel of one rate; see ``trellis.c``."""
+def _compiled(window_bits: int, fresh_bits: tuple[int, ...]) -> Any | None:
+    """``encode_rows`` of one rate, see ``trellis.c``; None, said once, where there is no compiler."""
+    try:
+        return _kernel(window_bits, fresh_bits)
+    except NoCompilerError:
+        logger.warning("no C compiler found: the trellis search runs in torch, far slower; install gcc or set CC")
+        return None
+
+
+def _kernel(window_bits: int, fresh_bits: tuple[int, ...]) -> Any:
     macros = (("WINDOW_BITS", window_bits), ("FRESH_EVEN", fresh_bits[0]), ("FRESH_ODD", fresh_bits[-1]))
     options = ["-ffp-contract=off", *(f"-D{name}={value}" for name, value in macros)]
-    library = ctypes.CDLL(str(compiled_library(SOURCE, options)))
-    library.encode_rows.argtypes = [ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 6]
-    library.encode_rows.restype = ctypes.c_int
-    return library
+    function = ctypes.CDLL(str(compiled_library(SOURCE, options))).encode_rows
+    function.argtypes = [ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 6]
+    function.restype = ctypes.c_int
+    return function
 
 
 def encode(
@@ -108,24 +122,69 @@ def encode(
         raise InputError(f"weights reach {targets.abs().max():.3g} times their scale; give larger scales")
     response = None if factor is None else _response(factor, groups * GROUP)
     column_costs, unit = _column_costs(columns, groups * GROUP, factor, importance)
+    problem = _Problem(targets, column_costs, response)
+    progress = progress or (lambda weights_done: None)
+    function = _compiled(trellis_format.window_bits, trellis_format.fresh_bits)
+    if function is None:
+        words, losses = _encode_with_torch(problem, trellis_format, lambda done: progress(done * columns))
+    else:
+        words, losses = _encode_with_kernel(
+            problem, trellis_format, function, threads or cores(), lambda done: progress(done * columns)
+        )
+    return EncodedRows(words[:, : trellis_format.blocks(columns)].contiguous(), losses * unit)
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """Rows in units of their scales, padded to whole groups of columns.
+
+    float32 [rows, size], [size], and [size, size] with feedback: ``torch_trellis.encode_rows``.
+    """
+
+    targets: Tensor
+    column_costs: Tensor
+    response: Tensor | None
+
+
+def _encode_with_kernel(
+    problem: _Problem,
+    trellis_format: TrellisFormat,
+    function: Any,
+    threads: int,
+    progress: Callable[[int], object],
+) -> tuple[Tensor, Tensor]:
+    """Words and losses of all rows; ``progress`` is told the rows done."""
+    rows, groups = len(problem.targets), problem.targets.shape[1] // GROUP
     table = torch.tensor(trellis_format.window_table, dtype=torch.float32)
     words = torch.empty(rows, 2 * groups, dtype=torch.int64)
     losses = torch.empty(rows, dtype=torch.float64)
-    function = _library(trellis_format.window_bits, trellis_format.fresh_bits).encode_rows
 
     def encode_rows(first: int) -> int:
         part = slice(first, min(first + ROWS_A_TASK, rows))
-        tensors = (targets[part], column_costs, response, table, words[part], losses[part])
+        shared = (problem.column_costs, problem.response, table)
+        tensors = (problem.targets[part], *shared, words[part], losses[part])
         pointers = [None if tensor is None else tensor.data_ptr() for tensor in tensors]
         if function(part.stop - first, groups, *pointers):
             raise SeedloomError("no memory for the trellis search; use fewer threads")
-        return (part.stop - first) * columns
+        return part.stop - first
 
-    with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
-        for weights_done in pool.map(encode_rows, range(0, rows, ROWS_A_TASK)):
-            if progress:
-                progress(weights_done)
-    return EncodedRows(words[:, : trellis_format.blocks(columns)].contiguous(), losses * unit)
+    with ThreadPoolExecutor(threads) as pool:
+        for rows_done in pool.map(encode_rows, range(0, rows, ROWS_A_TASK)):
+            progress(rows_done)
+    return words, losses
+
+
+def _encode_with_torch(
+    problem: _Problem, trellis_format: TrellisFormat, progress: Callable[[int], object]
+) -> tuple[Tensor, Tensor]:
+    """As ``_encode_with_kernel``, on a GPU if torch finds one."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    found = []
+    for part in torch.split(problem.targets, ROWS_A_STEP[device]):
+        found.append(torch_trellis.encode_rows(part, problem.column_costs, problem.response, trellis_format, device))
+        progress(len(part))
+    words, losses = zip(*found, strict=True)
+    return torch.cat(words), torch.cat(losses)
 
 
 def _response(factor: Tensor, size: int) -> Tensor:

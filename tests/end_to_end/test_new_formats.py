@@ -50,12 +50,14 @@ def formats_of(folder: Path) -> set[str]:
     return set(json.loads((folder / "config.json").read_text())["quantization_config"]["modules"].values())
 
 
-def check_folder(folder: Path, name: str) -> None:
-    """It loads, verifies, multiplies alike on both devices, and writes the same tokens on a device as on the host."""
-    assert name in formats_of(folder)
-    assert {layer.format for layer in verify(folder).layers} == formats_of(folder)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    parameters = seedloom.EngineParameters(tuple(sorted(formats_of(folder))), maximum_columns=64, maximum_rows=128)
+def parameters_for(folder: Path) -> seedloom.EngineParameters:
+    """An engine of the folder's formats."""
+    return seedloom.EngineParameters(tuple(sorted(formats_of(folder))), maximum_columns=64, maximum_rows=128)
+
+
+def check_devices_agree(folder: Path, name: str) -> None:
+    """A layer of the format multiplies alike on the emulated and the simulated device."""
+    model, parameters = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), parameters_for(folder)
     layer = next(layer for layer in compressed_linears(model).values() if layer.format_name == name)
     activations = torch.randint(-100, 100, (1, layer.in_features), generator=torch.Generator().manual_seed(0))
     results = []
@@ -63,8 +65,15 @@ def check_folder(folder: Path, name: str) -> None:
         results.append(device.matvec(device.load(layer.stored_matrix()), activations))
         device.close()
     assert torch.equal(results[0], results[1])
+
+
+def check_folder(folder: Path, name: str) -> None:
+    """It verifies, loads, and writes the same tokens on a device as on the host."""
+    assert name in formats_of(folder)
+    assert {layer.format for layer in verify(folder).layers} == formats_of(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     on_host = model(PROMPT).logits
-    device = EmulatedDevice(parameters)
+    device = EmulatedDevice(parameters_for(folder))
     attach(model, device)
     assert torch.allclose(model(PROMPT).logits, on_host, atol=2e-3)
     detach(model)
@@ -73,6 +82,7 @@ def check_folder(folder: Path, name: str) -> None:
 def test_a_preset_that_does_not_ship_is_compressed_without_a_text(source: Path, five_bits: Preset) -> None:
     folder = compress(source, source.parent / "out", format=five_bits.name)
     check_folder(folder, five_bits.name)
+    check_devices_agree(folder, five_bits.name)
 
 
 def test_it_is_fitted_to_a_text(source: Path, text: Path, five_bits: Preset) -> None:
@@ -88,7 +98,28 @@ def test_it_is_mixed_with_the_others(source: Path, text: Path, five_bits: Preset
 
 @pytest.mark.parametrize("name", ["palette-4bit", "palette-2bit"])
 def test_palettes_are_a_format_like_the_others(source: Path, name: str) -> None:
-    check_folder(compress(source, source.parent / "out", format=name), name)
+    folder = compress(source, source.parent / "out", format=name)
+    check_folder(folder, name)
+    check_devices_agree(folder, name)
+
+
+@pytest.mark.parametrize("name", ["trellis-4bit", "trellis-3bit", "trellis-2bit"])
+def test_trellises_are_a_format_like_the_others(source: Path, name: str) -> None:
+    folder = compress(source, source.parent / "out", format=name, fp16="lm_head")
+    assert formats_of(folder) == {name, "fp16"}
+    check_folder(folder, name)
+
+
+def test_trellises_are_fitted_to_a_text(source: Path, text: Path) -> None:
+    folder = compress(source, source.parent / "out", format="trellis-3bit", calibration_text=text)
+    assert "trellis-3bit" in formats_of(folder)
+    assert verify(folder).layers
+
+
+def test_trellises_are_mixed_with_each_other(source: Path, text: Path) -> None:
+    folder = compress(source, source.parent / "out", format="trellis-4bit", bits=3.6, calibration_text=text)
+    assert formats_of(folder) <= {"trellis-4bit", "trellis-3bit", "trellis-2bit", "fp16"}
+    assert "trellis-3bit" in formats_of(folder)
 
 
 def test_palettes_are_fitted_to_a_text(source: Path, text: Path) -> None:

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from formats.engine import EngineParameters, format_names
 from formats.fp16 import Fp16Format
-from formats.palette_format import PALETTES
-from formats.presets import PRESETS
+from formats.presets import PALETTES, PRESETS
 from formats.weight_format import WeightFormat
 
 
@@ -142,7 +141,7 @@ class TestFormats:
         assert [f.name for f in parameters.lane_formats] == [
             name for name in reversed(format_names()) if name != "fp16"
         ]
-        assert [f.name for f in parameters.palette_formats] == list(reversed(PALETTES))
+        assert [f.name for f in parameters.palette_formats] == [*PALETTES][::-1]
         assert parameters.maximum_block_size == 16
         assert parameters.accumulator_bits == max(f.accumulator_bits(4096, 16) for f in parameters.weight_formats)
 

@@ -4,16 +4,28 @@ from dataclasses import replace
 
 import pytest
 
+from formats import presets
 from formats.engine import format_names
-from formats.presets import PRESETS, Preset, is_registered, mixed_formats, preset_of, register
+from formats.presets import (
+    PALETTES,
+    PRESETS,
+    TRELLIS_PRESETS,
+    Preset,
+    is_registered,
+    mixed_formats,
+    preset_named,
+    preset_of,
+    register,
+)
 from tests.formats.five_bits import FIVE_BITS
 
 
 def test_a_registered_preset_is_known_by_name_everywhere(five_bits: Preset) -> None:
-    assert PRESETS["scaled-5bit"] == five_bits.block_format
+    assert PRESETS["scaled-5bit"] == five_bits.layout
     assert "scaled-5bit" in format_names()
-    assert mixed_formats() == ("scaled-2bit", "scaled-3bit", "scaled-4bit", "scaled-5bit")
-    assert preset_of(five_bits.block_format) is five_bits
+    assert mixed_formats("scaled-5bit") == ("scaled-2bit", "scaled-3bit", "scaled-4bit", "scaled-5bit")
+    assert preset_of(five_bits.layout) is five_bits
+    assert preset_named("scaled-5bit") is five_bits
 
 
 def test_registering_the_same_preset_again_changes_nothing(five_bits: Preset) -> None:
@@ -41,3 +53,34 @@ def test_a_format_of_other_parameters_has_no_record() -> None:
     assert not is_registered(other)
     with pytest.raises(ValueError, match="no preset 'scaled-4bit' with these parameters is registered"):
         preset_of(other)
+
+
+def test_a_trellis_format_is_registered_like_a_block_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presets, "_REGISTERED", dict(presets._REGISTERED))
+    between = replace(TRELLIS_PRESETS["trellis-3bit"], name="trellis-3.5bit", fresh_bits=(4, 3))
+    register(replace(preset_named("trellis-3bit"), layout=between, next="trellis-4bit"))
+    assert TRELLIS_PRESETS["trellis-3.5bit"] == between
+    assert mixed_formats("trellis-2bit") == ("trellis-2bit", "trellis-3bit", "trellis-3.5bit", "trellis-4bit")
+    assert "trellis-3.5bit" not in PRESETS
+
+
+def test_every_family_has_its_own_table() -> None:
+    assert [list(family) for family in (TRELLIS_PRESETS, PALETTES)] == [
+        ["trellis-4bit", "trellis-3bit", "trellis-2bit"],
+        ["palette-4bit", "palette-2bit"],
+    ]
+    assert not set(PRESETS) & {*TRELLIS_PRESETS, *PALETTES}
+
+
+def test_the_paper_s_formats_mix_the_scaled_ones() -> None:
+    assert mixed_formats("paper-4bit") == mixed_formats("scaled-3bit") == ("scaled-2bit", "scaled-3bit", "scaled-4bit")
+
+
+def test_palettes_are_not_mixed() -> None:
+    with pytest.raises(ValueError, match="palette-4bit has no formats to mix to a number of bits; give a scaled or"):
+        mixed_formats("palette-4bit")
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"format must be one of paper-4bit, .*trellis-4bit, .*not 'seven-bits'"):
+        preset_named("seven-bits")

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from formats.block import BlockFormat
-from formats.presets import PRESETS
+from formats.presets import PRESETS, TRELLIS_PRESETS
 from formats.storage import check_seeds, pack_rows, unpack_rows
-from formats.trellis import TRELLIS_PRESETS, TrellisFormat
+from formats.trellis import TrellisFormat
 
 
 def rows_of_words(data: st.DataObject, block_format: BlockFormat) -> list[list[int]]:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from formats.trellis import TRELLIS_PRESETS, TrellisFormat, odd_table
+from formats.presets import TRELLIS_PRESETS
+from formats.trellis import TrellisFormat, odd_table
 
 EVERY_PRESET = pytest.mark.parametrize("trellis_format", TRELLIS_PRESETS.values(), ids=TRELLIS_PRESETS)
 THREE = TRELLIS_PRESETS["trellis-3bit"]

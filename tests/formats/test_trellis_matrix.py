@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from formats.trellis import TRELLIS_PRESETS, TrellisFormat, odd_table
+from formats.presets import TRELLIS_PRESETS
+from formats.trellis import TrellisFormat, odd_table
 from formats.trellis_matrix import TrellisMatrix
 from golden_models import trellis as golden
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from formats.trellis import TRELLIS_PRESETS, TrellisFormat, odd_table
+from formats.presets import TRELLIS_PRESETS
+from formats.trellis import TrellisFormat, odd_table
 from golden_models.trellis import (
     decode,
     encode,

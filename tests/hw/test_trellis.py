@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from formats.trellis import TRELLIS_PRESETS
+from formats.presets import TRELLIS_PRESETS
 from hw.engine.trellis import OddTable, TrellisGenerator
 from tests.hw.benches import trellis
 from tests.hw.packed import Packed

@@ -7,7 +7,8 @@ import torch
 from cocotb.handle import HierarchyObject
 
 from formats.engine import GENERATOR_LATENCY
-from formats.trellis import TRELLIS_PRESETS, WEIGHT_BITS, WORD_WEIGHTS, TrellisFormat
+from formats.presets import TRELLIS_PRESETS
+from formats.trellis import WEIGHT_BITS, WORD_WEIGHTS, TrellisFormat
 from golden_models.trellis import integer_weights, windows
 from hw.engine.trellis import TrellisGenerator
 from tests.hw.packed import to_fields

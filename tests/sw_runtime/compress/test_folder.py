@@ -145,10 +145,12 @@ def test_a_loaded_model_gives_the_folders_bytes(source: Path, text: Path, tmp_pa
     assert (two / "tokenizer.json").exists()
 
 
+@pytest.mark.parametrize("format", ["scaled-4bit", "trellis-4bit"])
 def test_a_rerun_after_a_stop_goes_on_and_gives_the_same_bytes(
-    source: Path, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    format: str, source: Path, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = compress(source, tmp_path / "whole", calibration_text=text, bits=3.8, modules=FIRST_LAYER)
+    asked: dict[str, Any] = {"format": format, "calibration_text": text, "bits": 3.8, "modules": FIRST_LAYER}
+    whole = compress(source, tmp_path / "whole", **asked)
     encode = GroupEncoder.encode
     calls = 0
 
@@ -162,10 +164,10 @@ def test_a_rerun_after_a_stop_goes_on_and_gives_the_same_bytes(
     with monkeypatch.context() as stopped:
         stopped.setattr(GroupEncoder, "encode", stop_at_the_third)
         with pytest.raises(KeyboardInterrupt):
-            compress(source, tmp_path / "resumed", calibration_text=text, bits=3.8, modules=FIRST_LAYER, threads=1)
+            compress(source, tmp_path / "resumed", **asked, threads=1)
     assert list((tmp_path / "resumed" / ".partial").glob("*proj.safetensors"))
     monkeypatch.setattr(folder_module, "measure_sensitivities", None)  # they are not measured again
-    resumed = compress(source, tmp_path / "resumed", calibration_text=text, bits=3.8, modules=FIRST_LAYER)
+    resumed = compress(source, tmp_path / "resumed", **asked)
     for path in whole.iterdir():
         assert (resumed / path.name).read_bytes() == path.read_bytes()
 
@@ -244,6 +246,11 @@ def test_a_weight_that_is_not_finite_is_named(tmp_path: Path) -> None:
     [
         ({"format": "int4"}, ValueError, "format must be one of paper-4bit.*not 'int4'"),
         ({"bits": 3.5}, ValueError, "bits are shared out by measured sensitivity; give a calibration text as well"),
+        (
+            {"format": "palette-4bit", "bits": 3.5, "calibration_text": "text.txt"},
+            ValueError,
+            "palette-4bit has no formats to mix to a number of bits",
+        ),
         ({"modules": "conv"}, ValueError, "no linear layer's name matches 'conv'; the model has model.layers.0"),
         ({"source": "nowhere"}, FileNotFoundError, "no model in 'nowhere': a Hugging Face folder has a config.json"),
         (

@@ -4,9 +4,8 @@ import torch
 
 from formats.matrices import EncodedMatrix, Fp16Matrix, Matrix
 from formats.palette import LIMIT, PaletteMatrix
-from formats.palette_format import PALETTES, ROWS_A_TABLE
-from formats.presets import PRESETS
-from formats.trellis import TRELLIS_PRESETS
+from formats.palette_format import ROWS_A_TABLE
+from formats.presets import PALETTES, PRESETS, TRELLIS_PRESETS
 from formats.trellis_matrix import TrellisMatrix
 
 

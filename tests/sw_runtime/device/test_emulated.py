@@ -9,9 +9,7 @@ from formats.block import BlockFormat
 from formats.engine import EngineParameters, format_names
 from formats.matrices import EncodedMatrix, Fp16Matrix, Matrix
 from formats.palette import LIMIT, PaletteMatrix
-from formats.palette_format import PALETTES
-from formats.presets import PRESETS
-from formats.trellis import TRELLIS_PRESETS
+from formats.presets import PALETTES, PRESETS, TRELLIS_PRESETS
 from formats.trellis_matrix import TrellisMatrix
 from golden_models.seedlm.datapath import matvec
 from sw_runtime.device.cost import pass_cost

@@ -13,7 +13,7 @@ from sw_runtime.fit.covariance import input_statistics
 from sw_runtime.fit.feedback import inverse_factor
 from sw_runtime.fit.mixed_precision import Sensitivity, choose_formats, measure_sensitivities
 
-FORMATS = mixed_formats()
+FORMATS = mixed_formats("scaled-4bit")
 
 LAYERS = {
     "deaf": Sensitivity(0.1, 64, 96),
@@ -30,16 +30,18 @@ def bits_of(formats: dict[str, str]) -> float:
 
 @pytest.mark.parametrize("bits", [2.3, 2.6, 3.0, 3.25, 3.5, 4.1])
 def test_the_budget_is_kept(bits: float) -> None:
-    assert bits_of(choose_formats(LAYERS, bits)) <= bits
+    assert bits_of(choose_formats(LAYERS, bits, FORMATS)) <= bits
 
 
 def test_the_ends_of_the_range_leave_no_choice() -> None:
-    assert set(choose_formats(LAYERS, 4.25).values()) == {"scaled-4bit"}
-    assert set(choose_formats(LAYERS, bits_of(dict.fromkeys(LAYERS, "scaled-2bit"))).values()) == {"scaled-2bit"}
+    assert set(choose_formats(LAYERS, 4.25, FORMATS).values()) == {"scaled-4bit"}
+    assert set(choose_formats(LAYERS, bits_of(dict.fromkeys(LAYERS, "scaled-2bit")), FORMATS).values()) == {
+        "scaled-2bit"
+    }
 
 
 def test_the_keenest_layer_a_bit_is_served_first() -> None:
-    formats = choose_formats(LAYERS, 2.6)
+    formats = choose_formats(LAYERS, 2.6, FORMATS)
     assert formats["keen"] == "scaled-4bit"
     assert FORMATS.index(formats["usual"]) > FORMATS.index(formats["large"])
     assert formats["deaf"] == "scaled-2bit"
@@ -54,14 +56,19 @@ def test_the_expected_divergence_is_near_the_least(bits: float) -> None:
 
     every = [dict(zip(LAYERS, choice, strict=True)) for choice in product(FORMATS, repeat=len(LAYERS))]
     least = min(divergence(formats) for formats in every if bits_of(formats) <= bits)
-    assert divergence(choose_formats(LAYERS, bits)) <= 1.5 * least
+    assert divergence(choose_formats(LAYERS, bits, FORMATS)) <= 1.5 * least
+
+
+def test_the_formats_given_are_those_that_are_mixed() -> None:
+    trellis = mixed_formats("trellis-3bit")
+    assert set(choose_formats(LAYERS, 3.0, trellis).values()) <= set(trellis)
 
 
 def test_a_budget_below_the_least_format_is_refused() -> None:
     with pytest.raises(
         ValueError, match=r"bits must be at least 2\.\d+ for these layers, row scales included, not 1.5"
     ):
-        choose_formats(LAYERS, 1.5)
+        choose_formats(LAYERS, 1.5, FORMATS)
 
 
 class Tiny(nn.Module):

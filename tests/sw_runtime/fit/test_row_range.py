@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from formats.presets import PRESETS, preset_of
+from formats.presets import PRESETS, TRELLIS_PRESETS, preset_named, preset_of
 from formats.scales import row_scales
 from golden_models.seedlm.codec import decode
 from sw_runtime.fit.row_range import scales
@@ -84,3 +84,15 @@ def test_paper_error_does_not_depend_on_the_size_of_the_weights(name: str, sigma
 
 def test_a_paper_matrix_of_zeros_has_the_papers_scale() -> None:
     assert scales(torch.zeros(4, 8), PRESETS["paper-4bit"], UNIFORM).isfinite().all()
+
+
+@pytest.mark.parametrize("name", TRELLIS_PRESETS)
+def test_trellis_rows_have_scales_by_the_same_rule(name: str) -> None:
+    weights = torch.ones(3, 256)
+    weights[1, 7], weights[2] = 30.0, 0.0
+    power = torch.ones(256)
+    power[7] = 100.0
+    ordinary, wide, empty = scales(weights, TRELLIS_PRESETS[name], [power]).tolist()
+    assert ordinary == pytest.approx(preset_named(name).row_step, rel=2**-8)
+    assert wide * TRELLIS_PRESETS[name].maximum_weight > 0.8 * 30
+    assert empty == 0

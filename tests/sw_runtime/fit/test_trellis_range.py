@@ -1,38 +1,59 @@
-"""How far the integers of a trellis row reach."""
-
-from dataclasses import replace
+"""Trellis rows without feedback take the best of several scales."""
 
 import pytest
 import torch
+from torch import Tensor
 
-from formats.trellis import TRELLIS_PRESETS, TrellisFormat
-from sw_runtime.fit.trellis_range import scales
+from formats.matrices import real_weights
+from formats.presets import TRELLIS_PRESETS
+from formats.trellis import TrellisFormat
+from formats.trellis_matrix import TrellisMatrix
+from sw_runtime.fit import trellis_range
+from sw_runtime.fit.row_range import scales
+from sw_runtime.fit.trellis_range import TRIED, encode_at_best_scales
+from sw_runtime.search.trellis import encode
 
 EVERY_PRESET = pytest.mark.parametrize("trellis_format", TRELLIS_PRESETS.values(), ids=TRELLIS_PRESETS)
+FOUR = TRELLIS_PRESETS["trellis-4bit"]
+
+
+def rows() -> Tensor:
+    return (
+        torch.randn(6, 96, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 0.01, 5, 1, 2, 3])[:, None]
+    )
+
+
+def errors(weights: Tensor, matrix: TrellisMatrix, importance: Tensor) -> Tensor:
+    """Squared error of every row, weighted by column: float64 [rows]."""
+    return (real_weights(matrix).double() - weights.double()).square() @ importance.double()
 
 
 @EVERY_PRESET
-def test_an_ordinary_row_s_scale_is_its_root_mean_square_over_26(trellis_format: TrellisFormat) -> None:
-    weights = torch.cat([torch.ones(1, 32), -torch.ones(1, 32)], dim=1)
-    found = scales(weights, trellis_format, [torch.ones(64)])
-    assert found.tolist() == [torch.tensor(1 / 26).bfloat16().item()]
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+def test_every_row_loses_as_little_as_at_the_best_scale_tried(trellis_format: TrellisFormat, weighted: bool) -> None:
+    weights = rows()
+    importance = torch.linspace(0.1, 4.0, 96) if weighted else torch.ones(96)
+    usual = scales(weights, trellis_format, [torch.ones(96)])
+    found = encode_at_best_scales(weights, trellis_format, usual, importance if weighted else None)
+    alone = []
+    for multiple in TRIED:
+        tried = (multiple * usual).bfloat16().float()
+        words = encode(weights, trellis_format, tried, importance=importance if weighted else None).words
+        alone.append(errors(weights, TrellisMatrix(trellis_format, words, tried, 96), importance))
+    torch.testing.assert_close(errors(weights, found, importance), torch.stack(alone).amin(dim=0), rtol=1e-5, atol=0)
+    assert len(set((found.scales / usual).tolist())) > 1
+    assert torch.equal(found.scales, found.scales.bfloat16().float())
+
+
+def test_rows_are_the_same_however_many_are_encoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = scales(rows(), FOUR, [torch.ones(96)])
+    together, done = encode_at_best_scales(rows(), FOUR, usual), []
+    monkeypatch.setattr(trellis_range, "ROWS_A_STEP", 4)
+    apart = encode_at_best_scales(rows(), FOUR, usual, threads=2, progress=done.append)
+    assert torch.equal(together.words, apart.words)
+    assert torch.equal(together.scales, apart.scales)
+    assert done == [4 * 96, 2 * 96]
 
 
 def test_a_row_of_zeros_has_scale_zero() -> None:
-    assert scales(torch.zeros(1, 8), TRELLIS_PRESETS["trellis-4bit"], [torch.ones(8)]).tolist() == [0.0]
-
-
-def test_a_weight_far_out_on_a_strong_input_widens_its_row_alone() -> None:
-    weights = torch.ones(2, 256)
-    weights[1, 7] = 30.0
-    power = torch.ones(256)
-    power[7] = 100.0
-    ordinary, wide = scales(weights, TRELLIS_PRESETS["trellis-4bit"], [power]).tolist()
-    assert ordinary == pytest.approx(1 / 26, rel=0.01)
-    assert wide * 127 > 0.8 * 30
-
-
-def test_rates_of_unknown_error_are_refused() -> None:
-    odd = replace(TRELLIS_PRESETS["trellis-2bit"], name="odd", fresh_bits=(2, 1))
-    with pytest.raises(ValueError, match=r"odd has 1\.5 bits a weight; rates of known error are"):
-        scales(torch.ones(1, 8), odd, [torch.ones(8)])
+    assert encode_at_best_scales(torch.zeros(1, 8), FOUR, torch.zeros(1)).scales.tolist() == [0.0]

@@ -1,15 +1,20 @@
 """The fast trellis encoder against the golden one, and what feedback in every survivor gains."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from formats.trellis import TRELLIS_PRESETS, TrellisFormat
+from formats.errors import SeedloomError
+from formats.presets import TRELLIS_PRESETS
+from formats.trellis import TrellisFormat
 from golden_models import trellis as golden
 from sw_runtime.fit.feedback import DAMPING, inverse_factor
+from sw_runtime.search import trellis
+from sw_runtime.search.torch_trellis import HELD
 from sw_runtime.search.trellis import EncodedRows, encode
 
 MIXED = replace(TRELLIS_PRESETS["trellis-3bit"], name="mixed", fresh_bits=(3, 2))
@@ -108,6 +113,43 @@ class TestFeedback:
         assert encode(gaussian(1, 40), FOUR, torch.ones(1), inverse_factor(covariance)).words.shape == (1, 5)
 
 
+class TestTorch:
+    """The same search without a compiler."""
+
+    @EVERY_FORMAT
+    @pytest.mark.parametrize("feedback", [False, True], ids=["plain", "feedback"])
+    def test_finds_the_kernel_s_words(
+        self, trellis_format: TrellisFormat, feedback: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        columns = 16 * (HELD + 3)  # some groups are committed before the row's end
+        weights = gaussian(2, columns)
+        factor = factor_of(correlated_covariance(columns)) if feedback else None
+        expected = encode(weights, trellis_format, scales_of(weights), factor)
+        monkeypatch.setattr(trellis, "_compiled", lambda *_: None)
+        found = encode(weights, trellis_format, scales_of(weights), factor)
+        assert torch.equal(found.words, expected.words)
+        assert torch.equal(found.losses, expected.losses)
+
+    def test_runs_where_there_is_no_compiler_and_says_so(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        weights, done = gaussian(5, 24), list[int]()
+        expected = encode(weights, FOUR, scales_of(weights))
+        trellis._compiled.cache_clear()
+        monkeypatch.delenv("CC", raising=False)
+        monkeypatch.setenv("PATH", str(tmp_path))
+        monkeypatch.setenv("SEEDLOOM_CACHE", str(tmp_path))
+        monkeypatch.setitem(trellis.ROWS_A_STEP, "cpu", 3)
+        for _ in range(2):
+            found = encode(weights, FOUR, scales_of(weights), progress=done.append)
+            assert torch.equal(found.words, expected.words)
+        assert done == [72, 48, 72, 48]
+        assert [record.getMessage() for record in caplog.records] == [
+            "no C compiler found: the trellis search runs in torch, far slower; install gcc or set CC"
+        ]
+        trellis._compiled.cache_clear()
+
+
 class TestEncode:
     """What holds with and without feedback."""
 
@@ -132,6 +174,11 @@ class TestEncode:
         found = encode(weights, FOUR, torch.tensor([0.0, 0.05]))
         decoded = golden.decode(found.words, torch.tensor([0.0, 0.05]), FOUR, 24)
         assert not decoded[0].any()
+
+    def test_a_search_without_memory_is_told_with_the_remedy(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(trellis, "_compiled", lambda *_: lambda *arguments: 1)
+        with pytest.raises(SeedloomError, match="no memory for the trellis search; use fewer threads"):
+            encode(gaussian(1, 8), FOUR, torch.ones(1))
 
     def test_progress_counts_every_weight(self) -> None:
         done: list[int] = []
