@@ -181,7 +181,29 @@ def encode_blocks(
     metric = identity if metric is None else metric
     _check_blocks(targets, metric, size)
     metric = metric if metric.any() else identity  # under zeros all words are as good
-    targets, metric = targets.contiguous(), _of_unit_size(metric)
+    metric = _of_unit_size(metric)
+    zeros = ~targets.any(dim=1)
+    if zeros.sum() < 2:
+        return _search(targets.contiguous(), metric, block_format, threads, progress, coefficients, method)
+    kept = torch.cat([(~zeros).nonzero(), zeros.nonzero()[:1]]).flatten()  # one block of zeros, slow, stands for all
+    found = _search(targets[kept], metric, block_format, threads, progress, coefficients, method)
+    words = torch.empty(len(targets), dtype=torch.int64)
+    words[kept], words[zeros] = found, found[-1]
+    if progress:
+        progress((len(targets) - len(kept)) * size)
+    return words
+
+
+def _search(
+    targets: Tensor,
+    metric: Tensor,
+    block_format: BlockFormat,
+    threads: int,
+    progress: Callable[[int], object] | None,
+    coefficients: str,
+    method: str,
+) -> Tensor:
+    """Words of blocks that have been checked."""
     words = torch.empty(len(targets), dtype=torch.int64)
     bucketed = (method_for(len(targets) // threads, block_format) if method == "auto" else method) == "bucketed"
     function = _compiled(block_format) if method != "torch" else None
