@@ -29,7 +29,7 @@ from sw_runtime.progress import progress_bars
 from sw_runtime.texts.calibration import token_windows
 from sw_runtime.texts.calibration_text import read_text
 
-ENCODER_VERSION = 2
+ENCODER_VERSION = 3
 """Part of a partial result's fingerprint: raise it when the same input would give other bytes."""
 
 

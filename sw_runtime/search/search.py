@@ -77,7 +77,7 @@ def encode_matrix(
     rows, columns = weights.shape
     size, blocks = block_format.block_size, block_format.blocks(columns)
     units = torch.zeros(rows, blocks * size, dtype=torch.float64)
-    units[:, :columns] = weights.double() / scales.double().clamp(min=1e-30)[:, None]
+    units[:, :columns] = in_units(weights, scales)
     units = units.view(rows, blocks, size)
     threads, progress = threads or cores(), progress or (lambda weights_done: None)
     metric = torch.ones(blocks * size, dtype=torch.float64)
@@ -89,6 +89,11 @@ def encode_matrix(
     else:
         words = _encode_column_blocks(units, metric, block_format, threads, progress, coefficients)
     return EncodedMatrix(block_format, words.view(rows, blocks), scales, columns)
+
+
+def in_units(weights: Tensor, scales: Tensor) -> Tensor:
+    """Weights [rows, columns] over their scales, [rows] or [1]: float64; as they are where the scale is 0."""
+    return weights.double() / torch.where(scales > 0, scales, 1.0).double()[:, None]
 
 
 def _encode_column_blocks(

@@ -86,7 +86,7 @@ def encode_blocks(targets: Tensor, metric: Tensor, block_format: BlockFormat, de
 
 
 def _later_zeros(norm: Tensor, margin: Tensor, seeds: _Seeds, block_format: BlockFormat) -> Tensor:
-    """Where coefficients 0 are a seed's best, and the first seed has them too: bool [n, seeds]; as ``near_zero.inc``."""
+    """Where coefficients 0 are a seed's best, as they are the first one's: bool [n, seeds]; see ``near_zero.inc``."""
     later = torch.zeros(len(norm), len(seeds.r), dtype=torch.bool, device=norm.device)
     if not block_format.odd_coefficients:
         room = seeds.r.diagonal(dim1=1, dim2=2).abs().amin(dim=1)[1:] - norm.sqrt()[:, None]
