@@ -1,7 +1,7 @@
 """How every layer of a compressed folder was encoded and how well: ``report.json`` beside the weights."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -40,9 +40,9 @@ class LayerReport:
         return asdict(self)
 
 
-def report_text(layers: Mapping[str, dict[str, Any]]) -> str:
-    """The file's text, of every layer's fields by its name."""
-    return json.dumps({"layers": layers}, indent=1) + "\n"
+def report_text(layers: Mapping[str, dict[str, Any]], files: Sequence[str] = ()) -> str:
+    """The file's text, of every layer's fields by its name, and of the names of all files of the result."""
+    return json.dumps({"layers": layers, "files": list(files)}, indent=1) + "\n"
 
 
 def read_report(folder: Path) -> dict[str, LayerReport]:

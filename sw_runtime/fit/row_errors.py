@@ -25,19 +25,19 @@ def worst_row_error(weights: Tensor, found: Tensor) -> float:
     weights, found
         Dense and decoded matrix, [rows, columns], any float dtypes.
     """
-    parts = zip(weights.split(ROWS_AT_ONCE), found.split(ROWS_AT_ONCE), strict=True)
-    sizes, missed = torch.cat([_norms(part.double(), other.double()) for part, other in parts], dim=2)
+    parts = [slice(first, first + ROWS_AT_ONCE) for first in range(0, len(weights), ROWS_AT_ONCE)]
+    sizes, missed = torch.cat([_norms(weights[rows].double(), found[rows].double()) for rows in parts], dim=2)
     if not sizes.any():
         return float(missed.any())
     least = SMALL * sizes[sizes > 0].median()
-    return (missed / sizes.clamp(min=least)).max().item()
+    return float((missed / sizes.clamp(min=least)).max())
 
 
 def _norms(weights: Tensor, found: Tensor) -> Tensor:
     """Norms of rows and of their errors, with and without outliers: float64 [2, 2 or 1, rows]."""
     pair = torch.stack([weights, found - weights])
     if weights.shape[1] == 1:
-        return pair.norm(dim=2)[:, None]
+        return torch.linalg.vector_norm(pair, dim=2)[:, None]
     outliers = weights.abs().topk(max(1, weights.shape[1] // OUTLIERS), dim=1).indices
     others = pair.scatter(2, outliers.expand(2, *outliers.shape), 0)
-    return torch.stack([pair.norm(dim=2), others.norm(dim=2)], dim=1)
+    return torch.stack([torch.linalg.vector_norm(terms, dim=2) for terms in (pair, others)], dim=1)

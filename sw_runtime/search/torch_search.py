@@ -103,8 +103,8 @@ def _search(
     bound = bound + margin
     unit = weighted / norm.sqrt().clamp(min=1e-150)[:, None]
     least = 1 - bound / norm.clamp(min=1e-300) - SCREEN_ROUNDING
-    near = _products(unit).float() @ seeds.projectors >= least.float()[:, None]
-    block, seed = (near & ~_later_zeros(norm, margin, seeds, block_format)).nonzero(as_tuple=True)
+    within = _products(unit).float() @ seeds.projectors >= least.float()[:, None]
+    block, seed = (within & ~_later_zeros(norm, margin, seeds, block_format)).nonzero(as_tuple=True)
     z = torch.einsum("ncp,nc->np", seeds.q[seed], weighted[block])
     residual = norm[block] - z.square().sum(dim=1)
     shifts = torch.arange(block_format.maximum_shift + 1, device=block.device)
