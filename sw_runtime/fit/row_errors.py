@@ -37,7 +37,7 @@ def _norms(weights: Tensor, found: Tensor) -> Tensor:
     """Norms of rows and of their errors, with and without outliers: float64 [2, 2 or 1, rows]."""
     pair = torch.stack([weights, found - weights])
     if weights.shape[1] == 1:
-        return torch.linalg.vector_norm(pair, dim=2)[:, None]
+        return pair.square().sum(dim=2).sqrt()[:, None]
     outliers = weights.abs().topk(max(1, weights.shape[1] // OUTLIERS), dim=1).indices
     others = pair.scatter(2, outliers.expand(2, *outliers.shape), 0)
-    return torch.stack([torch.linalg.vector_norm(terms, dim=2) for terms in (pair, others)], dim=1)
+    return torch.stack([pair, others], dim=1).square().sum(dim=3).sqrt()
