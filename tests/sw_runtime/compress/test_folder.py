@@ -1,4 +1,4 @@
-"""A model folder in, a folder of seeds out: complete, resumable, and never over something else."""
+"""A model folder in, a complete folder of seeds out."""
 
 import json
 from pathlib import Path
