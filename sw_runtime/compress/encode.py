@@ -19,6 +19,9 @@ from sw_runtime.fit.report import LayerReport
 from sw_runtime.nn.layer_classes import layer_class
 from sw_runtime.progress import progress_bar
 
+LARGEST_FP16 = 256
+"""``Fp16Matrix`` takes magnitudes below this."""
+
 logger = logging.getLogger("seedloom.fit")
 
 
@@ -27,13 +30,15 @@ def encode_data_free(
 ) -> None:
     """Encode layers by their weights alone, one after another; ``partial`` then has a part of each name.
 
+    Layers that FP16 cannot hold come first, so that one that no format suits is refused before hours are spent.
+
     Parameters
     ----------
     formats
         Format of every chosen layer, by name.
     """
     with _progress(model, formats, partial) as bar:
-        for name in formats:
+        for name in sorted(formats, key=lambda name: float(_weights(model, name).abs().max()) < LARGEST_FP16):
             if not partial.has(name):
                 _encode_group(model, [name], None, formats, partial, threads or cores(), bar.update)
 

@@ -165,3 +165,12 @@ def test_a_layer_that_no_format_suits_is_named_with_the_remedy(tmp_path: Path) -
     message = r"^blocks\.1: weight \[0, 0\] is 10000\.0; .*; leave it out, by the regular expression of modules$"
     with pytest.raises(InputError, match=message):
         encode_data_free(model, {"blocks.1": "scaled-3bit"}, PartialResults(tmp_path, {}))
+
+
+def test_a_layer_that_may_be_refused_comes_first(tmp_path: Path) -> None:
+    model, partial = Tiny(), PartialResults(tmp_path, {})
+    with torch.no_grad():
+        model.blocks[1].weight[0, 0] = 1e4
+    with pytest.raises(InputError, match=r"^blocks\.1: "):
+        encode_data_free(model, {"blocks.0": "scaled-3bit", "blocks.1": "scaled-3bit"}, partial)
+    assert not partial.has("blocks.0")
