@@ -11,12 +11,13 @@ INSTALL := $(BIN)/pip install --disable-pip-version-check --progress-bar off
 OR_STOP := >>.venv/setup.log 2>&1 || { tail -n 15 .venv/setup.log; \
 	echo 'setup: pip failed (its last lines above, all of them in .venv/setup.log); run make setup again to go on'; exit 1; }
 
-.PHONY: help setup demo test bench papers synth prove clean
+.PHONY: help setup demo test soak bench papers synth prove clean
 
 help:
 	@echo 'make setup   virtual environment .venv with everything pinned (once, a few minutes)'
 	@echo 'make demo    compress a small language model, run it on the simulated accelerator'
 	@echo 'make test    format, lint, types, import arrows, tests (TESTS=tests/hw for a part)'
+	@echo 'make soak    tests that take many minutes: crashes in great number'
 	@echo 'make bench   the paper'"'"'s experiment: seeds against FP16 on the same memory port'
 	@echo 'make papers  every paper'"'"'s method on a real model -> docs/papers/results.md'
 	@echo 'make synth   clock, area and multipliers of lanes, engine and router -> docs/hardware.md'
@@ -50,6 +51,9 @@ test: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 $(TESTS)
+
+soak: setup
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m soak -s --timeout 3600 $(TESTS)
 
 bench: setup
 	$(BIN)/seedloom bench engine

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import seedloom
+from seedloom.interruption import resumable
 from sw_runtime.json_files import figures_text
 
 if TYPE_CHECKING:
@@ -45,18 +46,19 @@ def compress(
     as_json: Json = False,
 ) -> None:
     """Compress a model: every linear layer becomes seeds of pseudo-random generators."""
+    with resumable(output):
+        seedloom.compress(
+            source,
+            output,
+            format=format,
+            bits=bits,
+            calibration_text=calibration,
+            modules=modules,
+            fp16=fp16,
+            overwrite=overwrite,
+        )
     from sw_runtime.nn.folder import describe
 
-    seedloom.compress(
-        source,
-        output,
-        format=format,
-        bits=bits,
-        calibration_text=calibration,
-        modules=modules,
-        fp16=fp16,
-        overwrite=overwrite,
-    )
     _print_contents(output, describe(output), as_json)
     if calibration is None:
         typer.echo(

@@ -168,7 +168,7 @@ def encode(
     size, blocks = block_format.block_size, block_format.blocks(columns)
     scales = row_scales(weights, block_format) if scales is None else scales
     units = torch.zeros(rows, blocks * size, dtype=torch.float64)
-    units[:, :columns] = weights.double() / scales.double().clamp(min=1e-30)[:, None]
+    units[:, :columns] = weights.double() / torch.where(scales > 0, scales, 1.0).double()[:, None]
     units = units.view(rows, blocks, size)
     if importance is None:
         words = encode_blocks(units.view(-1, size), None, block_format, coefficients).view(rows, blocks)

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from formats.errors import InputError
 from sw_runtime.compress.partial import PartialResults
 from sw_runtime.cores import cores
 from sw_runtime.fit.candidates import GroupEncoder
@@ -18,6 +19,9 @@ from sw_runtime.fit.report import LayerReport
 from sw_runtime.nn.layer_classes import layer_class
 from sw_runtime.progress import progress_bar
 
+LARGEST_FP16 = 256
+"""``Fp16Matrix`` takes magnitudes below this."""
+
 logger = logging.getLogger("seedloom.fit")
 
 
@@ -26,13 +30,15 @@ def encode_data_free(
 ) -> None:
     """Encode layers by their weights alone, one after another; ``partial`` then has a part of each name.
 
+    Layers that FP16 cannot hold come first, so that one that no format suits is refused before hours are spent.
+
     Parameters
     ----------
     formats
         Format of every chosen layer, by name.
     """
     with _progress(model, formats, partial) as bar:
-        for name in formats:
+        for name in sorted(formats, key=lambda name: float(_weights(model, name).abs().max()) < LARGEST_FP16):
             if not partial.has(name):
                 _encode_group(model, [name], None, formats, partial, threads or cores(), bar.update)
 
@@ -99,12 +105,18 @@ def _encode_group(
     threads: int,
     progress: Callable[[int], object],
 ) -> None:
-    """Encode and keep layers of one input, those of one format together."""
+    """Encode and keep layers of one input, those of one format together; errors name the layers."""
     encoder = GroupEncoder(statistics, threads)
     for format in dict.fromkeys(formats[name] for name in names):
         together = [name for name in names if formats[name] == format]
         weights = [_weights(model, name) for name in together]
-        for name, layer in zip(together, encoder.encode(weights, format, progress), strict=True):
+        try:
+            encoded = encoder.encode(weights, format, progress)
+        except InputError as error:
+            raise InputError(
+                f"{', '.join(together)}: {error}; leave it out, by the regular expression of modules"
+            ) from error
+        for name, layer in zip(together, encoded, strict=True):
             logger.info("%s", _choice(name, format, layer.report))
             tensors = layer_class(layer.matrix.name).stored_tensors(layer.matrix)
             partial.save(name, tensors, layer.report.as_json())

@@ -13,7 +13,10 @@ from formats.errors import InputError
 from formats.fp16 import FP16
 from formats.presets import mixed_formats
 from sw_runtime.compress.encode import encode_calibrated, encode_data_free
-from sw_runtime.compress.partial import PartialResults, write_file, write_tensors
+from sw_runtime.compress.lock import FILE as LOCK
+from sw_runtime.compress.lock import PARTS, only_writer
+from sw_runtime.compress.partial import REMOVED, PartialResults, write_file, write_tensors
+from sw_runtime.compress.replace import replace
 from sw_runtime.compress.source import (
     Source,
     check_pattern,
@@ -34,7 +37,7 @@ from sw_runtime.progress import progress_bars
 from sw_runtime.texts.calibration import token_windows
 from sw_runtime.texts.calibration_text import read_text
 
-ENCODER_VERSION = 2
+ENCODER_VERSION = 3
 """Part of a partial result's fingerprint: raise it when the same input would give other bytes."""
 
 
@@ -84,7 +87,7 @@ def compress(
     threads
         Threads of the search; all cores when not given.
     overwrite
-        Replace a finished result in ``output``.
+        Replace a finished result in ``output``, which stays whole until the new one is. Other files stay.
     progress
         Show progress bars on stderr.
 
@@ -95,8 +98,9 @@ def compress(
     Raises
     ------
     InputError
-        If the format is unknown, ``bits`` out of reach or not to be had with it, no layer matches,
-        a weight is not finite, or partial results in ``output`` belong to another compression.
+        If the format is unknown, ``bits`` out of reach or not to be had with it, no layer matches, a weight
+        is not finite, no format suits a layer, another process writes to ``output``, or partial results in
+        it belong to another compression.
     FileExistsError
         If ``output`` holds something else, or a finished result without ``overwrite``.
     FileNotFoundError
@@ -117,10 +121,11 @@ def compress(
     names = linear_layers(loaded.model, modules)
     state = state_to_store(loaded.model, names)
     windows = None if text is None else _windows(text, loaded)
-    if output.exists() and not (output / ".partial").exists():
-        shutil.rmtree(output)
     fingerprint = {
         "weights": digest(state),
+        "configuration": hashlib.sha256(loaded.model.config.to_json_string().encode()).hexdigest(),
+        "tokenizer": _tokenizer_digest(loaded),
+        "tokens": None if windows is None else digest({"windows": windows}),
         "format": format,
         "bits": bits,
         "layers": names,
@@ -128,24 +133,29 @@ def compress(
         "calibration text": hashlib.sha256(text.encode()).hexdigest() if text else None,
         "encoder version": ENCODER_VERSION,
     }
-    partial = PartialResults(output, fingerprint)
     kept = [name for name in names if fp16 is not None and re.search(fp16, name)]
     formats = dict.fromkeys(names, format) | dict.fromkeys(kept, FP16)
-    with progress_bars(shown=progress):
+    with only_writer(output), progress_bars(shown=progress):
+        _check_output(output, overwrite)  # again: another process may have finished
+        partial = PartialResults(output, fingerprint)
         if windows is None:
             encode_data_free(loaded.model, formats, partial, threads)
         else:
             mixed = [name for name in names if name not in kept]
             formats |= _mixed_formats(loaded.model, windows, mixed, bits, mixture, partial)
             encode_calibrated(loaded.model, windows, formats, partial, threads)
-    _write_results(loaded, output, format, state, names, partial)
-    partial.remove()
+        result = partial.folder / "result"
+        _write_results(loaded, result, format, state, names, partial)
+        replace(output, result)
+        partial.remove()
     return output
 
 
 def _check_output(output: Path, overwrite: bool) -> None:
-    """Only our own results may be replaced, and only when asked."""
-    if not output.exists() or (output / ".partial").exists() or not any(output.iterdir()):
+    """Only our own results may be replaced, and only when asked. What was begun goes on."""
+    if not output.exists() or (output / PARTS).exists():
+        return
+    if not {path.name for path in output.iterdir()} - {LOCK, REMOVED}:
         return
     config = output / "config.json"
     ours = config.exists() and '"quant_method": "seedlm"' in config.read_text(encoding="utf-8")
@@ -153,6 +163,16 @@ def _check_output(output: Path, overwrite: bool) -> None:
         raise FileExistsError(f"{output} holds other files; choose a folder that is new or empty")
     if not overwrite:
         raise FileExistsError(f"{output} holds a finished compression; choose another folder or overwrite it")
+
+
+def _tokenizer_digest(loaded: Source) -> str | None:
+    """SHA-256 of the tokenizer's files; None of a model handed over as an object."""
+    if loaded.folder is None:
+        return None
+    found = hashlib.sha256()
+    for path in sorted(loaded.folder.glob("tokenizer*")):
+        found.update(path.name.encode() + path.read_bytes())
+    return found.hexdigest()
 
 
 def _windows(text: str, loaded: Source) -> Tensor:
@@ -178,21 +198,23 @@ def _mixed_formats(
 
 
 def _write_results(
-    loaded: Source, output: Path, format: str, state: dict[str, Tensor], names: list[str], partial: PartialResults
+    loaded: Source, folder: Path, format: str, state: dict[str, Tensor], names: list[str], partial: PartialResults
 ) -> None:
-    """The folder from its parts."""
+    """A new folder from the parts."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     parts = {name: partial.load(name) for name in names}
     reports = {name: record for name, (_, record) in parts.items()}
     formats = {name: record["format"] for name, record in reports.items()}
     packed = {f"{name}.{key}": tensor for name, (tensors, _) in parts.items() for key, tensor in tensors.items()}
     state = {name: tensor.contiguous() for name, tensor in state.items() if name not in packed}
-    write_tensors(output / "model.safetensors", state | packed)
-    write_companions(loaded, output)
-    write_file(output / REPORT, report_text(reports))
-    write_file(output / "config.json", _config(loaded.model, format, formats))
+    write_tensors(folder / "model.safetensors", state | packed)
+    write_companions(loaded, folder)
+    write_file(folder / REPORT, report_text(reports))
+    write_file(folder / "config.json", _config(loaded.model, format, formats))
     if is_language_model(loaded.model.config) and loaded.model.can_generate():  # a body without a head writes none
-        write_file(output / GOLDEN_TOKENS, json_text(golden_tokens(output)))
-    write_file(output / CHECKSUMS, json_text(checksums(output)))  # last: it vouches for all others
+        write_file(folder / GOLDEN_TOKENS, json_text(golden_tokens(folder)))
+    write_file(folder / CHECKSUMS, json_text(checksums(folder)))  # last: it vouches for all others
 
 
 def _config(model: Any, format: str, formats: dict[str, str]) -> str:

@@ -1,16 +1,26 @@
 """Finished parts of a long compression on disk, so that it can go on where it was stopped."""
 
+import hashlib
 import json
+import logging
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from formats.errors import CheckpointError
+from sw_runtime.compress.lock import PARTS
+from sw_runtime.compress.source import digest
+
+REMOVED = ".partial-done"
+"""What the folder of parts is called while it is deleted, so that half of it is never taken for parts."""
+
+logger = logging.getLogger("seedloom.compress")
 
 
 def write_file(path: Path, text: str) -> None:
@@ -21,10 +31,23 @@ def write_file(path: Path, text: str) -> None:
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], record: dict[str, Any] | None = None) -> None:
-    """Write a safetensors file, and JSON values in its header, so that it is there whole or not at all."""
+    """Write a safetensors file, and JSON values in its header, so that it is there whole or not at all.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
     temporary = path.with_name(path.name + ".tmp")
     metadata = {"format": "pt"} | ({} if record is None else {"record": json.dumps(record)})
-    save_file(tensors, temporary, metadata)
+    try:
+        save_file(tensors, temporary, metadata)
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        code = int(number[1])
+        raise OSError(code, os.strerror(code), str(path)) from error
     _put(temporary, path)
 
 
@@ -43,6 +66,9 @@ def _put(temporary: Path, path: Path) -> None:
 class PartialResults:
     """The folder ``.partial`` of an output folder: named parts, tensors with a record, and what they depend on.
 
+    A part knows its SHA-256 and what it depends on. One that is damaged is deleted, with a warning, when it
+    is first asked for, and counts as not finished.
+
     Parameters
     ----------
     output
@@ -57,36 +83,73 @@ class PartialResults:
     """
 
     def __init__(self, output: Path, fingerprint: dict[str, Any]) -> None:
-        self.folder = output / ".partial"
+        shutil.rmtree(output / REMOVED, ignore_errors=True)
+        self.folder = output / PARTS
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._sound: set[str] = set()
+        text = json.dumps(fingerprint, indent=1)
+        self._identity = hashlib.sha256(text.encode()).hexdigest()
+        found = self._found_fingerprint()
+        if found is None:
+            write_file(self.folder / "fingerprint.json", text)
+            return
+        different = [key for key in fingerprint if found.get(key) != fingerprint[key]]
+        if different:
+            raise CheckpointError(
+                f"{self.folder} holds parts of another compression: {', '.join(different)} "
+                f"{'differs' if len(different) == 1 else 'differ'}; go on with what it was begun with, "
+                f"or delete that folder to begin anew"
+            )
+
+    def _found_fingerprint(self) -> dict[str, Any] | None:
+        """What the folder depends on; None where that is not there, or damaged."""
         path = self.folder / "fingerprint.json"
-        if path.exists():
+        if not path.exists():
+            return None
+        try:
             found = json.loads(path.read_text(encoding="utf-8"))
-            different = [key for key in fingerprint if found.get(key) != fingerprint[key]]
-            if different:
-                raise CheckpointError(
-                    f"{self.folder} holds parts of another compression: {', '.join(different)} "
-                    f"{'differs' if len(different) == 1 else 'differ'}; go on with what it was begun with, "
-                    f"or delete that folder to begin anew"
-                )
-        else:
-            write_file(path, json.dumps(fingerprint, indent=1))
+            return {**found}
+        except (ValueError, TypeError):
+            logger.warning("%s is damaged and is written again", path)
+            return None
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.safetensors"
 
     def has(self, name: str) -> bool:
-        """Whether a part is finished."""
-        return self._path(name).exists()
+        """Whether a part is finished and undamaged."""
+        path = self._path(name)
+        if name not in self._sound and path.exists():
+            if self._is_sound(path):
+                self._sound.add(name)
+            else:
+                logger.warning("%s is damaged and is made again", path)
+                path.unlink()
+        return name in self._sound
+
+    def _is_sound(self, path: Path) -> bool:
+        try:
+            tensors, found = read_tensors(path)
+            return bool(found["sha256"] == self._sum(tensors, found["part"]))
+        except (SafetensorError, OSError, ValueError, TypeError, KeyError):
+            return False
+
+    def _sum(self, tensors: dict[str, Tensor], record: dict[str, Any]) -> str:
+        depends = [self._identity, record, digest(dict(sorted(tensors.items())))]
+        return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
 
     def load(self, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """A finished part's tensors and record."""
-        return read_tensors(self._path(name))
+        tensors, found = read_tensors(self._path(name))
+        return tensors, found["part"]
 
     def save(self, name: str, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
         """Keep a finished part."""
-        write_tensors(self._path(name), tensors, record)
+        write_tensors(self._path(name), tensors, {"part": record, "sha256": self._sum(tensors, record)})
+        self._sound.add(name)
 
     def remove(self) -> None:
         """Delete the folder once the whole is written."""
-        shutil.rmtree(self.folder)
+        removed = self.folder.with_name(REMOVED)
+        os.replace(self.folder, removed)
+        shutil.rmtree(removed)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from formats.block import BlockFormat
 from formats.matrices import EncodedMatrix
-from sw_runtime.search.search import encode_blocks
+from sw_runtime.search.search import encode_blocks, in_units
 
 DAMPING = 0.01
 """Share of the mean power added to every input, so that none counts for nothing."""
@@ -68,7 +68,7 @@ def encode_with_feedback(
     rows, columns = weights.shape
     size, blocks = block_format.block_size, block_format.blocks(columns)
     targets = torch.zeros(rows, blocks * size, dtype=torch.float64)
-    targets[:, :columns] = weights.double() / scales.double().clamp(min=1e-30)[:, None]
+    targets[:, :columns] = in_units(weights, scales)
     factor = _padded(factor, blocks * size)
     words = torch.empty(rows, blocks, dtype=torch.int64)
     for block in range(blocks):
@@ -76,7 +76,7 @@ def encode_with_feedback(
         inverse = torch.linalg.inv(factor[inside, inside])
         words[:, block] = encode_blocks(targets[:, inside], inverse.T, block_format, threads)
         found = EncodedMatrix(block_format, words[:, block, None], scales, size).integers()
-        errors = targets[:, inside] - found
+        errors = (targets[:, inside] - found) * (scales > 0)[:, None]  # a row of zeros is met by its scale of 0
         targets[:, after] -= errors @ (inverse @ factor[inside, after])
         if progress:
             progress(rows * min(size, columns - block * size))

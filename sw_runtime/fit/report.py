@@ -21,7 +21,8 @@ class LayerReport:
     """How a layer was encoded, and its relative output errors ``‖(W − Ŵ) X‖ / ‖W X‖``.
 
     ``error`` is over the calibration tokens, ``capped_error`` over the same with loud tokens capped, and
-    ``held_out_error`` the greater of both over tokens that took no part. None without calibration.
+    ``held_out_error`` the greater of both over tokens that took no part. None without calibration, which has
+    ``row_error`` instead: the worst relative error of a row's weights, or of those beside its outliers.
     """
 
     format: str
@@ -29,10 +30,11 @@ class LayerReport:
     error: float | None = None
     capped_error: float | None = None
     held_out_error: float | None = None
+    row_error: float | None = None
 
     @property
     def worst(self) -> float:
-        """The greatest of the three; 0 without calibration."""
+        """The greatest of the three output errors; 0 without calibration."""
         return max(self.error or 0.0, self.capped_error or 0.0, self.held_out_error or 0.0)
 
     def as_json(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@
  */
 
 #include "buckets.inc"
+#include "near_zero.inc"
 
 /* Scan one tile for the blocks of one group and search the seeds that remain. */
 static void search_group(const Search *search, const Tile *tile, const float *cycle, Group *group, Block *blocks,
@@ -140,8 +141,8 @@ static void load_blocks(const double *metric, const double *targets, Block *bloc
     }
 }
 
-/* Write the words found; keep the blocks that found none, with twice the hope. Returns how many. */
-static int64_t take_words(Block *blocks, int64_t count, int64_t *words)
+/* Write the words found; keep the blocks that found none, with so many times the hope. Returns how many. */
+static int64_t take_words(Block *blocks, int64_t count, double times, int64_t *words)
 {
     int64_t missing = 0;
     for (int64_t i = 0; i < count; i++) {
@@ -149,7 +150,7 @@ static int64_t take_words(Block *blocks, int64_t count, int64_t *words)
             words[blocks[i].index] = word_of(blocks[i].code);
         } else {
             blocks[missing] = blocks[i];
-            blocks[missing++].bound *= 2;
+            blocks[missing++].bound *= times;
         }
     }
     return missing;
@@ -174,14 +175,16 @@ int encode_blocks(int64_t count, const double *targets, const double *metric, in
         set_metric(&search, metric);
         walk_cycle(length, &search.cycle);
         load_blocks(metric, targets, blocks, count);
+        settle_near_zero(&search, &tiles[0], blocks, count);
+        count = take_words(blocks, count, 1, words);
     }
-    if (!failed && bucketed) {
+    if (!failed && bucketed && count) {
         failed = search_buckets(&search, &tiles[0], blocks, count);
-        count = take_words(blocks, count, words);
+        count = take_words(blocks, count, 2, words);
     }
     while (!failed && count) {
         search_all_seeds(&search, &tiles[0], &tiles[1], groups, blocks, count);
-        count = take_words(blocks, count, words);
+        count = take_words(blocks, count, 2, words);
     }
     free(search.cycle.entries);
     free(search.cycle.floats);

@@ -77,7 +77,7 @@ def encode_matrix(
     rows, columns = weights.shape
     size, blocks = block_format.block_size, block_format.blocks(columns)
     units = torch.zeros(rows, blocks * size, dtype=torch.float64)
-    units[:, :columns] = weights.double() / scales.double().clamp(min=1e-30)[:, None]
+    units[:, :columns] = in_units(weights, scales)
     units = units.view(rows, blocks, size)
     threads, progress = threads or cores(), progress or (lambda weights_done: None)
     metric = torch.ones(blocks * size, dtype=torch.float64)
@@ -89,6 +89,11 @@ def encode_matrix(
     else:
         words = _encode_column_blocks(units, metric, block_format, threads, progress, coefficients)
     return EncodedMatrix(block_format, words.view(rows, blocks), scales, columns)
+
+
+def in_units(weights: Tensor, scales: Tensor) -> Tensor:
+    """Weights [rows, columns] over their scales, [rows] or [1]: float64; as they are where the scale is 0."""
+    return weights.double() / torch.where(scales > 0, scales, 1.0).double()[:, None]
 
 
 def _encode_column_blocks(
@@ -181,7 +186,29 @@ def encode_blocks(
     metric = identity if metric is None else metric
     _check_blocks(targets, metric, size)
     metric = metric if metric.any() else identity  # under zeros all words are as good
-    targets, metric = targets.contiguous(), _of_unit_size(metric)
+    metric = _of_unit_size(metric)
+    zeros = ~targets.any(dim=1)
+    if zeros.sum() < 2:
+        return _search(targets.contiguous(), metric, block_format, threads, progress, coefficients, method)
+    kept = torch.cat([(~zeros).nonzero(), zeros.nonzero()[:1]]).flatten()  # one block of zeros, slow, stands for all
+    found = _search(targets[kept], metric, block_format, threads, progress, coefficients, method)
+    words = torch.empty(len(targets), dtype=torch.int64)
+    words[kept], words[zeros] = found, found[-1]
+    if progress:
+        progress((len(targets) - len(kept)) * size)
+    return words
+
+
+def _search(
+    targets: Tensor,
+    metric: Tensor,
+    block_format: BlockFormat,
+    threads: int,
+    progress: Callable[[int], object] | None,
+    coefficients: str,
+    method: str,
+) -> Tensor:
+    """Words of blocks that have been checked."""
     words = torch.empty(len(targets), dtype=torch.int64)
     bucketed = (method_for(len(targets) // threads, block_format) if method == "auto" else method) == "bucketed"
     function = _compiled(block_format) if method != "torch" else None

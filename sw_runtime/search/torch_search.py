@@ -85,6 +85,15 @@ def encode_blocks(targets: Tensor, metric: Tensor, block_format: BlockFormat, de
     return words
 
 
+def _later_zeros(norm: Tensor, margin: Tensor, seeds: _Seeds, block_format: BlockFormat) -> Tensor:
+    """Where coefficients 0 are a seed's best, as they are the first one's: bool [n, seeds]; see ``near_zero.inc``."""
+    later = torch.zeros(len(norm), len(seeds.r), dtype=torch.bool, device=norm.device)
+    if not block_format.odd_coefficients:
+        room = seeds.r.diagonal(dim1=1, dim2=2).abs().amin(dim=1)[1:] - norm.sqrt()[:, None]
+        later[:, 1:] = (room > 0) & (room.square() > (norm + margin)[:, None])
+    return later
+
+
 def _search(
     targets: Tensor, weighted: Tensor, bound: Tensor, metric: Tensor, seeds: _Seeds, block_format: BlockFormat
 ) -> Tensor:
@@ -94,7 +103,8 @@ def _search(
     bound = bound + margin
     unit = weighted / norm.sqrt().clamp(min=1e-150)[:, None]
     least = 1 - bound / norm.clamp(min=1e-300) - SCREEN_ROUNDING
-    block, seed = (_products(unit).float() @ seeds.projectors >= least.float()[:, None]).nonzero(as_tuple=True)
+    within = _products(unit).float() @ seeds.projectors >= least.float()[:, None]
+    block, seed = (within & ~_later_zeros(norm, margin, seeds, block_format)).nonzero(as_tuple=True)
     z = torch.einsum("ncp,nc->np", seeds.q[seed], weighted[block])
     residual = norm[block] - z.square().sum(dim=1)
     shifts = torch.arange(block_format.maximum_shift + 1, device=block.device)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from formats.errors import InputError
 from formats.matrices import EncodedMatrix
 from formats.presets import PRESETS
 from formats.storage import unpack_rows
@@ -76,7 +77,7 @@ def test_every_layer_is_fitted_to_what_the_encoded_ones_give_it(tmp_path: Path) 
 
 def test_a_layer_that_does_not_run_is_encoded_by_its_weights_alone(tmp_path: Path) -> None:
     record = encoded(tmp_path).load("unused")[1]
-    assert record == LayerReport("scaled-3bit", "plain").as_json()
+    assert record == LayerReport("scaled-3bit", "plain", row_error=record["row_error"]).as_json()
 
 
 def test_without_a_text_all_are(tmp_path: Path) -> None:
@@ -155,3 +156,21 @@ def test_a_layer_may_stay_in_fp16_and_later_ones_see_it_rounded(tmp_path: Path) 
         [Tiny().head.weight.detach()], "scaled-3bit"
     )
     assert partial.load("head")[1] == head.report.as_json()
+
+
+def test_a_layer_that_no_format_suits_is_named_with_the_remedy(tmp_path: Path) -> None:
+    model = Tiny()
+    with torch.no_grad():
+        model.blocks[1].weight[0, 0] = 1e4
+    message = r"^blocks\.1: weight \[0, 0\] is 10000\.0; .*; leave it out, by the regular expression of modules$"
+    with pytest.raises(InputError, match=message):
+        encode_data_free(model, {"blocks.1": "scaled-3bit"}, PartialResults(tmp_path, {}))
+
+
+def test_a_layer_that_may_be_refused_comes_first(tmp_path: Path) -> None:
+    model, partial = Tiny(), PartialResults(tmp_path, {})
+    with torch.no_grad():
+        model.blocks[1].weight[0, 0] = 1e4
+    with pytest.raises(InputError, match=r"^blocks\.1: "):
+        encode_data_free(model, {"blocks.0": "scaled-3bit", "blocks.1": "scaled-3bit"}, partial)
+    assert not partial.has("blocks.0")

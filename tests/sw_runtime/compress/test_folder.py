@@ -1,13 +1,12 @@
-"""A model folder in, a folder of seeds out: complete, resumable, and never over something else."""
+"""A model folder in, a complete folder of seeds out."""
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, LlamaForCausalLM
+from transformers import AutoModelForCausalLM
 
 from formats.errors import InputError
 from formats.matrices import EncodedMatrix
@@ -16,42 +15,8 @@ from formats.storage import unpack_rows
 from golden_models.seedlm.codec import decode
 from sw_runtime.compress import folder as folder_module
 from sw_runtime.compress.folder import compress
-from sw_runtime.fit.candidates import GroupEncoder
 from sw_runtime.nn.folder import verify
-from tests.conftest import write_tokenizer
-from tests.models import tiny_llama
-
-FIRST_LAYER = r"layers\.0\."
-
-
-def llama_to_compress() -> LlamaForCausalLM:
-    return tiny_llama(
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        max_position_embeddings=512,
-        tie_word_embeddings=True,
-    )
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    llama_to_compress().save_pretrained(tmp_path / "source")
-    write_tokenizer(tmp_path / "source")
-    (tmp_path / "source" / "chat_template.jinja").write_text("{{ messages }}")
-    return tmp_path / "source"
-
-
-@pytest.fixture
-def text(tmp_path: Path) -> Path:
-    words = torch.randint(120, (2100,), generator=torch.Generator().manual_seed(0))
-    (tmp_path / "text.txt").write_text(" ".join(f"w{word}" for word in words.tolist()))
-    return tmp_path / "text.txt"
-
-
-def config(output: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((output / "config.json").read_text())
-    return found
+from tests.sw_runtime.compress.conftest import FIRST_LAYER, config, llama_to_compress
 
 
 def relative_error(output: Path, name: str, dense: torch.Tensor) -> float:
@@ -145,33 +110,6 @@ def test_a_loaded_model_gives_the_folders_bytes(source: Path, text: Path, tmp_pa
     assert (two / "tokenizer.json").exists()
 
 
-@pytest.mark.parametrize("format", ["scaled-4bit", "trellis-4bit"])
-def test_a_rerun_after_a_stop_goes_on_and_gives_the_same_bytes(
-    format: str, source: Path, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: dict[str, Any] = {"format": format, "calibration_text": text, "bits": 3.8, "modules": FIRST_LAYER}
-    whole = compress(source, tmp_path / "whole", **asked)
-    encode = GroupEncoder.encode
-    calls = 0
-
-    def stop_at_the_third(self: GroupEncoder, *arguments: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == 3:
-            raise KeyboardInterrupt
-        return encode(self, *arguments)
-
-    with monkeypatch.context() as stopped:
-        stopped.setattr(GroupEncoder, "encode", stop_at_the_third)
-        with pytest.raises(KeyboardInterrupt):
-            compress(source, tmp_path / "resumed", **asked, threads=1)
-    assert list((tmp_path / "resumed" / ".partial").glob("*proj.safetensors"))
-    monkeypatch.setattr(folder_module, "measure_sensitivities", None)  # they are not measured again
-    resumed = compress(source, tmp_path / "resumed", **asked)
-    for path in whole.iterdir():
-        assert (resumed / path.name).read_bytes() == path.read_bytes()
-
-
 def test_bits_are_shared_out_between_formats(source: Path, text: Path, tmp_path: Path) -> None:
     output = compress(source, tmp_path / "out", calibration_text=text, bits=3.8)
     formats = config(output)["quantization_config"]["modules"]
@@ -205,33 +143,6 @@ def test_layers_named_for_fp16_keep_their_weights_and_load(
     model = AutoModelForCausalLM.from_pretrained(output)
     expected = llama_to_compress().model.layers[1].mlp.down_proj.weight.detach().half()
     assert torch.equal(model.model.layers[1].mlp.down_proj.decoded(torch.float16), expected)
-
-
-def test_parts_of_another_compression_are_refused(
-    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as stopped:
-        stopped.setattr(folder_module, "encode_data_free", None)
-        with pytest.raises(TypeError):
-            compress(source, tmp_path / "out", "scaled-4bit")
-    with pytest.raises(ValueError, match=r"parts of another compression: format differs; .* delete that folder"):
-        compress(source, tmp_path / "out", "scaled-3bit")
-
-
-def test_a_finished_result_is_replaced_only_when_asked(source: Path, tmp_path: Path) -> None:
-    compress(source, tmp_path / "out", modules=FIRST_LAYER)
-    with pytest.raises(FileExistsError, match="finished compression; choose another folder or overwrite it"):
-        compress(source, tmp_path / "out", "scaled-3bit", modules=FIRST_LAYER)
-    output = compress(source, tmp_path / "out", "scaled-3bit", modules=FIRST_LAYER, overwrite=True)
-    assert config(output)["quantization_config"]["format"] == "scaled-3bit"
-
-
-def test_a_folder_of_other_files_is_never_replaced(source: Path, tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "letter.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match="holds other files; choose a folder that is new or empty"):
-        compress(source, tmp_path / "out", overwrite=True)
-    assert (tmp_path / "out" / "letter.txt").exists()
 
 
 def test_a_weight_that_is_not_finite_is_named(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from formats.matrices import EncodedMatrix, Fp16Matrix
-from formats.presets import PRESETS, preset_of
+from formats.errors import InputError
+from formats.matrices import EncodedMatrix, Fp16Matrix, real_weights
+from formats.presets import PALETTES, PRESETS, preset_of
 from golden_models.seedlm.codec import decode
 from sw_runtime.fit import candidates, encoders
 from sw_runtime.fit.candidates import EncodedLayer, GroupEncoder
@@ -15,6 +16,7 @@ from sw_runtime.fit.covariance import InputStatistics, input_statistics
 from sw_runtime.fit.encoders import importance
 from sw_runtime.fit.feedback import encode_with_feedback, inverse_factor
 from sw_runtime.fit.report import LayerReport
+from sw_runtime.fit.row_errors import worst_row_error
 from sw_runtime.fit.row_range import scales
 from sw_runtime.search.search import encode_matrix
 
@@ -81,7 +83,8 @@ def test_without_calibration_all_columns_count_alike() -> None:
     weights = gaussian(4, 16)
     (layer,) = GroupEncoder(None).encode([weights], THREE_BITS)
     assert isinstance(layer.matrix, EncodedMatrix)
-    assert layer.report == LayerReport("scaled-3bit", "plain")
+    row_error = worst_row_error(weights, decode(layer.matrix))
+    assert layer.report == LayerReport("scaled-3bit", "plain", row_error=row_error)
     assert torch.equal(layer.matrix.words, encode_matrix(weights, PRESETS[THREE_BITS]).words)
 
 
@@ -147,3 +150,48 @@ def test_every_input_has_some_importance_and_none_much_more_than_its_block() -> 
     assert found[0] == damping
     assert found[7] == 64 * (1 + damping)
     assert torch.equal(found[8:], power[8:] + damping)
+
+
+def matrices_of_all_sizes() -> dict[str, Tensor]:
+    """Matrices that a format might turn into zeros, or into noise."""
+    ordinary, constant = gaussian(16, 24), torch.full((16, 24), 0.3)
+    zero_row, zero_columns, lone = ordinary.clone(), ordinary.clone(), torch.zeros(16, 24)
+    zero_row[0], zero_columns[:, :16], lone[3, 5] = 0, 0, 0.1
+    sizes = {f"{size:g}": size * ordinary for size in (1e-37, 1e-30, 1e-9, 1e30, 1e37)}
+    shapes = {"one column": ordinary[:, :1], "tail": ordinary[:, :13]}
+    holes = {"zeros": torch.zeros(16, 24), "zero row": zero_row, "zero columns": zero_columns, "lone weight": lone}
+    return {"constant": constant, **sizes, **shapes, **holes}
+
+
+@pytest.mark.parametrize("calibrated", [False, True], ids=["data-free", "with a text"])
+@pytest.mark.parametrize("format", [*PRESETS, *PALETTES])
+def test_no_matrix_becomes_zeros_or_noise_without_a_word(format: str, calibrated: bool) -> None:
+    for kind, weights in matrices_of_all_sizes().items():
+        inputs = gaussian(400, weights.shape[1], 7)
+        (layer,) = GroupEncoder(input_statistics(inputs) if calibrated else None).encode([weights], format)
+        missed = (real_weights(layer.matrix).double() - weights.double()).norm()
+        assert missed <= 0.5 * weights.double().norm(), kind
+
+
+def test_an_outlier_leaves_its_row_the_others_or_the_matrix_falls_to_fp16() -> None:
+    weights = 0.02 * gaussian(4, 256)
+    weights[2, 9] = 100
+    (layer,) = GroupEncoder(None).encode([weights], "scaled-4bit")
+    others = torch.ones(256, dtype=torch.bool)
+    others[9] = False
+    found = real_weights(layer.matrix)
+    assert ((found - weights)[2, others].norm() / weights[2, others].norm()).item() < 0.01
+    assert layer.report == LayerReport("fp16", "rounded", row_error=layer.report.row_error)
+    assert layer.report.row_error is not None
+    assert 0 < layer.report.row_error < 0.001
+
+
+def test_without_a_text_the_next_format_is_tried_before_fp16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidates, "LOST", 0.12)  # between the two formats' ordinary errors
+    (layer,) = GroupEncoder(None).encode([gaussian(2, 256)], THREE_BITS)
+    assert (layer.report.format, layer.report.method) == ("scaled-4bit", "plain")
+
+
+def test_weights_too_small_for_fp16_are_refused() -> None:
+    with pytest.raises(InputError, match="FP16 would lose weights that are too small for it, and no other format"):
+        GroupEncoder(None).encode([1e-9 * gaussian(4, 16)], "fp16")

@@ -1,0 +1,62 @@
+"""A long command that is stopped says in one line how to go on."""
+
+import errno
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from sw_runtime.compress.lock import PARTS, release
+
+GOES_ON = 75
+"""Exit code (EX_TEMPFAIL of sysexits.h) where starting the same command again goes on from what is kept."""
+
+AGAIN = "start the same command again to go on: finished layers are kept"
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+@contextmanager
+def resumable(output: Path) -> Iterator[None]:
+    """Answer SIGINT, SIGTERM, a full disk and a folder that cannot be written by a line and an exit code.
+
+    A signal ends the process at once, searches in other threads included: whatever is on disk is whole.
+
+    Parameters
+    ----------
+    output
+        The folder that the work goes to.
+    """
+
+    def stop(number: int, _frame: Any) -> None:
+        release(output)
+        os.write(2, f"\nstopped by {signal.Signals(number).name}; {AGAIN}\n".encode())
+        os._exit(GOES_ON)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except OSError as error:
+        line = _how_to_go_on(error, output)
+        if line is None:
+            raise
+        typer.echo(f"error: {line}", err=True)
+        raise typer.Exit(GOES_ON if (output / PARTS).exists() else 1) from error
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _how_to_go_on(error: OSError, output: Path) -> str | None:
+    """What to do about a full disk or a folder that is not writable; None about other errors."""
+    if error.errno in FULL:
+        return f"no space is left for {output} ({error.strerror}); make room, then {AGAIN}"
+    if error.errno in NOT_WRITABLE and str(error.filename).startswith(str(output)):
+        return f"{output} cannot be written ({error.strerror}); make it writable, then {AGAIN}"
+    return None
