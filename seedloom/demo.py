@@ -108,7 +108,7 @@ def _speeds(cycles: float, bytes_moved: float) -> dict[str, float]:
     return {name: min(CLOCK / cycles, peak / bytes_moved) for name, peak in MEMORIES.items()}
 
 
-def run_demo(format: str = "scaled-4bit", tokens: int = 48, prompt: str = PROMPT, show: bool = False) -> DemoResult:
+def run_demo(format: str = "trellis-4bit", tokens: int = 48, prompt: str = PROMPT, show: bool = False) -> DemoResult:
     """Generate on the simulated device, again on the emulated one, and simulate the FP16 baseline.
 
     Raises
@@ -158,7 +158,7 @@ def run_demo(format: str = "scaled-4bit", tokens: int = 48, prompt: str = PROMPT
 
 def demo(
     tokens: Annotated[int, typer.Option(min=2, help="Number of tokens to generate.")] = 48,
-    format: Annotated[str, typer.Option(help="Format of the weights; see docs/formats.md.")] = "scaled-4bit",
+    format: Annotated[str, typer.Option(help="Format of the weights; see docs/formats.md.")] = "trellis-4bit",
     prompt: Annotated[str, typer.Option(help="Text to continue.")] = PROMPT,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

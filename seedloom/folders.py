@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from sw_runtime.fit.report import LayerReport
     from sw_runtime.nn.folder import Contents
 
+NONE = "none"
+"""What stands for no calibration text."""
+
 Folder = Annotated[Path, typer.Argument(help="Compressed folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -25,17 +28,18 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def compress(
     source: Annotated[str, typer.Argument(help="Hugging Face folder of the model.")],
     output: Annotated[Path, typer.Argument(help="Folder to write the compressed model to.")],
-    format: Annotated[str, typer.Option(help="Format of every layer; see docs/formats.md.")] = "scaled-4bit",
+    format: Annotated[str, typer.Option(help="Format of every layer; see docs/formats.md.")] = "trellis-4bit",
     bits: Annotated[
         float | None,
-        typer.Option(help="Average bits per weight; formats are chosen per layer by sensitivity. Needs --calibration."),
+        typer.Option(help="Average bits per weight; formats are chosen per layer by sensitivity."),
     ] = None,
     calibration: Annotated[
-        str | None,
+        str,
         typer.Option(
-            help="Text to calibrate on: a file, 'packaged' or 'datasets:NAME'. Without it, quality is much lower."
+            help="Text to calibrate on: a file, 'packaged', 'datasets:NAME', 'self' (the model writes it first) or "
+            "'none' (quality is much lower)."
         ),
-    ] = None,
+    ] = "self",
     modules: Annotated[str | None, typer.Option(help="Regex: compress only layers whose name matches.")] = None,
     fp16: Annotated[
         str | None, typer.Option(help="Regex: keep matching layers in FP16 (they still run on the device).")
@@ -46,13 +50,15 @@ def compress(
     as_json: Json = False,
 ) -> None:
     """Compress a model: every linear layer becomes seeds of pseudo-random generators."""
+    if calibration == "self":
+        typer.echo("calibrating on a text that the model writes first; --calibration names another", err=True)
     with resumable(output):
         seedloom.compress(
             source,
             output,
             format=format,
             bits=bits,
-            calibration_text=calibration,
+            calibration_text=None if calibration == NONE else calibration,
             modules=modules,
             fp16=fp16,
             overwrite=overwrite,
@@ -60,7 +66,7 @@ def compress(
     from sw_runtime.nn.folder import describe
 
     _print_contents(output, describe(output), as_json)
-    if calibration is None:
+    if calibration == NONE:
         typer.echo(
             "compressed without a calibration text: quality loss is about four times that of --calibration packaged",
             err=True,

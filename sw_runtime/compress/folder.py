@@ -36,15 +36,19 @@ from sw_runtime.pretrained import is_language_model
 from sw_runtime.progress import progress_bars
 from sw_runtime.texts.calibration import token_windows
 from sw_runtime.texts.calibration_text import read_text
+from sw_runtime.texts.self_written import SELF, check_writer, written_windows
 
 ENCODER_VERSION = 3
 """Part of a partial result's fingerprint: raise it when the same input would give other bytes."""
+
+WRITTEN = "text-of-its-own"
+"""Name of the part that keeps what the model wrote."""
 
 
 def compress(
     source: str | Path | nn.Module,
     output: str | Path,
-    format: str = "scaled-4bit",
+    format: str = "trellis-4bit",
     calibration_text: str | Path | None = None,
     bits: float | None = None,
     tokenizer: Any | None = None,
@@ -71,7 +75,8 @@ def compress(
     format
         Name of a preset: a block format, a trellis or a palette.
     calibration_text
-        What shows which inputs matter: a plain-text file, ``"packaged"``, or ``"datasets:NAME"``.
+        What shows which inputs matter: a plain-text file, ``"packaged"``, ``"datasets:NAME"``, or ``"self"``
+        for a text that the model writes first; it is kept in the folder as ``calibration.txt``.
         Without one all inputs count alike and quality suffers.
     bits
         Bits a weight, row scales included, to mix the formats of the same family to (scaled or trellis) in
@@ -116,8 +121,10 @@ def compress(
     check_pattern("fp16", fp16)
     output = Path(output)
     _check_output(output, overwrite)
-    text = None if calibration_text is None else read_text(calibration_text)
+    text = None if calibration_text in (None, SELF) else read_text(calibration_text)
     loaded = load(source, tokenizer)
+    if calibration_text == SELF:
+        check_writer(loaded.model)
     names = linear_layers(loaded.model, modules)
     state = state_to_store(loaded.model, names)
     windows = None if text is None else _windows(text, loaded)
@@ -130,7 +137,7 @@ def compress(
         "bits": bits,
         "layers": names,
         "fp16": fp16,
-        "calibration text": hashlib.sha256(text.encode()).hexdigest() if text else None,
+        "calibration text": SELF if calibration_text == SELF else text and hashlib.sha256(text.encode()).hexdigest(),
         "encoder version": ENCODER_VERSION,
     }
     kept = [name for name in names if fp16 is not None and re.search(fp16, name)]
@@ -138,6 +145,8 @@ def compress(
     with only_writer(output), progress_bars(shown=progress):
         _check_output(output, overwrite)  # again: another process may have finished
         partial = PartialResults(output, fingerprint)
+        if calibration_text == SELF:
+            windows = _written(loaded, partial)
         if windows is None:
             encode_data_free(loaded.model, formats, partial, threads)
         else:
@@ -181,6 +190,20 @@ def _windows(text: str, loaded: Source) -> Tensor:
     return token_windows(text, loaded.tokenizer)
 
 
+def _written(loaded: Source, partial: PartialResults) -> Tensor:
+    """Windows that the model writes itself, kept with the partial results: int64 [windows, length]."""
+    if not partial.has(WRITTEN):
+        partial.save(WRITTEN, {"windows": written_windows(loaded.model, loaded.tokenizer)}, {})
+    return partial.load(WRITTEN)[0]["windows"]
+
+
+def _decoded(windows: Tensor, tokenizer: Any | None) -> str:
+    """A text of a line or more a window; of the tokens' numbers where there is no tokenizer."""
+    numbers = windows.tolist()
+    lines = [" ".join(map(str, ids)) for ids in numbers] if tokenizer is None else tokenizer.batch_decode(numbers)
+    return "\n".join(lines) + "\n"
+
+
 def _mixed_formats(
     model: nn.Module,
     windows: Tensor,
@@ -210,6 +233,8 @@ def _write_results(
     state = {name: tensor.contiguous() for name, tensor in state.items() if name not in packed}
     write_tensors(folder / "model.safetensors", state | packed)
     write_companions(loaded, folder)
+    if partial.has(WRITTEN):
+        write_file(folder / "calibration.txt", _decoded(_written(loaded, partial), loaded.tokenizer))
     write_file(folder / REPORT, report_text(reports))
     write_file(folder / "config.json", _config(loaded.model, format, formats))
     if is_language_model(loaded.model.config) and loaded.model.can_generate():  # a body without a head writes none

@@ -13,6 +13,9 @@ from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaLis
 from formats.errors import InputError
 from sw_runtime.progress import progress_bar
 
+SELF = "self"
+"""What stands for a text that the model writes itself."""
+
 WINDOWS, LENGTH = 32, 512
 """As many tokens as a calibration takes of another text."""
 
@@ -23,9 +26,18 @@ NO_TOKEN = -1
 """An id that no token has: what is not given to transformers is taken from the model's own settings."""
 
 
-def can_write(model: Any) -> bool:
-    """Whether a model predicts tokens one after another, so that it can write a text."""
-    return bool(getattr(model, "can_generate", lambda: False)()) and not model.config.is_encoder_decoder
+def check_writer(model: Any) -> None:
+    """Refuse a model that does not predict tokens one after another.
+
+    Raises
+    ------
+    InputError
+        Naming the kind of model.
+    """
+    if model.config.is_encoder_decoder or not getattr(model, "can_generate", lambda: False)():
+        raise InputError(
+            f"a {model.config.model_type} model writes no text of its own; give a calibration text, or none at all"
+        )
 
 
 def written_windows(
@@ -49,10 +61,9 @@ def written_windows(
     Raises
     ------
     InputError
-        If the model cannot write.
+        As ``check_writer``.
     """
-    if not can_write(model):
-        raise InputError(f"a {model.config.model_type} model writes no text of its own; give a calibration text")
+    check_writer(model)
     length = min(length, getattr(model.config, "max_position_embeddings", None) or length)
     beginning = _beginning(tokenizer)
     found = []

@@ -87,9 +87,9 @@ def test_verify_exits_with_1_on_a_damaged_file(folder: Path) -> None:
         (
             [],
             {
-                "format": "scaled-4bit",
+                "format": "trellis-4bit",
                 "bits": None,
-                "calibration_text": None,
+                "calibration_text": "self",
                 "modules": None,
                 "fp16": None,
                 "overwrite": False,
@@ -119,7 +119,7 @@ def test_verify_exits_with_1_on_a_damaged_file(folder: Path) -> None:
         (
             ["--bits", "3.5", "--calibration", "packaged"],
             {
-                "format": "scaled-4bit",
+                "format": "trellis-4bit",
                 "bits": 3.5,
                 "calibration_text": "packaged",
                 "modules": None,
@@ -139,14 +139,25 @@ def test_compress_passes_its_options_on_and_sums_up(
     assert output.startswith(f"{folder}: 15 layers")
 
 
-@pytest.mark.parametrize(("options", "warned"), [([], True), (["--calibration", "packaged"], False)])
-def test_compress_says_what_a_missing_text_costs(
-    options: list[str], warned: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "calibrating on a text that the model writes first; --calibration names another\n"),
+        (["--calibration", "packaged"], ""),
+        (
+            ["--calibration", "none"],
+            "compressed without a calibration text: quality loss is about four times that of --calibration packaged\n",
+        ),
+    ],
+)
+def test_compress_says_what_it_calibrates_on_where_no_text_is_given(
+    options: list[str], said: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(vars(seedloom), "compress", lambda *args, **kwargs: None)
+    texts = []
+    monkeypatch.setitem(vars(seedloom), "compress", lambda *_, calibration_text, **__: texts.append(calibration_text))
     result = CliRunner().invoke(app, ["compress", "dense", str(folder), *options])
-    hint = "compressed without a calibration text: quality loss is about four times that of --calibration packaged\n"
-    assert result.stderr == (hint if warned else "")
+    assert result.stderr == said
+    assert texts == [{"none": None}.get(options[-1], options[-1]) if options else "self"]
 
 
 def test_compress_prints_json(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

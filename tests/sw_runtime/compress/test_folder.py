@@ -125,7 +125,7 @@ def test_the_report_says_how_every_layer_was_encoded_and_how_well(source: Path, 
     layers = json.loads((output / "report.json").read_text())["layers"]
     assert set(layers) == set(config(output)["quantization_config"]["modules"])
     for layer in layers.values():
-        assert (layer["format"], layer["method"]) == ("scaled-4bit", "feedback")
+        assert (layer["format"], layer["method"]) == ("trellis-4bit", "feedback")
         assert 0 < layer["held_out_error"] < 0.12
 
 
