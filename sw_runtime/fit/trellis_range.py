@@ -19,7 +19,7 @@ from sw_runtime.search.trellis import encode
 TRIED = (0.91, 0.94, 0.97, 1.0, 1.03, 1.06, 1.09)
 """Scales that are tried, over the usual one."""
 
-NEAR = tuple(round(0.88 + 0.02 * i, 2) for i in range(14))
+NEAR = tuple(round(0.88 + 0.03 * i, 2) for i in range(9))
 """Scales that are weighed, over the usual one."""
 
 BEND = 2.5
@@ -55,13 +55,13 @@ def suited_scales(weights: Tensor, trellis_format: TrellisFormat, scales: Tensor
     assert preset.rounding_error is not None  # trellis formats have row scales
     assert preset.row_step is not None
     ordinary = preset.rounding_error / preset.row_step**2 * column_costs.sum()
-    chosen = []
-    for rows, usual in zip(torch.split(weights, ROWS_A_STEP), torch.split(scales, ROWS_A_STEP), strict=True):
+    nearest, chosen = _nearest_entries(trellis_format), []
+    for rows, usual in zip(torch.split(weights.float(), ROWS_A_STEP), torch.split(scales, ROWS_A_STEP), strict=True):
         tried = torch.stack([(multiple * usual).bfloat16().float() for multiple in NEAR])
         losses = torch.stack(
             [
                 (ordinary * (1 + BEND * (multiple - 1) ** 2)) * usual.double().square()
-                + GAP_SHARE * _squared_gaps(rows, trellis_format, scale) @ column_costs.double()
+                + GAP_SHARE * (_squared_gaps(rows, nearest, scale) @ column_costs.float()).double()
                 for multiple, scale in zip(NEAR, tried, strict=True)
             ]
         )
@@ -69,12 +69,21 @@ def suited_scales(weights: Tensor, trellis_format: TrellisFormat, scales: Tensor
     return torch.cat(chosen)
 
 
-def _squared_gaps(weights: Tensor, trellis_format: TrellisFormat, scales: Tensor) -> Tensor:
-    """Squared distances to the nearest entries of the table, in units of weights: float64 [rows, columns]."""
-    table = torch.tensor(sorted(set(trellis_format.table)), dtype=torch.float64)
-    units = weights.double() / scales.double().clamp(min=1e-30)[:, None]
-    nearest = table[torch.bucketize(units, (table[1:] + table[:-1]) / 2)]
-    return ((units - nearest) * scales.double()[:, None]).square()
+def _nearest_entries(trellis_format: TrellisFormat) -> Tensor:
+    """The table's entry nearest to every quarter of a unit from -128 on: float32 [1024].
+
+    Entries are integers, so no border between two lies within a quarter.
+    """
+    table = torch.tensor(sorted(set(trellis_format.table)), dtype=torch.float32)
+    middles = torch.arange(-128, 128, 0.25) + 0.125
+    return table[torch.bucketize(middles, (table[1:] + table[:-1]) / 2)]
+
+
+def _squared_gaps(weights: Tensor, nearest: Tensor, scales: Tensor) -> Tensor:
+    """Squared distances to the nearest entries of the table, in units of weights: float32 [rows, columns]."""
+    units = weights / scales.clamp(min=1e-30)[:, None]
+    quarters = ((units + 128) * 4).clamp(min=0, max=len(nearest) - 1).int()
+    return ((units - nearest[quarters]) * scales[:, None]).square()
 
 
 def encode_at_best_scales(
