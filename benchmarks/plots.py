@@ -15,7 +15,12 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 DOCS = Path(__file__).parents[1] / "docs"
-FAMILIES = {"scaled": ("tab:blue", "o"), "paper": ("tab:orange", "s"), "rtn": ("tab:gray", "^")}
+FAMILIES = {
+    "scaled": ("tab:blue", "o"),
+    "trellis": ("tab:red", "D"),
+    "paper": ("tab:orange", "s"),
+    "rtn": ("tab:gray", "^"),
+}
 """Colour and marker of the formats whose names start so."""
 
 

@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
-from formats.matrices import EncodedMatrix, real_weights
-from formats.presets import PRESETS
+from formats.matrices import real_weights
+from formats.presets import PRESETS, TRELLIS_PRESETS, preset_named
 from sw_runtime.evaluate.rounding import round_to_nearest
 from sw_runtime.fit.candidates import GroupEncoder
 from sw_runtime.texts.packaged_models import minilm_weights
@@ -42,14 +42,11 @@ def error(weights: Tensor, found: Tensor) -> float:
 
 def measure_preset(name: str, matrices: list[Tensor]) -> dict[str, str | float]:
     """Mean error and bits a weight, encoded as without a calibration text."""
-    encoder, errors, bits, weights = GroupEncoder(None), 0.0, 0.0, 0
+    encoder, layout, errors, bits, weights = GroupEncoder(None), preset_named(name).layout, 0.0, 0.0, 0
     for matrix in tqdm(matrices, desc=name, unit="matrix"):
-        encoded = encoder.encode([matrix], PRESETS[name])[0].matrix
-        assert isinstance(encoded, EncodedMatrix)
-        errors += error(matrix, real_weights(encoded))
+        errors += error(matrix, real_weights(encoder.encode([matrix], name)[0].matrix))
         rows, columns = matrix.shape
-        scale = 0 if PRESETS[name].exponent_bits else SCALE_BITS
-        bits += rows * (8 * PRESETS[name].row_bytes(columns) + scale)
+        bits += rows * (8 * layout.row_bytes(columns) + (SCALE_BITS if layout.has_row_scales else 0))
         weights += matrix.numel()
     return {"name": name, "bits": bits / weights, "error": errors / len(matrices)}
 
@@ -63,7 +60,7 @@ def measure_rounding(bits: int, matrices: list[Tensor]) -> dict[str, str | float
 def main() -> None:
     """Measure, print and write."""
     matrices = minilm_matrices()
-    measured = [measure_preset(name, matrices) for name in PRESETS]
+    measured = [measure_preset(name, matrices) for name in (*PRESETS, *TRELLIS_PRESETS)]
     measured += [measure_rounding(bits, matrices) for bits in (4, 3)]
     for row in measured:
         print(f"| `{row['name']}` | {row['bits']:.3f} | {row['error']:.4f} |")

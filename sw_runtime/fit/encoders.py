@@ -20,7 +20,7 @@ from sw_runtime.fit.feedback import DAMPING, encode_with_feedback, inverse_facto
 from sw_runtime.fit.palettes import palettise
 from sw_runtime.fit.report import Method
 from sw_runtime.fit.row_range import scales
-from sw_runtime.fit.trellis_range import encode_at_best_scales
+from sw_runtime.fit.trellis_range import encode_at_best_scales, suited_scales
 from sw_runtime.search.search import encode_matrix
 from sw_runtime.search.trellis import encode
 
@@ -149,7 +149,9 @@ class TrellisEncoder(RowEncoder):
     ) -> TrellisMatrix:
         trellis_format, powers = TRELLIS_PRESETS[self.name], inputs.powers(weights.shape[1])
         if method == "feedback" and inputs.factor is not None:
-            row_scales = scales(weights, trellis_format, powers, inputs.factor.diagonal() ** -2)
+            column_costs = inputs.factor.diagonal() ** -2
+            usual = scales(weights, trellis_format, powers, column_costs)
+            row_scales = suited_scales(weights, trellis_format, usual, column_costs)
             found = encode(weights, trellis_format, row_scales, inputs.factor, threads=threads, progress=progress)
             return TrellisMatrix(trellis_format, found.words, row_scales, weights.shape[1])
         column_importance = damped(powers[-1]) if method == "diagonal" else None

@@ -138,6 +138,10 @@ int encode_rows(int64_t rows, int64_t groups, float *targets, const float *impor
     Plain *plain = response ? NULL : aligned_alloc(64, sizeof *plain);
     uint8_t (*kept)[MOST_STATES] = response ? NULL : malloc((size_t)(groups * GROUP) * sizeof *kept);
     int failed = response ? !work : !plain || !kept;
+    if (work)
+        memset(work, 0, sizeof *work); /* lanes without a state are read, and then left */
+    if (plain)
+        memset(plain, 0, sizeof *plain);
     for (int64_t row = 0; row < rows && !failed; row++) {
         float *row_targets = targets + row * groups * GROUP;
         int64_t *row_words = words + row * 2 * groups;

@@ -10,7 +10,7 @@ from formats.trellis import TrellisFormat
 from formats.trellis_matrix import TrellisMatrix
 from sw_runtime.fit import trellis_range
 from sw_runtime.fit.row_range import scales
-from sw_runtime.fit.trellis_range import TRIED, encode_at_best_scales
+from sw_runtime.fit.trellis_range import NEAR, TRIED, encode_at_best_scales, suited_scales
 from sw_runtime.search.trellis import encode
 
 EVERY_PRESET = pytest.mark.parametrize("trellis_format", TRELLIS_PRESETS.values(), ids=TRELLIS_PRESETS)
@@ -55,5 +55,29 @@ def test_rows_are_the_same_however_many_are_encoded_at_once(monkeypatch: pytest.
     assert done == [4 * 96, 2 * 96]
 
 
+def test_the_dearest_weight_is_put_near_an_entry_of_the_table() -> None:
+    weights, usual = torch.full((1, 64), 10.0), torch.ones(1)
+    weights[0, 9] = 83.0  # between the entries 74 and 92
+    costs = torch.ones(64)
+    costs[9] = 1e4
+    reached = 83.0 / suited_scales(weights, FOUR, usual, costs).item()
+    assert min(abs(reached - entry) for entry in (74, 92)) < 1.5
+
+
+def test_where_no_weight_is_dear_the_scale_stays_the_usual_one() -> None:
+    weights = torch.arange(-16.0, 16)[None] / 2
+    assert suited_scales(weights, FOUR, torch.ones(1), torch.ones(32)).item() == pytest.approx(1, abs=0.05)
+
+
+def test_suited_scales_are_near_the_usual_ones_and_rows_do_not_meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual, costs = scales(rows(), FOUR, [torch.ones(96)]), torch.logspace(-2, 2, 96)
+    together = suited_scales(rows(), FOUR, usual, costs)
+    assert torch.equal(together, together.bfloat16().float())
+    assert ((together / usual - 1).abs() < max(1 - NEAR[0], NEAR[-1] - 1) + 2**-7).all()
+    monkeypatch.setattr(trellis_range, "ROWS_A_STEP", 4)
+    assert torch.equal(suited_scales(rows(), FOUR, usual, costs), together)
+
+
 def test_a_row_of_zeros_has_scale_zero() -> None:
     assert encode_at_best_scales(torch.zeros(1, 8), FOUR, torch.zeros(1)).scales.tolist() == [0.0]
+    assert suited_scales(torch.zeros(1, 8), FOUR, torch.zeros(1), torch.ones(8)).tolist() == [0.0]
