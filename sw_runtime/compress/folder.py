@@ -14,7 +14,7 @@ from formats.fp16 import FP16
 from sw_runtime.compress.encode import encode_calibrated, encode_data_free
 from sw_runtime.compress.lock import FILE as LOCK
 from sw_runtime.compress.lock import PARTS, only_writer
-from sw_runtime.compress.partial import REMOVED, PartialResults, write_file, write_tensors
+from sw_runtime.compress.partial import PartialResults, clear, write_file, write_tensors
 from sw_runtime.compress.replace import files_of, replace
 from sw_runtime.compress.source import (
     Source,
@@ -109,7 +109,9 @@ def compress(
     check_pattern("modules", modules)
     check_pattern("fp16", fp16)
     output = Path(output)
-    _check_output(output, overwrite)
+    if output.exists():
+        with only_writer(output):
+            _check_output(output, overwrite)
     text = None if calibration_text is None else read_text(calibration_text)
     loaded = load(source, tokenizer)
     names = linear_layers(loaded.model, modules)
@@ -147,9 +149,8 @@ def compress(
 
 def _check_output(output: Path, overwrite: bool) -> None:
     """Only our own results may be replaced, and only when asked. What was begun goes on."""
-    if not output.exists() or (output / PARTS).exists():
-        return
-    if not {path.name for path in output.iterdir()} - {LOCK, REMOVED}:
+    clear(output)
+    if (output / PARTS).exists() or not {path.name for path in output.iterdir()} - {LOCK}:
         return
     config = output / "config.json"
     ours = config.exists() and '"quant_method": "seedlm"' in config.read_text(encoding="utf-8")
