@@ -50,8 +50,6 @@ def compress(
     as_json: Json = False,
 ) -> None:
     """Compress a model: every linear layer becomes seeds of pseudo-random generators."""
-    if calibration == "self":
-        typer.echo("calibrating on a text that the model writes first; --calibration names another", err=True)
     with resumable(output):
         seedloom.compress(
             source,
@@ -66,6 +64,8 @@ def compress(
     from sw_runtime.nn.folder import describe
 
     _print_contents(output, describe(output), as_json)
+    if calibration == "self":
+        typer.echo("calibrated on a text that the model wrote itself; --calibration names another", err=True)
     if calibration == NONE:
         typer.echo(
             "compressed without a calibration text: quality loss is about four times that of --calibration packaged",

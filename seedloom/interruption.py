@@ -15,7 +15,9 @@ from sw_runtime.compress.lock import PARTS, release
 GOES_ON = 75
 """Exit code (EX_TEMPFAIL of sysexits.h) where starting the same command again goes on from what is kept."""
 
-AGAIN = "start the same command again to go on: finished layers are kept"
+AGAIN = "start the same command again"
+
+KEPT = "; finished layers are kept"
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -36,7 +38,7 @@ def resumable(output: Path) -> Iterator[None]:
 
     def stop(number: int, _frame: Any) -> None:
         release(output)
-        os.write(2, f"\nstopped by {signal.Signals(number).name}; {AGAIN}\n".encode())
+        os.write(2, f"\nstopped by {signal.Signals(number).name}; {AGAIN} to go on{KEPT}\n".encode())
         os._exit(GOES_ON)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -46,8 +48,9 @@ def resumable(output: Path) -> Iterator[None]:
         line = _how_to_go_on(error, output)
         if line is None:
             raise
-        typer.echo(f"error: {line}", err=True)
-        raise typer.Exit(GOES_ON if (output / PARTS).exists() else 1) from error
+        kept = (output / PARTS).exists()
+        typer.echo(f"error: {line}, then {AGAIN}{KEPT if kept else ''}", err=True)
+        raise typer.Exit(GOES_ON if kept else 1) from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -56,7 +59,7 @@ def resumable(output: Path) -> Iterator[None]:
 def _how_to_go_on(error: OSError, output: Path) -> str | None:
     """What to do about a full disk or a folder that is not writable; None about other errors."""
     if error.errno in FULL:
-        return f"no space is left for {output} ({error.strerror}); make room, then {AGAIN}"
+        return f"no space is left for {output} ({error.strerror}); make room"
     if error.errno in NOT_WRITABLE and str(error.filename).startswith(str(output)):
-        return f"{output} cannot be written ({error.strerror}); make it writable, then {AGAIN}"
+        return f"{output} cannot be written ({error.strerror}); make it writable"
     return None

@@ -92,8 +92,12 @@ def _encode_stage(
             pool.submit(_encode_group, model, group.names, group.statistics, formats, partial, threads_each, progress)
             for group in waiting
         ]
-        for job in jobs:
-            job.result()
+        try:
+            for job in jobs:
+                job.result()
+        except BaseException:  # who stops should not wait for what is not begun
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _encode_group(

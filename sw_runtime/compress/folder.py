@@ -15,7 +15,7 @@ from formats.presets import mixed_formats
 from sw_runtime.compress.encode import encode_calibrated, encode_data_free
 from sw_runtime.compress.lock import FILE as LOCK
 from sw_runtime.compress.lock import PARTS, only_writer
-from sw_runtime.compress.partial import REMOVED, PartialResults, write_file, write_tensors
+from sw_runtime.compress.partial import PartialResults, clear, write_file, write_tensors
 from sw_runtime.compress.replace import replace
 from sw_runtime.compress.source import (
     Source,
@@ -120,7 +120,9 @@ def compress(
     check_pattern("modules", modules)
     check_pattern("fp16", fp16)
     output = Path(output)
-    _check_output(output, overwrite)
+    if output.exists():
+        with only_writer(output):
+            _check_output(output, overwrite)
     text = None if calibration_text in (None, SELF) else read_text(calibration_text)
     loaded = load(source, tokenizer)
     if calibration_text == SELF:
@@ -162,9 +164,8 @@ def compress(
 
 def _check_output(output: Path, overwrite: bool) -> None:
     """Only our own results may be replaced, and only when asked. What was begun goes on."""
-    if not output.exists() or (output / PARTS).exists():
-        return
-    if not {path.name for path in output.iterdir()} - {LOCK, REMOVED}:
+    clear(output)
+    if (output / PARTS).exists() or not {path.name for path in output.iterdir()} - {LOCK}:
         return
     config = output / "config.json"
     ours = config.exists() and '"quant_method": "seedlm"' in config.read_text(encoding="utf-8")

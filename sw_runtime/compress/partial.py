@@ -63,6 +63,11 @@ def _put(temporary: Path, path: Path) -> None:
     os.replace(temporary, path)
 
 
+def clear(output: Path) -> None:
+    """Delete what a process left that was killed while it removed its parts."""
+    shutil.rmtree(output / REMOVED, ignore_errors=True)
+
+
 class PartialResults:
     """The folder ``.partial`` of an output folder: named parts, tensors with a record, and what they depend on.
 
@@ -83,7 +88,6 @@ class PartialResults:
     """
 
     def __init__(self, output: Path, fingerprint: dict[str, Any]) -> None:
-        shutil.rmtree(output / REMOVED, ignore_errors=True)
         self.folder = output / PARTS
         self.folder.mkdir(parents=True, exist_ok=True)
         self._sound: set[str] = set()
@@ -152,4 +156,4 @@ class PartialResults:
         """Delete the folder once the whole is written."""
         removed = self.folder.with_name(REMOVED)
         os.replace(self.folder, removed)
-        shutil.rmtree(removed)
+        clear(removed.parent)

@@ -23,6 +23,7 @@ from formats.trellis import TrellisFormat
 from sw_runtime.cores import cores
 from sw_runtime.search import torch_trellis
 from sw_runtime.search.kernel import NoCompilerError, compiled_library
+from sw_runtime.search.search import in_units
 from sw_runtime.search.torch_trellis import GROUP
 
 logger = logging.getLogger("seedloom.search")
@@ -117,7 +118,7 @@ def encode(
     rows, columns = weights.shape
     groups = -(-columns // GROUP)
     targets = torch.zeros(rows, groups * GROUP)
-    targets[:, :columns] = (weights.double() / scales.double().clamp(min=1e-30)[:, None]).float()
+    targets[:, :columns] = in_units(weights, scales).float()
     if not targets.abs().max() < LARGEST_UNITS:
         raise InputError(f"weights reach {targets.abs().max():.3g} times their scale; give larger scales")
     response = None if factor is None else _response(factor, groups * GROUP)

@@ -92,7 +92,7 @@ def test_it_is_fitted_to_a_text(source: Path, text: Path, five_bits: Preset) -> 
 
 
 def test_it_is_mixed_with_the_others(source: Path, text: Path, five_bits: Preset) -> None:
-    folder = compress(source, source.parent / "out", bits=5.1, calibration_text=text)
+    folder = compress(source, source.parent / "out", "scaled-4bit", bits=5.1, calibration_text=text)
     assert five_bits.name in formats_of(folder)
 
 
@@ -114,6 +114,7 @@ def test_trellises_are_fitted_to_a_text(source: Path, text: Path) -> None:
     folder = compress(source, source.parent / "out", format="trellis-3bit", calibration_text=text)
     assert "trellis-3bit" in formats_of(folder)
     assert verify(folder).layers
+    check_devices_agree(folder, "trellis-3bit")
 
 
 def test_trellises_are_mixed_with_each_other(source: Path, text: Path) -> None:

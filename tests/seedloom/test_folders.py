@@ -142,7 +142,7 @@ def test_compress_passes_its_options_on_and_sums_up(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ([], "calibrating on a text that the model writes first; --calibration names another\n"),
+        ([], "calibrated on a text that the model wrote itself; --calibration names another\n"),
         (["--calibration", "packaged"], ""),
         (
             ["--calibration", "none"],

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -174,3 +175,22 @@ def test_a_layer_that_may_be_refused_comes_first(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^blocks\.1: "):
         encode_data_free(model, {"blocks.0": "scaled-3bit", "blocks.1": "scaled-3bit"}, partial)
     assert not partial.has("blocks.0")
+
+
+def test_groups_that_are_not_begun_are_left_when_one_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = list[int]()
+
+    def stop(self: GroupEncoder, weights: list[Tensor], *others: object) -> None:
+        begun.append(len(weights))
+        time.sleep(0.05)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(GroupEncoder, "encode", stop)
+    model = Tiny()
+    model.blocks = nn.ModuleList([nn.Sequential(*(nn.Linear(8, 8) for _ in range(9)))])
+    names = [f"blocks.0.{place}" for place in range(9)]
+    with pytest.raises(KeyboardInterrupt):
+        encode_calibrated(model, WINDOWS, dict.fromkeys(names, "scaled-3bit"), PartialResults(tmp_path, {}), threads=1)
+    assert len(begun) < len(names)

@@ -143,6 +143,17 @@ def test_a_source_whose_settings_changed_is_another_one(
         compress(source, tmp_path / "out")
 
 
+def test_what_a_process_left_that_was_killed_at_the_very_end_is_cleared(source: Path, tmp_path: Path) -> None:
+    output = compress(source, tmp_path / "out", modules=FIRST_LAYER)
+    before = files(output)
+    (output / ".partial-done").mkdir()
+    (output / ".partial-done" / "part").write_text("")
+    (output / LOCK).write_text("")
+    with pytest.raises(FileExistsError, match="finished compression"):
+        compress(source, output, modules=FIRST_LAYER)
+    assert files(output) == before
+
+
 def test_a_folder_of_other_files_is_never_replaced(source: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "letter.txt").write_text("mine")

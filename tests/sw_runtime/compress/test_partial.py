@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 
 from formats.errors import CheckpointError
 from sw_runtime.compress import partial as partial_module
-from sw_runtime.compress.partial import REMOVED, PartialResults, write_tensors
+from sw_runtime.compress.partial import REMOVED, PartialResults, clear, write_tensors
 
 WORDS = {"weight": torch.arange(24, dtype=torch.uint8), "weight_scale": torch.ones(3)}
 RECORD = {"format": "scaled-4bit", "error": 0.25}
@@ -91,6 +91,9 @@ def test_a_damaged_fingerprint_is_written_again_and_the_parts_are_kept(
 def test_the_folder_is_gone_at_the_end_even_if_its_removal_was_stopped(tmp_path: Path) -> None:
     kept(tmp_path)
     (tmp_path / ".partial").rename(tmp_path / REMOVED)
+    kept(tmp_path)
+    clear(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".partial"]
     PartialResults(tmp_path, FINGERPRINT).remove()
     assert not list(tmp_path.iterdir())
 
