@@ -42,9 +42,13 @@ def compress(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a finished result in the output folder.")
     ] = False,
+    allow_partial: Annotated[
+        bool, typer.Option("--allow-partial", help="Go on where less than half of the weights can be compressed.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Compress a model: every linear layer becomes seeds of pseudo-random generators."""
+    from sw_runtime.compress.coverage import read_coverage
     from sw_runtime.nn.folder import describe
 
     seedloom.compress(
@@ -56,7 +60,9 @@ def compress(
         modules=modules,
         fp16=fp16,
         overwrite=overwrite,
+        allow_partial=allow_partial,
     )
+    typer.echo(read_coverage(output), err=True)
     _print_contents(output, describe(output), as_json)
     if calibration is None:
         typer.echo(

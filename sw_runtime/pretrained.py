@@ -7,6 +7,7 @@ its name. Those known to come from a user's files become ``CheckpointError``; an
 from pathlib import Path
 from typing import Any
 
+import transformers
 from safetensors import SafetensorError, safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
@@ -48,13 +49,48 @@ def load_model(folder: Path, **options: Any) -> Any:
         If config.json or the weights are damaged, do not fit each other, or are no language model's.
     """
     config = load_config(folder)
-    if type(config) not in AutoModelForCausalLM._model_mapping:
+    if not is_language_model(config):
         raise CheckpointError(
             f"{folder / 'config.json'} describes a {config.model_type} model, which does not predict tokens; "
             "give the folder of a causal language model"
         )
+    return _load(AutoModelForCausalLM, folder, options)
+
+
+def load_any_model(folder: Path, **options: Any) -> Any:
+    """The model of a folder, of the class that its config.json names; a causal language model where it names none.
+
+    Parameters
+    ----------
+    options
+        Passed on to ``from_pretrained``.
+
+    Raises
+    ------
+    CheckpointError
+        If config.json or the weights are damaged, do not fit each other, or the class is unknown.
+    """
+    config = load_config(folder)
+    (architecture, *_) = config.architectures or [None]
+    if architecture is None:
+        return load_model(folder, **options)
+    model_class = getattr(transformers, architecture, None)
+    if model_class is None:
+        raise CheckpointError(
+            f"{folder / 'config.json'} names the class {architecture}, which transformers does not have; "
+            "use a release that has it"
+        )
+    return _load(model_class, folder, options)
+
+
+def is_language_model(config: Any) -> bool:
+    """Whether transformers has a causal language model of this configuration."""
+    return type(config) in AutoModelForCausalLM._model_mapping
+
+
+def _load(model_class: Any, folder: Path, options: dict[str, Any]) -> Any:
     try:
-        return AutoModelForCausalLM.from_pretrained(folder, **options)
+        return model_class.from_pretrained(folder, **options)
     except SafetensorError as error:
         raise CheckpointError(f"{_damaged_file(folder)} is damaged ({error}); {COPY}") from error
     except RuntimeError as error:

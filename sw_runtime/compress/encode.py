@@ -16,6 +16,7 @@ from sw_runtime.fit.covariance import InputStatistics
 from sw_runtime.fit.layerwise import SharedInput, Stage, visit_stages
 from sw_runtime.fit.report import LayerReport
 from sw_runtime.nn.layer_classes import layer_class
+from sw_runtime.nn.places import place_in
 from sw_runtime.progress import progress_bar
 
 logger = logging.getLogger("seedloom.fit")
@@ -49,8 +50,8 @@ def encode_calibrated(
     windows
         Token ids, int64 [windows, length]; the last quarter is held out.
     """
-    layers: dict[str, Any] = {name: model.get_submodule(name) for name in formats}
-    dense = {name: layer.weight for name, layer in layers.items()}
+    places = {name: place_in(model, name) for name in formats}
+    dense = {name: place.parameter for name, place in places.items()}
     with _progress(model, formats, partial) as bar:
 
         def visit(stage: Stage, measure: Callable[[], list[SharedInput]]) -> None:
@@ -58,14 +59,13 @@ def encode_calibrated(
                 _encode_stage(model, measure(), formats, partial, threads or cores(), bar.update)
             for name in stage.names:
                 if partial.has(name):
-                    # A parameter of its own, not in place: a head may share the dense one with the embedding.
-                    layers[name].weight = nn.Parameter(_decoded(partial, name, dense[name]), requires_grad=False)
+                    places[name].put(_decoded(partial, name, places[name].weights))
 
         try:
             visit_stages(model, windows, list(formats), visit)
         finally:
-            for name, weights in dense.items():
-                layers[name].weight = weights
+            for name, parameter in dense.items():
+                places[name].put_back(parameter)
     encode_data_free(model, formats, partial, threads)
 
 
@@ -79,7 +79,7 @@ def _encode_stage(
 ) -> None:
     """Groups of layers side by side: the search holds no Python lock."""
     waiting = [group for group in groups if not all(partial.has(name) for name in group.names)]
-    waiting.sort(key=lambda group: -sum(_weights(model, name).numel() for name in group.names))
+    waiting.sort(key=lambda group: -sum(place_in(model, name).weights.numel() for name in group.names))
     threads_each = max(1, threads // max(1, len(waiting)))
     with ThreadPoolExecutor(threads) as pool:
         jobs = [
@@ -103,7 +103,7 @@ def _encode_group(
     encoder = GroupEncoder(statistics, threads)
     for format in dict.fromkeys(formats[name] for name in names):
         together = [name for name in names if formats[name] == format]
-        weights = [_weights(model, name) for name in together]
+        weights = [place_in(model, name).weights for name in together]
         for name, layer in zip(together, encoder.encode(weights, format, progress), strict=True):
             logger.info("%s", _choice(name, format, layer.report))
             tensors = layer_class(layer.matrix.name).stored_tensors(layer.matrix)
@@ -126,15 +126,9 @@ def _decoded(partial: PartialResults, name: str, dense: Tensor) -> Tensor:
     return layer.decoded(dense.dtype)
 
 
-def _weights(model: nn.Module, name: str) -> Tensor:
-    weights = model.get_submodule(name).weight
-    assert isinstance(weights, Tensor)
-    return weights.detach()
-
-
 @contextmanager
 def _progress(model: nn.Module, formats: Mapping[str, str], partial: PartialResults) -> "Iterator[tqdm[Any]]":
-    sizes = {name: _weights(model, name).numel() for name in formats}
+    sizes = {name: place_in(model, name).weights.numel() for name in formats}
     done = sum(size for name, size in sizes.items() if partial.has(name))
     with progress_bar(
         total=sum(sizes.values()), initial=done, desc="seed search", unit="weight", unit_scale=True

@@ -11,20 +11,23 @@ from torch import Tensor, nn
 
 from formats.errors import InputError
 from formats.fp16 import FP16
+from sw_runtime.compress.coverage import Coverage, coverage
 from sw_runtime.compress.encode import encode_calibrated, encode_data_free
 from sw_runtime.compress.partial import PartialResults, write_file, write_tensors
 from sw_runtime.compress.source import (
     Source,
     check_pattern,
     digest,
-    linear_layers,
     load,
     state_to_store,
     write_companions,
 )
+from sw_runtime.compress.loadable import check_loadable
+from sw_runtime.compress.trial import try_compressed
 from sw_runtime.fit.encoders import encoder_of
-from sw_runtime.fit.mixed_precision import choose_formats, measure_sensitivities
+from sw_runtime.fit.mixed_precision import check_bits, choose_formats, measure_sensitivities
 from sw_runtime.fit.report import REPORT, report_text
+from sw_runtime.nn.places import chosen_places
 from sw_runtime.progress import progress_bars
 from sw_runtime.texts.calibration import token_windows
 from sw_runtime.texts.calibration_text import read_text
@@ -45,8 +48,12 @@ def compress(
     threads: int | None = None,
     overwrite: bool = False,
     progress: bool = True,
+    allow_partial: bool = False,
 ) -> Path:
-    """Compress the linear layers of a language model, its head included.
+    """Compress the linear layers of a model, its head included; what else it holds stays dense.
+
+    Before the search it is tried whether the model answers the same with compressed layers, and whether
+    what will be written can be loaded.
 
     With a calibration text, layers are compressed one after another, each fitted to what the compressed
     ones before it give it, errors answered by later columns (``feedback``), and checked on text held out
@@ -82,6 +89,8 @@ def compress(
         Replace a finished result in ``output``.
     progress
         Show progress bars on stderr.
+    allow_partial
+        Go on where less than half of the weights can be compressed.
 
     Returns
     -------
@@ -90,12 +99,14 @@ def compress(
     Raises
     ------
     InputError
-        If the format is unknown, ``bits`` out of reach, no layer matches, a weight is not finite, or
+        If the format is unknown, ``bits`` out of reach, too few weights can be compressed, the model reads no text, no layer matches, a weight is not finite, or
         partial results in ``output`` belong to another compression.
     FileExistsError
         If ``output`` holds something else, or a finished result without ``overwrite``.
     FileNotFoundError
         If the source or the calibration text is not there.
+    CheckpointError
+        If the model answers otherwise with compressed layers, or could not be loaded again.
     DependencyError
         If the calibration text needs a package that is not installed.
     """
@@ -108,8 +119,20 @@ def compress(
     _check_output(output, overwrite)
     text = None if calibration_text is None else read_text(calibration_text)
     loaded = load(source, tokenizer)
-    names = linear_layers(loaded.model, modules)
+    chosen = chosen_places(loaded.model, modules)
+    covered = coverage(loaded.model, chosen)
+    if not allow_partial:
+        covered.check()
+    if text is not None:
+        _check_reads_text(loaded.model)
+    names = list(chosen)
+    kept = [name for name in names if fp16 is not None and re.search(fp16, name)]
+    if bits is not None:
+        check_bits([(place.rows, place.columns) for name, place in chosen.items() if name not in kept], bits)
     state = state_to_store(loaded.model, names)
+    formats = dict.fromkeys(names, format) | dict.fromkeys(kept, FP16)
+    try_compressed(loaded.model, chosen)
+    check_loadable(loaded.model, _config(loaded.model, format, formats), state, formats)
     windows = None if text is None else _windows(text, loaded)
     if output.exists() and not (output / ".partial").exists():
         shutil.rmtree(output)
@@ -123,8 +146,6 @@ def compress(
         "encoder version": ENCODER_VERSION,
     }
     partial = PartialResults(output, fingerprint)
-    kept = [name for name in names if fp16 is not None and re.search(fp16, name)]
-    formats = dict.fromkeys(names, format) | dict.fromkeys(kept, FP16)
     with progress_bars(shown=progress):
         if windows is None:
             encode_data_free(loaded.model, formats, partial, threads)
@@ -132,7 +153,7 @@ def compress(
             mixed = [name for name in names if name not in kept]
             formats |= _mixed_formats(loaded.model, windows, mixed, bits, partial)
             encode_calibrated(loaded.model, windows, formats, partial, threads)
-    _write_results(loaded, output, format, state, names, partial)
+    _write_results(loaded, output, format, state, names, covered, partial)
     partial.remove()
     return output
 
@@ -147,6 +168,11 @@ def _check_output(output: Path, overwrite: bool) -> None:
         raise FileExistsError(f"{output} holds other files; choose a folder that is new or empty")
     if not overwrite:
         raise FileExistsError(f"{output} holds a finished compression; choose another folder or overwrite it")
+
+
+def _check_reads_text(model: Any) -> None:
+    if model.main_input_name != "input_ids" or model.config.is_encoder_decoder:
+        raise InputError(f"{type(model).__name__} does not read text alone; compress it without a calibration text")
 
 
 def _windows(text: str, loaded: Source) -> Tensor:
@@ -167,7 +193,13 @@ def _mixed_formats(
 
 
 def _write_results(
-    loaded: Source, output: Path, format: str, state: dict[str, Tensor], names: list[str], partial: PartialResults
+    loaded: Source,
+    output: Path,
+    format: str,
+    state: dict[str, Tensor],
+    names: list[str],
+    covered: Coverage,
+    partial: PartialResults,
 ) -> None:
     """The folder from its parts."""
     parts = {name: partial.load(name) for name in names}
@@ -177,7 +209,7 @@ def _write_results(
     state = {name: tensor.contiguous() for name, tensor in state.items() if name not in packed}
     write_tensors(output / "model.safetensors", state | packed)
     write_companions(loaded, output)
-    write_file(output / REPORT, report_text(reports))
+    write_file(output / REPORT, report_text(reports, covered.as_json()))
     write_file(output / "config.json", _config(loaded.model, format, formats))
 
 

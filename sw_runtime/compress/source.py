@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from formats.errors import CheckpointError, InputError
-from sw_runtime.pretrained import load_model, load_tokenizer
+from sw_runtime.pretrained import load_any_model, load_tokenizer
 
 WEIGHT_FILES = (".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".gguf", ".pt", ".pth", ".h5")
 
@@ -48,7 +48,7 @@ def load(source: str | Path | nn.Module, tokenizer: Any | None) -> Source:
         raise FileNotFoundError(f"no model in {str(folder)!r}: a Hugging Face folder has a config.json")
     if tokenizer is None and (folder / "tokenizer_config.json").exists():
         tokenizer = load_tokenizer(folder)
-    return Source(load_model(folder, dtype="auto").eval(), tokenizer, folder)
+    return Source(load_any_model(folder, dtype="auto").eval(), tokenizer, folder)
 
 
 def check_pattern(option: str, pattern: str | None) -> None:
@@ -64,23 +64,6 @@ def check_pattern(option: str, pattern: str | None) -> None:
     except re.error as error:
         remedy = "put a backslash before characters that stand for themselves"
         raise InputError(f"{option} {pattern!r} is no regular expression ({error}); {remedy}") from error
-
-
-def linear_layers(model: nn.Module, pattern: str | None) -> list[str]:
-    """Names of the linear layers that a regular expression is found in; of all without one.
-
-    Raises
-    ------
-    CheckpointError
-        If there is none, naming some that there are.
-    """
-    layers = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
-    names = [name for name in layers if re.search(pattern or "", name)]
-    if not names:
-        raise CheckpointError(
-            f"no linear layer's name matches {pattern!r}; the model has {', '.join(layers[:8]) or 'none'} …"
-        )
-    return names
 
 
 def state_to_store(model: nn.Module, names: list[str]) -> dict[str, Tensor]:

@@ -89,6 +89,13 @@ class SeedLMQuantizer(HfQuantizer):
         check_complete(model, read_headers(Path(file) for file in checkpoint_files))
         return model
 
+    def _process_model_after_weight_loading(self, model: "PreTrainedModel", **kwargs: Any) -> "PreTrainedModel":
+        from sw_runtime.nn.attach import compressed_linears
+
+        for layer in compressed_linears(model).values():
+            layer.reads_as_dense = True
+        return model
+
 
 if QUANT_METHOD not in AUTO_QUANTIZER_MAPPING:  # a module may be executed again
     register_quantization_config(QUANT_METHOD)(SeedLMConfig)
