@@ -13,6 +13,7 @@ from formats.errors import InputError
 from formats.fp16 import FP16
 from sw_runtime.compress.coverage import Coverage, coverage
 from sw_runtime.compress.encode import encode_calibrated, encode_data_free
+from sw_runtime.compress.loadable import check_loadable
 from sw_runtime.compress.partial import PartialResults, write_file, write_tensors
 from sw_runtime.compress.source import (
     Source,
@@ -22,7 +23,6 @@ from sw_runtime.compress.source import (
     state_to_store,
     write_companions,
 )
-from sw_runtime.compress.loadable import check_loadable
 from sw_runtime.compress.trial import try_compressed
 from sw_runtime.fit.encoders import encoder_of
 from sw_runtime.fit.mixed_precision import check_bits, choose_formats, measure_sensitivities

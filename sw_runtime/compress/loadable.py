@@ -1,8 +1,8 @@
 """Before the search: could the folder be loaded that the search will end in?"""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from sw_runtime.nn.checkpoint import SAFETENSORS_DTYPES, StoredTensor, check_complete, place_compressed_linears
 from sw_runtime.nn.layer_classes import layer_class
 from sw_runtime.nn.places import place_in
+from sw_runtime.pretrained import load_config
 
 
 def check_loadable(model: Any, config: str, state: Mapping[str, Tensor], formats: Mapping[str, str]) -> None:
@@ -30,8 +31,11 @@ def check_loadable(model: Any, config: str, state: Mapping[str, Tensor], formats
     CheckpointError
         As loading the folder would: naming a tensor that is missing, left over or tied.
     """
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "config.json").write_text(config, encoding="utf-8")
+        read_again = load_config(Path(folder))
     with torch.device("meta"):
-        skeleton = type(model)(type(model.config).from_dict(json.loads(config)))
+        skeleton = type(model)(read_again)
     place_compressed_linears(skeleton, dict(formats))
     check_complete(skeleton, _headers(model, state, formats))
 

@@ -34,7 +34,7 @@ class _StandIn(DeviceLinear):
         weights = place.weights.contiguous()
         super().__init__(place.columns, place.rows, 0, "dense", bias=False)
         self.register_buffer("weight", weights.view(torch.uint8))
-        self.register_buffer("bias", place.module.bias if place.has_bias else None)
+        self.register_buffer("bias", place.bias)
         self._dtype = weights.dtype
         self.reads_as_dense = True
 
@@ -97,15 +97,13 @@ def trial_inputs(model: Any) -> dict[str, Tensor]:
         If it reads something else.
     """
     config = model.config
-    text = config.get_text_config()
-    vocabulary = getattr(text, "vocab_size", 0) or 1
-    tokens = (3 + torch.arange(TOKENS)[None]) % vocabulary
+    tokens = (3 + torch.arange(TOKENS)[None]) % (getattr(config.get_text_config(), "vocab_size", None) or 1)
     inputs = {}
     if model.main_input_name == "input_ids":
         inputs["input_ids"] = tokens
     vision = getattr(config, "vision_config", config)
     size = getattr(vision, "image_size", None)
-    if size and (model.main_input_name == "pixel_values" or not hasattr(text, "max_position_embeddings")):
+    if size and (model.main_input_name == "pixel_values" or not model.can_generate()):  # a chat may have no image
         height, width = (size, size) if isinstance(size, int) else size
         inputs["pixel_values"] = torch.linspace(-1, 1, vision.num_channels * height * width).view(1, -1, height, width)
     if model.main_input_name == "input_features":
@@ -117,9 +115,7 @@ def trial_inputs(model: Any) -> dict[str, Tensor]:
         inputs["decoder_input_ids"] = tokens
     if not inputs:
         raise NotImplementedError(f"it reads {model.main_input_name}")
-    return {
-        name: tensor.to(model.dtype) if tensor.is_floating_point() else tensor for name, tensor in inputs.items()
-    }
+    return {name: tensor.to(model.dtype) if tensor.is_floating_point() else tensor for name, tensor in inputs.items()}
 
 
 def _outputs(model: nn.Module, inputs: dict[str, Tensor]) -> list[Tensor]:

@@ -110,7 +110,7 @@ def place_compressed_linears(model: PreTrainedModel, modules: dict[str, str]) ->
             raise CheckpointError(
                 f"{stored_name} is compressed, but config.json ties it: set tie_word_embeddings to false"
             )
-        layer = layer_class(format_name).empty(place.columns, place.rows, format_name, place.has_bias)
+        layer = layer_class(format_name).empty(place.columns, place.rows, format_name, place.bias is not None)
         model.set_submodule(name, layer.to(place.parameter.device, place.parameter.dtype))
 
 

@@ -10,7 +10,6 @@ from transformers.pytorch_utils import Conv1D
 
 from formats.errors import CheckpointError
 
-
 NOT_CHOSEN = "layers not chosen"
 """Why a place stays dense that could be compressed."""
 
@@ -59,9 +58,10 @@ class Place:
         return self.weights.shape[1]
 
     @property
-    def has_bias(self) -> bool:
-        """Whether the layer adds a bias."""
-        return getattr(self.module, "bias", None) is not None
+    def bias(self) -> Tensor | None:
+        """What the layer adds, [rows]."""
+        bias = self.module._parameters.get("bias")
+        return None if bias is None else bias.detach()
 
     def put(self, weights: Tensor) -> None:
         """Give the layer other weights, [rows, columns], as a parameter of its own: another layer may share the old one."""
@@ -90,11 +90,12 @@ def _is_product(place: Place) -> bool:
     if place.parameter.is_meta:  # a skeleton: the folder was checked when it was made
         return True
     inputs = torch.linspace(-1, 1, 2 * place.columns, dtype=place.parameter.dtype).view(1, 2, -1)
-    bias: Any = place.module.bias if place.has_bias else None
     try:
         with torch.no_grad():
             outputs = place.module(inputs)
-            return torch.allclose(outputs, nn.functional.linear(inputs, place.weights, bias), rtol=1e-3, atol=1e-4)
+            return torch.allclose(
+                outputs, nn.functional.linear(inputs, place.weights, place.bias), rtol=1e-3, atol=1e-4
+            )
     except Exception:  # whatever another class makes of one tensor; it is then no place
         return False
 
@@ -143,8 +144,8 @@ def reason_dense(model: Any, parameter_name: str) -> str:
     name, _, own_name = parameter_name.rpartition(".")
     module = model.get_submodule(name)
     parameter = model.get_parameter(parameter_name)
-    if own_name != "weight" and parameter.dim() == 3:
-        return "experts fused in one tensor"
+    if parameter.dim() == 3 and "expert" in f"{name} {type(module).__name__}".lower():
+        return f"experts fused in one tensor, {type(module).__name__}.{own_name}"
     if parameter.dim() < 2:
         return "vectors"
     if isinstance(module, nn.Embedding):

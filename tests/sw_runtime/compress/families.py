@@ -1,6 +1,5 @@
 """Small models of many families, 64 wide, of random weights."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +36,12 @@ GPT: dict[str, Any] = {
     "bos_token_id": 1,
     "eos_token_id": 2,
 }
-EXPERTS: dict[str, Any] = {"moe_intermediate_size": 16, "num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2}
+EXPERTS: dict[str, Any] = {
+    "moe_intermediate_size": 16,
+    "num_experts": 4,
+    "num_local_experts": 4,
+    "num_experts_per_tok": 2,
+}
 ENCODER: dict[str, Any] = {
     "vocab_size": VOCABULARY,
     "hidden_size": 64,
@@ -125,7 +129,16 @@ FAMILIES: dict[str, Family] = {
     "mamba2": _causal("Mamba2", MAMBA, num_heads=8, head_dim=16, n_groups=1, chunk_size=16),
     "falcon-mamba": _causal("FalconMamba", MAMBA, tie_word_embeddings=False),
     "xlstm": Family(
-        "xLSTMForCausalLM", "xLSTMConfig", {"vocab_size": VOCABULARY, "hidden_size": 64, "num_hidden_layers": 1, "num_heads": 4}
+        "xLSTMForCausalLM",
+        "xLSTMConfig",
+        {
+            "vocab_size": VOCABULARY,
+            "hidden_size": 64,
+            "num_hidden_layers": 1,
+            "num_heads": 4,
+            "qk_dim_factor": 1.0,
+            "chunk_size": 8,
+        },
     ),
     "mixtral": _causal("Mixtral", LLAMA, **EXPERTS | {"num_local_experts": 2, "intermediate_size": 32}),
     "qwen3-moe": _causal("Qwen3Moe", LLAMA, head_dim=16, **EXPERTS),
@@ -168,11 +181,23 @@ FAMILIES: dict[str, Family] = {
         {"vocab_size": VOCABULARY, "dim": 64, "n_layers": 1, "n_heads": 4, "hidden_dim": 128},
     ),
     "electra": Family("ElectraForPreTraining", "ElectraConfig", ENCODER | {"embedding_size": 64}),
-    "modernbert": Family("ModernBertForMaskedLM", "ModernBertConfig", ENCODER | {"pad_token_id": 0, "eos_token_id": 2, "bos_token_id": 1, "cls_token_id": 1, "sep_token_id": 2}),
+    "modernbert": Family(
+        "ModernBertForMaskedLM",
+        "ModernBertConfig",
+        ENCODER | {"pad_token_id": 0, "eos_token_id": 2, "bos_token_id": 1, "cls_token_id": 1, "sep_token_id": 2},
+    ),
     "t5": Family(
         "T5ForConditionalGeneration",
         "T5Config",
-        {"vocab_size": VOCABULARY, "d_model": 64, "d_kv": 16, "d_ff": 128, "num_layers": 1, "num_heads": 4, "decoder_start_token_id": 0},
+        {
+            "vocab_size": VOCABULARY,
+            "d_model": 64,
+            "d_kv": 16,
+            "d_ff": 128,
+            "num_layers": 1,
+            "num_heads": 4,
+            "decoder_start_token_id": 0,
+        },
     ),
     "bart": Family("BartForConditionalGeneration", "BartConfig", SEQUENCE | {"max_position_embeddings": 64}),
     "marian": Family("MarianMTModel", "MarianConfig", SEQUENCE | {"max_position_embeddings": 64}),
@@ -184,22 +209,43 @@ FAMILIES: dict[str, Family] = {
     "vit": Family("ViTForImageClassification", "ViTConfig", VISION),
     "dinov2": Family("Dinov2Model", "Dinov2Config", VISION),
     "clip": Family(
-        "CLIPModel", "CLIPConfig", {"text_config": ENCODER | {"projection_dim": 64, "eos_token_id": 2}, "vision_config": VISION, "projection_dim": 64}
+        "CLIPModel",
+        "CLIPConfig",
+        {
+            "text_config": ENCODER | {"projection_dim": 64, "eos_token_id": 2},
+            "vision_config": VISION,
+            "projection_dim": 64,
+        },
     ),
     "siglip": Family("SiglipModel", "SiglipConfig", {"text_config": ENCODER, "vision_config": VISION}),
     "llava": Family(
         "LlavaForConditionalGeneration",
         "LlavaConfig",
-        {"text_config": LLAMA | {"model_type": "llama"}, "vision_config": VISION | {"model_type": "clip_vision_model"}, "image_token_index": 90},
+        {
+            "text_config": LLAMA | {"model_type": "llama"},
+            "vision_config": VISION | {"model_type": "clip_vision_model"},
+            "image_token_index": 90,
+        },
     ),
     "qwen2-vl": Family(
         "Qwen2VLForConditionalGeneration",
         "Qwen2VLConfig",
-        {"text_config": LLAMA, "vision_config": {"depth": 1, "embed_dim": 32, "num_heads": 2, "hidden_size": 64, "mlp_ratio": 2}},
+        {
+            "text_config": LLAMA
+            | {"rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]}},
+            "vision_config": {"depth": 1, "embed_dim": 32, "num_heads": 2, "hidden_size": 64, "mlp_ratio": 2},
+        },
     ),
     "wav2vec2": Family(
         "Wav2Vec2ForCTC",
         "Wav2Vec2Config",
-        ENCODER | {"conv_dim": [32, 32], "conv_stride": [5, 4], "conv_kernel": [10, 4], "num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 4},
+        ENCODER
+        | {
+            "conv_dim": [32, 32],
+            "conv_stride": [5, 4],
+            "conv_kernel": [10, 4],
+            "num_conv_pos_embeddings": 8,
+            "num_conv_pos_embedding_groups": 4,
+        },
     ),
 }
