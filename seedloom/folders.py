@@ -62,7 +62,8 @@ def compress(
         overwrite=overwrite,
         allow_partial=allow_partial,
     )
-    typer.echo(read_coverage(output), err=True)
+    if covered := read_coverage(output):
+        typer.echo(covered, err=True)
     _print_contents(output, describe(output), as_json)
     if calibration is None:
         typer.echo(

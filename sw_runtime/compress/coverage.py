@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from formats.errors import InputError
+from formats.errors import CheckpointError, InputError
 from sw_runtime.fit.report import REPORT
 from sw_runtime.nn.places import NOT_CHOSEN, Place, reason_dense
 
@@ -68,10 +68,22 @@ class Coverage:
             raise InputError(f"only {self}; give --allow-partial (allow_partial=True) to compress it all the same")
 
 
-def read_coverage(folder: Path) -> Coverage:
-    """What of a model is compressed in a folder that ``compress`` has just written."""
-    fields = json.loads((folder / REPORT).read_text(encoding="utf-8"))["coverage"]
-    return Coverage(fields["compressed"], fields["layers"], fields["dense"])
+def read_coverage(folder: Path) -> Coverage | None:
+    """What of a model is compressed in a folder; None where its report does not say.
+
+    Raises
+    ------
+    CheckpointError
+        If the report is not what ``seedloom compress`` writes.
+    """
+    path = folder / REPORT
+    if not path.exists():
+        return None
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))["coverage"]
+        return Coverage(fields["compressed"], fields["layers"], fields["dense"]) if fields else None
+    except (ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{path} is damaged ({error!r}); delete it or compress the model again") from error
 
 
 def coverage(model: nn.Module, chosen: Mapping[str, Place]) -> Coverage:

@@ -99,8 +99,9 @@ def compress(
     Raises
     ------
     InputError
-        If the format is unknown, ``bits`` out of reach, too few weights can be compressed, the model reads no text, no layer matches, a weight is not finite, or
-        partial results in ``output`` belong to another compression.
+        If the format is unknown, ``bits`` out of reach, too few weights can be compressed, the model does not
+        read a calibration text, no layer matches, a weight is not finite, or partial results in ``output``
+        belong to another compression.
     FileExistsError
         If ``output`` holds something else, or a finished result without ``overwrite``.
     FileNotFoundError

@@ -64,7 +64,7 @@ class Place:
         return None if bias is None else bias.detach()
 
     def put(self, weights: Tensor) -> None:
-        """Give the layer other weights, [rows, columns], as a parameter of its own: another layer may share the old one."""
+        """Give the layer other weights, [rows, columns]: a parameter of its own, as another may share the old one."""
         own_way = weights.T.contiguous() if isinstance(self.module, Conv1D) else weights
         self.put_back(nn.Parameter(own_way, requires_grad=False))
 

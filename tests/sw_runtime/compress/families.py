@@ -79,7 +79,11 @@ class Family:
         """The model, always the same."""
         torch.manual_seed(0)
         config = getattr(transformers, self.config)(**self.settings)
-        return getattr(transformers, self.model)(config).eval()
+        model = getattr(transformers, self.model)(config).eval()
+        for parameter in model.parameters():
+            if parameter.dim() == 2 and not parameter.any():  # some gates begin at zero, which would prove nothing
+                torch.nn.init.normal_(parameter, std=0.02)
+        return model
 
 
 def _causal(name: str, settings: dict[str, Any], **more: Any) -> Family:
