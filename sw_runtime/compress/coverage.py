@@ -56,15 +56,15 @@ class Coverage:
         return asdict(self) | {"share": self.share}
 
     def check(self) -> None:
-        """Refuse to compress little of a model. What the caller did not choose does not count.
+        """Refuse a model little of which can be compressed; layers that the caller left out could be.
 
         Raises
         ------
         InputError
-            If less than half of the weights would be compressed, saying what stays dense and why.
+            If less than half of the weights can be compressed, saying what stays dense and why.
         """
-        left = sum(weights for reason, weights in self.dense.items() if reason != NOT_CHOSEN)
-        if self.compressed < LEAST_SHARE * (self.compressed + left):
+        possible = self.compressed + self.dense.get(NOT_CHOSEN, 0)
+        if possible < LEAST_SHARE * (self.compressed + sum(self.dense.values())):
             raise InputError(f"only {self}; give --allow-partial (allow_partial=True) to compress it all the same")
 
 

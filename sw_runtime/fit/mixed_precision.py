@@ -80,13 +80,11 @@ def choose_formats(sensitivities: Mapping[str, Sensitivity], bits: float) -> dic
     InputError
         If no choice fits the budget.
     """
+    check_bits([(layer.rows, layer.columns) for layer in sensitivities.values()], bits)
     mixed = mixed_formats()
     formats = dict.fromkeys(sensitivities, mixed[0])
     weights = sum(layer.rows * layer.columns for layer in sensitivities.values())
     spare = bits * weights - sum(layer.bits(mixed[0]) for layer in sensitivities.values())
-    if spare < 0:
-        least = (bits * weights - spare) / weights
-        raise InputError(f"bits must be at least {least:.3f} for these layers, row scales included, not {bits:g}")
     steps = [
         ((layer.cost(low) - layer.cost(high)) / (layer.bits(high) - layer.bits(low)), name, low, high)
         for name, layer in sensitivities.items()

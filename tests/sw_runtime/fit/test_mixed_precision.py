@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from formats.errors import InputError
 from formats.presets import mixed_formats
 from sw_runtime.fit.covariance import input_statistics
 from sw_runtime.fit.feedback import inverse_factor
@@ -34,8 +35,8 @@ def test_the_budget_is_kept(bits: float) -> None:
 
 
 def test_the_ends_of_the_range_leave_no_choice() -> None:
-    assert set(choose_formats(LAYERS, 4.25).values()) == {"scaled-4bit"}
-    assert set(choose_formats(LAYERS, bits_of(dict.fromkeys(LAYERS, "scaled-2bit"))).values()) == {"scaled-2bit"}
+    for format in ("scaled-4bit", "scaled-2bit"):
+        assert set(choose_formats(LAYERS, bits_of(dict.fromkeys(LAYERS, format))).values()) == {format}
 
 
 def test_the_keenest_layer_a_bit_is_served_first() -> None:
@@ -57,11 +58,10 @@ def test_the_expected_divergence_is_near_the_least(bits: float) -> None:
     assert divergence(choose_formats(LAYERS, bits)) <= 1.5 * least
 
 
-def test_a_budget_below_the_least_format_is_refused() -> None:
-    with pytest.raises(
-        ValueError, match=r"bits must be at least 2\.\d+ for these layers, row scales included, not 1.5"
-    ):
-        choose_formats(LAYERS, 1.5)
+@pytest.mark.parametrize("bits", [1.5, 6.0])
+def test_a_budget_out_of_the_formats_reach_is_refused(bits: float) -> None:
+    with pytest.raises(InputError, match=rf"bits must be from 2\.\d+ to 4\.\d+ for these layers, .*, not {bits:g}"):
+        choose_formats(LAYERS, bits)
 
 
 class Tiny(nn.Module):
