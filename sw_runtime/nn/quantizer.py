@@ -93,7 +93,7 @@ class SeedLMQuantizer(HfQuantizer):
         from sw_runtime.nn.attach import compressed_linears
 
         for layer in compressed_linears(model).values():
-            layer.reads_as_dense = True
+            layer.reads_as_dense = not layer.stored_weight.is_meta  # accelerate moves offloaded bytes by their name
         return model
 
 
