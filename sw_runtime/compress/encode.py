@@ -66,6 +66,9 @@ def encode_calibrated(
         finally:
             for name, parameter in dense.items():
                 places[name].put_back(parameter)
+    unseen = [name for name in formats if not partial.has(name)]
+    if unseen:
+        logger.warning("the text does not reach %s: encoded by the weights alone", ", ".join(unseen))
     encode_data_free(model, formats, partial, threads)
 
 

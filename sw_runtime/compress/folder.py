@@ -23,7 +23,7 @@ from sw_runtime.compress.source import (
     state_to_store,
     write_companions,
 )
-from sw_runtime.compress.trial import try_compressed
+from sw_runtime.compress.trial import trial_inputs, try_compressed
 from sw_runtime.fit.encoders import encoder_of
 from sw_runtime.fit.mixed_precision import check_bits, choose_formats, measure_sensitivities
 from sw_runtime.fit.report import REPORT, report_text
@@ -172,7 +172,7 @@ def _check_output(output: Path, overwrite: bool) -> None:
 
 
 def _check_reads_text(model: Any) -> None:
-    if model.main_input_name != "input_ids" or model.config.is_encoder_decoder:
+    if model.main_input_name != "input_ids" or set(trial_inputs(model)) != {"input_ids"}:
         raise InputError(f"{type(model).__name__} does not read text alone; compress it without a calibration text")
 
 

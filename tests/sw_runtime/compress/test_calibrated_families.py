@@ -51,7 +51,7 @@ def test_transposed_weights_are_fitted_to_a_text_and_put_back(
 
 
 @pytest.mark.usefixtures("no_search")
-@pytest.mark.parametrize("family", ["t5", "vit", "whisper"])
+@pytest.mark.parametrize("family", ["t5", "vit", "whisper", "clip"])
 def test_a_text_for_a_model_that_does_not_read_text_alone_is_refused(
     family: str, text: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
