@@ -47,6 +47,9 @@ def compress(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a finished result in the output folder.")
     ] = False,
+    allow_partial: Annotated[
+        bool, typer.Option("--allow-partial", help="Go on where less than half of the weights can be compressed.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Compress a model: every linear layer becomes seeds of pseudo-random generators."""
@@ -60,9 +63,13 @@ def compress(
             modules=modules,
             fp16=fp16,
             overwrite=overwrite,
+            allow_partial=allow_partial,
         )
+    from sw_runtime.compress.coverage import read_coverage
     from sw_runtime.nn.folder import describe
 
+    if covered := read_coverage(output):
+        typer.echo(covered, err=True)
     _print_contents(output, describe(output), as_json)
     if calibration == "self":
         typer.echo("calibrated on a text that the model wrote itself; --calibration names another", err=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
@@ -110,13 +111,44 @@ def load_model(folder: Path, **options: Any) -> Any:
             f"{folder / 'config.json'} describes a {config.model_type} model, which does not predict tokens; "
             "give the folder of a causal language model"
         )
-    build_skeleton(folder, lambda: AutoModelForCausalLM.from_config(config))
+    return _load(AutoModelForCausalLM, lambda: AutoModelForCausalLM.from_config(config), folder, options)
+
+
+def load_any_model(folder: Path, **options: Any) -> Any:
+    """The model of a folder, of the class that its config.json names; a causal language model where it names none.
+
+    Parameters
+    ----------
+    options
+        Passed on to ``from_pretrained``.
+
+    Raises
+    ------
+    CheckpointError
+        As ``load_model``, or if the class is unknown.
+    """
+    config = load_config(folder)
+    (architecture, *_) = config.architectures or [None]
+    if architecture is None:
+        return load_model(folder, **options)
+    model_class = getattr(transformers, architecture, None)
+    if model_class is None:
+        raise CheckpointError(
+            f"{folder / 'config.json'} names the class {architecture}, which transformers does not have; "
+            "use a release that has it"
+        )
+    return _load(model_class, lambda: model_class(config), folder, options)
+
+
+def _load(model_class: Any, build: Callable[[], nn.Module], folder: Path, options: dict[str, Any]) -> Any:
+    """A model whose every tensor is in the folder's files, and every tensor there in the model."""
+    build_skeleton(folder, build)
     if (folder / "generation_config.json").exists():
         read_object(folder / "generation_config.json", COPY)
     read_headers(shard_files(folder, pickles=True), pickles=True)
     with _LoadReport() as report:
         try:
-            model, loaded = AutoModelForCausalLM.from_pretrained(
+            model, loaded = model_class.from_pretrained(
                 folder, output_loading_info=True, ignore_mismatched_sizes=True, **options
             )
         except RuntimeError as error:

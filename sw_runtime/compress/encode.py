@@ -17,6 +17,7 @@ from sw_runtime.fit.covariance import InputStatistics
 from sw_runtime.fit.layerwise import SharedInput, Stage, visit_stages
 from sw_runtime.fit.report import LayerReport
 from sw_runtime.nn.layer_classes import layer_class
+from sw_runtime.nn.places import place_in
 from sw_runtime.progress import progress_bar
 
 LARGEST_FP16 = 256
@@ -38,7 +39,7 @@ def encode_data_free(
         Format of every chosen layer, by name.
     """
     with _progress(model, formats, partial) as bar:
-        for name in sorted(formats, key=lambda name: float(_weights(model, name).abs().max()) < LARGEST_FP16):
+        for name in sorted(formats, key=lambda name: float(place_in(model, name).weights.abs().max()) < LARGEST_FP16):
             if not partial.has(name):
                 _encode_group(model, [name], None, formats, partial, threads or cores(), bar.update)
 
@@ -55,8 +56,8 @@ def encode_calibrated(
     windows
         Token ids, int64 [windows, length]; the last quarter is held out.
     """
-    layers: dict[str, Any] = {name: model.get_submodule(name) for name in formats}
-    dense = {name: layer.weight for name, layer in layers.items()}
+    places = {name: place_in(model, name) for name in formats}
+    dense = {name: place.parameter for name, place in places.items()}
     with _progress(model, formats, partial) as bar:
 
         def visit(stage: Stage, measure: Callable[[], list[SharedInput]]) -> None:
@@ -64,14 +65,16 @@ def encode_calibrated(
                 _encode_stage(model, measure(), formats, partial, threads or cores(), bar.update)
             for name in stage.names:
                 if partial.has(name):
-                    # A parameter of its own, not in place: a head may share the dense one with the embedding.
-                    layers[name].weight = nn.Parameter(_decoded(partial, name, dense[name]), requires_grad=False)
+                    places[name].put(_decoded(partial, name, places[name].weights))
 
         try:
             visit_stages(model, windows, list(formats), visit)
         finally:
-            for name, weights in dense.items():
-                layers[name].weight = weights
+            for name, parameter in dense.items():
+                places[name].put_back(parameter)
+    unseen = [name for name in formats if not partial.has(name)]
+    if unseen:
+        logger.warning("the text does not reach %s: encoded by the weights alone", ", ".join(unseen))
     encode_data_free(model, formats, partial, threads)
 
 
@@ -85,7 +88,7 @@ def _encode_stage(
 ) -> None:
     """Groups of layers side by side: the search holds no Python lock."""
     waiting = [group for group in groups if not all(partial.has(name) for name in group.names)]
-    waiting.sort(key=lambda group: -sum(_weights(model, name).numel() for name in group.names))
+    waiting.sort(key=lambda group: -sum(place_in(model, name).weights.numel() for name in group.names))
     threads_each = max(1, threads // max(1, len(waiting)))
     with ThreadPoolExecutor(threads) as pool:
         jobs = [
@@ -113,7 +116,7 @@ def _encode_group(
     encoder = GroupEncoder(statistics, threads)
     for format in dict.fromkeys(formats[name] for name in names):
         together = [name for name in names if formats[name] == format]
-        weights = [_weights(model, name) for name in together]
+        weights = [place_in(model, name).weights for name in together]
         try:
             encoded = encoder.encode(weights, format, progress)
         except InputError as error:
@@ -142,15 +145,9 @@ def _decoded(partial: PartialResults, name: str, dense: Tensor) -> Tensor:
     return layer.decoded(dense.dtype)
 
 
-def _weights(model: nn.Module, name: str) -> Tensor:
-    weights = model.get_submodule(name).weight
-    assert isinstance(weights, Tensor)
-    return weights.detach()
-
-
 @contextmanager
 def _progress(model: nn.Module, formats: Mapping[str, str], partial: PartialResults) -> "Iterator[tqdm[Any]]":
-    sizes = {name: _weights(model, name).numel() for name in formats}
+    sizes = {name: place_in(model, name).weights.numel() for name in formats}
     done = sum(size for name, size in sizes.items() if partial.has(name))
     with progress_bar(
         total=sum(sizes.values()), initial=done, desc="seed search", unit="weight", unit_scale=True

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from formats.errors import InputError
 from formats.fp16 import FP16
 from formats.presets import mixed_formats
+from sw_runtime.compress.coverage import Coverage, coverage
 from sw_runtime.compress.encode import encode_calibrated, encode_data_free
+from sw_runtime.compress.loadable import check_loadable
 from sw_runtime.compress.lock import FILE as LOCK
 from sw_runtime.compress.lock import PARTS, only_writer
 from sw_runtime.compress.partial import PartialResults, clear, write_file, write_tensors
@@ -21,17 +23,18 @@ from sw_runtime.compress.source import (
     Source,
     check_pattern,
     digest,
-    linear_layers,
     load,
     state_to_store,
     write_companions,
 )
+from sw_runtime.compress.trial import trial_inputs, try_compressed
 from sw_runtime.fit.encoders import encoder_of
-from sw_runtime.fit.mixed_precision import choose_formats, measure_sensitivities
+from sw_runtime.fit.mixed_precision import check_bits, choose_formats, measure_sensitivities
 from sw_runtime.fit.report import REPORT, report_text
 from sw_runtime.json_files import json_text
 from sw_runtime.nn.checksums import CHECKSUMS, checksums
 from sw_runtime.nn.golden_tokens import GOLDEN_TOKENS, golden_tokens
+from sw_runtime.nn.places import chosen_places
 from sw_runtime.pretrained import is_language_model
 from sw_runtime.progress import progress_bars
 from sw_runtime.texts.calibration import token_windows
@@ -57,8 +60,12 @@ def compress(
     threads: int | None = None,
     overwrite: bool = False,
     progress: bool = True,
+    allow_partial: bool = False,
 ) -> Path:
-    """Compress the linear layers of a language model, its head included.
+    """Compress the linear layers of a model, its head included; what else it holds stays dense.
+
+    Before the search it is tried whether the model answers the same with compressed layers, and whether
+    what will be written can be loaded.
 
     With a calibration text, layers are compressed one after another, each fitted to what the compressed
     ones before it give it, errors answered by later columns (``feedback``), and checked on text held out
@@ -95,6 +102,8 @@ def compress(
         Replace a finished result in ``output``, which stays whole until the new one is. Other files stay.
     progress
         Show progress bars on stderr.
+    allow_partial
+        Go on where less than half of the weights can be compressed.
 
     Returns
     -------
@@ -103,13 +112,16 @@ def compress(
     Raises
     ------
     InputError
-        If the format is unknown, ``bits`` out of reach or not to be had with it, no layer matches, a weight
-        is not finite, no format suits a layer, another process writes to ``output``, or partial results in
-        it belong to another compression.
+        If the format is unknown, ``bits`` out of reach or not to be had with it, too few weights can be
+        compressed, the model does not read a calibration text, no layer matches, a weight is not finite, no
+        format suits a layer, another process writes to ``output``, or partial results in it belong to another
+        compression.
     FileExistsError
         If ``output`` holds something else, or a finished result without ``overwrite``.
     FileNotFoundError
         If the source or the calibration text is not there.
+    CheckpointError
+        If the model answers otherwise with compressed layers, or could not be loaded again.
     DependencyError
         If the calibration text needs a package that is not installed.
     """
@@ -127,8 +139,21 @@ def compress(
     loaded = load(source, tokenizer)
     if calibration_text == SELF:
         check_writer(loaded.model)
-    names = linear_layers(loaded.model, modules)
+    if calibration_text is not None:
+        _check_reads_text(loaded.model)
+    chosen = chosen_places(loaded.model, modules)
+    covered = coverage(loaded.model, chosen)
+    if not allow_partial:
+        covered.check()
+    names = list(chosen)
+    kept = [name for name in names if fp16 is not None and re.search(fp16, name)]
+    if bits is not None:
+        shapes = [(place.rows, place.columns) for name, place in chosen.items() if name not in kept]
+        check_bits(shapes, bits, mixture)
     state = state_to_store(loaded.model, names)
+    formats = dict.fromkeys(names, format) | dict.fromkeys(kept, FP16)
+    try_compressed(loaded.model, chosen)
+    check_loadable(loaded.model, _config(loaded.model, format, formats), state, formats)
     windows = None if text is None else _windows(text, loaded)
     fingerprint = {
         "weights": digest(state),
@@ -142,8 +167,6 @@ def compress(
         "calibration text": SELF if calibration_text == SELF else text and hashlib.sha256(text.encode()).hexdigest(),
         "encoder version": ENCODER_VERSION,
     }
-    kept = [name for name in names if fp16 is not None and re.search(fp16, name)]
-    formats = dict.fromkeys(names, format) | dict.fromkeys(kept, FP16)
     with only_writer(output), progress_bars(shown=progress):
         _check_output(output, overwrite)  # again: another process may have finished
         partial = PartialResults(output, fingerprint)
@@ -156,7 +179,7 @@ def compress(
             formats |= _mixed_formats(loaded.model, windows, mixed, bits, mixture, partial)
             encode_calibrated(loaded.model, windows, formats, partial, threads)
         result = partial.folder / "result"
-        _write_results(loaded, result, format, state, names, partial)
+        _write_results(loaded, result, format, state, names, covered, partial)
         replace(output, result)
         partial.remove()
     return output
@@ -183,6 +206,11 @@ def _tokenizer_digest(loaded: Source) -> str | None:
     for path in sorted(loaded.folder.glob("tokenizer*")):
         found.update(path.name.encode() + path.read_bytes())
     return found.hexdigest()
+
+
+def _check_reads_text(model: Any) -> None:
+    if model.main_input_name != "input_ids" or set(trial_inputs(model)) != {"input_ids"}:
+        raise InputError(f"{type(model).__name__} does not read text alone; compress it without a calibration text")
 
 
 def _windows(text: str, loaded: Source) -> Tensor:
@@ -222,7 +250,13 @@ def _mixed_formats(
 
 
 def _write_results(
-    loaded: Source, folder: Path, format: str, state: dict[str, Tensor], names: list[str], partial: PartialResults
+    loaded: Source,
+    folder: Path,
+    format: str,
+    state: dict[str, Tensor],
+    names: list[str],
+    covered: Coverage,
+    partial: PartialResults,
 ) -> None:
     """A new folder from the parts."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -236,7 +270,7 @@ def _write_results(
     write_companions(loaded, folder)
     if partial.has(WRITTEN):
         write_file(folder / "calibration.txt", _decoded(_written(loaded, partial), loaded.tokenizer))
-    write_file(folder / REPORT, report_text(reports))
+    write_file(folder / REPORT, report_text(reports, covered.as_json()))
     write_file(folder / "config.json", _config(loaded.model, format, formats))
     if is_language_model(loaded.model.config) and loaded.model.can_generate():  # a body without a head writes none
         write_file(folder / GOLDEN_TOKENS, json_text(golden_tokens(folder)))

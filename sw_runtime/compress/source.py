@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from formats.errors import CheckpointError, InputError
 from sw_runtime.compress.plain_weights import check_config, check_model_is_plain, check_names, check_stored_dtypes
 from sw_runtime.nn.shards import read_headers, shard_files
-from sw_runtime.pretrained import load_config, load_model, load_tokenizer
+from sw_runtime.pretrained import load_any_model, load_config, load_tokenizer
 
 WEIGHT_FILES = (".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".gguf", ".pt", ".pth", ".h5")
 
@@ -57,7 +57,7 @@ def load(source: str | Path | nn.Module, tokenizer: Any | None) -> Source:
     check_names(tensors, str(folder))
     if tokenizer is None and (folder / "tokenizer_config.json").exists():
         tokenizer = load_tokenizer(folder)
-    model = load_model(folder, dtype="auto")
+    model = load_any_model(folder, dtype="auto")
     check_stored_dtypes(model, tensors)
     return Source(model.eval(), tokenizer, folder)
 
@@ -75,23 +75,6 @@ def check_pattern(option: str, pattern: str | None) -> None:
     except re.error as error:
         remedy = "put a backslash before characters that stand for themselves"
         raise InputError(f"{option} {pattern!r} is no regular expression ({error}); {remedy}") from error
-
-
-def linear_layers(model: nn.Module, pattern: str | None) -> list[str]:
-    """Names of the linear layers that a regular expression is found in; of all without one.
-
-    Raises
-    ------
-    CheckpointError
-        If there is none, naming some that there are.
-    """
-    layers = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
-    names = [name for name in layers if re.search(pattern or "", name)]
-    if not names:
-        raise CheckpointError(
-            f"no linear layer's name matches {pattern!r}; the model has {', '.join(layers[:8]) or 'none'} …"
-        )
-    return names
 
 
 def state_to_store(model: nn.Module, names: list[str]) -> dict[str, Tensor]:

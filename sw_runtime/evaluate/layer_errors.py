@@ -3,8 +3,9 @@
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from sw_runtime.nn.places import places
 from sw_runtime.progress import progress_bar
 
 
@@ -27,9 +28,8 @@ def layer_errors(original: Any, compressed: Any, windows: Tensor) -> dict[str, f
         whole[name] = whole.get(name, 0.0) + output.double().square().sum().item()
 
     hooks = [
-        module.register_forward_hook(lambda _, inputs, output, name=name: compare(name, inputs, output))
-        for name, module in original.named_modules()
-        if isinstance(module, nn.Linear)
+        place.module.register_forward_hook(lambda _, inputs, output, name=name: compare(name, inputs, output))
+        for name, place in places(original).items()
     ]
     try:
         with torch.no_grad():

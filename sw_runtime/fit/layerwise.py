@@ -103,7 +103,7 @@ def visit_stages(model: nn.Module, windows: Tensor, names: list[str], visit: Vis
 
 def _measure(model: nn.Module, stage: Stage, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> list[SharedInput]:
     """Run one stage and group its linear layers by the input tensors they were called with."""
-    if isinstance(stage.module, nn.Linear):  # its output may be large, and nobody asked for it
+    if model.get_submodule(stage.names[0]) is stage.module:  # its output may be large, and nobody asked for it
         return [SharedInput(stage.names, input_statistics(arguments[0]))]
     with _captured_inputs({name: model.get_submodule(name) for name in stage.names}) as inputs:
         stage.module(*arguments, **keywords)

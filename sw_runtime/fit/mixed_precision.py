@@ -23,6 +23,7 @@ from formats.errors import InputError
 from formats.presets import preset_named
 from sw_runtime.fit.feedback import inverse_factor
 from sw_runtime.fit.layerwise import SharedInput, Stage, visit_stages
+from sw_runtime.nn.places import place_in
 from sw_runtime.progress import progress_bar
 
 GRADIENT_WINDOWS = 4
@@ -48,6 +49,23 @@ class Sensitivity:
         return self.rows * (8 * preset_named(format).layout.row_bytes(self.columns) + SCALE_BITS)
 
 
+def check_bits(shapes: list[tuple[int, int]], bits: float, mixed: tuple[str, ...]) -> None:
+    """Refuse a budget that no choice of formats for layers of these shapes, (rows, columns), meets.
+
+    Raises
+    ------
+    InputError
+        If the bits are fewer than the least format takes, or more than the largest.
+    """
+    layers = [Sensitivity(0.0, *shape) for shape in shapes]
+    weights = sum(rows * columns for rows, columns in shapes)
+    least, most = (sum(layer.bits(format) for layer in layers) / max(1, weights) for format in (mixed[0], mixed[-1]))
+    if not least <= bits <= most:
+        raise InputError(
+            f"bits must be from {least:.3f} to {most:.3f} for these layers, row scales included, not {bits:g}"
+        )
+
+
 def choose_formats(sensitivities: Mapping[str, Sensitivity], bits: float, mixed: tuple[str, ...]) -> dict[str, str]:
     """Formats of all layers whose bits a weight stay within ``bits`` and whose expected divergence is least.
 
@@ -68,12 +86,10 @@ def choose_formats(sensitivities: Mapping[str, Sensitivity], bits: float, mixed:
     InputError
         If no choice fits the budget.
     """
+    check_bits([(layer.rows, layer.columns) for layer in sensitivities.values()], bits, mixed)
     formats = dict.fromkeys(sensitivities, mixed[0])
     weights = sum(layer.rows * layer.columns for layer in sensitivities.values())
     spare = bits * weights - sum(layer.bits(mixed[0]) for layer in sensitivities.values())
-    if spare < 0:
-        least = (bits * weights - spare) / weights
-        raise InputError(f"bits must be at least {least:.3f} for these layers, row scales included, not {bits:g}")
     steps = [
         ((layer.cost(low) - layer.cost(high)) / (layer.bits(high) - layer.bits(low)), name, low, high)
         for name, layer in sensitivities.items()
@@ -111,9 +127,8 @@ def _group_sensitivities(
     input_cost = inverse_factor(group.statistics.calibration.capped).diagonal().pow(-2).sum()
     found = {}
     for name in group.names:
-        weights = model.get_submodule(name).weight
-        assert isinstance(weights, Tensor)
-        row_cost = (gradients[name] * weights.detach().double().square().mean(dim=1)).sum()
+        weights = place_in(model, name).weights
+        row_cost = (gradients[name] * weights.double().square().mean(dim=1)).sum()
         found[name] = Sensitivity((input_cost * row_cost / 2).item(), *weights.shape)
     return found
 

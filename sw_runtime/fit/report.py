@@ -42,9 +42,9 @@ class LayerReport:
         return asdict(self)
 
 
-def report_text(layers: Mapping[str, dict[str, Any]]) -> str:
-    """The file's text, of every layer's fields by its name."""
-    return json_text({"layers": layers})
+def report_text(layers: Mapping[str, dict[str, Any]], coverage: Mapping[str, Any]) -> str:
+    """The file's text: every layer's fields by its name, and how much of the model is compressed."""
+    return json_text({"coverage": coverage, "layers": layers})
 
 
 def read_report(folder: Path) -> dict[str, LayerReport]:

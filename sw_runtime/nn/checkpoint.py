@@ -16,6 +16,7 @@ from transformers.core_model_loading import WeightConverter, WeightRenaming, ren
 from formats.errors import CheckpointError
 from sw_runtime.nn.attach import compressed_linears
 from sw_runtime.nn.layer_classes import layer_class
+from sw_runtime.nn.places import place_of
 from sw_runtime.nn.shards import COPY_OR_COMPRESS, StoredTensor, name_tensors
 
 SAFETENSORS_DTYPES = {torch.uint8: "U8", torch.int16: "I16", torch.bfloat16: "BF16", torch.float32: "F32"}
@@ -38,11 +39,12 @@ def place_compressed_linears(model: PreTrainedModel, modules: dict[str, str]) ->
     name_in_model = names_in_model(model)
     for stored_name, format_name in modules.items():
         name = name_in_model(f"{stored_name}.weight").removesuffix(".weight")
-        linear = _submodule(model, name)
-        if linear is None and not _is_checkpoints_class(model):
+        module = _submodule(model, name)
+        place = place_of(name, module)
+        if module is None and not _is_checkpoints_class(model):
             continue
-        if not isinstance(linear, nn.Linear):
-            found = "no such layer" if linear is None else type(linear).__name__
+        if place is None:
+            found = "no such layer" if module is None else type(module).__name__
             raise CheckpointError(
                 f"config.json lists {stored_name} as a linear layer; {type(model).__name__} has {found}"
             )
@@ -50,9 +52,8 @@ def place_compressed_linears(model: PreTrainedModel, modules: dict[str, str]) ->
             raise CheckpointError(
                 f"{stored_name} is compressed, but config.json ties it: set tie_word_embeddings to false"
             )
-        shape, bias = (linear.in_features, linear.out_features), linear.bias is not None
-        layer = layer_class(format_name).empty(*shape, format_name, bias)
-        model.set_submodule(name, layer.to(linear.weight.device))
+        layer = layer_class(format_name).empty(place.columns, place.rows, format_name, place.bias is not None)
+        model.set_submodule(name, layer.to(place.parameter.device, place.parameter.dtype))
 
 
 def check_complete(model: PreTrainedModel, tensors: dict[str, StoredTensor]) -> None:

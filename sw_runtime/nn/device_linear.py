@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,8 @@ class DeviceLinear(nn.Module):
     Buffers
     -------
     weight
-        uint8 [out_features, bytes of a row], so that no change of dtype touches it.
+        uint8 [out_features, bytes of a row], so that no change of dtype touches it. Once a model is loaded
+        (``reads_as_dense``), reading ``weight`` gives the decoded weights, as models that look at them expect.
     bias
         [out_features], or None.
 
@@ -47,6 +49,8 @@ class DeviceLinear(nn.Module):
         self.register_buffer("bias", torch.zeros(out_features) if bias else None)
         after_load: Callable[..., object] = self.register_load_state_dict_post_hook  # torch gives it no types
         after_load(_forget_dense_weights)
+        self.reads_as_dense = False
+        self._dtype = torch.get_default_dtype()
         self._dense: Tensor | None = None
         self._device: Device | None = None
         self._handle = 0
@@ -75,6 +79,19 @@ class DeviceLinear(nn.Module):
     @abstractmethod
     def checks(self) -> dict[str, Callable[[Tensor], None]]:
         """What to check of each stored tensor, by the names of the buffers; a check raises ValueError."""
+
+    @property
+    def stored_weight(self) -> Tensor:
+        """The buffer ``weight``, whatever reading ``weight`` gives."""
+        stored = self._buffers["weight"]
+        assert stored is not None
+        return stored
+
+    def __getattr__(self, name: str) -> Any:
+        """``weight`` as a model reads it that casts to its dtype, slices it or multiplies it itself."""
+        if name == "weight" and self.__dict__.get("reads_as_dense"):
+            return self._dense_weights(self._dtype, self.stored_weight.device)
+        return super().__getattr__(name)
 
     def decoded(self, dtype: torch.dtype) -> Tensor:
         """The weights, [out_features, in_features] of a float dtype, on the CPU."""
@@ -116,11 +133,21 @@ class DeviceLinear(nn.Module):
         self._device = self._loaded = None
 
     def forward(self, hidden_states: Tensor) -> Tensor:
-        """[..., in_features], any float dtype → [..., out_features] of the same dtype."""
+        """[..., in_features], any float dtype → [..., out_features] of the same dtype.
+
+        Raises
+        ------
+        InputError
+            If the hidden states are integers.
+        """
+        if not hidden_states.is_floating_point():
+            raise InputError(f"a compressed layer multiplies floats, not {hidden_states.dtype}; cast the hidden states")
         if self._device is not None and self._loaded is not None:
             outputs = self._multiply_on_device(hidden_states, self._device, self._loaded)
             return outputs if self.bias is None else outputs + self.bias
-        return nn.functional.linear(hidden_states, self._dense_weights(hidden_states), self.bias)
+        return nn.functional.linear(
+            hidden_states, self._dense_weights(hidden_states.dtype, hidden_states.device), self.bias
+        )
 
     def argmax(self, hidden_states: Tensor) -> int:
         """Index of the largest output for one vector [in_features]: found by the device's router, outputs stay there.
@@ -146,10 +173,10 @@ class DeviceLinear(nn.Module):
         outputs = rescale(device.matvec(self._handle, activations), matrix, scales)
         return outputs.to(hidden_states).view(*hidden_states.shape[:-1], self.out_features)
 
-    def _dense_weights(self, like: Tensor) -> Tensor:
-        """Weights in the dtype and on the torch device of ``like``, decoded at the first call."""
-        if self._dense is None or self._dense.dtype != like.dtype or self._dense.device != like.device:
-            self._dense = self.decoded(like.dtype).to(like.device)
+    def _dense_weights(self, dtype: torch.dtype, place: torch.device) -> Tensor:
+        """Weights in a dtype and on a torch device, decoded at the first call."""
+        if self._dense is None or self._dense.dtype != dtype or self._dense.device != place:
+            self._dense = self.decoded(dtype).to(place)
         return self._dense
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "DeviceLinear":
@@ -158,10 +185,11 @@ class DeviceLinear(nn.Module):
         move: Callable[..., object] = super()._apply  # torch gives it no types
         move(fn, recurse)
         for name, buffer in stored.items():
-            moved = self.get_buffer(name)
+            moved = self._buffers[name]
+            assert moved is not None
             if moved.dtype != buffer.dtype:
                 self.register_buffer(name, buffer.to(moved.device))
-        self._dense = None
+        self._dense, self._dtype = None, fn(torch.empty(0, dtype=self._dtype)).dtype
         return self
 
 

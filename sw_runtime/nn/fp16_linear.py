@@ -43,7 +43,7 @@ class Fp16Linear(DeviceLinear):
         InputError
             If a weight is not finite or not below 256 in magnitude.
         """
-        return Fp16Matrix(self.weight.cpu().view(torch.float16))
+        return Fp16Matrix(self.stored_weight.cpu().view(torch.float16))
 
     def checks(self) -> dict[str, Callable[[Tensor], None]]:
         """Weights must be such as FP16 lanes take."""
@@ -51,7 +51,7 @@ class Fp16Linear(DeviceLinear):
 
     def decoded(self, dtype: torch.dtype) -> Tensor:
         """The weights themselves: [out_features, in_features], on the CPU."""
-        return self.weight.cpu().view(torch.float16).to(dtype)
+        return self.stored_weight.cpu().view(torch.float16).to(dtype)
 
 
 def _check_weights(stored: Tensor) -> None:

@@ -52,7 +52,7 @@ class SeedLinear(DeviceLinear):
         InputError
             If a word has seed 0, as in a layer that nothing was loaded into.
         """
-        words = unpack_rows(self.weight.cpu(), self.block_format, self.in_features)
+        words = unpack_rows(self.stored_weight.cpu(), self.block_format, self.in_features)
         check_seeds(words, self.block_format)
         return EncodedMatrix(self.block_format, words, self.weight_scale.cpu().float(), self.in_features)
 

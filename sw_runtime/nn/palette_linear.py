@@ -57,7 +57,7 @@ class PaletteLinear(DeviceLinear):
 
     def stored_matrix(self) -> PaletteMatrix:
         """The stored weights as codes and tables, on the CPU."""
-        codes = unpack_codes(self.weight.cpu(), self.code_bits, self.in_features)
+        codes = unpack_codes(self.stored_weight.cpu(), self.code_bits, self.in_features)
         return PaletteMatrix(codes, self.weight_table.cpu().long(), self.weight_scale.cpu())
 
     def checks(self) -> dict[str, Callable[[Tensor], None]]:

@@ -58,7 +58,7 @@ class TrellisLinear(DeviceLinear):
 
     def stored_matrix(self) -> TrellisMatrix:
         """The stored weights as trellis words, on the CPU."""
-        words = unpack_rows(self.weight.cpu(), self.trellis_format, self.in_features)
+        words = unpack_rows(self.stored_weight.cpu(), self.trellis_format, self.in_features)
         return TrellisMatrix(self.trellis_format, words, self.weight_scale.cpu().float(), self.in_features)
 
     def checks(self) -> dict[str, Callable[[Tensor], None]]:

@@ -55,7 +55,7 @@ def test_inspect_shows_how_well_layers_were_encoded(folder: Path) -> None:
         "lm_head": LayerReport("scaled-2bit", "feedback", 0.1, 0.2, 0.3),
         "model.layers.0.mlp.up_proj": LayerReport("scaled-4bit", "plain"),
     }
-    (folder / "report.json").write_text(report_text({name: report.as_json() for name, report in reports.items()}))
+    (folder / "report.json").write_text(report_text({name: report.as_json() for name, report in reports.items()}, {}))
     lines = {line.split()[0]: line for line in run("inspect", str(folder)).splitlines()}
     assert lines["lm_head"].endswith("bits  feedback, output error 0.3000")
     assert lines["model.layers.0.mlp.up_proj"].endswith("bits  plain")
@@ -93,6 +93,7 @@ def test_verify_exits_with_1_on_a_damaged_file(folder: Path) -> None:
                 "modules": None,
                 "fp16": None,
                 "overwrite": False,
+                "allow_partial": False,
             },
         ),
         (
@@ -106,6 +107,7 @@ def test_verify_exits_with_1_on_a_damaged_file(folder: Path) -> None:
                 "--fp16",
                 "head",
                 "--overwrite",
+                "--allow-partial",
             ],
             {
                 "format": "paper-3bit",
@@ -114,6 +116,7 @@ def test_verify_exits_with_1_on_a_damaged_file(folder: Path) -> None:
                 "modules": "mlp",
                 "fp16": "head",
                 "overwrite": True,
+                "allow_partial": True,
             },
         ),
         (
@@ -125,6 +128,7 @@ def test_verify_exits_with_1_on_a_damaged_file(folder: Path) -> None:
                 "modules": None,
                 "fp16": None,
                 "overwrite": False,
+                "allow_partial": False,
             },
         ),
     ],
@@ -163,3 +167,11 @@ def test_compress_says_what_it_calibrates_on_where_no_text_is_given(
 def test_compress_prints_json(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(vars(seedloom), "compress", lambda *args, **kwargs: None)
     assert json.loads(run("compress", "dense", str(folder), "--json"))["folder"] == str(folder)
+
+
+def test_compress_says_how_much_of_the_model_is_compressed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    covered = {"compressed": 3, "layers": {"Linear": 1}, "dense": {"vectors": 1}}
+    (folder / "report.json").write_text(report_text({}, covered))
+    monkeypatch.setitem(vars(seedloom), "compress", lambda *args, **kwargs: None)
+    result = CliRunner().invoke(app, ["compress", "dense", str(folder), "--calibration", "packaged"])
+    assert result.stderr == ("75.0 % of the model's weights are compressed (1 Linear); stays dense: 25.0 % (vectors)\n")

@@ -11,7 +11,7 @@ from transformers import MixtralConfig, MixtralForCausalLM
 
 from formats.errors import CheckpointError
 from sw_runtime import pretrained
-from sw_runtime.pretrained import load_config, load_model, load_tokenizer
+from sw_runtime.pretrained import load_any_model, load_config, load_model, load_tokenizer
 from tests.conftest import write_tokenizer
 from tests.models import TINY, tiny_llama
 
@@ -147,3 +147,13 @@ def test_any_other_error_is_passed_on(folder: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(pretrained.AutoModelForCausalLM, "from_pretrained", fail)
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
         load_model(folder)
+
+
+def test_a_source_is_loaded_by_the_class_that_its_configuration_names(folder: Path) -> None:
+    change_config(folder, architectures=["LlamaModel"])
+    assert type(load_any_model(folder)).__name__ == "LlamaModel"
+    change_config(folder, architectures=None)
+    assert type(load_any_model(folder)).__name__ == "LlamaForCausalLM"
+    change_config(folder, architectures=["Abacus"])
+    with pytest.raises(CheckpointError, match=r"names the class Abacus, which transformers does not have; use a relea"):
+        load_any_model(folder)

@@ -76,9 +76,12 @@ def test_every_layer_is_fitted_to_what_the_encoded_ones_give_it(tmp_path: Path) 
     assert partial.load("head")[1] == head.report.as_json()
 
 
-def test_a_layer_that_does_not_run_is_encoded_by_its_weights_alone(tmp_path: Path) -> None:
+def test_a_layer_that_does_not_run_is_encoded_by_its_weights_alone_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     record = encoded(tmp_path).load("unused")[1]
     assert record == LayerReport("scaled-3bit", "plain", row_error=record["row_error"]).as_json()
+    assert "the text does not reach unused: encoded by the weights alone" in caplog.messages
 
 
 def test_without_a_text_all_are(tmp_path: Path) -> None:

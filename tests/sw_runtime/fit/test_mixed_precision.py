@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from formats.errors import InputError
 from formats.presets import mixed_formats
 from sw_runtime.fit.covariance import input_statistics
 from sw_runtime.fit.feedback import inverse_factor
@@ -34,10 +35,8 @@ def test_the_budget_is_kept(bits: float) -> None:
 
 
 def test_the_ends_of_the_range_leave_no_choice() -> None:
-    assert set(choose_formats(LAYERS, 4.25, FORMATS).values()) == {"scaled-4bit"}
-    assert set(choose_formats(LAYERS, bits_of(dict.fromkeys(LAYERS, "scaled-2bit")), FORMATS).values()) == {
-        "scaled-2bit"
-    }
+    for format in ("scaled-4bit", "scaled-2bit"):
+        assert set(choose_formats(LAYERS, bits_of(dict.fromkeys(LAYERS, format)), FORMATS).values()) == {format}
 
 
 def test_the_keenest_layer_a_bit_is_served_first() -> None:
@@ -64,11 +63,10 @@ def test_the_formats_given_are_those_that_are_mixed() -> None:
     assert set(choose_formats(LAYERS, 3.0, trellis).values()) <= set(trellis)
 
 
-def test_a_budget_below_the_least_format_is_refused() -> None:
-    with pytest.raises(
-        ValueError, match=r"bits must be at least 2\.\d+ for these layers, row scales included, not 1.5"
-    ):
-        choose_formats(LAYERS, 1.5, FORMATS)
+@pytest.mark.parametrize("bits", [1.5, 6.0])
+def test_a_budget_out_of_the_formats_reach_is_refused(bits: float) -> None:
+    with pytest.raises(InputError, match=rf"bits must be from 2\.\d+ to 4\.\d+ for these layers, .*, not {bits:g}"):
+        choose_formats(LAYERS, bits, FORMATS)
 
 
 class Tiny(nn.Module):

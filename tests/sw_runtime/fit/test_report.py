@@ -14,7 +14,7 @@ LAYERS = {
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
-    (tmp_path / REPORT).write_text(report_text({name: layer.as_json() for name, layer in LAYERS.items()}))
+    (tmp_path / REPORT).write_text(report_text({name: layer.as_json() for name, layer in LAYERS.items()}, {}))
     assert read_report(tmp_path) == LAYERS
 
 

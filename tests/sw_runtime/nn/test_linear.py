@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from formats.activations import quantise_activations, rescale
 from formats.block import BlockFormat
 from formats.engine import EngineParameters
+from formats.errors import InputError
 from formats.matrices import EncodedMatrix
 from formats.presets import PRESETS
 from formats.router.descriptor import RouterParameters
@@ -161,3 +162,18 @@ def test_it_moves_between_torch_devices() -> None:
 
 def test_print_shows_shape_and_format() -> None:
     assert str(SeedLinear(50, 6, PRESETS["scaled-2bit"])) == "SeedLinear(50, 6, scaled-2bit, bias=False)"
+
+
+def test_integers_are_refused(block_format: BlockFormat) -> None:
+    with pytest.raises(InputError, match=r"multiplies floats, not torch\.int64; cast the hidden states"):
+        filled(block_format)[0](torch.ones(2, 50, dtype=torch.int64))
+
+
+def test_once_loaded_a_layers_weight_reads_as_the_decoded_one_and_is_stored_packed(block_format: BlockFormat) -> None:
+    layer, matrix = filled(block_format)
+    stored = layer.weight
+    layer.reads_as_dense = True
+    assert torch.equal(layer.weight, decode(matrix))
+    assert layer.to(torch.bfloat16).weight.dtype == torch.bfloat16
+    assert torch.equal(layer.state_dict()["weight"], stored)
+    assert torch.equal(layer.stored_weight, stored)

@@ -156,3 +156,24 @@ def test_a_scale_of_0_for_all_rows_is_refused_at_load(folder: Path) -> None:
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     with pytest.raises(CheckpointError, match=r"down_proj\.weight_scale: scale 0 is 0\.0, not a finite number above 0"):
         AutoModelForCausalLM.from_pretrained(folder)
+
+
+def test_a_loaded_layers_weight_reads_as_the_decoded_one_in_the_models_dtype(folder: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
+    layer = compressed_linears(model)["lm_head"]
+    assert torch.equal(model.lm_head.weight, layer.decoded(torch.bfloat16))
+    assert layer.stored_weight.dtype == torch.uint8
+
+
+@pytest.mark.parametrize("offload_buffers", [True, False])
+def test_layers_on_disk_compute_the_same_again_and_again(folder: Path, tmp_path: Path, offload_buffers: bool) -> None:
+    expected = AutoModelForCausalLM.from_pretrained(folder)(TOKENS).logits
+    model = AutoModelForCausalLM.from_pretrained(
+        folder,
+        device_map=dict.fromkeys(["model.embed_tokens", "model.norm", "model.rotary_emb"], "cpu")
+        | dict.fromkeys(["model.layers", "lm_head"], "disk"),
+        offload_folder=tmp_path / "offloaded",
+        offload_buffers=offload_buffers,
+    )
+    for _ in range(2):
+        assert torch.equal(model(TOKENS).logits, expected)
