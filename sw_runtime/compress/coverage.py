@@ -79,11 +79,13 @@ def read_coverage(folder: Path) -> Coverage | None:
     path = folder / REPORT
     if not path.exists():
         return None
+    fields = read_object(path, REMEDY).get("coverage")
+    if fields is None:
+        return None
     try:
-        fields = read_object(path, REMEDY)["coverage"]
-        return Coverage(fields["compressed"], fields["layers"], fields["dense"]) if fields else None
-    except (ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"{path} is damaged ({error!r}); {REMEDY}") from error
+        return Coverage(fields["compressed"], fields["layers"], fields["dense"])
+    except (TypeError, KeyError) as error:
+        raise CheckpointError(f"{path} is damaged (its coverage lacks {error}); {REMEDY}") from error
 
 
 def coverage(model: nn.Module, chosen: Mapping[str, Place]) -> Coverage:

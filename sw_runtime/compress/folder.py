@@ -208,6 +208,11 @@ def _tokenizer_digest(loaded: Source) -> str | None:
     return found.hexdigest()
 
 
+def _writes_alone(model: Any) -> bool:
+    """Whether a model goes on with a text: a body without a head does not, nor a decoder that waits for its encoder."""
+    return is_language_model(model.config) and model.can_generate() and not model.config.is_encoder_decoder
+
+
 def _check_reads_text(model: Any) -> None:
     if model.main_input_name != "input_ids" or set(trial_inputs(model)) != {"input_ids"}:
         raise InputError(f"{type(model).__name__} does not read text alone; compress it without a calibration text")
@@ -272,7 +277,7 @@ def _write_results(
         write_file(folder / "calibration.txt", _decoded(_written(loaded, partial), loaded.tokenizer))
     write_file(folder / REPORT, report_text(reports, covered.as_json()))
     write_file(folder / "config.json", _config(loaded.model, format, formats))
-    if is_language_model(loaded.model.config) and loaded.model.can_generate():  # a body without a head writes none
+    if _writes_alone(loaded.model):
         write_file(folder / GOLDEN_TOKENS, json_text(golden_tokens(folder)))
     write_file(folder / CHECKSUMS, json_text(checksums(folder)))  # last: it vouches for all others
 

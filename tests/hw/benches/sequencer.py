@@ -20,6 +20,9 @@ ENGINES = {
     ),
 }
 
+Beat = tuple[str, int, int, int, int]
+"""("write", vector, address, beat, 0) or ("weights", address, block, first, last)."""
+
 Command = tuple[int, int, int, int]
 """Position of the format, column blocks, row groups, vectors."""
 
@@ -42,16 +45,16 @@ def payload(parameters: EngineParameters, command: Command) -> int:
     return int(command_layout(parameters).const(fields).as_value().value)
 
 
-def expected_beats(parameters: EngineParameters, command: Command) -> list[tuple[str, int, int, int]]:
-    """("write", vector, address, beat) and ("weights", address, block, last) in order."""
+def expected_beats(parameters: EngineParameters, command: Command) -> list[Beat]:
+    """Activations, then weights, in order."""
     position, blocks, groups, vectors = command
     weight_format = parameters.weight_formats[position]
     beats = parameters.beats_per_activation_word(weight_format)
     per_word = parameters.blocks_per_activation_word(weight_format)
     words = -(-blocks // per_word)
-    writes = [("write", v, word, beat) for v in range(vectors) for word in range(words) for beat in range(beats)]
+    writes = [("write", v, word, beat, 0) for v in range(vectors) for word in range(words) for beat in range(beats)]
     weights = [
-        ("weights", block // per_word, block % per_word, int(block == blocks - 1))
+        ("weights", block // per_word, block % per_word, int(block == 0), int(block == blocks - 1))
         for _ in range(groups)
         for block in range(blocks)
     ]
@@ -63,15 +66,16 @@ def port(dut: HierarchyObject, name: str) -> int:
     return int(getattr(dut, f"dut__{name}").value) if hasattr(dut, f"dut__{name}") else 0
 
 
-def taken_beat(dut: HierarchyObject) -> tuple[str, int, int, int] | None:
+def taken_beat(dut: HierarchyObject) -> Beat | None:
     """What the sequencer says of the beat it takes in this cycle."""
     taken = bool(dut.dut__data_valid.value) and bool(dut.dut__data_ready.value)
     writes, weights = bool(dut.dut__write__enable.value), bool(dut.dut__weights_valid.value)
     assert writes + weights == taken, "every beat taken is of exactly one kind, and nothing else is announced"
     if writes:
-        return "write", port(dut, "write__vector"), port(dut, "write__address"), port(dut, "write__beat")
+        return "write", port(dut, "write__vector"), port(dut, "write__address"), port(dut, "write__beat"), 0
     if weights:
-        return "weights", port(dut, "read__address"), port(dut, "read__block"), port(dut, "weights_last")
+        flags = port(dut, "weights_first"), port(dut, "weights_last")
+        return "weights", port(dut, "read__address"), port(dut, "read__block"), *flags
     return None
 
 
@@ -83,7 +87,7 @@ async def beats_come_in_order_whatever_stalls(dut: HierarchyObject) -> None:
     await start(dut)
     source = Source(Stream(dut, "dut__i_command"), PATTERNS["half"], random)
     sending = cocotb.start_soon(source.send([payload(parameters, command) for command in commands]))
-    seen: list[tuple[str, int, int, int]] = []
+    seen: list[Beat] = []
     offered = False
     while len(seen) < len(expected):
         await FallingEdge(dut.clk)
@@ -95,7 +99,7 @@ async def beats_come_in_order_whatever_stalls(dut: HierarchyObject) -> None:
         await ReadOnly()
         beat = taken_beat(dut)
         if beat:
-            assert slot_free or beat[0] == "write" or not beat[3], "a row group ended without a slot for its results"
+            assert slot_free or beat[0] == "write" or not beat[4], "a row group ended without a slot for its results"
             seen.append(beat)
             offered = False
     assert seen == expected

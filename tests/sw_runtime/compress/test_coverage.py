@@ -44,6 +44,10 @@ def test_little_is_compressed_only_when_asked_for(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_report_says_nothing_and_a_damaged_one_is_named(tmp_path: Path) -> None:
     assert read_coverage(tmp_path) is None
-    (tmp_path / "report.json").write_text("{")
-    with pytest.raises(CheckpointError, match=r"report\.json is damaged .*; delete it or compress the model again"):
+    (tmp_path / "report.json").write_text('{"layers": {}}')
+    assert read_coverage(tmp_path) is None
+    (tmp_path / "report.json").write_text('{"coverage": {"compressed": 3}}')
+    with pytest.raises(
+        CheckpointError, match=r"report\.json is damaged \(its coverage lacks 'layers'\); copy the folder"
+    ):
         read_coverage(tmp_path)
