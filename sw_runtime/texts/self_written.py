@@ -19,9 +19,6 @@ SELF = "self"
 WINDOWS, LENGTH = 32, 512
 """As many tokens as a calibration takes of another text."""
 
-TOGETHER = 8
-"""Windows written side by side: a pass over the weights then serves as many tokens."""
-
 NO_TOKEN = -1
 """An id that no token has: what is not given to transformers is taken from the model's own settings."""
 
@@ -45,7 +42,8 @@ def written_windows(
 ) -> Tensor:
     """Windows of tokens that a model writes: int64 [windows, length]. Minutes for a small model; a bar shows how many.
 
-    The same seed gives the same windows on one machine; another machine may round a probability differently.
+    All windows are written side by side, so that a pass over the weights serves them all; the keys and values of
+    all their tokens are kept meanwhile. The same seed gives the same windows on one machine; another machine may round a probability differently.
 
     Parameters
     ----------
@@ -66,14 +64,10 @@ def written_windows(
     check_writer(model)
     length = min(length, getattr(model.config, "max_position_embeddings", None) or length)
     beginning = _beginning(tokenizer)
-    found = []
     with torch.random.fork_rng(devices=[]), progress_bar(total=windows * length, desc="writing", unit="token") as bar:
         torch.manual_seed(seed)
-        for first in range(0, windows, TOGETHER):
-            count = min(TOGETHER, windows - first)
-            start = torch.cat([beginning.expand(count, -1), _any_tokens(model, count)], dim=1)
-            found.append(_continue(model, start, length, lambda count=count: bar.update(count)))
-    return torch.cat(found)
+        start = torch.cat([beginning.expand(windows, -1), _any_tokens(model, windows)], dim=1)
+        return _continue(model, start, length, lambda: bar.update(windows))
 
 
 def _beginning(tokenizer: Any | None) -> Tensor:
