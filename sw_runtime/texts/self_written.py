@@ -43,7 +43,8 @@ def written_windows(
     """Windows of tokens that a model writes: int64 [windows, length]. Minutes for a small model; a bar shows how many.
 
     All windows are written side by side, so that a pass over the weights serves them all; the keys and values of
-    all their tokens are kept meanwhile. The same seed gives the same windows on one machine; another machine may round a probability differently.
+    all their tokens are kept meanwhile. The same seed gives the same windows on one machine; another machine may
+    round a probability differently.
 
     Parameters
     ----------
