@@ -3,7 +3,7 @@
 ``python benchmarks/engine.py`` prints Markdown; one simulator a format is built at the first run.
 """
 
-from formats.presets import PRESETS
+from formats.presets import PRESETS, TRELLIS_PRESETS
 from seedloom.bench_engine import measure_engine
 
 SIZES = (512, 1024, 2048)
@@ -15,7 +15,7 @@ def main() -> None:
     """Measure and print."""
     print("| format | size | lanes | cycles | FP16 | speed-up | with a 96 % memory | paper | k cycles/s simulated |")
     print("|---|---|---:|---:|---:|---:|---:|---:|---:|")
-    for name in PRESETS:
+    for name in (*PRESETS, *TRELLIS_PRESETS):
         for size in SIZES:
             ideal = measure_engine(name, size, size)
             paused = measure_engine(name, size, size, memory=0.96)
