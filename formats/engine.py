@@ -97,6 +97,8 @@ class EngineParameters:
     multiplier_bits: int = 25
 
     def __post_init__(self) -> None:
+        if isinstance(self.formats, str):
+            raise InputError(f"formats is a tuple of names, ({self.formats!r},), not one name")
         for name in self.formats:
             if name not in format_names():
                 raise InputError(f"unknown format {name!r}; known are {', '.join(format_names())}")

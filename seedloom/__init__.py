@@ -77,8 +77,14 @@ def open_device(name: str, **options: Any) -> "Device":
     Raises
     ------
     InputError
-        If no installed package has such a device.
+        If no installed package has such a device, or ``parameters`` or ``router`` are of another kind.
     """
+    from formats.engine import EngineParameters
+    from formats.router.descriptor import RouterParameters
+
+    for option, kind in (("parameters", EngineParameters), ("router", RouterParameters)):
+        if not isinstance(options.get(option), kind | None):
+            raise InputError(f"{option} must be seedloom.{kind.__name__}(...), not {options[option]!r}")
     found = entry_points(group=DEVICES, name=name)
     if not found:
         names = ", ".join(device_names()) or "none: `pip install` the package, that its devices are found"

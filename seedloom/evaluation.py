@@ -92,12 +92,28 @@ def evaluate(
     source = reference or smollm2_folder()
     content = read_file(Path(text)) if text else evaluation_text()
     chosen = spread_windows(tokenize(content, load_tokenizer(source)), windows, length)
+    for folder in folders:
+        _check_reference(folder, source)
     original = _load(source)
     kept = Reference(original, chosen)
     judged = [_judge_folder(folder, original if layers else None, kept, chosen) for folder in folders]
     others = list(_judge_baselines(source, baselines or [], kept))
     name = text or "Wikipedia, articles kept for evaluation"
     return Evaluation(name, len(chosen), length, kept.perplexity, judged, others)
+
+
+def _check_reference(folder: Path, reference: Path) -> None:
+    """Refuse to compare a folder with the original of another model."""
+    from sw_runtime.pretrained import load_config
+
+    sizes = ("model_type", "vocab_size", "hidden_size", "num_hidden_layers")
+    ours, theirs = (load_config(path).get_text_config() for path in (folder, reference))
+    for name in sizes:
+        if getattr(ours, name, None) != getattr(theirs, name, None):
+            raise InputError(
+                f"{folder} is not a compression of {reference}: {name} is {getattr(ours, name, None)}, "
+                f"not {getattr(theirs, name, None)}; name the original with --reference"
+            )
 
 
 def _load(folder: Path) -> Any:

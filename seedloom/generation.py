@@ -63,6 +63,7 @@ def generate(
     choice = Choice.of(dict(zip(OPTIONS, (argmax_on_device, prune, exit_early, speculate), strict=True)))
     model, tokenizer = _load(folder)
     # before a device is opened and filled
+    _check_prompt(tokenizer(prompt)["input_ids"], tokens, model)
     tokens_of = choice.method.prepare(folder, model, choice.number) if choice.method else None
     figures: dict[str, float] = {}
 
@@ -101,6 +102,18 @@ def generate(
         )
         for name, value in figures.items():
             typer.echo(f"{name.replace('_', ' ')}: {value:.4g}", err=True)
+
+
+def _check_prompt(ids: list[int], tokens: int, model: Any) -> None:
+    """Refuse a prompt that leaves the model nothing to start from, or no room."""
+    if not ids:
+        raise InputError("the prompt is empty, and this model's tokenizer begins no text by itself; give a word")
+    positions = getattr(model.config, "max_position_embeddings", None)
+    if positions and len(ids) + tokens > positions:
+        raise InputError(
+            f"the prompt has {len(ids)} tokens and {tokens} are to follow, and the model has {positions} positions; "
+            "give a shorter prompt or fewer --tokens"
+        )
 
 
 def _measured(device: "Device", write: Callable[[], list[int]]) -> "tuple[list[int], float, Counters]":

@@ -111,6 +111,12 @@ def load_model(folder: Path, **options: Any) -> Any:
             f"{folder / 'config.json'} describes a {config.model_type} model, which does not predict tokens; "
             "give the folder of a causal language model"
         )
+    masked = [name for name in config.architectures or () if name.endswith("ForMaskedLM")]
+    if masked:
+        raise CheckpointError(
+            f"{folder / 'config.json'} describes a {masked[0]}, which fills gaps and does not go on with a text; "
+            "give the folder of a causal language model"
+        )
     return _load(AutoModelForCausalLM, lambda: AutoModelForCausalLM.from_config(config), folder, options)
 
 

@@ -113,11 +113,12 @@ def _encode_group(
     progress: Callable[[int], object],
 ) -> None:
     """Encode and keep layers of one input, those of one format together; errors name the layers."""
-    encoder = GroupEncoder(statistics, threads)
+    encoder = None
     for format in dict.fromkeys(formats[name] for name in names):
         together = [name for name in names if formats[name] == format]
         weights = [place_in(model, name).weights for name in together]
         try:
+            encoder = encoder or GroupEncoder(statistics, threads)
             encoded = encoder.encode(weights, format, progress)
         except InputError as error:
             raise InputError(

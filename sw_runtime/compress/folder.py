@@ -37,7 +37,7 @@ from sw_runtime.nn.golden_tokens import GOLDEN_TOKENS, golden_tokens
 from sw_runtime.nn.places import chosen_places
 from sw_runtime.pretrained import is_language_model
 from sw_runtime.progress import progress_bars
-from sw_runtime.texts.calibration import token_windows
+from sw_runtime.texts.calibration import longest_window, token_windows
 from sw_runtime.texts.calibration_text import read_text
 from sw_runtime.texts.self_written import SELF, check_writer, written_windows
 
@@ -126,6 +126,8 @@ def compress(
         If the calibration text needs a package that is not installed.
     """
     encoder_of(format)  # refuses a name that is no format
+    if bits is not None and not (isinstance(bits, int | float) and 0 < bits < 16):
+        raise InputError(f"bits must be a number of bits per weight, such as 3.5, not {bits!r}")
     if bits is not None and calibration_text is None:
         raise InputError("bits are shared out by measured sensitivity; give a calibration text as well")
     mixture = () if bits is None else mixed_formats(format)
@@ -137,10 +139,10 @@ def compress(
             _check_output(output, overwrite)
     text = None if calibration_text in (None, SELF) else read_text(calibration_text)
     loaded = load(source, tokenizer)
-    if calibration_text == SELF:
-        check_writer(loaded.model)
     if calibration_text is not None:
         _check_reads_text(loaded.model)
+    if calibration_text == SELF:
+        check_writer(loaded.model)
     chosen = chosen_places(loaded.model, modules)
     covered = coverage(loaded.model, chosen)
     if not allow_partial:
@@ -215,13 +217,15 @@ def _writes_alone(model: Any) -> bool:
 
 def _check_reads_text(model: Any) -> None:
     if model.main_input_name != "input_ids" or set(trial_inputs(model)) != {"input_ids"}:
-        raise InputError(f"{type(model).__name__} does not read text alone; compress it without a calibration text")
+        raise InputError(
+            f"{type(model).__name__} does not read text alone; it takes no calibration text (--calibration none)"
+        )
 
 
 def _windows(text: str, loaded: Source) -> Tensor:
     if loaded.tokenizer is None:
         raise InputError("calibration needs the model's tokenizer; pass tokenizer=, or calibration_text=None")
-    return token_windows(text, loaded.tokenizer)
+    return token_windows(text, loaded.tokenizer, length=longest_window(loaded.model))
 
 
 def _written(loaded: Source, partial: PartialResults) -> Tensor:

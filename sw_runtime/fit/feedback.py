@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from formats.block import BlockFormat
+from formats.errors import InputError
 from formats.matrices import EncodedMatrix
 from sw_runtime.search.search import encode_blocks, in_units
 
@@ -27,12 +28,20 @@ def inverse_factor(covariance: Tensor) -> Tensor:
     """Upper triangular U with ``(H + damping)⁻¹ = Uᵀ U``: float64 [n, n] → float64 [n, n].
 
     An input that is never excited is free of all others. Inputs of no power at all count alike.
+
+    Raises
+    ------
+    InputError
+        If the covariance is not finite, as of inputs that overflow.
     """
     power = covariance.diagonal().mean().item() or 1.0
     damped = covariance + DAMPING * power * torch.eye(len(covariance), dtype=torch.float64)
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
-    factor: Tensor = torch.linalg.cholesky(inverse, upper=True)
-    return factor
+    factor, failed = torch.linalg.cholesky_ex(damped)
+    if failed or not factor.isfinite().all():
+        raise InputError("its inputs overflow on the calibration text, so the model is damaged or needs another dtype")
+    inverse = torch.cholesky_inverse(factor)
+    upper: Tensor = torch.linalg.cholesky(inverse, upper=True)
+    return upper
 
 
 def encode_with_feedback(

@@ -8,8 +8,16 @@ from torch import Tensor
 from formats.errors import InputError
 from sw_runtime.texts.tokens import spread_windows, tokenize
 
+WINDOWS, LENGTH = 32, 512
+"""Tokens of a calibration, where the text and the model have as many."""
 
-def token_windows(text: str, tokenizer: Any, windows: int = 32, length: int = 512) -> Tensor:
+
+def longest_window(model: Any) -> int:
+    """Tokens of a window: ``LENGTH``, or as many as the model has positions."""
+    return min(LENGTH, getattr(model.config, "max_position_embeddings", None) or LENGTH)
+
+
+def token_windows(text: str, tokenizer: Any, windows: int = WINDOWS, length: int = LENGTH) -> Tensor:
     """Token windows spread evenly over a text: int64 [windows, length].
 
     Every fourth comes last, so that the windows' last quarter, which judges what the others made, is

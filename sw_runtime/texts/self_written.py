@@ -12,15 +12,10 @@ from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaLis
 
 from formats.errors import InputError
 from sw_runtime.progress import progress_bar
+from sw_runtime.texts.calibration import LENGTH, WINDOWS, longest_window
 
 SELF = "self"
 """What stands for a text that the model writes itself."""
-
-WINDOWS, LENGTH = 32, 512
-"""As many tokens as a calibration takes of another text."""
-
-NO_TOKEN = -1
-"""An id that no token has: what is not given to transformers is taken from the model's own settings."""
 
 
 def check_writer(model: Any) -> None:
@@ -33,7 +28,7 @@ def check_writer(model: Any) -> None:
     """
     if model.config.is_encoder_decoder or not getattr(model, "can_generate", lambda: False)():
         raise InputError(
-            f"a {model.config.model_type} model writes no text of its own; give a calibration text, or none at all"
+            f"a {model.config.model_type} model writes no text of its own; give a calibration text, or 'none'"
         )
 
 
@@ -63,7 +58,7 @@ def written_windows(
         As ``check_writer``.
     """
     check_writer(model)
-    length = min(length, getattr(model.config, "max_position_embeddings", None) or length)
+    length = min(length, longest_window(model))
     beginning = _beginning(tokenizer)
     with torch.random.fork_rng(devices=[]), progress_bar(total=windows * length, desc="writing", unit="token") as bar:
         torch.manual_seed(seed)
@@ -105,7 +100,7 @@ def _continue(model: Any, start: Tensor, length: int, written: Any) -> Tensor:
         top_k=0,
         top_p=1.0,
         repetition_penalty=1.0,
-        eos_token_id=NO_TOKEN,
+        eos_token_id=model.get_input_embeddings().num_embeddings,  # an id of no token, lest the model's own be taken
         pad_token_id=0,
     )
     tokens: Tensor = model.generate(

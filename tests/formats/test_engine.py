@@ -18,6 +18,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("wrong", "message"),
         [
+            ({"formats": "fp16"}, r"formats is a tuple of names, \('fp16',\), not one name"),
             ({"formats": ("int4",)}, "unknown format 'int4'; known are paper-4bit, .*, fp16"),
             ({"formats": ()}, r"formats must be one or more different names, not \(\)"),
             ({"formats": ("fp16", "fp16")}, r"formats must be one or more different names, not \('fp16', 'fp16'\)"),

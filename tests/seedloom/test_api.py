@@ -97,3 +97,9 @@ def test_a_folder_loads_in_a_process_that_imports_only_seedloom(tiny_model: Call
 def test_python_dash_m_is_the_command() -> None:
     run = subprocess.run([sys.executable, "-m", "seedloom", "--version"], capture_output=True, text=True, cwd=ROOT)
     assert (run.returncode, run.stdout.strip()) == (0, seedloom.__version__)
+
+
+@pytest.mark.parametrize("option", ["parameters", "router"])
+def test_what_a_device_is_built_for_must_be_of_its_kind(option: str) -> None:
+    with pytest.raises(ValueError, match=rf"{option} must be seedloom\.\w+\(\.\.\.\), not {{'a': 1}}"):
+        seedloom.open_device("emulated", **{option: {"a": 1}})

@@ -71,3 +71,14 @@ def test_a_text_too_short_is_refused(original: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 1
     assert "the text has 3 tokens, and 16 windows of 32 need 512; give a longer text or fewer windows" in result.stderr
+
+
+def test_the_original_of_another_model_is_refused(original: Path, text: Path, tmp_path: Path) -> None:
+    folder = seedloom.compress(original, tmp_path / "out", format="scaled-4bit")
+    config = json.loads((original / "config.json").read_text())
+    (original / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 1}))
+    options = ["--reference", str(original), "--text", str(text), "--windows", "3", "--length", "32"]
+    result = CliRunner().invoke(app, ["eval", str(folder), *options])
+    assert result.exit_code == 1
+    assert f"error: {folder} is not a compression of {original}: num_hidden_layers is" in result.stderr
+    assert "; name the original with --reference" in result.stderr

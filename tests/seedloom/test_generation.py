@@ -151,3 +151,19 @@ def test_a_folder_without_tokenizer_is_refused(folder: Path) -> None:
     result = CliRunner().invoke(app, ["generate", str(folder), "w3"])
     assert result.exit_code == 1
     assert result.stderr == f"error: {folder} has no tokenizer; copy the original model's tokenizer files into it\n"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("", "error: the prompt is empty, and this model's tokenizer begins no text by itself; give a word\n"),
+        (
+            "w1 " * 60,
+            "error: the prompt has 60 tokens and 32 are to follow, and the model has 64 positions; give a shorter",
+        ),
+    ],
+)
+def test_a_prompt_that_the_model_cannot_take_is_refused_in_one_line(folder: Path, prompt: str, said: str) -> None:
+    result = CliRunner().invoke(app, ["generate", str(folder), prompt])
+    assert result.exit_code == 1
+    assert result.stderr.startswith(said)

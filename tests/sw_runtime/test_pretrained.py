@@ -157,3 +157,11 @@ def test_a_source_is_loaded_by_the_class_that_its_configuration_names(folder: Pa
     change_config(folder, architectures=["Abacus"])
     with pytest.raises(CheckpointError, match=r"names the class Abacus, which transformers does not have; use a relea"):
         load_any_model(folder)
+
+
+def test_a_model_that_fills_gaps_does_not_go_on_with_a_text(folder: Path) -> None:
+    (folder / "config.json").write_text('{"model_type": "bert", "architectures": ["BertForMaskedLM"]}')
+    with pytest.raises(
+        CheckpointError, match="describes a BertForMaskedLM, which fills gaps and does not go on with a"
+    ):
+        load_model(folder)

@@ -55,7 +55,7 @@ def test_transposed_weights_are_fitted_to_a_text_and_put_back(
 def test_a_text_for_a_model_that_does_not_read_text_alone_is_refused(
     family: str, text: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=r"does not read text alone; compress it without a calibration text"):
+    with pytest.raises(InputError, match=r"does not read text alone; it takes no calibration text"):
         compress(FAMILIES[family].build(), tmp_path / "out", calibration_text=text, tokenizer=tokenizer)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from formats.errors import InputError
 from formats.matrices import EncodedMatrix
@@ -16,6 +16,7 @@ from golden_models.seedlm.codec import decode
 from sw_runtime.compress import folder as folder_module
 from sw_runtime.compress.folder import compress
 from sw_runtime.nn.folder import verify
+from tests.models import tiny_llama
 from tests.sw_runtime.compress.conftest import FIRST_LAYER, config, llama_to_compress
 
 
@@ -99,8 +100,6 @@ def test_checksums_are_written_last(source: Path, tmp_path: Path, monkeypatch: p
 
 
 def test_a_loaded_model_gives_the_folders_bytes(source: Path, text: Path, tmp_path: Path) -> None:
-    from transformers import AutoTokenizer
-
     tokenizer = AutoTokenizer.from_pretrained(source)
     one = compress(source, tmp_path / "one", calibration_text=text, modules=FIRST_LAYER)
     two = compress(
@@ -156,6 +155,8 @@ def test_a_weight_that_is_not_finite_is_named(tmp_path: Path) -> None:
     ("arguments", "error", "message"),
     [
         ({"format": "int4"}, ValueError, "format must be one of paper-4bit.*not 'int4'"),
+        ({"bits": float("nan")}, ValueError, "bits must be a number of bits per weight, such as 3.5, not nan"),
+        ({"bits": "3.5"}, ValueError, "bits must be a number of bits per weight, such as 3.5, not '3.5'"),
         ({"bits": 3.5}, ValueError, "bits are shared out by measured sensitivity; give a calibration text as well"),
         (
             {"format": "palette-4bit", "bits": 3.5, "calibration_text": "text.txt"},
@@ -198,3 +199,24 @@ def test_what_is_no_regular_expression_is_refused(option: str, source: Path, tmp
     message = rf"{option} 'layers\.\*\*' is no regular expression \(multiple repeat .*\); put a backslash before"
     with pytest.raises(InputError, match=message):
         compress(source, tmp_path / "output", **{option: "layers.**"})
+
+
+def test_windows_of_a_text_are_no_longer_than_the_models_positions(text: Path, source: Path, tmp_path: Path) -> None:
+    short = tiny_llama(max_position_embeddings=40)
+    output = compress(
+        short,
+        tmp_path / "out",
+        calibration_text=text,
+        modules=FIRST_LAYER,
+        tokenizer=AutoTokenizer.from_pretrained(source),
+    )
+    assert verify(output).layers
+
+
+def test_a_layer_whose_inputs_overflow_is_named(text: Path, source: Path, tmp_path: Path) -> None:
+    model, tokenizer = llama_to_compress(), AutoTokenizer.from_pretrained(source)
+    model.model.layers[0].input_layernorm.weight.data.mul_(1e38)
+    with pytest.raises(
+        InputError, match=r"layers\.0\.self_attn\.q_proj.*: its inputs overflow on the calibration text"
+    ):
+        compress(model, tmp_path / "out", calibration_text=text, modules=FIRST_LAYER, tokenizer=tokenizer)

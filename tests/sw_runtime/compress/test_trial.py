@@ -91,3 +91,11 @@ def test_a_model_that_wants_other_inputs_is_not_tried_and_a_warning_says_so(capl
 )
 def test_a_trial_gives_a_family_what_it_reads(family: str, names: set[str]) -> None:
     assert set(trial_inputs(FAMILIES[family].build())) == names
+
+
+def test_a_model_that_overflows_is_not_tried_and_a_warning_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    model = tiny_llama()
+    model.model.norm.weight.data.fill_(float("inf"))
+    with caplog.at_level(logging.WARNING, logger="seedloom.fit"):
+        try_compressed(model, chosen_places(model, None))
+    assert "LlamaForCausalLM was not tried with compressed layers: its outputs overflow" in caplog.text

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from formats.block import BlockFormat
+from formats.errors import InputError
 from formats.matrices import EncodedMatrix
 from formats.presets import PRESETS
 from golden_models.seedlm import codec
@@ -125,3 +126,13 @@ def test_a_row_of_zeros_stays_zero() -> None:
     assert torch.equal(
         decode(encode_with_feedback(weights, SCALED, row_scales(weights, SCALED), factor))[1], weights[1]
     )
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300])
+def test_inputs_that_overflow_are_refused(value: float) -> None:
+    covariance = torch.full((4, 4), value, dtype=torch.float64)
+    covariance[0, 0] = 1.0
+    with pytest.raises(
+        InputError, match="its inputs overflow on the calibration text, so the model is damaged or need"
+    ):
+        inverse_factor(covariance)
