@@ -216,7 +216,5 @@ def test_windows_of_a_text_are_no_longer_than_the_models_positions(text: Path, s
 def test_a_layer_whose_inputs_overflow_is_named(text: Path, source: Path, tmp_path: Path) -> None:
     model, tokenizer = llama_to_compress(), AutoTokenizer.from_pretrained(source)
     model.model.layers[0].input_layernorm.weight.data.mul_(1e38)
-    with pytest.raises(
-        InputError, match=r"layers\.0\.self_attn\.q_proj.*: its inputs overflow on the calibration text"
-    ):
+    with pytest.raises(InputError, match=r"layers\.0\..*: its inputs overflow on the calibration text"):
         compress(model, tmp_path / "out", calibration_text=text, modules=FIRST_LAYER, tokenizer=tokenizer)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from formats.errors import CheckpointError
 from sw_runtime.compress.trial import trial_inputs, try_compressed
 from sw_runtime.nn.places import chosen_places
+from tests.models import tiny_llama
 from tests.sw_runtime.compress.families import FAMILIES
 
 
