@@ -183,23 +183,29 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 class _LoadReport:
-    """transformers' table of tensors that do not fit, kept from being printed: the error says it in one line."""
+    """transformers' table of tensors that do not fit, kept from being printed: the error says it in one line.
+
+    The table is a warning; it is read also where a caller has turned transformers' warnings off.
+    """
 
     def __init__(self) -> None:
         self.lines: list[str] = []
         self._logger = logging.getLogger("transformers.modeling_utils")
+        self._level, self._shown = self._logger.level, self._logger.getEffectiveLevel()
 
     def __enter__(self) -> "_LoadReport":
+        self._logger.setLevel(min(self._shown, logging.WARNING))
         self._logger.addFilter(self._keep)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._logger.removeFilter(self._keep)
+        self._logger.setLevel(self._level)
 
     def _keep(self, record: logging.LogRecord) -> bool:
         report = "LOAD REPORT" in record.getMessage()
         self.lines += record.getMessage().splitlines() if report else []
-        return not report
+        return not report and record.levelno >= self._shown
 
     @property
     def unconverted(self) -> list[str]:

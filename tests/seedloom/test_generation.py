@@ -166,4 +166,4 @@ def test_a_folder_without_tokenizer_is_refused(folder: Path) -> None:
 def test_a_prompt_that_the_model_cannot_take_is_refused_in_one_line(folder: Path, prompt: str, said: str) -> None:
     result = CliRunner().invoke(app, ["generate", str(folder), prompt])
     assert result.exit_code == 1
-    assert result.stderr.startswith(said)
+    assert said in result.stderr

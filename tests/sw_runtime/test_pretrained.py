@@ -1,6 +1,7 @@
 """What is wrong with a user's folder is one line that names file and remedy."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +78,11 @@ def test_a_configuration_of_no_model_is_named(settings: dict[str, Any], folder: 
         load_model(folder)
 
 
+@pytest.mark.parametrize("level", [logging.WARNING, logging.ERROR])
 def test_experts_of_which_one_lacks_a_tensor_are_named_without_a_table(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    level: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(level, "transformers")
     config = MixtralConfig(
         **TINY | {"num_hidden_layers": 1, "intermediate_size": 64, "num_local_experts": 4, "rope_parameters": None}
     )
