@@ -24,6 +24,8 @@ Bound: an 11-bit significand shifted by at most 21 is below 2^32; times 2^15 (16
 and 2^15 columns it stays below 2^62, so 64 signed bits hold every sum.
 """
 
+FP16_LIMIT = 256
+"""The baseline takes weights below this in magnitude: the value of the exponent field after the greatest."""
 
 CHUNK_WEIGHTS = 1 << 20
 """Weights turned into float64 at once."""
@@ -206,11 +208,13 @@ class Fp16Matrix:
             raise InputError(
                 f"weights must be float16 [rows, columns], not {self.weights.dtype} {self.weights.dim()}-d"
             )
-        outside = ~(self.weights.abs() < 256)
+        outside = ~(self.weights.abs() < FP16_LIMIT)
         if outside.any():
             row, column = outside.nonzero()[0].tolist()
             value = self.weights[row, column].item()
-            raise InputError(f"weight [{row}, {column}] is {value}; the FP16 baseline takes magnitudes below 256")
+            raise InputError(
+                f"weight [{row}, {column}] is {value}; the FP16 baseline takes magnitudes below {FP16_LIMIT}"
+            )
 
     @property
     def rows(self) -> int:

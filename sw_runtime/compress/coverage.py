@@ -9,9 +9,10 @@ from typing import Any
 from torch import nn
 
 from formats.errors import CheckpointError, InputError
-from sw_runtime.fit.report import REMEDY, REPORT
+from sw_runtime.fit.report import REPORT
 from sw_runtime.json_files import read_object
 from sw_runtime.nn.places import NOT_CHOSEN, Place, reason_dense
+from sw_runtime.nn.shards import COPY_OR_COMPRESS
 
 LEAST_SHARE = 0.5
 """Share of a model's weights below which compressing it is likely a mistake."""
@@ -36,9 +37,14 @@ class Coverage:
     dense: dict[str, int]
 
     @property
+    def total(self) -> int:
+        """All weights of the model."""
+        return self.compressed + sum(self.dense.values())
+
+    @property
     def share(self) -> float:
         """Compressed weights over all."""
-        return self.compressed / (self.compressed + sum(self.dense.values()))
+        return self.compressed / self.total
 
     def __str__(self) -> str:
         layers = ", ".join(f"{number} {kind}" for kind, number in self.layers.items())
@@ -49,7 +55,7 @@ class Coverage:
         )
 
     def _percent(self, weights: int) -> str:
-        return f"{100 * weights / (self.compressed + sum(self.dense.values())):.1f} %"
+        return f"{100 * weights / self.total:.1f} %"
 
     def as_json(self) -> dict[str, Any]:
         """The fields by name, and the share."""
@@ -64,7 +70,7 @@ class Coverage:
             If less than half of the weights can be compressed, saying what stays dense and why.
         """
         possible = self.compressed + self.dense.get(NOT_CHOSEN, 0)
-        if possible < LEAST_SHARE * (self.compressed + sum(self.dense.values())):
+        if possible < LEAST_SHARE * self.total:
             raise InputError(f"only {self}; give --allow-partial (allow_partial=True) to compress it all the same")
 
 
@@ -79,13 +85,13 @@ def read_coverage(folder: Path) -> Coverage | None:
     path = folder / REPORT
     if not path.exists():
         return None
-    fields = read_object(path, REMEDY).get("coverage")
+    fields = read_object(path, COPY_OR_COMPRESS).get("coverage")
     if fields is None:
         return None
     try:
         return Coverage(fields["compressed"], fields["layers"], fields["dense"])
     except (TypeError, KeyError) as error:
-        raise CheckpointError(f"{path} is damaged (its coverage lacks {error}); {REMEDY}") from error
+        raise CheckpointError(f"{path} is damaged (its coverage lacks {error}); {COPY_OR_COMPRESS}") from error
 
 
 def coverage(model: nn.Module, chosen: Mapping[str, Place]) -> Coverage:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from formats.errors import InputError
+from formats.matrices import FP16_LIMIT
 from sw_runtime.compress.partial import PartialResults
 from sw_runtime.cores import cores
 from sw_runtime.fit.candidates import GroupEncoder
@@ -19,9 +20,6 @@ from sw_runtime.fit.report import LayerReport
 from sw_runtime.nn.layer_classes import layer_class
 from sw_runtime.nn.places import place_in
 from sw_runtime.progress import progress_bar
-
-LARGEST_FP16 = 256
-"""``Fp16Matrix`` takes magnitudes below this."""
 
 logger = logging.getLogger("seedloom.fit")
 
@@ -39,7 +37,7 @@ def encode_data_free(
         Format of every chosen layer, by name.
     """
     with _progress(model, formats, partial) as bar:
-        for name in sorted(formats, key=lambda name: float(place_in(model, name).weights.abs().max()) < LARGEST_FP16):
+        for name in sorted(formats, key=lambda name: float(place_in(model, name).weights.abs().max()) < FP16_LIMIT):
             if not partial.has(name):
                 _encode_group(model, [name], None, formats, partial, threads or cores(), bar.update)
 

@@ -7,10 +7,9 @@ from typing import Any, Literal
 
 from formats.errors import CheckpointError
 from sw_runtime.json_files import json_text, read_object
+from sw_runtime.nn.shards import COPY_OR_COMPRESS
 
 REPORT = "report.json"
-
-REMEDY = "copy the folder again or compress the model again"
 
 Method = Literal["feedback", "diagonal", "plain", "rounded"]
 """Errors answered by later columns; columns weighed by their input's power; all columns alike; to FP16."""
@@ -58,9 +57,9 @@ def read_report(folder: Path) -> dict[str, LayerReport]:
     path = folder / REPORT
     if not path.exists():
         return {}
-    layers = read_object(path, REMEDY).get("layers")
+    layers = read_object(path, COPY_OR_COMPRESS).get("layers")
     if not isinstance(layers, dict):
-        raise CheckpointError(f"{path} is damaged (it has no layers); {REMEDY}")
+        raise CheckpointError(f"{path} is damaged (it has no layers); {COPY_OR_COMPRESS}")
     return {name: _layer_report(path, name, values) for name, values in layers.items()}
 
 
@@ -71,4 +70,4 @@ def _layer_report(path: Path, name: str, values: Any) -> LayerReport:
         }:
             if all(error is None or isinstance(error, int | float) for error in errors.values()):
                 return LayerReport(**values)
-    raise CheckpointError(f"{path} is damaged (of {name} it says {values!r}); {REMEDY}")
+    raise CheckpointError(f"{path} is damaged (of {name} it says {values!r}); {COPY_OR_COMPRESS}")

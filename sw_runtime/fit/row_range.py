@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from formats.block import BlockFormat
-from formats.presets import preset_of
+from formats.presets import Preset, preset_of
 from formats.scales import paper_scale
 from formats.trellis import TrellisFormat
 
@@ -23,32 +23,21 @@ ROOM_BELOW = 6
 nine are left above for large ones."""
 
 
-def _expected_error(
-    magnitudes: Tensor, reached: Tensor, rounding_error: float, reach: float, power: Tensor, rounded: Tensor
-) -> Tensor:
+def _expected_error(magnitudes: Tensor, reached: Tensor, preset: Preset, power: Tensor, rounded: Tensor) -> Tensor:
     """Rounding plus clipping error of every row over its energy, weighted by input power: [rows]."""
-    rounding = rounding_error * reached.square() * rounded.sum()
-    clipped = (magnitudes - reach * reached[:, None]).clamp(min=0).square() @ power
+    assert preset.rounding_error is not None  # presets with row scales have both
+    assert preset.reach is not None
+    rounding = preset.rounding_error * reached.square() * rounded.sum()
+    clipped = (magnitudes - preset.reach * reached[:, None]).clamp(min=0).square() @ power
     return (rounding + clipped) / (magnitudes.square() @ power).clamp(min=1e-300)
 
 
-def paying_multiples(
-    weights: Tensor, rounding_error: float, reach: float, powers: list[Tensor], rounded: Tensor | None = None
+def _paying_multiples(
+    weights: Tensor, preset: Preset, powers: list[Tensor], rounded: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """What to multiply each row's usual scale by, and the row's root mean square: float64 [rows] both.
 
     The smallest of ``MULTIPLES`` whose expected error is lowest by at least 2 %.
-
-    Parameters
-    ----------
-    weights
-        [rows, columns], any float dtype.
-    rounding_error
-        Squared error over the row's mean square at the usual scale, clipping left out.
-    reach
-        Largest weight at the usual scale over the row's root mean square.
-    powers, rounded
-        As for ``scales``.
     """
     magnitudes = weights.double().abs()
     rms = magnitudes.square().mean(dim=1).sqrt()
@@ -56,7 +45,7 @@ def paying_multiples(
     for multiple in MULTIPLES:
         reached = multiple * rms
         errors = [
-            _expected_error(magnitudes, reached, rounding_error, reach, power, power if rounded is None else rounded)
+            _expected_error(magnitudes, reached, preset, power, power if rounded is None else rounded)
             for power in (power.double() for power in powers)
         ]
         error = torch.stack(errors).sum(dim=0)
@@ -73,8 +62,9 @@ def scales(
 ) -> Tensor:
     """Scales of a matrix, or of several stacked: float32 [rows] (scaled, trellis) or [1] (paper formats).
 
-    Formats with row scales: ``row_step · rms · m``, rounded to bfloat16. rms is the row's root mean square, m its
-    multiple by ``paying_multiples``. Paper formats: the power of two that leaves ``ROOM_BELOW`` the usual exponent.
+    Formats with row scales: ``row_step · rms · m``, rounded to bfloat16. rms is the row's root mean square, m the
+    smallest of ``MULTIPLES`` whose expected error is lowest by at least 2 %. Paper formats: the power of two
+    that leaves ``ROOM_BELOW`` the usual exponent.
 
     Parameters
     ----------
@@ -87,12 +77,10 @@ def scales(
         the powers themselves when not given.
     """
     if isinstance(layout, BlockFormat) and layout.exponent_bits:
-        overall = weights.double().abs().square().mean().sqrt().item()
+        overall = weights.double().square().mean().sqrt().item()
         usual = math.floor(math.log2(overall / 4)) if overall else layout.exponent_limits[0]
         return torch.tensor([paper_scale(layout, usual - ROOM_BELOW - layout.exponent_limits[0])])
     preset = preset_of(layout)
-    assert preset.row_step is not None  # presets with row scales have all three
-    assert preset.rounding_error is not None
-    assert preset.reach is not None
-    chosen, rms = paying_multiples(weights, preset.rounding_error, preset.reach, powers, rounded)
+    assert preset.row_step is not None
+    chosen, rms = _paying_multiples(weights, preset, powers, rounded)
     return (preset.row_step * chosen * rms).bfloat16().float()

@@ -101,10 +101,8 @@ def _is_product(place: Place) -> bool:
 
 
 def place_in(model: nn.Module, name: str) -> Place:
-    """The place of a name that is known to be one."""
-    place = place_of(name, model.get_submodule(name))
-    assert place is not None
-    return place
+    """The place of a name that is known to be one, so that it is not asked for an output again."""
+    return Place(name, model.get_submodule(name))
 
 
 def places(model: nn.Module) -> dict[str, Place]:
