@@ -210,29 +210,38 @@ def expected_beats(product: Product) -> tuple[list[int], list[int]]:
     return planes[0], planes[1]
 
 
-@pytest.fixture(scope="module")
-def products(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The check's products, as JSON."""
+def mixed_products() -> list[Product]:
+    """Products of seeds and FP16, and one whose sum needs the accumulators' top bit."""
     torch.manual_seed(24)
-    return write_products(
-        [heaviest_product(), *random_products(PARAMETERS, SHAPES)], tmp_path_factory.mktemp("mutants")
-    )
+    return [heaviest_product(), *random_products(PARAMETERS, SHAPES)]
 
 
-@pytest.fixture(scope="module")
-def palette_products(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Products of palettes and of seeds after them, as JSON."""
+def palette_products() -> list[Product]:
+    """Products of palettes and of seeds after them."""
     torch.manual_seed(25)
     shapes = [(name, rows, 40, 1) for rows in (40, 3) for name in PALETTES.formats]
-    return write_products(list(random_products(PALETTES, shapes)), tmp_path_factory.mktemp("palette_mutants"))
+    return list(random_products(PALETTES, shapes))
+
+
+def trellis_products() -> list[Product]:
+    """Products of every rate, a row of one word and rows of several."""
+    torch.manual_seed(26)
+    shapes = [(name, rows, columns, 1) for rows, columns in ((11, 40), (2, 8)) for name in TRELLISES.formats]
+    return list(random_products(TRELLISES, shapes))
+
+
+CHECKS = {
+    "mixed": (mixed_products, MUTANTS),
+    "palettes": (palette_products, PALETTE_MUTANTS),
+    "trellises": (trellis_products, TRELLIS_MUTANTS),
+}
+"""Products of one engine, and the faults that they must find."""
 
 
 @pytest.fixture(scope="module")
-def trellis_products(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Products of every rate, a row of one word and rows of several, as JSON."""
-    torch.manual_seed(26)
-    shapes = [(name, rows, columns, 1) for rows, columns in ((11, 40), (2, 8)) for name in TRELLISES.formats]
-    return write_products(list(random_products(TRELLISES, shapes)), tmp_path_factory.mktemp("trellis_mutants"))
+def products(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Every check's products, as JSON."""
+    return {name: write_products(make(), tmp_path_factory.mktemp(name)) for name, (make, _) in CHECKS.items()}
 
 
 def write_products(chosen: list[Product], folder: Path) -> Path:
@@ -264,28 +273,18 @@ def verdict(folder: Path, products: Path) -> str:
     return run.stdout.strip()
 
 
-@pytest.mark.parametrize("chosen", ["products", "palette_products", "trellis_products"])
-def test_the_check_passes_on_the_hardware_as_it_is(chosen: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+@pytest.mark.parametrize("check", CHECKS)
+def test_the_check_passes_on_the_hardware_as_it_is(check: str, products: dict[str, Path], tmp_path: Path) -> None:
     copy_of_the_hardware(tmp_path)
-    assert verdict(tmp_path, request.getfixturevalue(chosen)) == "exact"
+    assert verdict(tmp_path, products[check]) == "exact"
 
 
-@pytest.mark.parametrize("name", MUTANTS)
-def test_the_check_finds(name: str, products: Path, tmp_path: Path) -> None:
-    plant(MUTANTS[name], tmp_path)
-    assert verdict(tmp_path, products) in ("wrong", "lost")
-
-
-@pytest.mark.parametrize("name", PALETTE_MUTANTS)
-def test_the_check_of_palettes_finds(name: str, palette_products: Path, tmp_path: Path) -> None:
-    plant(PALETTE_MUTANTS[name], tmp_path)
-    assert verdict(tmp_path, palette_products) in ("wrong", "lost")
-
-
-@pytest.mark.parametrize("name", TRELLIS_MUTANTS)
-def test_the_check_of_trellises_finds(name: str, trellis_products: Path, tmp_path: Path) -> None:
-    plant(TRELLIS_MUTANTS[name], tmp_path)
-    assert verdict(tmp_path, trellis_products) in ("wrong", "lost")
+@pytest.mark.parametrize(
+    ("check", "name"), [(check, name) for check, (_, mutants) in CHECKS.items() for name in mutants]
+)
+def test_the_check_finds(check: str, name: str, products: dict[str, Path], tmp_path: Path) -> None:
+    plant(CHECKS[check][1][name], tmp_path)
+    assert verdict(tmp_path, products[check]) in ("wrong", "lost")
 
 
 def plant(mutant: tuple[str, str, str], folder: Path) -> None:
