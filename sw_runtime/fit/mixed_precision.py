@@ -113,11 +113,14 @@ def measure_sensitivities(model: nn.Module, windows: Tensor, names: list[str]) -
     gradients = _mean_square_gradients(model, windows[:GRADIENT_WINDOWS], names)
     found: dict[str, Sensitivity] = {}
 
-    def visit(stage: Stage, measure: Any) -> None:
-        for group in measure():
-            found.update(_group_sensitivities(model, group, gradients))
+    with progress_bar(total=len(names), desc="inputs", unit="layer") as bar:
 
-    visit_stages(model, windows, names, visit)
+        def visit(stage: Stage, measure: Any) -> None:
+            for group in measure():
+                found.update(_group_sensitivities(model, group, gradients))
+            bar.update(len(stage.names))
+
+        visit_stages(model, windows, names, visit)
     return {name: found[name] for name in names if name in found}
 
 
@@ -147,7 +150,7 @@ def _mean_square_gradients(model: Any, windows: Tensor, names: list[str]) -> dic
     generator = torch.Generator().manual_seed(0)
     try:
         with _gradients_of_hidden_states_only(model):
-            for window in progress_bar(windows, desc="sensitivity", unit="window", disable=None):
+            for window in progress_bar(windows, desc="sensitivity", unit="window"):
                 log_probabilities = model(input_ids=window[None], use_cache=False).logits[0].float().log_softmax(dim=-1)
                 drawn = torch.multinomial(log_probabilities.detach().exp(), 1, generator=generator)
                 log_probabilities.gather(1, drawn).sum().backward()
