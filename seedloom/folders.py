@@ -50,6 +50,9 @@ def compress(
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Go on where less than half of the weights can be compressed.")
     ] = False,
+    cluster: Annotated[
+        str | None, typer.Option(help="Search on a Ray cluster: 'auto', or HOST:PORT of its head.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compress a model: every linear layer becomes seeds of pseudo-random generators."""
@@ -64,6 +67,7 @@ def compress(
             fp16=fp16,
             overwrite=overwrite,
             allow_partial=allow_partial,
+            cluster=cluster,
         )
     from sw_runtime.compress.coverage import read_coverage
     from sw_runtime.nn.folder import describe

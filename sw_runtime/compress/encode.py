@@ -12,11 +12,11 @@ from tqdm import tqdm
 from formats.errors import InputError
 from formats.matrices import FP16_LIMIT
 from sw_runtime.compress.partial import PartialResults
-from sw_runtime.cores import cores
 from sw_runtime.fit.candidates import GroupEncoder
 from sw_runtime.fit.covariance import InputStatistics
 from sw_runtime.fit.layerwise import SharedInput, Stage, visit_stages
 from sw_runtime.fit.report import LayerReport
+from sw_runtime.fit.workers import Workers
 from sw_runtime.nn.layer_classes import layer_class
 from sw_runtime.nn.places import place_in
 from sw_runtime.progress import progress_bar
@@ -24,9 +24,7 @@ from sw_runtime.progress import progress_bar
 logger = logging.getLogger("seedloom.fit")
 
 
-def encode_data_free(
-    model: nn.Module, formats: Mapping[str, str], partial: PartialResults, threads: int | None = None
-) -> None:
+def encode_data_free(model: nn.Module, formats: Mapping[str, str], partial: PartialResults, workers: Workers) -> None:
     """Encode layers by their weights alone, one after another; ``partial`` then has a part of each name.
 
     Layers that FP16 cannot hold come first, so that one that no format suits is refused before hours are spent.
@@ -39,11 +37,11 @@ def encode_data_free(
     with _progress(model, formats, partial) as bar:
         for name in sorted(formats, key=lambda name: float(place_in(model, name).weights.abs().max()) < FP16_LIMIT):
             if not partial.has(name):
-                _encode_group(model, [name], None, formats, partial, threads or cores(), bar.update)
+                _encode_group(model, [name], None, formats, partial, workers, bar.update)
 
 
 def encode_calibrated(
-    model: nn.Module, windows: Tensor, formats: Mapping[str, str], partial: PartialResults, threads: int | None = None
+    model: nn.Module, windows: Tensor, formats: Mapping[str, str], partial: PartialResults, workers: Workers
 ) -> None:
     """Encode layers in the order they run, each on what the encoded ones before it make of a text.
 
@@ -60,7 +58,7 @@ def encode_calibrated(
 
         def visit(stage: Stage, measure: Callable[[], list[SharedInput]]) -> None:
             if not all(partial.has(name) for name in stage.names):
-                _encode_stage(model, measure(), formats, partial, threads or cores(), bar.update)
+                _encode_stage(model, measure(), formats, partial, workers, bar.update)
             for name in stage.names:
                 if partial.has(name):
                     places[name].put(_decoded(partial, name, places[name].weights))
@@ -73,7 +71,7 @@ def encode_calibrated(
     unseen = [name for name in formats if not partial.has(name)]
     if unseen:
         logger.warning("the text does not reach %s: encoded by the weights alone", ", ".join(unseen))
-    encode_data_free(model, formats, partial, threads)
+    encode_data_free(model, formats, partial, workers)
 
 
 def _encode_stage(
@@ -81,16 +79,16 @@ def _encode_stage(
     groups: list[SharedInput],
     formats: Mapping[str, str],
     partial: PartialResults,
-    threads: int,
+    workers: Workers,
     progress: Callable[[int], object],
 ) -> None:
     """Groups of layers side by side: the search holds no Python lock."""
     waiting = [group for group in groups if not all(partial.has(name) for name in group.names)]
     waiting.sort(key=lambda group: -sum(place_in(model, name).weights.numel() for name in group.names))
-    threads_each = max(1, threads // max(1, len(waiting)))
-    with ThreadPoolExecutor(threads) as pool:
+    share = workers.shared(len(waiting))
+    with ThreadPoolExecutor(workers.groups) as pool:
         jobs = [
-            pool.submit(_encode_group, model, group.names, group.statistics, formats, partial, threads_each, progress)
+            pool.submit(_encode_group, model, group.names, group.statistics, formats, partial, share, progress)
             for group in waiting
         ]
         try:
@@ -107,7 +105,7 @@ def _encode_group(
     statistics: InputStatistics | None,
     formats: Mapping[str, str],
     partial: PartialResults,
-    threads: int,
+    workers: Workers,
     progress: Callable[[int], object],
 ) -> None:
     """Encode and keep layers of one input, those of one format together; errors name the layers."""
@@ -116,7 +114,7 @@ def _encode_group(
         together = [name for name in names if formats[name] == format]
         weights = [place_in(model, name).weights for name in together]
         try:
-            encoder = encoder or GroupEncoder(statistics, threads)
+            encoder = encoder or GroupEncoder(statistics, workers)
             encoded = encoder.encode(weights, format, progress)
         except InputError as error:
             raise InputError(

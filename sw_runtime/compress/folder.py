@@ -28,6 +28,7 @@ from sw_runtime.compress.source import (
     write_companions,
 )
 from sw_runtime.compress.trial import trial_inputs, try_compressed
+from sw_runtime.fit.cluster import search_workers
 from sw_runtime.fit.encoders import encoder_of
 from sw_runtime.fit.mixed_precision import check_bits, choose_formats, measure_sensitivities
 from sw_runtime.fit.report import REPORT, report_text
@@ -58,6 +59,7 @@ def compress(
     modules: str | None = None,
     fp16: str | None = None,
     threads: int | None = None,
+    cluster: str | None = None,
     overwrite: bool = False,
     progress: bool = True,
     allow_partial: bool = False,
@@ -98,6 +100,9 @@ def compress(
         too; ``bits`` is the mean of the others.
     threads
         Threads of the search; all cores when not given.
+    cluster
+        Search on a Ray cluster instead: the ``HOST:PORT`` of its head, or ``"auto"`` for the one that this machine is
+        part of, else for one of this machine's cores. The bytes are the same.
     overwrite
         Replace a finished result in ``output``, which stays whole until the new one is. Other files stay.
     progress
@@ -169,17 +174,17 @@ def compress(
         "calibration text": SELF if calibration_text == SELF else text and hashlib.sha256(text.encode()).hexdigest(),
         "encoder version": ENCODER_VERSION,
     }
-    with only_writer(output), progress_bars(shown=progress):
+    with only_writer(output), progress_bars(shown=progress), search_workers(threads, cluster) as workers:
         _check_output(output, overwrite)  # again: another process may have finished
         partial = PartialResults(output, fingerprint)
         if calibration_text == SELF:
             windows = _written(loaded, partial)
         if windows is None:
-            encode_data_free(loaded.model, formats, partial, threads)
+            encode_data_free(loaded.model, formats, partial, workers)
         else:
             mixed = [name for name in names if name not in kept]
             formats |= _mixed_formats(loaded.model, windows, mixed, bits, mixture, partial)
-            encode_calibrated(loaded.model, windows, formats, partial, threads)
+            encode_calibrated(loaded.model, windows, formats, partial, workers)
         result = partial.folder / "result"
         _write_results(loaded, result, format, state, names, covered, partial)
         replace(output, result)

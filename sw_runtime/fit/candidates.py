@@ -12,9 +12,12 @@ from sw_runtime.fit.covariance import InputStatistics
 from sw_runtime.fit.encoders import Inputs, encoder_of
 from sw_runtime.fit.report import LayerReport, Method
 from sw_runtime.fit.row_errors import worst_row_error
+from sw_runtime.fit.workers import Threads, Workers
 
 TOLERANCE = 1.4
 """Output errors up to this many ordinary errors are accepted."""
+
+ONE_THREAD = Threads(1)
 
 LOST = 0.7
 """A row of weights that errs by more than this is as good as lost; so is the output of an FP16 layer."""
@@ -42,13 +45,13 @@ class GroupEncoder:
     ----------
     statistics
         Of the input; None where there is no calibration text: all columns then count alike.
-    threads
-        Threads of the search.
+    workers
+        What searches rows; one thread when not given.
     """
 
-    def __init__(self, statistics: InputStatistics | None, threads: int = 1) -> None:
+    def __init__(self, statistics: InputStatistics | None, workers: Workers = ONE_THREAD) -> None:
         self.statistics = statistics
-        self.threads = threads
+        self.workers = workers
         self._inputs = Inputs(statistics)
 
     def encode(
@@ -66,7 +69,7 @@ class GroupEncoder:
             If there is no such format, or none that a matrix can be stored in without losing weights.
         """
         method = self._first_method(format)
-        matrices = encoder_of(format).encode(weights, method, self._inputs, self.threads, progress)
+        matrices = encoder_of(format).encode(weights, method, self._inputs, self.workers, progress)
         return [self._sound(w, self._judged(w, m, method)) for w, m in zip(weights, matrices, strict=True)]
 
     def _sound(self, weights: Tensor, layer: EncodedLayer) -> EncodedLayer:
@@ -88,7 +91,7 @@ class GroupEncoder:
         return methods[0] if self.statistics else methods[-1]
 
     def _encoded(self, weights: Tensor, format: str, method: Method) -> EncodedLayer:
-        (matrix,) = encoder_of(format).encode([weights], method, self._inputs, self.threads, None)
+        (matrix,) = encoder_of(format).encode([weights], method, self._inputs, self.workers, None)
         return self._judged(weights, matrix, method)
 
     def _judged(self, weights: Tensor, matrix: Matrix, method: Method) -> EncodedLayer:

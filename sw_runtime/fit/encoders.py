@@ -1,7 +1,6 @@
 """How a matrix becomes integers of a format: one encoder a family of formats, all called alike."""
 
 from abc import abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
 
@@ -21,14 +20,13 @@ from sw_runtime.fit.palettes import palettise
 from sw_runtime.fit.report import Method
 from sw_runtime.fit.row_range import scales
 from sw_runtime.fit.trellis_range import encode_at_best_scales, suited_scales
+from sw_runtime.fit.workers import ColumnCosts, Progress, Workers
 from sw_runtime.search.search import encode_matrix
 from sw_runtime.search.trellis import encode
 
 CONTRAST = 64.0
 """Largest importance in a block over the block's median. Beyond it nothing is gained, as the
 loudest input's weight is met to its nearest integer anyway, but the search prunes badly."""
-
-Progress = Callable[[int], object]
 
 
 def damped(power: Tensor) -> Tensor:
@@ -78,7 +76,7 @@ class Encoder(Protocol):
         """Format with more bits; None: FP16 comes next."""
 
     def encode(
-        self, weights: list[Tensor], method: Method, inputs: Inputs, threads: int, progress: Progress | None
+        self, weights: list[Tensor], method: Method, inputs: Inputs, workers: Workers, progress: Progress | None
     ) -> list[Matrix]:
         """Matrices [rows, columns] that multiply one input, as they are stored; the text-free method without a text."""
 
@@ -106,18 +104,34 @@ class RowEncoder(PresetEncoder):
     methods: ClassVar[tuple[Method, ...]] = ("feedback", "diagonal", "plain")
 
     def encode(
-        self, weights: list[Tensor], method: Method, inputs: Inputs, threads: int, progress: Progress | None
+        self, weights: list[Tensor], method: Method, inputs: Inputs, workers: Workers, progress: Progress | None
     ) -> list[Matrix]:
         """Encode all matrices in one search and take them apart again."""
-        found = self._encode(torch.cat([matrix.float() for matrix in weights]), method, inputs, threads, progress)
+        stacked = torch.cat([matrix.float() for matrix in weights])
+        costs = self._costs(method, inputs, inputs.powers(stacked.shape[1])[-1])
+        found = workers.search(self, stacked, self._scales(stacked, costs, inputs), costs, progress)
         ends = torch.tensor([len(matrix) for matrix in weights]).cumsum(0).tolist()
         return [_rows(found, slice(end - len(matrix), end)) for matrix, end in zip(weights, ends, strict=True)]
 
+    def _costs(self, method: Method, inputs: Inputs, power: Tensor) -> ColumnCosts:
+        """What a method takes errors to cost."""
+        if method == "feedback" and inputs.factor is not None:
+            return ColumnCosts(factor=inputs.factor)
+        return ColumnCosts(importance=self._importance(power) if method == "diagonal" else None)
+
     @abstractmethod
-    def _encode(
-        self, weights: Tensor, method: Method, inputs: Inputs, threads: int, progress: Progress | None
+    def _importance(self, power: Tensor) -> Tensor:
+        """Weight of each column's squared error, of mean squares [columns]."""
+
+    @abstractmethod
+    def _scales(self, weights: Tensor, costs: ColumnCosts, inputs: Inputs) -> Tensor:
+        """Scales of all rows, before the search."""
+
+    @abstractmethod
+    def search(
+        self, weights: Tensor, scales: Tensor, costs: ColumnCosts, threads: int, progress: Progress | None
     ) -> EncodedMatrix | TrellisMatrix:
-        """One matrix."""
+        """One matrix of rows, float32 [rows, columns], each searched by itself."""
 
 
 def _rows(matrix: EncodedMatrix | TrellisMatrix, rows: slice) -> Matrix:
@@ -128,36 +142,44 @@ def _rows(matrix: EncodedMatrix | TrellisMatrix, rows: slice) -> Matrix:
 class BlockEncoder(RowEncoder):
     """Block words, found by the exact seed search."""
 
-    def _encode(
-        self, weights: Tensor, method: Method, inputs: Inputs, threads: int, progress: Progress | None
+    def _importance(self, power: Tensor) -> Tensor:
+        return importance(power, PRESETS[self.name].block_size)
+
+    def _scales(self, weights: Tensor, costs: ColumnCosts, inputs: Inputs) -> Tensor:
+        answered = None if costs.factor is None else costs.factor.diagonal() ** -2
+        return scales(weights, PRESETS[self.name], inputs.powers(weights.shape[1]), answered)
+
+    def search(
+        self, weights: Tensor, scales: Tensor, costs: ColumnCosts, threads: int, progress: Progress | None
     ) -> EncodedMatrix:
-        block_format, powers = PRESETS[self.name], inputs.powers(weights.shape[1])
-        if method == "feedback" and inputs.factor is not None:
-            row_scales = scales(weights, block_format, powers, inputs.factor.diagonal() ** -2)
-            return encode_with_feedback(weights, block_format, row_scales, inputs.factor, threads, progress)
-        column_importance = importance(powers[-1], block_format.block_size) if method == "diagonal" else None
-        return encode_matrix(
-            weights, block_format, scales(weights, block_format, powers), column_importance, threads, progress
-        )
+        """By feedback, or block by block."""
+        if costs.factor is not None:
+            return encode_with_feedback(weights, PRESETS[self.name], scales, costs.factor, threads, progress)
+        return encode_matrix(weights, PRESETS[self.name], scales, costs.importance, threads, progress)
 
 
 class TrellisEncoder(RowEncoder):
     """Trellis words, found by the Viterbi algorithm; without feedback each row at the best of several scales."""
 
-    def _encode(
-        self, weights: Tensor, method: Method, inputs: Inputs, threads: int, progress: Progress | None
-    ) -> TrellisMatrix:
+    def _importance(self, power: Tensor) -> Tensor:
+        return damped(power)
+
+    def _scales(self, weights: Tensor, costs: ColumnCosts, inputs: Inputs) -> Tensor:
         trellis_format, powers = TRELLIS_PRESETS[self.name], inputs.powers(weights.shape[1])
-        if method == "feedback" and inputs.factor is not None:
-            column_costs = inputs.factor.diagonal() ** -2
-            usual = scales(weights, trellis_format, powers, column_costs)
-            row_scales = suited_scales(weights, trellis_format, usual, column_costs)
-            found = encode(weights, trellis_format, row_scales, inputs.factor, threads=threads, progress=progress)
-            return TrellisMatrix(trellis_format, found.words, row_scales, weights.shape[1])
-        column_importance = damped(powers[-1]) if method == "diagonal" else None
-        return encode_at_best_scales(
-            weights, trellis_format, scales(weights, trellis_format, powers), column_importance, threads, progress
-        )
+        if costs.factor is None:
+            return scales(weights, trellis_format, powers)
+        answered = costs.factor.diagonal() ** -2
+        return suited_scales(weights, trellis_format, scales(weights, trellis_format, powers, answered), answered)
+
+    def search(
+        self, weights: Tensor, scales: Tensor, costs: ColumnCosts, threads: int, progress: Progress | None
+    ) -> TrellisMatrix:
+        """By feedback at the scales given, or without at the best of several near them."""
+        trellis_format = TRELLIS_PRESETS[self.name]
+        if costs.factor is None:
+            return encode_at_best_scales(weights, trellis_format, scales, costs.importance, threads, progress)
+        found = encode(weights, trellis_format, scales, costs.factor, threads=threads, progress=progress)
+        return TrellisMatrix(trellis_format, found.words, scales, weights.shape[1])
 
 
 class PaletteEncoder(PresetEncoder):
@@ -166,7 +188,7 @@ class PaletteEncoder(PresetEncoder):
     methods: ClassVar[tuple[Method, ...]] = ("diagonal", "plain")
 
     def encode(
-        self, weights: list[Tensor], method: Method, inputs: Inputs, threads: int, progress: Progress | None
+        self, weights: list[Tensor], method: Method, inputs: Inputs, workers: Workers, progress: Progress | None
     ) -> list[Matrix]:
         """Fit each matrix's tables alone: rows of two matrices never share one."""
         code_bits = PALETTES[self.name].code_bits
@@ -188,7 +210,7 @@ class Fp16Encoder:
     next: ClassVar[str | None] = None
 
     def encode(
-        self, weights: list[Tensor], method: Method, inputs: Inputs, threads: int, progress: Progress | None
+        self, weights: list[Tensor], method: Method, inputs: Inputs, workers: Workers, progress: Progress | None
     ) -> list[Matrix]:
         """Round.
 

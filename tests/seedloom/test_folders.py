@@ -94,6 +94,7 @@ def test_verify_exits_with_1_on_a_damaged_file(folder: Path) -> None:
                 "fp16": None,
                 "overwrite": False,
                 "allow_partial": False,
+                "cluster": None,
             },
         ),
         (
@@ -108,6 +109,8 @@ def test_verify_exits_with_1_on_a_damaged_file(folder: Path) -> None:
                 "head",
                 "--overwrite",
                 "--allow-partial",
+                "--cluster",
+                "auto",
             ],
             {
                 "format": "paper-3bit",
@@ -117,6 +120,7 @@ def test_verify_exits_with_1_on_a_damaged_file(folder: Path) -> None:
                 "fp16": "head",
                 "overwrite": True,
                 "allow_partial": True,
+                "cluster": "auto",
             },
         ),
         (
@@ -129,6 +133,7 @@ def test_verify_exits_with_1_on_a_damaged_file(folder: Path) -> None:
                 "fp16": None,
                 "overwrite": False,
                 "allow_partial": False,
+                "cluster": None,
             },
         ),
     ],

@@ -20,6 +20,7 @@ from sw_runtime.compress.partial import PartialResults
 from sw_runtime.fit.candidates import EncodedLayer, GroupEncoder
 from sw_runtime.fit.covariance import input_statistics
 from sw_runtime.fit.report import LayerReport
+from sw_runtime.fit.workers import Threads
 
 WINDOWS = torch.arange(64).view(8, 8) % 5
 
@@ -59,7 +60,7 @@ def decoded(partial: PartialResults, name: str, columns: int = 8) -> Tensor:
 
 def encoded(folder: Path, formats: Mapping[str, str] = THREE_BITS, threads: int = 1) -> PartialResults:
     partial = PartialResults(folder, {})
-    encode_calibrated(Tiny(), WINDOWS, formats, partial, threads)
+    encode_calibrated(Tiny(), WINDOWS, formats, partial, Threads(threads))
     return partial
 
 
@@ -86,7 +87,7 @@ def test_a_layer_that_does_not_run_is_encoded_by_its_weights_alone_and_named(
 
 def test_without_a_text_all_are(tmp_path: Path) -> None:
     partial = PartialResults(tmp_path, {})
-    encode_data_free(Tiny(), THREE_BITS, partial, 1)
+    encode_data_free(Tiny(), THREE_BITS, partial, Threads(1))
     assert {partial.load(name)[1]["method"] for name in NAMES} == {"plain"}
 
 
@@ -131,9 +132,9 @@ def test_a_run_goes_on_where_another_stopped(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(GroupEncoder, "encode", count)
     model = Tiny()
     with pytest.raises(KeyboardInterrupt):
-        encode_calibrated(model, WINDOWS, THREE_BITS, stopped, 1)
+        encode_calibrated(model, WINDOWS, THREE_BITS, stopped, Threads(1))
     assert [stopped.has(name) for name in NAMES] == [True, False, False, False]
-    encode_calibrated(model, WINDOWS, THREE_BITS, stopped, 1)
+    encode_calibrated(model, WINDOWS, THREE_BITS, stopped, Threads(1))
     assert len(calls) == 2 + 3
     for name in NAMES:
         assert torch.equal(stopped.load(name)[0]["weight"], whole.load(name)[0]["weight"])
@@ -141,7 +142,7 @@ def test_a_run_goes_on_where_another_stopped(tmp_path: Path, monkeypatch: pytest
 
 def test_the_model_is_left_as_it_was(tmp_path: Path) -> None:
     model = Tiny()
-    encode_calibrated(model, WINDOWS, THREE_BITS, PartialResults(tmp_path, {}), 1)
+    encode_calibrated(model, WINDOWS, THREE_BITS, PartialResults(tmp_path, {}), Threads(1))
     assert model.head.weight is model.embedding.weight
     for name, tensor in Tiny().state_dict().items():
         assert torch.equal(model.state_dict()[name], tensor)
@@ -168,7 +169,7 @@ def test_a_layer_that_no_format_suits_is_named_with_the_remedy(tmp_path: Path) -
         model.blocks[1].weight[0, 0] = 1e4
     message = r"^blocks\.1: weight \[0, 0\] is 10000\.0; .*; leave it out, by the regular expression of modules$"
     with pytest.raises(InputError, match=message):
-        encode_data_free(model, {"blocks.1": "scaled-3bit"}, PartialResults(tmp_path, {}))
+        encode_data_free(model, {"blocks.1": "scaled-3bit"}, PartialResults(tmp_path, {}), Threads(1))
 
 
 def test_a_layer_that_may_be_refused_comes_first(tmp_path: Path) -> None:
@@ -176,7 +177,7 @@ def test_a_layer_that_may_be_refused_comes_first(tmp_path: Path) -> None:
     with torch.no_grad():
         model.blocks[1].weight[0, 0] = 1e4
     with pytest.raises(InputError, match=r"^blocks\.1: "):
-        encode_data_free(model, {"blocks.0": "scaled-3bit", "blocks.1": "scaled-3bit"}, partial)
+        encode_data_free(model, {"blocks.0": "scaled-3bit", "blocks.1": "scaled-3bit"}, partial, Threads(1))
     assert not partial.has("blocks.0")
 
 
@@ -195,5 +196,5 @@ def test_groups_that_are_not_begun_are_left_when_one_is_stopped(
     model.blocks = nn.ModuleList([nn.Sequential(*(nn.Linear(8, 8) for _ in range(9)))])
     names = [f"blocks.0.{place}" for place in range(9)]
     with pytest.raises(KeyboardInterrupt):
-        encode_calibrated(model, WINDOWS, dict.fromkeys(names, "scaled-3bit"), PartialResults(tmp_path, {}), threads=1)
+        encode_calibrated(model, WINDOWS, dict.fromkeys(names, "scaled-3bit"), PartialResults(tmp_path, {}), Threads(1))
     assert len(begun) < len(names)

@@ -11,6 +11,7 @@ from sw_runtime.fit import encoders
 from sw_runtime.fit.candidates import GroupEncoder
 from sw_runtime.fit.covariance import InputStatistics, input_statistics
 from sw_runtime.fit.encoders import Inputs, encoder_of
+from sw_runtime.fit.workers import Threads
 from sw_runtime.search.trellis import EncodedRows
 
 NAME = "trellis-3bit"
@@ -27,7 +28,7 @@ def statistics() -> InputStatistics:
 
 
 def output_error(weights: Tensor, method: str) -> float:
-    (matrix,) = encoder_of(NAME).encode([weights], method, Inputs(statistics()), 1, None)
+    (matrix,) = encoder_of(NAME).encode([weights], method, Inputs(statistics()), Threads(1), None)
     return statistics().calibration.output_errors(weights, real_weights(matrix))[1]
 
 
@@ -40,8 +41,8 @@ def test_what_is_known_of_the_inputs_is_used() -> None:
 def test_matrices_of_one_input_are_encoded_together_and_taken_apart() -> None:
     done: list[int] = []
     weights = [gaussian(3, 32), gaussian(2, 32, 5)]
-    found = encoder_of(NAME).encode(weights, "feedback", Inputs(statistics()), 1, done.append)
-    (whole,) = encoder_of(NAME).encode([torch.cat(weights)], "feedback", Inputs(statistics()), 2, None)
+    found = encoder_of(NAME).encode(weights, "feedback", Inputs(statistics()), Threads(1), done.append)
+    (whole,) = encoder_of(NAME).encode([torch.cat(weights)], "feedback", Inputs(statistics()), Threads(2), None)
     assert [matrix.rows for matrix in found] == [3, 2]
     assert all(isinstance(matrix, TrellisMatrix) for matrix in found)
     assert torch.equal(torch.cat([real_weights(matrix) for matrix in found]), real_weights(whole))
@@ -51,7 +52,7 @@ def test_matrices_of_one_input_are_encoded_together_and_taken_apart() -> None:
 @pytest.mark.parametrize("name", TRELLIS_PRESETS)
 def test_gaussian_rows_lose_about_the_format_s_ordinary_error(name: str) -> None:
     weights = gaussian(6, 256)
-    (matrix,) = encoder_of(name).encode([weights], "plain", Inputs(None), 1, None)
+    (matrix,) = encoder_of(name).encode([weights], "plain", Inputs(None), Threads(1), None)
     error = float((real_weights(matrix) - weights).norm() / weights.norm())
     assert error == pytest.approx(preset_named(name).ordinary_error, rel=0.04)
 

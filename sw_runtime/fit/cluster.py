@@ -1,0 +1,141 @@
+"""Rows searched on a Ray cluster: any mix of machines that have seedloom installed.
+
+A block of rows is a task. A task whose worker dies is run again elsewhere. Rows are searched alone, so the words are
+those of one process.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from formats.errors import DependencyError, InputError
+from formats.matrices import EncodedMatrix
+from formats.trellis_matrix import TrellisMatrix
+from sw_runtime.cores import cores
+from sw_runtime.fit.workers import ColumnCosts, Progress, RowSearch, Threads, Workers
+
+logger = logging.getLogger("seedloom.fit")
+
+WEIGHTS_A_TASK = 1 << 20
+"""Weights of a block of rows: one to ten seconds of one core, so that little is lost with a worker."""
+
+GROUPS = 64
+"""Groups of layers searched side by side: what waits fills the cores that a small group leaves idle."""
+
+
+class Cluster:
+    """A running Ray cluster, or one on this machine.
+
+    Parameters
+    ----------
+    address
+        Of the cluster's head, ``HOST:PORT``; ``"auto"`` takes the one that this machine is part of, and starts
+        one of its own cores where it is part of none.
+
+    Raises
+    ------
+    DependencyError
+        If Ray is not installed.
+    InputError
+        If no cluster answers at the address.
+    """
+
+    def __init__(self, address: str = "auto") -> None:
+        try:
+            self._ray: Any = import_module("ray")
+        except ImportError as error:
+            raise DependencyError("--cluster needs Ray: pip install 'seedloom[cluster]'") from error
+        self._connect(address)
+        options = {"num_cpus": 1, "max_retries": -1}  # a dead worker's task is run again, however often
+        self._search_rows = self._ray.remote(**options)(_search_rows)
+        logger.info("cluster of %d cores", self.cores)
+
+    def _connect(self, address: str) -> None:
+        quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+        try:
+            self._ray.init(address=address, **quiet)
+        except ConnectionError as error:
+            if address != "auto":
+                raise InputError(f"no Ray cluster answers at {address} (ray start --head starts one)") from error
+            self._ray.init(include_dashboard=False, **quiet)
+        except ValueError as error:
+            raise InputError(f"{address!r} is no address of a Ray cluster ({error}); give auto or HOST:PORT") from error
+
+    @property
+    def cores(self) -> int:
+        """Cores of all machines together."""
+        return int(self._ray.cluster_resources().get("CPU", 0))
+
+    @property
+    def groups(self) -> int:
+        """Many: every group's blocks wait for cores together."""
+        return GROUPS
+
+    def shared(self, groups: int) -> "Cluster":
+        """The cluster shares itself out."""
+        return self
+
+    def search(
+        self, search: RowSearch, weights: Tensor, scales: Tensor, costs: ColumnCosts, progress: Progress | None
+    ) -> EncodedMatrix | TrellisMatrix:
+        """Blocks of rows, each a task."""
+        shared = self._ray.put(costs)
+        tasks = [self._search_rows.remote(search, *block, shared) for block in _blocks(weights, scales)]
+        waiting = list(tasks)
+        while waiting:
+            (done, *_), waiting = self._ray.wait(waiting)
+            if progress:
+                rows, columns = self._ray.get(done)[1]
+                progress(rows * columns)
+        return _joined([self._ray.get(task)[0] for task in tasks])
+
+    def close(self) -> None:
+        """Leave the cluster; one that was started here ends."""
+        self._ray.shutdown()
+
+
+@contextmanager
+def search_workers(threads: int | None, cluster: str | None) -> Iterator[Workers]:
+    """What searches within the block: a cluster where one is named, else threads, one a core when not given.
+
+    Raises
+    ------
+    DependencyError, InputError
+        As ``Cluster``.
+    """
+    if cluster is None:
+        yield Threads(threads or cores())
+        return
+    workers = Cluster(cluster)
+    try:
+        yield workers
+    finally:
+        workers.close()
+
+
+def _search_rows(
+    search: RowSearch, weights: Tensor, scales: Tensor, costs: ColumnCosts
+) -> tuple[EncodedMatrix | TrellisMatrix, torch.Size]:
+    """A task: the words of a block of rows, and its shape."""
+    torch.set_num_threads(1)  # a task has one core
+    return search.search(weights, scales, costs, 1, None), weights.shape
+
+
+def _blocks(weights: Tensor, scales: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    rows = max(1, WEIGHTS_A_TASK // weights.shape[1])
+    for first in range(0, len(weights), rows):
+        part = slice(first, first + rows)
+        yield weights[part].clone(), scales[part].clone() if len(scales) == len(weights) else scales
+
+
+def _joined(parts: list[EncodedMatrix | TrellisMatrix]) -> EncodedMatrix | TrellisMatrix:
+    """Blocks of rows under each other."""
+    first = parts[0]
+    scales = first.scales if first.shares_scale else torch.cat([part.scales for part in parts])
+    return replace(first, words=torch.cat([part.words for part in parts]), scales=scales)
