@@ -15,7 +15,7 @@ from transformers.core_model_loading import WeightConverter, WeightRenaming, ren
 
 from formats.errors import CheckpointError
 from sw_runtime.nn.attach import compressed_linears
-from sw_runtime.nn.experts import SeparateExperts, fused_experts, mixture_of
+from sw_runtime.nn.experts import SeparateExperts, by_mixture, fused_experts
 from sw_runtime.nn.layer_classes import layer_class
 from sw_runtime.nn.places import place_of
 from sw_runtime.nn.shards import COPY_OR_COMPRESS, StoredTensor, name_tensors
@@ -61,8 +61,8 @@ def place_compressed_linears(model: PreTrainedModel, modules: dict[str, str]) ->
 def _separate_listed_experts(model: PreTrainedModel, names: Iterable[str]) -> None:
     """Take those mixtures of experts apart that hold a layer of the names."""
     fused, name_in_model = fused_experts(model), names_in_model(model)
-    mixtures = {mixture for mixture, _ in filter(None, map(mixture_of, names))}
-    for mixture in {name_in_model(f"{name}.down_proj").removesuffix(".down_proj") for name in mixtures} & set(fused):
+    listed = {name_in_model(f"{mixture}.down_proj").removesuffix(".down_proj") for mixture, _ in by_mixture(names)}
+    for mixture in listed & set(fused):
         model.set_submodule(mixture, SeparateExperts(fused[mixture]))
 
 

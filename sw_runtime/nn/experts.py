@@ -5,7 +5,7 @@ declares (``transformers.integrations.moe``). The same attributes say here what 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import copy
 from typing import Any
 
@@ -59,7 +59,7 @@ class SeparateExperts(nn.ModuleList):
         (rules,) = self._rules
         activate: Callable[[Tensor], Tensor] = rules._apply_gate if rules.has_gate else rules.act_fn
         outputs = torch.zeros_like(hidden_states)
-        for index in top_k_index.unique().tolist():
+        for index in sorted(set(top_k_index.flatten().tolist())):
             tokens, choice = torch.where(top_k_index == index)
             into, out_of = self[index].children()
             found = out_of(activate(into(hidden_states[tokens]))) * top_k_weights[tokens, choice, None]
@@ -67,20 +67,29 @@ class SeparateExperts(nn.ModuleList):
         return outputs
 
 
-def is_fused(module: nn.Module) -> bool:
-    """Whether a module is a mixture of experts in one tensor of a layout that can be taken apart.
+def is_fused(module: Any) -> bool:
+    """Whether a module is a mixture of experts in one tensor of a layout that is known here.
 
-    What else it may hold, as a norm after each expert, is not known here: such a mixture stays as it is.
+    What else it may hold, as a norm after each expert, is not known: such a mixture stays as it is.
     """
-    known = hasattr(type(module).forward, "__wrapped__") and hasattr(module, "is_transposed")
-    return known and {name for name, _ in module.named_parameters()} == {
-        name for tensor in _tensors(module).values() for name in ([tensor, f"{tensor}_bias"][: 1 + module.has_bias])
-    }
+    if not hasattr(type(module).forward, "__wrapped__") or not hasattr(module, "is_transposed"):
+        return False
+    suffixes = ("", "_bias") if module.has_bias else ("",)
+    known = {f"{tensor}{suffix}" for tensor in _tensors(module).values() for suffix in suffixes}
+    return {name for name, _ in module.named_parameters()} == known
 
 
 def fused_experts(model: nn.Module) -> dict[str, nn.Module]:
-    """Mixtures of experts that can be taken apart, by name."""
+    """Mixtures of experts of known layouts, by name."""
     return {name: module for name, module in model.named_modules() if is_fused(module)}
+
+
+def taken_apart(module: nn.Module) -> SeparateExperts | None:
+    """A mixture of experts taken apart; None of another module, and of one that answers otherwise when apart."""
+    if not is_fused(module):
+        return None
+    separate = SeparateExperts(module)
+    return separate if _answer_alike(module, separate) else None
 
 
 def mixture_of(name: str) -> tuple[str, str] | None:
@@ -89,17 +98,26 @@ def mixture_of(name: str) -> tuple[str, str] | None:
     return None if found is None else (found[1], found[2])
 
 
+def by_mixture(names: Iterable[str]) -> dict[tuple[str, str], list[str]]:
+    """Names of experts' layers, by their mixture and which matrix of an expert they are; other names left out."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for name in names:
+        if mixture := mixture_of(name):
+            found.setdefault(mixture, []).append(name)
+    return found
+
+
 def with_separate_experts(model: Any, pattern: str | None) -> Any:
     """The model with mixtures of experts taken apart in which a regular expression is found in a layer's name.
 
     The model itself is left as it is: the other one shares its tensors and all modules that hold no experts.
     A mixture that answers otherwise when it is taken apart stays fused.
     """
-    chosen = {
+    chosen: dict[int, nn.Module] = {
         id(module): separate
         for name, module in fused_experts(model).items()
-        if any(re.search(pattern or "", f"{name}.{layer}") for layer in _layer_names(module))
-        and _answer_alike(module, separate := SeparateExperts(module))
+        if (separate := taken_apart(module))
+        and any(re.search(pattern or "", f"{name}.{layer}") for layer in _layer_names(module))
     }
     return _replaced(model, chosen)
 
