@@ -194,7 +194,7 @@ class _LoadReport:
         self._level, self._shown = self._logger.level, self._logger.getEffectiveLevel()
 
     def __enter__(self) -> "_LoadReport":
-        self._logger.setLevel(min(self._shown, logging.WARNING))
+        self._logger.setLevel(min(self._shown, logging.WARNING - 1))  # at WARNING it compares plans for many GPUs
         self._logger.addFilter(self._keep)
         return self
 

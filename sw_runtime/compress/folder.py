@@ -1,5 +1,6 @@
 """A Hugging Face model in, a Hugging Face folder of seeds out."""
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -34,6 +35,7 @@ from sw_runtime.fit.mixed_precision import check_bits, choose_formats, measure_s
 from sw_runtime.fit.report import REPORT, report_text
 from sw_runtime.json_files import json_text
 from sw_runtime.nn.checksums import CHECKSUMS, checksums
+from sw_runtime.nn.experts import with_separate_experts
 from sw_runtime.nn.golden_tokens import GOLDEN_TOKENS, golden_tokens
 from sw_runtime.nn.places import chosen_places
 from sw_runtime.pretrained import is_language_model
@@ -144,6 +146,7 @@ def compress(
             _check_output(output, overwrite)
     text = None if calibration_text in (None, SELF) else read_text(calibration_text)
     loaded = load(source, tokenizer)
+    loaded = dataclasses.replace(loaded, model=with_separate_experts(loaded.model, modules))
     if calibration_text is not None:
         _check_reads_text(loaded.model)
     if calibration_text == SELF:

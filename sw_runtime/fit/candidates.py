@@ -100,4 +100,5 @@ class GroupEncoder:
             return EncodedLayer(matrix, LayerReport(matrix.name, method, row_error=worst_row_error(weights, found)))
         plain, capped = self.statistics.calibration.output_errors(weights, found)
         worst = max(self.statistics.held_out.output_errors(weights, found))
-        return EncodedLayer(matrix, LayerReport(matrix.name, method, plain, capped, worst))
+        report = LayerReport(matrix.name, method, plain, capped, worst, all_experts=self.statistics.all_experts)
+        return EncodedLayer(matrix, report)

@@ -47,10 +47,14 @@ class Covariance:
 
 @dataclass(frozen=True)
 class InputStatistics:
-    """What the tokens of a calibration text say of one input: those that fit the weights, and those that judge them."""
+    """What the tokens of a calibration text say of one input: those that fit the weights, and those that judge them.
+
+    ``all_experts`` says that the tokens are those of a mixture's experts together, as one of them saw too few.
+    """
 
     calibration: Covariance
     held_out: Covariance
+    all_experts: bool = False
 
 
 def covariance(inputs: Tensor) -> Covariance:
@@ -62,11 +66,17 @@ def covariance(inputs: Tensor) -> Covariance:
     return Covariance((capped + lost) / len(inputs), capped / len(inputs))
 
 
-def input_statistics(inputs: Tensor) -> InputStatistics:
+def input_statistics(inputs: Tensor, all_experts: bool = False) -> InputStatistics:
     """Statistics of tokens, [..., columns]; the last quarter is held out."""
+    fitting, held_out = parted(inputs)
+    return InputStatistics(covariance(fitting), covariance(held_out), all_experts)
+
+
+def parted(inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Tokens, [..., columns], that fit the weights and those that are held out: [tokens, columns] each."""
     tokens = inputs.flatten(0, -2)
     fitting = len(tokens) - int(HELD_OUT * len(tokens))
-    return InputStatistics(covariance(tokens[:fitting]), covariance(tokens[fitting:]))
+    return tokens[:fitting], tokens[fitting:]
 
 
 def _moments(inputs: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 Later layers then see what the changed ones give them.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sw_runtime.fit.covariance import InputStatistics, input_statistics
+from sw_runtime.fit.covariance import InputStatistics, input_statistics, parted
+from sw_runtime.nn.experts import by_mixture
+
+LEAST_TOKENS = 256
+"""An expert that sees fewer tokens of a text is fitted to those of all experts of its mixture."""
+
+logger = logging.getLogger("seedloom.fit")
 
 
 @dataclass(frozen=True)
@@ -107,10 +114,30 @@ def _measure(model: nn.Module, stage: Stage, arguments: tuple[Any, ...], keyword
         return [SharedInput(stage.names, input_statistics(arguments[0]))]
     with _captured_inputs({name: model.get_submodule(name) for name in stage.names}) as inputs:
         stage.module(*arguments, **keywords)
+    shared = _share_among_experts(inputs, stage.names)
     groups: dict[tuple[int, ...], list[str]] = {}
     for name, tensors in inputs.items():
         groups.setdefault(tuple(map(id, tensors)), []).append(name)
-    return [SharedInput(group, input_statistics(_tokens(inputs[group[0]]))) for group in groups.values()]
+    return [
+        SharedInput(group, input_statistics(_tokens(inputs[group[0]]), all_experts=group[0] in shared))
+        for group in groups.values()
+    ]
+
+
+def _share_among_experts(inputs: dict[str, list[Tensor]], names: list[str]) -> set[str]:
+    """Give experts that saw fewer than ``LEAST_TOKENS`` what all experts of their mixture saw; the names of those."""
+    shared: set[str] = set()
+    for (mixture, matrix), experts in by_mixture(names).items():
+        seen = {name: _tokens(inputs[name]) for name in experts if name in inputs}
+        few = [name for name in experts if name not in seen or len(seen[name]) < LEAST_TOKENS]
+        if few and seen:
+            fitting, held_out = zip(*map(parted, seen.values()), strict=True)  # held out stays held out
+            together = [*fitting, *held_out]
+            inputs |= dict.fromkeys(few, together)
+            shared.update(few)
+            found = f"{len(few)} of {len(experts)} experts saw fewer than {LEAST_TOKENS} tokens"
+            logger.warning("%s: %s; their %s is fitted to the tokens of all experts", mixture, found, matrix)
+    return shared
 
 
 def _tokens(inputs: list[Tensor]) -> Tensor:

@@ -91,7 +91,7 @@ def choose_formats(sensitivities: Mapping[str, Sensitivity], bits: float, mixed:
     weights = sum(layer.rows * layer.columns for layer in sensitivities.values())
     spare = bits * weights - sum(layer.bits(mixed[0]) for layer in sensitivities.values())
     steps = [
-        ((layer.cost(low) - layer.cost(high)) / (layer.bits(high) - layer.bits(low)), name, low, high)
+        ((layer.cost(low) - layer.cost(high)) / max(1, layer.bits(high) - layer.bits(low)), name, low, high)
         for name, layer in sensitivities.items()
         for low, high in pairwise(mixed)
     ]

@@ -22,6 +22,7 @@ class LayerReport:
     ``error`` is over the calibration tokens, ``capped_error`` over the same with loud tokens capped, and
     ``held_out_error`` the greater of both over tokens that took no part. None without calibration, which has
     ``row_error`` instead: the worst relative error of a row's weights, or of those beside its outliers.
+    ``all_experts``: the tokens are those of all experts of a mixture, as this one saw too few.
     """
 
     format: str
@@ -30,6 +31,7 @@ class LayerReport:
     capped_error: float | None = None
     held_out_error: float | None = None
     row_error: float | None = None
+    all_experts: bool = False
 
     @property
     def worst(self) -> float:

@@ -4,7 +4,7 @@ transformers only warns when a checkpoint lacks a tensor and goes on with random
 is an error.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 
 import torch
@@ -15,6 +15,7 @@ from transformers.core_model_loading import WeightConverter, WeightRenaming, ren
 
 from formats.errors import CheckpointError
 from sw_runtime.nn.attach import compressed_linears
+from sw_runtime.nn.experts import SeparateExperts, by_mixture, fused_experts
 from sw_runtime.nn.layer_classes import layer_class
 from sw_runtime.nn.places import place_of
 from sw_runtime.nn.shards import COPY_OR_COMPRESS, StoredTensor, name_tensors
@@ -36,6 +37,7 @@ def place_compressed_linears(model: PreTrainedModel, modules: dict[str, str]) ->
     CheckpointError
         If the model lacks a layer, it is not linear, or its weights are tied to another's.
     """
+    _separate_listed_experts(model, modules)
     name_in_model = names_in_model(model)
     for stored_name, format_name in modules.items():
         name = name_in_model(f"{stored_name}.weight").removesuffix(".weight")
@@ -54,6 +56,14 @@ def place_compressed_linears(model: PreTrainedModel, modules: dict[str, str]) ->
             )
         layer = layer_class(format_name).empty(place.columns, place.rows, format_name, place.bias is not None)
         model.set_submodule(name, layer.to(place.parameter.device, place.parameter.dtype))
+
+
+def _separate_listed_experts(model: PreTrainedModel, names: Iterable[str]) -> None:
+    """Take those mixtures of experts apart that hold a layer of the names."""
+    fused, name_in_model = fused_experts(model), names_in_model(model)
+    listed = {name_in_model(f"{mixture}.down_proj").removesuffix(".down_proj") for mixture, _ in by_mixture(names)}
+    for mixture in listed & set(fused):
+        model.set_submodule(mixture, SeparateExperts(fused[mixture]))
 
 
 def check_complete(model: PreTrainedModel, tensors: dict[str, StoredTensor]) -> None:

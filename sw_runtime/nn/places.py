@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from formats.errors import CheckpointError
+from sw_runtime.nn.experts import taken_apart
 
 NOT_CHOSEN = "layers not chosen"
 """Why a place stays dense that could be compressed."""
@@ -143,7 +144,7 @@ def reason_dense(model: Any, parameter_name: str) -> str:
     module = model.get_submodule(name)
     parameter = model.get_parameter(parameter_name)
     if parameter.dim() == 3 and "expert" in f"{name} {type(module).__name__}".lower():
-        return f"experts fused in one tensor, {type(module).__name__}.{own_name}"
+        return NOT_CHOSEN if taken_apart(module) else f"experts fused in one tensor, {type(module).__name__}.{own_name}"
     if parameter.dim() < 2:
         return "vectors"
     if isinstance(module, nn.Embedding):

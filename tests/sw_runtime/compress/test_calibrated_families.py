@@ -11,7 +11,7 @@ from sw_runtime.compress import folder as folder_module
 from sw_runtime.compress.folder import compress
 from sw_runtime.fit.report import read_report
 from tests.conftest import write_tokenizer
-from tests.sw_runtime.compress.families import FAMILIES, VOCABULARY
+from tests.sw_runtime.compress.families import FAMILIES, VOCABULARY, Family
 
 
 @pytest.fixture
@@ -48,6 +48,28 @@ def test_transposed_weights_are_fitted_to_a_text_and_put_back(
     assert {report.method for report in reports.values()} == {"feedback"}
     assert all(0 < report.worst < 0.3 for report in reports.values())
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+def test_experts_are_fitted_to_a_text_and_the_report_names_those_that_saw_few_tokens(
+    text: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    settings = FAMILIES["qwen3-moe"].settings | {
+        "max_position_embeddings": 512,
+        "num_experts_per_tok": 1,
+        "moe_intermediate_size": 32,
+    }
+    model = Family("Qwen3MoeForCausalLM", "Qwen3MoeConfig", settings).build()
+    model.model.layers[0].mlp.gate.weight.data[3] = 0  # the last expert is chosen by nobody: others win
+    model.model.layers[0].mlp.gate.weight.data[2] = -model.model.layers[0].mlp.gate.weight.data[1]
+    output = compress(
+        model, tmp_path / "out", "scaled-3bit", text, bits=3.0, tokenizer=tokenizer, modules="experts", progress=False
+    )
+    reports = read_report(output)
+    assert len(reports) == 8
+    assert {name for name, report in reports.items() if report.all_experts} == {
+        f"model.layers.0.mlp.experts.3.{matrix}" for matrix in ("gate_up", "down")
+    }
+    assert all(report.held_out_error for report in reports.values())
 
 
 @pytest.mark.usefixtures("no_search")

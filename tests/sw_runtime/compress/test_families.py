@@ -1,6 +1,6 @@
 """Models of many families: compressed, loaded, run, saved and verified; nothing is wrong without a word."""
 
-import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,14 @@ from sw_runtime.compress.coverage import read_coverage
 from sw_runtime.compress.folder import compress
 from sw_runtime.compress.trial import trial_inputs
 from sw_runtime.device.emulated import EmulatedDevice
+from sw_runtime.fit.report import read_report
 from sw_runtime.nn.attach import attach, compressed_linears, detach
-from sw_runtime.nn.folder import verify
+from sw_runtime.nn.experts import by_mixture, fused_experts, with_separate_experts
+from sw_runtime.nn.folder import describe, verify
 from sw_runtime.nn.places import place_in
 from tests.sw_runtime.compress.families import FAMILIES, Family
+
+MIXTRAL_BODY = Family("MixtralModel", "MixtralConfig", {})
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +43,7 @@ def loaded(family: Family, folder: Path) -> Any:
 
 
 def with_decoded_weights(family: Family, compressed: Any) -> Any:
-    model = family.build()
+    model = with_separate_experts(family.build(), None)
     for name, layer in compressed_linears(compressed).items():
         place_in(model, name).put(layer.decoded(torch.float32))
     return model
@@ -71,7 +75,7 @@ def test_a_family_answers_as_its_decoded_weights_do_and_is_saved_bit_for_bit(
         assert torch.equal(one, other)
 
 
-@pytest.mark.parametrize("name", ["gpt2", "bloom", "falcon", "mamba", "t5"])
+@pytest.mark.parametrize("name", ["gpt2", "bloom", "falcon", "mamba", "t5", "gpt-oss"])
 def test_a_family_writes_the_same_tokens_on_a_device_as_on_the_host(name: str, folders: dict[str, Path]) -> None:
     model = loaded(FAMILIES[name], folders[name])
     tokens = torch.tensor([[5, 6, 7]])
@@ -93,6 +97,29 @@ def test_layers_of_other_classes_that_are_one_product_are_compressed(
 
 
 @pytest.mark.parametrize("name", ["mixtral", "qwen3-moe", "gpt-oss", "deepseek-v3"])
-def test_fused_experts_stay_dense_and_are_named(name: str, folders: dict[str, Path]) -> None:
-    dense = json.loads((folders[name] / "report.json").read_text())["coverage"]["dense"]
-    assert [reason for reason in dense if reason.startswith("experts fused in one tensor") and "gate_up_proj" in reason]
+def test_every_matrix_of_fused_experts_is_compressed(name: str, folders: dict[str, Path]) -> None:
+    layers = by_mixture(layer.name for layer in describe(folders[name]).layers)
+    experts = "model.layers.0.mlp.experts"
+    assert {matrix: len(names) for matrix, names in layers.items()} == {(experts, "gate_up"): 4, (experts, "down"): 4}
+    assert by_mixture(read_report(folders[name])) == layers
+    coverage = read_coverage(folders[name])
+    assert coverage is not None
+    assert coverage.total == sum(weights.numel() for weights in FAMILIES[name].build().parameters())
+    assert not [reason for reason in coverage.dense if "fused" in reason]
+
+
+def test_experts_load_into_a_class_without_the_head(folders: dict[str, Path]) -> None:
+    whole, body = (loaded(family, folders["mixtral"]) for family in (FAMILIES["mixtral"], MIXTRAL_BODY))
+    tokens = torch.tensor([[5, 6, 7]])
+    assert torch.equal(body(tokens).last_hidden_state, whole.model(tokens).last_hidden_state)
+
+
+@pytest.mark.parametrize("modules", ["self_attn", r"layers\.0\.mlp\.experts\.1\."])
+def test_a_mixture_stays_fused_unless_one_of_its_layers_is_chosen(modules: str, tmp_path: Path) -> None:
+    family = FAMILIES["mixtral"]
+    output = compress(family.build(), tmp_path, "scaled-4bit", modules=modules, progress=False)
+    model = loaded(family, output)
+    assert bool(fused_experts(model)) is (modules == "self_attn")
+    assert all(re.search(modules, name) for name in compressed_linears(model))
+    for one, other in zip(outputs(model), outputs(with_decoded_weights(family, model)), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sw_runtime.fit.covariance import input_statistics
+from sw_runtime.fit import layerwise
+from sw_runtime.fit.covariance import covariance, input_statistics
 from sw_runtime.fit.layerwise import SharedInput, Stage, stages, visit_stages
 
 WINDOWS = torch.arange(32).view(4, 8) % 5
@@ -87,6 +88,46 @@ def test_inputs_are_those_of_the_whole_run() -> None:
         hidden = model.blocks[1](model.blocks[0](model.embedding(WINDOWS)))
     assert torch.equal(groups[2][0].statistics.calibration.plain, input_statistics(hidden).calibration.plain)
     assert torch.equal(groups[2][0].statistics.held_out.capped, input_statistics(hidden).held_out.capped)
+
+
+class Mixture(nn.ModuleList):
+    """The first expert takes all tokens but the last, the second that one, the third none."""
+
+    def __init__(self) -> None:
+        super().__init__([nn.ModuleDict({"up": nn.Linear(6, 6)}) for _ in range(3)])
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        tokens = hidden.flatten(0, 1)
+        outputs = torch.cat([self[0].get_submodule("up")(tokens[:-1]), self[1].get_submodule("up")(tokens[-1:])])
+        return outputs.view(hidden.shape)
+
+
+def test_an_expert_that_sees_few_tokens_is_fitted_to_those_of_all(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(layerwise, "LEAST_TOKENS", 31)
+    model = Tiny()
+    model.blocks = nn.ModuleList([Mixture()])
+    model.head = nn.Identity()
+    ((first, others),) = visited(model, linear(model), nothing)
+    assert (first.names, others.names) == (["blocks.0.0.up"], ["blocks.0.1.up", "blocks.0.2.up"])
+    assert (first.statistics.all_experts, others.statistics.all_experts) == (False, True)
+    hidden = model.embedding(WINDOWS).detach().flatten(0, 1)
+    own, fitting = input_statistics(hidden[:-1]), [*range(24), 31]
+    assert torch.equal(first.statistics.calibration.plain, own.calibration.plain)
+    for found, tokens in (
+        (others.statistics.calibration, hidden[fitting[:24]]),
+        (others.statistics.held_out, hidden[[31, *range(24, 31)]]),
+    ):
+        torch.testing.assert_close(found.plain, covariance(tokens).plain)
+    assert "blocks.0: 2 of 3 experts saw fewer than 31 tokens; their up is fitted to the tokens of all" in caplog.text
+
+
+def test_experts_none_of_which_runs_are_left_out() -> None:
+    model = Tiny()
+    model.blocks[0].add_module("experts", nn.ModuleList([nn.ModuleDict({"up": nn.Linear(6, 6)})]))
+    (groups, _, _) = visited(model, linear(model), nothing)
+    assert "blocks.0.experts.0.up" not in [name for group in groups for name in group.names]
 
 
 def test_later_stages_see_changed_weights() -> None:
