@@ -4,8 +4,10 @@ Importing this package registers the format with transformers, before or after t
 ``AutoModelForCausalLM.from_pretrained`` then loads compressed folders.
 """
 
+from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from formats.errors import CheckpointError, DependencyError, DeviceError, InputError, SeedloomError
@@ -77,7 +79,8 @@ def open_device(name: str, **options: Any) -> "Device":
     Raises
     ------
     InputError
-        If no installed package has such a device, or ``parameters`` or ``router`` are of another kind.
+        If no installed package has such a device, ``parameters`` or ``router`` are of another kind, or the device
+        lacks an option or does not take one.
     """
     from formats.engine import EngineParameters
     from formats.router.descriptor import RouterParameters
@@ -89,5 +92,9 @@ def open_device(name: str, **options: Any) -> "Device":
     if not found:
         names = ", ".join(device_names()) or "none: `pip install` the package, that its devices are found"
         raise InputError(f"no device {name!r}; choose from {names}")
-    device: Device = next(iter(found)).load()(**options)
-    return device
+    opened: Callable[..., Device] = next(iter(found)).load()
+    try:
+        signature(opened).bind(**options)
+    except TypeError as error:
+        raise InputError(f"device {name!r} cannot be opened with these options: {error}") from error
+    return opened(**options)

@@ -25,7 +25,7 @@ PROGRAMS = {
 """Programs of the system that are needed, and what for."""
 
 OPTIONAL_EXTRA = "synth"
-"""Extra of the package that bitstreams need and nothing else."""
+"""Extra of the package that synthesis and proofs need and nothing else."""
 
 
 @dataclass(frozen=True)

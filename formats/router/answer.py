@@ -42,3 +42,25 @@ class Answer:
 def half_words(values: Sequence[int]) -> list[int]:
     """32-bit values as u16 words, low first."""
     return [word for value in values for word in (value & 0xFFFF, value >> 16 & 0xFFFF)]
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """What an LRU command says of one expert of a step.
+
+    Parameters
+    ----------
+    hit
+        It was there.
+    way
+        Where it is now; 0 if it is nowhere.
+    victim
+        The expert it took the place of, None if the way was empty or nothing was evicted.
+    no_way
+        Every way is pinned, so it is nowhere.
+    """
+
+    hit: bool
+    way: int = 0
+    victim: int | None = None
+    no_way: bool = False

@@ -30,6 +30,9 @@ MAXIMUM_IDS = 16
 MAXIMUM_ID = 255
 
 MAXIMUM_DRAFTS = 255
+
+MAXIMUM_LENGTH = 4095
+"""Values of the longest segment."""
 """Most draft tokens that PREFIX compares: its count is below 256."""
 
 MAXIMUM_PAIRED, MAXIMUM_TRIPLED = 2 * MAXIMUM_DRAFTS + 1, 3 * MAXIMUM_DRAFTS

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from formats.router.answer import Lookup
 from formats.router.descriptor import Quota
 from formats.router.numbers import SQ7_16, encode
 from golden_models.decoder import DecoderLayer
-from golden_models.router.cache import ExpertSet, Lookup
+from golden_models.router.cache import ExpertSet
 from golden_models.router.selection import TopK, topk
 
 

@@ -8,29 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from formats.errors import InputError
+from formats.router.answer import Lookup
 from formats.router.legality import MAXIMUM_ID
-
-
-@dataclass(frozen=True)
-class Lookup:
-    """What happened to one expert of a step.
-
-    Parameters
-    ----------
-    hit
-        It was there.
-    way
-        Where it is now; 0 if it is nowhere.
-    victim
-        The expert it took the place of, None if the way was empty or nothing was evicted.
-    no_way
-        Every way is pinned, so it is nowhere.
-    """
-
-    hit: bool
-    way: int = 0
-    victim: int | None = None
-    no_way: bool = False
 
 
 @dataclass(frozen=True)

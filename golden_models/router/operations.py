@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from formats.router.answer import half_words
+from formats.router.answer import Lookup, half_words
 from formats.router.bitmaps import combine, from_words, indices, to_words
 from formats.router.descriptor import (
     ALL_SETS,
@@ -25,11 +25,11 @@ from formats.router.descriptor import (
     RouterParameters,
 )
 from formats.router.keys import accumulate
-from formats.router.legality import MAXIMUM_ID
+from formats.router.legality import MAXIMUM_ID, MAXIMUM_LENGTH
 from formats.router.numbers import SQ7_16, Threshold, encode
-from golden_models.router.cache import ExpertSet, Lookup
+from golden_models.router.cache import ExpertSet
 from golden_models.router.prefix import accept_greedy, accept_stochastic
-from golden_models.router.segments import MAXIMUM_LENGTH, path_score, segment_mean
+from golden_models.router.segments import path_score, segment_mean
 from golden_models.router.selection import Bounds, TopK, argmax, filter_keys, first, range_mask, ratio_mask, topk
 
 

@@ -7,10 +7,8 @@ import torch
 from torch import Tensor
 
 from formats.errors import InputError
+from formats.router.legality import MAXIMUM_LENGTH
 from formats.router.numbers import SQ7_16
-
-MAXIMUM_LENGTH = 4095
-"""Longest segment."""
 
 
 def segment_mean(values: Tensor) -> int:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from formats.router.answer import Lookup
 from formats.router.descriptor import CacheAction, Flag, Opcode
-from golden_models.router.cache import Lookup
 from sw_runtime.device.protocol import Device
 from sw_runtime.routing.commands import ask, request
 

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from formats.errors import InputError
 from formats.router.descriptor import Flag, Opcode
+from formats.router.legality import MAXIMUM_LENGTH
 from formats.router.numbers import SQ7_16
-from golden_models.router.segments import MAXIMUM_LENGTH
 from sw_runtime.device.protocol import Device
 from sw_runtime.routing.commands import ask, request, values_of
 

@@ -23,14 +23,15 @@ from tests.formats.five_bits import FIVE_BITS
 def test_a_registered_preset_is_known_by_name_everywhere(five_bits: Preset) -> None:
     assert PRESETS["scaled-5bit"] == five_bits.layout
     assert "scaled-5bit" in format_names()
-    assert mixed_formats("scaled-5bit") == ("scaled-2bit", "scaled-3bit", "scaled-4bit", "scaled-5bit")
+    assert mixed_formats("scaled-5bit")[-2:] == ("scaled-4bit", "scaled-5bit")
     assert preset_of(five_bits.layout) is five_bits
     assert preset_named("scaled-5bit") is five_bits
 
 
 def test_registering_the_same_preset_again_changes_nothing(five_bits: Preset) -> None:
+    before = list(PRESETS)
     register(five_bits)
-    assert len(PRESETS) == 6
+    assert list(PRESETS) == before
 
 
 def test_a_name_stands_for_one_format_only(five_bits: Preset) -> None:

@@ -30,6 +30,18 @@ def test_an_unknown_device_is_refused_with_the_names_there_are() -> None:
         seedloom.open_device("gpu")
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "fault"),
+    [
+        ("simulated", {}, "missing a required argument: 'parameters'"),
+        ("emulated", {"lanes": 4}, "got an unexpected keyword argument 'lanes'"),
+    ],
+)
+def test_a_device_without_an_option_that_it_needs_says_which(name: str, options: dict[str, int], fault: str) -> None:
+    with pytest.raises(ValueError, match=f"device '{name}' cannot be opened with these options: {fault}"):
+        seedloom.open_device(name, **options)
+
+
 def test_devices_that_no_package_brings_are_missed_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seedloom, "DEVICES", "seedloom.no_such_group")
     with pytest.raises(ValueError, match="no device 'emulated'; choose from none: `pip install` the package"):

@@ -9,6 +9,7 @@ import pytest
 from amaranth.lib import wiring
 from typer.testing import CliRunner
 
+from formats.router.descriptor import Opcode
 from hw.router.router import Router
 from seedloom.bench_router import commands
 from seedloom.cli import app
@@ -38,6 +39,10 @@ def test_every_primitive_is_measured_beside_its_limit_and_checked() -> None:
         (case,) = cases.values()
         assert case["exact"] is True, name
         assert 0 < case["cycles"] <= case["limit"], name
+
+
+def test_every_opcode_is_among_the_commands() -> None:
+    assert {request.command.opcode for _, request in commands(64, Random(0))} == set(Opcode)
 
 
 def test_drafts_and_experts_stop_at_what_a_command_takes() -> None:

@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn.functional import silu
 
 from formats.errors import InputError
+from formats.router.answer import Lookup
 from formats.router.numbers import SQ7_16
-from golden_models.router.cache import Lookup
 from sw_runtime.methods.decoder import DecoderLayer, dense_weight
 
 

@@ -5,7 +5,7 @@ from functools import partial
 
 from torch import Tensor
 
-from golden_models.router.cache import Lookup
+from formats.router.answer import Lookup
 from sw_runtime.device.protocol import Device
 from sw_runtime.methods.m2r2.exits import Choose
 from sw_runtime.methods.m2r2.speculation import Accept

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golden_models.router.cache import ExpertSet, Lookup
+from formats.router.answer import Lookup
+from golden_models.router.cache import ExpertSet
 
 
 def step(code: int) -> list[int]:

@@ -114,13 +114,15 @@ def build_mutants(parameters: UnitParameters, folder: Path) -> Path:
     Raises
     ------
     ValueError
-        If the text of a mutant does not occur once in its file.
+        If a mutant's file is not the only one of its name, or its text does not occur once in it.
     """
     shutil.copytree(SOURCES / "hw", folder / "hw")
     sources = folder / "hw" / "router"
     (sources / "switch.py").write_text(_SWITCH)
     files = {path.name: path for path in sources.rglob("*.py")}
     for number, mutant in enumerate(MUTANTS, start=1):
+        if len(named := list(sources.rglob(mutant.file))) != 1:
+            raise ValueError(f"hw/router has {len(named)} files {mutant.file}, not one")
         text = files[mutant.file].read_text()
         if text.count(mutant.right) != 1:
             raise ValueError(f"{mutant.right!r} occurs {text.count(mutant.right)} times in {mutant.file}, not once")

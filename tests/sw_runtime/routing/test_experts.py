@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from golden_models.router.cache import Lookup
+from formats.router.answer import Lookup
 from sw_runtime.device.protocol import Device
 from sw_runtime.routing.experts import access_experts, flush_experts, release_experts
 
