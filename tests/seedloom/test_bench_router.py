@@ -42,7 +42,7 @@ def test_every_primitive_is_measured_beside_its_limit_and_checked() -> None:
 
 
 def test_every_opcode_is_among_the_commands() -> None:
-    assert {request.command.opcode for _, request in commands(64, Random(0))} == set(Opcode)
+    assert {request.command.opcode for _, request in commands(64, Random(0))} == set(Opcode) - {Opcode.NOP}
 
 
 def test_drafts_and_experts_stop_at_what_a_command_takes() -> None:
