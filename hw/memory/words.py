@@ -1,0 +1,97 @@
+"""Word reader: what the engine streams in, out of a memory in which words lie without gaps."""
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.memory.chips import SdramChip
+from hw.memory.port import address_bits, run_layout
+from hw.memory.unpacker import Unpacker
+
+
+def reading_layout(chip: SdramChip, port_bytes: int, word_bits: Sequence[int]) -> data.StructLayout:
+    """Words that lie one after the other.
+
+    ``address``, ``beats``: of the run that holds them, as in ``run_layout``; as many beats as the words
+    begin, no more. ``words``: words less one. ``width``: position in ``word_bits``.
+    """
+    bits = address_bits(chip, port_bytes)
+    words_a_beat = -(-8 * port_bytes // min(word_bits))
+    return data.StructLayout(
+        {
+            "address": bits,
+            "beats": bits,
+            "words": range(words_a_beat << bits),
+            "width": range(len(word_bits)),
+        }
+    )
+
+
+class WordReader(wiring.Component):
+    """Reads words of one of several widths, and drops what the last beat holds beside the last word.
+
+    Parameters
+    ----------
+    chip, port_bytes
+        Of the port.
+    word_bits
+        Widths; for an engine its activations' beats, and the lanes' words side by side of each format.
+
+    Members
+    -------
+    i_reading : In(stream.Signature(reading_layout(chip, port_bytes, word_bits)))
+    run : Out(stream.Signature(run_layout(chip, port_bytes)))
+        To the port.
+    i : In(stream.Signature(8 * port_bytes))
+        From the port.
+    o : Out(stream.Signature(max(word_bits)))
+        A narrow word has zeros above it.
+    """
+
+    def __init__(self, chip: SdramChip, port_bytes: int, word_bits: Sequence[int]) -> None:
+        self._port_bytes = port_bytes
+        self._word_bits = tuple(word_bits)
+        super().__init__(
+            {
+                "i_reading": In(stream.Signature(reading_layout(chip, port_bytes, word_bits))),
+                "run": Out(stream.Signature(run_layout(chip, port_bytes))),
+                "i": In(stream.Signature(8 * port_bytes)),
+                "o": Out(stream.Signature(max(word_bits))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Start the run, count the words, clear."""
+        m = Module()
+        reading, clear = Signal.like(self.i_reading.payload), Signal()
+        m.d.comb += [
+            self.run.payload.address.eq(self.i_reading.payload.address),
+            self.run.payload.beats.eq(self.i_reading.payload.beats),
+        ]
+        for position, bits in enumerate(self._word_bits):
+            m.submodules[f"unpacker_{position}"] = unpacker = Unpacker(self._port_bytes, bits)
+            m.d.comb += [unpacker.clear.eq(clear), unpacker.i.payload.eq(self.i.payload)]
+            with m.If(reading.width == position):
+                m.d.comb += [
+                    unpacker.i.valid.eq(self.i.valid),
+                    self.i.ready.eq(unpacker.i.ready),
+                    unpacker.o.ready.eq(self.o.ready),
+                    self.o.valid.eq(unpacker.o.valid),
+                    self.o.payload.eq(unpacker.o.payload),
+                ]
+        with m.FSM() as states:
+            with m.State("IDLE"):
+                m.d.comb += [self.run.valid.eq(self.i_reading.valid), self.i_reading.ready.eq(self.run.ready)]
+                with m.If(self.run.valid & self.run.ready):
+                    m.d.sync += reading.eq(self.i_reading.payload)
+                    m.next = "WORDS"
+            with m.State("WORDS"), m.If(self.o.valid & self.o.ready):
+                m.d.sync += reading.words.eq(reading.words - 1)
+                with m.If(reading.words == 0):
+                    m.next = "CLEAR"
+            with m.State("CLEAR"):
+                m.next = "IDLE"
+        m.d.comb += clear.eq(states.ongoing("CLEAR"))
+        return m
