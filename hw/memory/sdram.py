@@ -1,6 +1,8 @@
 """SDRAM controller: single beats in order, one page open, refresh in between."""
 
-from amaranth.hdl import Cat, Const, Module, Signal, signed
+from dataclasses import dataclass
+
+from amaranth.hdl import Cat, Module, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -66,6 +68,30 @@ class Countdown:
         m.d.sync += self._left.eq(distance - 2)
 
 
+@dataclass(frozen=True)
+class _State:
+    """Registers of the controller.
+
+    ``settle``: until any command may follow; ``page``, ``written``: until a page may be closed; ``turn``:
+    until a write may follow a read; ``refresh``: until one is due. ``command``: on the pins in this cycle.
+    ``request``, ``waiting``: what comes next, if anything. ``same_page``: the open page, if any is, is the
+    request's. ``moves``: its beat's command is given in this cycle.
+    """
+
+    settle: Countdown
+    page: Countdown
+    written: Countdown
+    turn: Countdown
+    refresh: Countdown
+    command: Signal
+    request: data.View
+    waiting: Signal
+    same_page: Signal
+    is_open: Signal
+    may_close: Signal
+    moves: Signal
+
+
 class SdramController(wiring.Component):
     """Reads and writes beats in the order of the requests, a beat a cycle within a page.
 
@@ -105,7 +131,8 @@ class SdramController(wiring.Component):
         # between a read and a write the data bus rests a cycle
         self._turn_cycles = timing.cas_latency + 2
         # a refresh waits at most for the page just opened, or for the beat just written
-        self._refresh_wait = max(self._page_cycles, timing.t_rcd, timing.t_wr) + timing.t_rp - 1
+        refresh_wait = max(self._page_cycles, timing.t_rcd, timing.t_wr) + timing.t_rp - 1
+        self._refresh_cycles = timing.refresh - refresh_wait
         super().__init__(
             {
                 "i": In(stream.Signature(request_layout(chip))),
@@ -118,88 +145,112 @@ class SdramController(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """One command a cycle at most: refresh before requests, and what must precede either."""
         m = Module()
-        timing, pins = self._timing, self.pins
-        longest = max(timing.start, timing.t_rcd, timing.t_rp, timing.t_rfc, timing.t_mrd)
-        settle = Countdown(m, longest, "settle", after_reset=timing.start)
-        page = Countdown(m, self._page_cycles, "page")
-        written = Countdown(m, timing.t_wr, "written")
-        turn = Countdown(m, self._turn_cycles, "turn")
-        refresh_cycles = timing.refresh - self._refresh_wait
-        refresh = Countdown(m, refresh_cycles, "refresh", after_reset=refresh_cycles)
-        command, request, step = Signal(3), Signal(request_layout(self._chip)), Signal(range(START_REFRESHES + 3))
-        waiting, same_page, is_open, started, may_close = (
-            Signal(name=name) for name in ("waiting", "same_page", "is_open", "started", "may_close")
-        )
-        column, bank, row = self._split(request.address)
+        state = self._state(m)
+        step = Signal(range(START_REFRESHES + 3))
+        started = Signal()
         m.d.comb += [
             started.eq(step == START_REFRESHES + 2),
-            may_close.eq(page.done & written.done),
-            Cat(pins.ras, pins.cas, pins.we).eq(command),
+            Cat(self.pins.ras, self.pins.cas, self.pins.we).eq(state.command),
         ]
-        m.d.sync += [command.eq(NOP), pins.ba.eq(bank), pins.dq_o.eq(request.data), pins.dq_oe.eq(0)]
-        m.d.sync += pins.dqm.eq((~started).replicate(len(pins.dqm)))
-
-        def close() -> None:
-            m.d.sync += [command.eq(PRECHARGE), pins.a.eq(ALL_BANKS), is_open.eq(0)]
-            settle.start(m, timing.t_rp)
-
-        def restore() -> None:
-            m.d.sync += command.eq(REFRESH)
-            settle.start(m, timing.t_rfc)
-            refresh.start(m, refresh_cycles)
-
-        moves = Signal()
-        with m.If(settle.done & ~started):
+        m.d.sync += [
+            state.command.eq(NOP),
+            self.pins.dq_o.eq(state.request.data),
+            self.pins.dq_oe.eq(0),
+            self.pins.dqm.eq((~started).replicate(len(self.pins.dqm))),
+        ]
+        with m.If(state.settle.done & ~started):
             m.d.sync += step.eq(step + 1)
-            with m.If(step == 0):
-                close()
-            with m.Elif(step <= START_REFRESHES):
-                restore()
-            with m.Else():
-                m.d.sync += [command.eq(MODE), pins.ba.eq(0), pins.a.eq(timing.cas_latency << 4)]
-                settle.start(m, timing.t_mrd)
-        with m.Elif(settle.done & refresh.done):
-            with m.If(~is_open):
-                restore()
-            with m.Elif(may_close):
-                close()
-        with m.Elif(settle.done & waiting):
-            with m.If(~is_open):
-                m.d.sync += [command.eq(ACTIVATE), pins.a.eq(row), is_open.eq(1), same_page.eq(1)]
-                settle.start(m, timing.t_rcd)
-                page.start(m, self._page_cycles)
-            with m.Elif(~same_page), m.If(may_close):
-                close()
-            with m.Elif(~request.write):
-                m.d.comb += moves.eq(1)
-                m.d.sync += [command.eq(READ), pins.a.eq(column)]
-                turn.start(m, self._turn_cycles)
-            with m.Elif(turn.done):
-                m.d.comb += moves.eq(1)
-                m.d.sync += [command.eq(WRITE), pins.a.eq(column), pins.dq_oe.eq(1)]
-                written.start(m, timing.t_wr)
-        self._accept(m, request, waiting, same_page, moves)
-        self._receive(m, moves & ~request.write)
+            self._start(m, state, step)
+        with m.Elif(state.settle.done & state.refresh.done):
+            with m.If(~state.is_open):
+                self._restore(m, state)
+            with m.Elif(state.may_close):
+                self._close(m, state)
+        with m.Elif(state.settle.done & state.waiting):
+            self._serve(m, state)
+        self._accept(m, state)
+        self._receive(m, state.moves & ~state.request.write)
         return m
+
+    def _state(self, m: Module) -> _State:
+        """Counters for all rules, and registers."""
+        timing = self._timing
+        longest = max(timing.start, timing.t_rcd, timing.t_rp, timing.t_rfc, timing.t_mrd)
+        page, written = Countdown(m, self._page_cycles, "page"), Countdown(m, timing.t_wr, "written")
+        may_close = Signal()
+        m.d.comb += may_close.eq(page.done & written.done)
+        return _State(
+            settle=Countdown(m, longest, "settle", after_reset=timing.start),
+            page=page,
+            written=written,
+            turn=Countdown(m, self._turn_cycles, "turn"),
+            refresh=Countdown(m, self._refresh_cycles, "refresh"),
+            command=Signal(3, name="command"),
+            request=Signal(request_layout(self._chip), name="request"),
+            waiting=Signal(name="waiting"),
+            same_page=Signal(name="same_page"),
+            is_open=Signal(name="is_open"),
+            may_close=may_close,
+            moves=Signal(name="moves"),
+        )
+
+    def _start(self, m: Module, state: _State, step: Signal) -> None:
+        """Close, refresh, set the mode: bursts of one beat, and the CAS latency."""
+        with m.If(step == 0):
+            self._close(m, state)
+        with m.Elif(step <= START_REFRESHES):
+            self._restore(m, state)
+        with m.Else():
+            m.d.sync += [state.command.eq(MODE), self.pins.ba.eq(0), self.pins.a.eq(self._timing.cas_latency << 4)]
+            state.settle.start(m, self._timing.t_mrd)
+
+    def _close(self, m: Module, state: _State) -> None:
+        m.d.sync += [state.command.eq(PRECHARGE), self.pins.a.eq(ALL_BANKS), state.is_open.eq(0)]
+        state.settle.start(m, self._timing.t_rp)
+
+    def _restore(self, m: Module, state: _State) -> None:
+        m.d.sync += state.command.eq(REFRESH)
+        state.settle.start(m, self._timing.t_rfc)
+        state.refresh.start(m, self._refresh_cycles)
+
+    def _serve(self, m: Module, state: _State) -> None:
+        """Move the beat of the request, or do what must come first."""
+        column, bank, row = self._split(state.request.address)
+        m.d.sync += self.pins.ba.eq(bank)
+        with m.If(~state.is_open):
+            m.d.sync += [state.command.eq(ACTIVATE), self.pins.a.eq(row)]
+            m.d.sync += [state.is_open.eq(1), state.same_page.eq(1)]
+            state.settle.start(m, self._timing.t_rcd)
+            state.page.start(m, self._page_cycles)
+        with m.Elif(~state.same_page), m.If(state.may_close):
+            self._close(m, state)
+        with m.Elif(~state.request.write):
+            m.d.comb += state.moves.eq(1)
+            m.d.sync += [state.command.eq(READ), self.pins.a.eq(column)]
+            state.turn.start(m, self._turn_cycles)
+        with m.Elif(state.turn.done):
+            m.d.comb += state.moves.eq(1)
+            m.d.sync += [state.command.eq(WRITE), self.pins.a.eq(column), self.pins.dq_oe.eq(1)]
+            state.written.start(m, self._timing.t_wr)
 
     def _split(self, address: Signal) -> tuple[Signal, Signal, Signal]:
         """Column, bank and row of an address; neighbouring pages are in different banks."""
         column, bank, row = self._chip.column_bits, self._chip.BANK_BITS, self._chip.row_bits
         return address[:column], address[column:][:bank], address[column + bank :][:row]
 
-    def _accept(self, m: Module, request: data.View, waiting: Signal, same_page: Signal, moves: Signal) -> None:
+    def _accept(self, m: Module, state: _State) -> None:
         """Take the next request while the last one moves, and compare its page with the last one's."""
-        m.d.comb += self.i.ready.eq(~waiting | moves)
+        page = slice(self._chip.column_bits, None)
+        m.d.comb += self.i.ready.eq(~state.waiting | state.moves)
         with m.If(self.i.ready):
-            m.d.sync += waiting.eq(self.i.valid)
+            m.d.sync += state.waiting.eq(self.i.valid)
         with m.If(self.i.ready & self.i.valid):
-            page = slice(self._chip.column_bits, None)
             m.d.sync += [
-                request.eq(self.i.payload),
-                same_page.eq(self.i.payload.address[page] == request.address[page]),
+                state.request.eq(self.i.payload),
+                state.same_page.eq(self.i.payload.address[page] == state.request.address[page]),
             ]
 
-    def _receive(self, m: Module, reads: Const) -> None:
+    def _receive(self, m: Module, reads: Value) -> None:
         """A beat read lies on the pins when its command, a register, and the chip's latency have passed."""
         under_way = Signal(self._timing.cas_latency + 1)
         m.d.sync += [

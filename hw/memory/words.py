@@ -65,7 +65,8 @@ class WordReader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Start the run, count the words, clear."""
         m = Module()
-        reading, clear = Signal.like(self.i_reading.payload), Signal()
+        reading = Signal.like(self.i_reading.payload)
+        counting, clear = Signal(), Signal()
         m.d.comb += [
             self.run.payload.address.eq(self.i_reading.payload.address),
             self.run.payload.beats.eq(self.i_reading.payload.beats),
@@ -77,8 +78,9 @@ class WordReader(wiring.Component):
                 m.d.comb += [
                     unpacker.i.valid.eq(self.i.valid),
                     self.i.ready.eq(unpacker.i.ready),
-                    unpacker.o.ready.eq(self.o.ready),
-                    self.o.valid.eq(unpacker.o.valid),
+                    # what the last beat holds beside the last word may look like one
+                    unpacker.o.ready.eq(self.o.ready & counting),
+                    self.o.valid.eq(unpacker.o.valid & counting),
                     self.o.payload.eq(unpacker.o.payload),
                 ]
         with m.FSM() as states:
@@ -93,5 +95,5 @@ class WordReader(wiring.Component):
                     m.next = "CLEAR"
             with m.State("CLEAR"):
                 m.next = "IDLE"
-        m.d.comb += clear.eq(states.ongoing("CLEAR"))
+        m.d.comb += [counting.eq(states.ongoing("WORDS")), clear.eq(states.ongoing("CLEAR"))]
         return m

@@ -7,7 +7,7 @@ import numpy as np
 
 from hw.memory.chips import SdramChip
 from tests.hw.memory.simulation import MemorySimulation, at_power_up
-from tests.hw.memory.subject import PORT_BYTES
+from tests.hw.memory.subject import PORT_BYTES, WORD_BITS
 
 
 @dataclass(frozen=True)
@@ -60,3 +60,26 @@ def check(simulation: MemorySimulation, made: list[Batch]) -> None:
 
 def _at_power_up(address: int) -> int:
     return int(at_power_up(np.array([address]))[0])
+
+
+def check_words(simulation: MemorySimulation) -> None:
+    """Read words of every width, some of which leave a part of a beat behind.
+
+    Raises
+    ------
+    AssertionError
+        If a word is wrong or does not come, or the chip was asked for what it does not allow.
+    """
+    for share in (1, 0.7):
+        for width in WORD_BITS:
+            for address, words in ((1_000, 1), (77, 3), (200, 997), (3, 400)):
+                expected = words_at(address, width, words)
+                assert simulation.words(address, width, words, share).payloads.tolist() == expected
+    assert simulation.broken() == {}
+
+
+def words_at(address: int, width: int, words: int) -> list[int]:
+    """Words that lie without gaps in a memory that nobody has written to."""
+    beats = at_power_up(np.arange(address, address + -(-words * width // (8 * PORT_BYTES))))
+    bits = np.unpackbits(beats.view(np.uint8), bitorder="little")[: words * width].reshape(words, width)
+    return [int(word) for word in bits @ (1 << np.arange(width, dtype=np.int64))]
