@@ -125,6 +125,7 @@ class MemorySimulation:
             BEATS,
             runs=_packed([const.as_value().value for const in offered], self._library.run_bytes()),
             beats=np.zeros(0, np.uint32) if data is None else data,
+            moved=sum(n for _, n, _ in runs),
             expected=sum(n for _, n, write in runs if not write),
             share=share,
             data_share=1 if share == 1 else 0.5,
@@ -132,12 +133,14 @@ class MemorySimulation:
 
     def words(self, address: int, width: int, words: int, share: float = 1) -> Answer:
         """Read words of a width."""
-        return self._run(WORDS, readings=self._readings([(address, width, words)]), expected=words, share=share)
+        readings = self._readings([(address, width, words)])
+        return self._run(WORDS, words, readings=readings, expected=words, share=share)
 
     def product(self, readings: Sequence[tuple[int, int, int]], command: int, results: int) -> Answer:
         """Stream readings, (address, width, words), into the engine."""
         commands = _packed([command], self._library.command_bytes())
-        return self._run(PRODUCTS, readings=self._readings(readings), commands=commands, results=results)
+        moved = sum(words for _, _, words in readings)
+        return self._run(PRODUCTS, moved, readings=self._readings(readings), commands=commands, results=results)
 
     def broken(self) -> dict[str, int]:
         """How often each rule has been broken, of those that were."""
@@ -169,6 +172,7 @@ class MemorySimulation:
     def _run(
         self,
         kind: int,
+        moved: int,
         expected: int = 0,
         results: int = 0,
         share: float = 1,
@@ -195,8 +199,7 @@ class MemorySimulation:
             taken_chance=round(share * ALWAYS),
             results=sums.ctypes.data,
             result_count=results,
-            # the start, then every beat in another page and a consumer that hardly ever takes one
-            cycle_limit=100_000 + 100 * sum(map(len, streams.values())) + 100 * (expected + results),
+            cycle_limit=100_000 + 100 * moved,  # the start, then every beat in another page and waiting for a consumer
         )
         assert not self._library.memory_run(self.handle, kind, ctypes.byref(run)), "no end"
         assert not run.broken_offers
