@@ -5,7 +5,7 @@ after reset, as many as its depth says.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +17,7 @@ from formats.engine import EngineParameters
 from formats.errors import DependencyError
 from formats.presets import PRESETS, TRELLIS_PRESETS
 from hw.engine.accumulators import Accumulators
+from hw.memory.chips import W9825G6KH_6
 from hw.router.frame.answer import Answer
 from hw.router.frame.command_decoder import CommandDecoder
 from hw.router.frame.receiver import Receiver
@@ -30,6 +31,7 @@ from synth.claims import (
     StreamRules,
 )
 from synth.flow import Flow, netlist
+from synth.memory_claims import PortReadsEachBeat, UnpackerKeepsEachBit
 from synth.select_claims import KeepPassKeepsExactly, SearchFindsTheDigit
 from synth.trellis_claims import LookupGivesTheTablesWeight, RegisterHoldsTheLatestBits
 
@@ -80,6 +82,7 @@ ENGINE = EngineParameters(
 )
 ROUTER = UnitParameters(lanes=4, keys=16, slots=3, sets=1, ways=1)
 SELECT = UnitParameters(lanes=4, digit_bits=2, keys=16)
+CHIP = replace(W9825G6KH_6, data_bits=8, row_bits=1, column_bits=1)
 """Small ones: what is claimed does not depend on the size."""
 
 PROOFS = (
@@ -99,6 +102,8 @@ PROOFS = (
         lambda: LookupGivesTheTablesWeight(TRELLIS_PRESETS["trellis-4bit"]),
         depth=4,
     ),
+    Proof("words are the bits of the beats in their order", lambda: UnpackerKeepsEachBit(2, 24), depth=10),
+    Proof("beat n of a run is read as beat n", lambda: PortReadsEachBeat(CHIP, 2, depth=2), depth=10),
     *(Proof(f"leap equals steps, {name}", partial(LeapEqualsSteps, PRESETS[name])) for name in PRESETS),
 )
 

@@ -9,9 +9,10 @@ from typer.testing import CliRunner
 
 from formats.errors import DependencyError
 from hw.engine import accumulators, generator, sequencer, trellis
+from hw.memory import port, unpacker
 from hw.router.frame import answer, command_decoder, receiver
 from hw.router.primitives import keep, select_counters
-from synth import claims, proofs, select_claims, trellis_claims
+from synth import claims, memory_claims, proofs, select_claims, trellis_claims
 from synth.flow import Flow
 from synth.proofs import PROOFS, app, refutation
 
@@ -125,6 +126,30 @@ FAULTS = (
         "OddTable",
         "magnitude ^ below_late.replicate(magnitude_bits)",
         "magnitude",
+    ),
+    Fault(
+        "words are the bits of the beats in their order",
+        memory_claims,
+        unpacker,
+        "Unpacker",
+        "level <= capacity - beat",
+        "level <= capacity - beat + 1",
+    ),
+    Fault(
+        "beat n of a run is read as beat n",
+        memory_claims,
+        port,
+        "MemoryPort",
+        "(room_for_one | (part != 0))",
+        "active",
+    ),
+    Fault(
+        "beat n of a run is read as beat n",
+        memory_claims,
+        port,
+        "MemoryPort",
+        "asked & last_part & (run.beats == 0)",
+        "asked & (run.beats == 0)",
     ),
     Fault(
         "top-k finds each digit of its threshold",
