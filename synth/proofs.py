@@ -103,7 +103,7 @@ PROOFS = (
         depth=4,
     ),
     Proof("words are the bits of the beats in their order", lambda: UnpackerKeepsEachBit(2, 24), depth=10),
-    Proof("beat n of a run is read as beat n", lambda: PortReadsEachBeat(CHIP, 2, depth=2), depth=10),
+    Proof("beat n of a run is read as beat n", lambda: PortReadsEachBeat(CHIP, 2, depth=2), depth=14),
     *(Proof(f"leap equals steps, {name}", partial(LeapEqualsSteps, PRESETS[name])) for name in PRESETS),
 )
 

@@ -1,8 +1,5 @@
 """Whole matrices of a model's shapes out of the chip: exact, and at 94.5 % of its peak with the activations."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -18,13 +15,6 @@ SHAPES = ((576, 576), (1536, 576), (192, 576), (576, 1536))
 
 ACTIVATIONS_AT, WEIGHTS_AT = 1_000, 50_000
 """Addresses, in beats."""
-
-
-@pytest.fixture
-def simulation(library: Path) -> Iterator[MemorySimulation]:
-    opened = MemorySimulation(library)
-    yield opened
-    opened.close()
 
 
 def dense_beats(words: list[int], width: int) -> NDArray[np.uint32]:

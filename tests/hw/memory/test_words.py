@@ -1,20 +1,10 @@
 """Dense words out of memory: every bit of the chip's time is a bit of a word."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from tests.hw.memory.simulation import MemorySimulation
 from tests.hw.memory.subject import LARGEST, WORD_BITS
 from tests.hw.memory.traffic import check_words, words_at
-
-
-@pytest.fixture
-def simulation(library: Path) -> Iterator[MemorySimulation]:
-    opened = MemorySimulation(library)
-    yield opened
-    opened.close()
 
 
 def test_words_of_every_width_come_whole_and_in_order(simulation: MemorySimulation) -> None:
