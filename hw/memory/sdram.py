@@ -98,7 +98,7 @@ class SdramController(wiring.Component):
     A burst is a run of requests: every column command moves one beat, for the command bus has
     nothing else to do, and so a burst may pause or end anywhere. One page is open at a time; a
     request to another, or a refresh, closes it. The chip's rules are kept by counters, one a rule
-    that binds. A read answers ``cas_latency`` + 4 cycles after its request was taken if its page is open.
+    that binds. A read answers ``cas_latency`` + 3 cycles after its request was taken if its page is open.
 
     Parameters
     ----------

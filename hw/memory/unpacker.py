@@ -13,8 +13,7 @@ class Unpacker(wiring.Component):
     """Word n is made of bits ``n * word_bits`` and up of the beats, which count from their lowest bit.
 
     No cycle is lost: a beat a cycle is taken if words are not narrower than beats, else a word a cycle
-    is given. A word follows the beat that completes it by one cycle. ``i.ready`` does not depend on
-    ``o.ready``.
+    is given. A word follows the beat that completes it by one cycle. ``i.ready`` depends on ``o.ready``.
 
     Parameters
     ----------
@@ -46,23 +45,22 @@ class Unpacker(wiring.Component):
         m = Module()
         unit = gcd(self._port_bits, self._word_bits)
         beat, word = self._port_bits // unit, self._word_bits // unit
-        # a beat must fit while a word leaves: beside the units of a word less one, or, where beats are
-        # the longer, beside a word more, so that the next word is there
-        capacity = beat + word + min(beat, word) - 1
+        # a beat comes when less than a word is left
+        capacity = word - 1 + beat
         held, level = Signal(capacity * unit), Signal(range(capacity + 1))
         left, rest = Signal.like(held), Signal.like(level)
         given = Signal()
         m.d.comb += [
             self.o.valid.eq(level >= word),
             self.o.payload.eq(held),
-            self.i.ready.eq((level <= capacity - beat) & ~self.clear),
+            self.i.ready.eq((rest < word) & ~self.clear),
             given.eq(self.o.valid & self.o.ready),
             left.eq(Mux(given, held >> self._word_bits, held)),
             rest.eq(Mux(given, level - word, level)),
         ]
         m.d.sync += [held.eq(left), level.eq(rest)]
         with m.If(self.i.valid & self.i.ready):
-            places = [self.i.payload << (place * unit) for place in range(capacity - beat + 1)]
+            places = [self.i.payload << (place * unit) for place in range(word)]
             m.d.sync += [held.eq(left | choose(rest, places)), level.eq(rest + beat)]
         with m.If(self.clear):
             m.d.sync += [held.eq(0), level.eq(0)]

@@ -132,8 +132,8 @@ FAULTS = (
         memory_claims,
         unpacker,
         "Unpacker",
-        "level <= capacity - beat",
-        "level <= capacity - beat + 1",
+        "rest < word",
+        "rest <= word",
     ),
     Fault(
         "beat n of a run is read as beat n",

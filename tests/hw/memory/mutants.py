@@ -27,7 +27,7 @@ MUTANTS = (
     Mutant("port.py", "joined[self._chip.data_bits :]", "joined[: -self._chip.data_bits]"),
     Mutant("port.py", "self.o.valid & self.o.ready", "self.o.valid"),
     Mutant("unpacker.py", "level >= word", "level > word"),
-    Mutant("unpacker.py", "(level <= capacity - beat) & ~self.clear", "Const(1)"),
+    Mutant("unpacker.py", "(rest < word) & ~self.clear", "Const(1)"),
     Mutant("unpacker.py", "held >> self._word_bits", "held >> (self._word_bits - 1)"),
     Mutant("unpacker.py", "level - word", "level - word + 1"),
     Mutant("words.py", "reading.words == 0", "reading.words == 1"),

@@ -5,7 +5,7 @@ import pytest
 
 from formats.errors import InputError
 from hw.memory.chips import W9825G6KH_6
-from hw.memory.port import MemoryPort, run_layout
+from hw.memory.port import run_layout
 from tests.hw.memory.simulation import MemorySimulation, at_power_up
 from tests.hw.memory.subject import LARGEST, PORT_BYTES
 
@@ -44,4 +44,4 @@ def test_addresses_reach_over_the_whole_chip_and_no_further() -> None:
 def test_a_port_that_is_no_multiple_of_the_chips_beat_is_refused(port_bytes: int) -> None:
     message = f"port_bytes over W9825G6KH-6 must be 2, 4, 8 or 16, not {port_bytes}"
     with pytest.raises(InputError, match=message):
-        MemoryPort(W9825G6KH_6, port_bytes)
+        run_layout(W9825G6KH_6, port_bytes)
