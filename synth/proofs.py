@@ -32,6 +32,7 @@ from synth.claims import (
 )
 from synth.flow import Flow, netlist
 from synth.memory_claims import PortReadsEachBeat, UnpackerKeepsEachBit
+from synth.sdram_claims import ControllerKeepsItsRules
 from synth.select_claims import KeepPassKeepsExactly, SearchFindsTheDigit
 from synth.trellis_claims import LookupGivesTheTablesWeight, RegisterHoldsTheLatestBits
 
@@ -83,6 +84,7 @@ ENGINE = EngineParameters(
 ROUTER = UnitParameters(lanes=4, keys=16, slots=3, sets=1, ways=1)
 SELECT = UnitParameters(lanes=4, digit_bits=2, keys=16)
 CHIP = replace(W9825G6KH_6, data_bits=8, row_bits=1, column_bits=1)
+SHORT = replace(CHIP, row_bits=11, start_ns=2e3, t_rcd_ns=2e3, t_rp_ns=2e3, t_ras_ns=4e3, t_rc_ns=7e3, t_rfc_ns=2e3)
 """Small ones: what is claimed does not depend on the size."""
 
 PROOFS = (
@@ -104,6 +106,11 @@ PROOFS = (
     ),
     Proof("words are the bits of the beats in their order", lambda: UnpackerKeepsEachBit(2, 24), depth=10),
     Proof("beat n of a run is read as beat n", lambda: PortReadsEachBeat(CHIP, 2, depth=2), depth=14),
+    Proof(
+        "the SDRAM controller keeps every rule, start and a refresh included",
+        lambda: ControllerKeepsItsRules(SHORT, clock_mhz=1, cas_latency=2),
+        depth=60,
+    ),
     *(Proof(f"leap equals steps, {name}", partial(LeapEqualsSteps, PRESETS[name])) for name in PRESETS),
 )
 

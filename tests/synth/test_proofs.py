@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 
 from formats.errors import DependencyError
 from hw.engine import accumulators, generator, sequencer, trellis
-from hw.memory import port, unpacker
+from hw.memory import port, sdram, unpacker
 from hw.router.frame import answer, command_decoder, receiver
 from hw.router.primitives import keep, select_counters
-from synth import claims, memory_claims, proofs, select_claims, trellis_claims
+from synth import claims, memory_claims, proofs, sdram_claims, select_claims, trellis_claims
 from synth.flow import Flow
 from synth.proofs import PROOFS, app, refutation
 
@@ -150,6 +150,22 @@ FAULTS = (
         "MemoryPort",
         "asked & last_part & (run.beats == 0)",
         "asked & (run.beats == 0)",
+    ),
+    Fault(
+        "the SDRAM controller keeps every rule, start and a refresh included",
+        sdram_claims,
+        sdram,
+        "SdramController",
+        "page.done & written.done",
+        "page.done",
+    ),
+    Fault(
+        "the SDRAM controller keeps every rule, start and a refresh included",
+        sdram_claims,
+        sdram,
+        "SdramController",
+        "timing.refresh - refresh_wait",
+        "timing.refresh - refresh_wait + 1",
     ),
     Fault(
         "top-k finds each digit of its threshold",
