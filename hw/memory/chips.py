@@ -108,7 +108,8 @@ class SdramChip:
         Raises
         ------
         InputError
-            If the chip does not know the CAS latency, or is slower than the clock with it.
+            If the chip does not know the CAS latency, is slower than the clock with it, or has at this clock
+            no time for more than refreshes.
         """
         if cas_latency not in self.clock_mhz:
             known = " or ".join(map(str, self.clock_mhz))
@@ -123,7 +124,7 @@ class SdramChip:
         def cycles(nanoseconds: float) -> int:
             return ceil(nanoseconds * clock_mhz / 1000 - 1e-6)
 
-        return SdramTiming(
+        timing = SdramTiming(
             start=cycles(self.start_ns),
             t_rcd=cycles(self.t_rcd_ns),
             t_rp=cycles(self.t_rp_ns),
@@ -136,6 +137,11 @@ class SdramChip:
             cas_latency=cas_latency,
             refresh=floor(REFRESH_PERIOD_NS * clock_mhz / 1000 / (1 << self.row_bits)),
         )
+        if timing.refresh <= 2 * (timing.t_rc + timing.t_rfc):
+            raise InputError(
+                f"clock_mhz={clock_mhz} is too slow: {self.name} would do little but refresh; take 1 or more"
+            )
+        return timing
 
 
 W9825G6KH_6 = SdramChip(

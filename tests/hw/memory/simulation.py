@@ -118,7 +118,7 @@ class MemorySimulation:
     def runs(
         self, runs: Sequence[tuple[int, int, bool]], data: NDArray[np.uint32] | None = None, share: float = 1
     ) -> Answer:
-        """Runs as (address, beats, write), as fast as may be."""
+        """Runs as (address, beats, write); where the consumer pauses, so does the data to write."""
         layout = run_layout(LARGEST, PORT_BYTES)
         offered = [layout.const({"address": a, "beats": n - 1, "write": w}) for a, n, w in runs]
         return self._run(

@@ -40,3 +40,11 @@ def test_an_unknown_cas_latency_is_refused() -> None:
 def test_a_clock_that_the_chip_cannot_follow_is_refused(clock: int) -> None:
     with pytest.raises(InputError, match=f"cas_latency=2 must be above 0 and at most 100, not {clock}"):
         AS4C32M16SB_7.timing(clock, 2)
+
+
+def test_a_clock_that_leaves_time_for_nothing_but_refreshes_is_refused() -> None:
+    with pytest.raises(
+        InputError, match=r"clock_mhz=0\.5 is too slow: W9825G6KH-6 would do little but refresh; take 1 "
+    ):
+        W9825G6KH_6.timing(0.5, 2)
+    assert W9825G6KH_6.timing(1, 2).refresh == 7

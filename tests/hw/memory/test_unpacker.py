@@ -8,7 +8,7 @@ from amaranth.sim import Simulator, SimulatorContext
 from hw.memory.unpacker import Unpacker
 from tests.hw.streams import PATTERNS
 
-SHAPES = [(port, bits) for port in (2, 4, 8) for bits in (16, 24, 32, 48, 64)]
+SHAPES = [*((port, bits) for port in (2, 4, 8) for bits in (16, 24, 32, 48, 64)), (8, 36)]
 
 
 def unpack(port_bytes: int, word_bits: int, beats: list[int], offers: str, takes: str) -> tuple[list[int], int]:
@@ -63,9 +63,9 @@ def test_words_are_the_bits_in_their_order_whatever_stalls(
 
 @pytest.mark.parametrize(("port_bytes", "word_bits"), SHAPES)
 def test_the_busier_side_never_waits(port_bytes: int, word_bits: int) -> None:
-    beats = random_beats(port_bytes, 96)  # a whole number of words of every width
+    beats = random_beats(port_bytes, 144)  # a whole number of words of every width
     words, cycles = unpack(port_bytes, word_bits, beats, "always", "always")
-    assert len(words) * word_bits == 96 * 8 * port_bytes
+    assert len(words) * word_bits == len(beats) * 8 * port_bytes
     # a word narrower than a beat follows the first beat, a wider one all its beats: one cycle after the last
     narrow = len(words) + 1
     assert cycles == max(narrow, len(beats) + 1)
