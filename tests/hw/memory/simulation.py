@@ -2,6 +2,7 @@
 
 import ctypes
 import dataclasses
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -68,8 +69,9 @@ def build(folder: Path, verilog: Callable[[], str] | None = None, marks: str = "
     """
     define = "" if verilog else "#define PRODUCTS\n"
     parts = [(HERE / name).read_text() for name in ("sdram_model.cpp", "memory_harness.cpp")]
+    subject = hashlib.sha256((HERE / "subject.py").read_bytes()).hexdigest()  # the Verilog follows from it too
     harness = folder / "harness.cpp"
-    harness.write_text(f'{define}#include "{HARNESS}"\n' + "".join(parts) + marks)
+    harness.write_text(f'// {subject}\n{define}#include "{HARNESS}"\n' + "".join(parts) + marks)
     made = verilog or (lambda: convert(MemorySubject(PARAMETERS), TOP))
     return build_library(made, None, None, harness, "memory")
 
