@@ -6,8 +6,7 @@ from torch import Tensor, nn
 from formats.errors import InputError
 from formats.palette import PaletteMatrix, quantise_tables
 from formats.palette_format import ROWS_A_TABLE
-
-ITERATIONS = 25
+from golden_models.afm.k_means import k_means
 
 
 def nearest(values: Tensor, tables: Tensor) -> Tensor:
@@ -19,36 +18,8 @@ def nearest(values: Tensor, tables: Tensor) -> Tensor:
     return torch.searchsorted(middles.contiguous(), values.contiguous())
 
 
-def k_means(values: Tensor, entries: int, weights: Tensor | None = None) -> Tensor:
-    """Lloyd's algorithm in one dimension, from equal quantiles: ascending tables.
-
-    Parameters
-    ----------
-    values
-        [groups, n]; every row gets a table of its own.
-    entries
-        Values in a table, k.
-    weights
-        How much each value's squared error counts, [groups, n]; alike when not given.
-
-    Returns
-    -------
-    [groups, k]; an entry that no value is nearest to stays where it was.
-    """
-    weights = torch.ones_like(values) if weights is None else weights
-    ordered = values.sort(dim=1).values
-    places = ((torch.arange(entries) + 0.5) / entries * values.shape[1]).long()
-    tables = ordered[:, places]
-    for _ in range(ITERATIONS):
-        codes = nearest(values, tables)
-        shares = torch.zeros_like(tables).scatter_add_(1, codes, weights)
-        sums = torch.zeros_like(tables).scatter_add_(1, codes, weights * values)
-        tables = torch.where(shares > 0, sums / shares, tables).sort(dim=1).values
-    return tables
-
-
 def palettise(weights: Tensor, code_bits: int, importance: Tensor | None = None) -> PaletteMatrix:
-    """A matrix with a table for every 16 rows.
+    """A matrix with the best table for every 16 rows.
 
     Parameters
     ----------
@@ -57,7 +28,7 @@ def palettise(weights: Tensor, code_bits: int, importance: Tensor | None = None)
     code_bits
         4 or 2.
     importance
-        Weight of each column's squared error, [columns].
+        Weight of each column's squared error, [columns], not negative; alike when not given or all 0.
 
     Raises
     ------

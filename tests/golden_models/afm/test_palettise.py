@@ -1,11 +1,9 @@
-from itertools import combinations
-
 import pytest
 import torch
 from torchao.prototype.quantization.codebook_coreml.codebook_ops import dequantize_codebook
 
 from formats.palette import LIMIT
-from golden_models.afm.palettise import AdaptedLinear, dequantise, k_means, nearest, palettise
+from golden_models.afm.palettise import AdaptedLinear, dequantise, nearest, palettise
 
 
 def random_weights(rows: int, columns: int) -> torch.Tensor:
@@ -29,25 +27,6 @@ def test_codes_point_at_the_nearest_entry() -> None:
     tables = torch.tensor([[-1.0, 0.0, 0.5, 2.0]])
     values = torch.tensor([[-9.0, -0.5, -0.49, 0.3, 1.25, 1.26, 9.0]])
     assert nearest(values, tables).tolist() == [[0, 0, 1, 2, 2, 3, 3]]
-
-
-def test_k_means_ends_where_no_entry_wants_to_move() -> None:
-    values = random_weights(2, 300).double()
-    tables = k_means(values, 4)
-    codes = nearest(values, tables)
-    for group in range(2):
-        for entry in range(4):
-            mine = values[group][codes[group] == entry]
-            assert mine.mean().item() == pytest.approx(tables[group, entry].item(), abs=2e-2)
-
-
-def test_k_means_finds_the_best_split_of_a_small_set() -> None:
-    values = torch.tensor([[0.0, 0.1, 0.9, 1.0, 5.0, 5.2, 5.3]]).double()
-    found = k_means(values, 3)
-    error = (values - found[0][nearest(values, found)]).square().sum()
-    splits = [torch.tensor_split(values[0], list(places)) for places in combinations(range(1, 7), 2)]
-    best = min(sum((part - part.mean()).square().sum() for part in split) for split in splits)
-    assert error.item() == pytest.approx(best.item())
 
 
 def test_weights_of_importance_get_the_smaller_error() -> None:
