@@ -162,13 +162,15 @@ class ViT(nn.Module):
         self.classifier = nn.Linear(parameters.width, parameters.classes)
 
     def resized_positions(self, height: int, width: int) -> Tensor:
-        """Positions for a grid of tokens, bilinear between the learned ones: [height · width, D]."""
-        side = self.parameters_of_model.side
-        if (height, width) == (side, side):
+        """Positions for a grid of tokens: [height · width, D].
+
+        As in the code, the learned positions are one sequence, whatever the grid's shape: linear between
+        neighbours in it, and as they are where the grid has as many tokens.
+        """
+        if height * width == len(self.positions):
             return self.positions
-        grid = self.positions.T.reshape(1, -1, side, side)
-        resized = nn.functional.interpolate(grid, size=(height, width), mode="bilinear", align_corners=False)
-        return resized[0].flatten(1).T
+        resized = nn.functional.interpolate(self.positions.T[None], size=height * width, mode="linear")
+        return resized[0].T
 
     def tokens(self, images: Tensor) -> Tensor:
         """The class token, which has no position, and the image's: [B, channels, H, W] → [B, 1 + T, D]."""

@@ -74,13 +74,31 @@ def test_the_class_token_has_no_position() -> None:
     torch.testing.assert_close(tokens[0, 1:], grid + model.positions)
 
 
-def test_positions_are_resized_for_other_image_sizes() -> None:
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (16, 16), (20, 20), (32, 32)])
+def test_positions_of_other_grids_lie_between_neighbours_in_the_sequence_of_196(height: int, width: int) -> None:
+    """Token t of T stands at (t + 1/2) · 196 / T - 1/2 of the sequence, at its ends where that is beyond them."""
+    model = ViT(ViTParameters(32, 1, 2, classes=1))
+    expected = []
+    for token in range(height * width):
+        place = min(max((token + 0.5) * 196 / (height * width) - 0.5, 0.0), 195.0)
+        before = min(int(place), 194)
+        share = place - before
+        expected.append((1 - share) * model.positions[before] + share * model.positions[before + 1])
+    torch.testing.assert_close(model.resized_positions(height, width), torch.stack(expected), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("height", "width"), [(14, 14), (7, 28), (28, 7)])
+def test_positions_stay_as_they_are_for_any_grid_of_as_many_tokens(height: int, width: int) -> None:
+    model = ViT(ViTParameters(32, 1, 2, classes=1))
+    assert model.resized_positions(height, width) is model.positions
+
+
+def test_an_image_of_another_shape_has_a_position_a_token() -> None:
     model = ViT(SMALL).eval()
-    with torch.no_grad():
-        model.positions.copy_(torch.arange(16.0)[:, None].expand(16, 64))
-    assert model.resized_positions(4, 4) is model.positions
-    assert model.resized_positions(2, 2)[:, 0].tolist() == [2.5, 4.5, 10.5, 12.5]
-    assert model(torch.zeros(1, 3, 96, 32)).shape == (1, 10)
+    images = torch.randn(1, 3, 96, 32)
+    grid = model.stem(images)[0].flatten(1).T
+    torch.testing.assert_close(model.tokens(images)[0, 1:], grid + model.resized_positions(6, 2))
+    assert model(images).shape == (1, 10)
 
 
 def test_logits_come_from_the_normed_class_token() -> None:
