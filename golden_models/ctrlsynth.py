@@ -7,7 +7,6 @@ occur in it. The paper has no code; what it leaves open is resolved here and sai
 Models come in as functions: what writes is ``Callable[[list[str]], list[str]]``, prompts to texts.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -19,6 +18,7 @@ from formats.errors import InputError
 from formats.router.descriptor import Quota
 from formats.router.numbers import SQ7_16, encode, logit, threshold
 from golden_models.router.selection import Bounds, TopK, filter_keys, ratio_mask, topk
+from golden_models.words import words_of
 
 Kind = Literal["object", "attribute", "relation"]
 KINDS: tuple[Kind, ...] = ("object", "attribute", "relation")
@@ -138,9 +138,9 @@ def image_prompt(text: str, weights: Sequence[tuple[Tag, float]] = (), style: st
     return ", ".join([text, *weighted, *([style] if style is not None else [])])
 
 
-def words_of(text: str, lemma: Callable[[str], str] = str) -> list[str]:
-    """Base forms of a text's words, case folded."""
-    return [lemma(word) for word in re.findall(r"\w+(?:['-]\w+)*", text.casefold())]
+def base_forms(text: str, lemma: Callable[[str], str] = str) -> list[str]:
+    """Base forms of a text's words, case folded; of hyphenated words every part is one."""
+    return [lemma(part) for word in words_of(text.casefold()) for part in word.split("-")]
 
 
 def contains(text: list[str], words: list[str]) -> bool:
@@ -150,8 +150,8 @@ def contains(text: list[str], words: list[str]) -> bool:
 
 def count_hits(tags: Tags, text: str, lemma: Callable[[str], str] = str) -> int:
     """How many tags occur in a text."""
-    found = words_of(text, lemma)
-    return sum(contains(found, words_of(tag.words, lemma)) for tag in tags)
+    found = base_forms(text, lemma)
+    return sum(contains(found, base_forms(tag.words, lemma)) for tag in tags)
 
 
 def self_filter(hits: Tensor, totals: Tensor, parameters: CtrlSynthParameters) -> Tensor:

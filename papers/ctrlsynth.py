@@ -5,7 +5,6 @@ and a language model of 135 M parameters writes.
 """
 
 import itertools
-import re
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from golden_models.ctrlsynth import (
     synthesise,
     tag_image,
 )
+from golden_models.words import noun_of, words_of
 from papers.report import Figure, Report, yes_or_no
 from sw_runtime.device.protocol import Device
 from sw_runtime.routing.masks import keep_ratio
@@ -68,8 +68,8 @@ def object_of(word: str, nouns: WordNet) -> bool:
 
 def caption_tags(caption: str, nouns: WordNet) -> Tags:
     """Objects, the word before one as its attribute, and pairs of objects that a preposition joins."""
-    words = re.findall(r"\w+(?:['-]\w+)*", caption.casefold())
-    things = [index for index, word in enumerate(words) if object_of(nouns.lemma(word), nouns)]
+    words = words_of(caption.casefold())
+    things = [index for index, word in enumerate(words) if object_of(noun_of(word, nouns), nouns)]
     tags: list[Tag] = []
     for index in things:
         tags.append(Tag(words[index]))

@@ -1,8 +1,8 @@
 """CatLIP's labels (arXiv 2404.15653 §3, eq. 1): the WordNet synsets that a caption names.
 
 The paper takes nouns; its code tags parts of speech and then takes every word that WordNet knows as a
-noun. The code is followed, and a test for nouns can be given. The code also mends text with ftfy; text
-here is taken to be whole.
+noun. The code is followed, and a test for nouns can be given. The code mends text with ftfy; of that, only entities are
+resolved here, and text is otherwise taken to be whole.
 """
 
 import html
@@ -20,6 +20,7 @@ from torch import Tensor
 from formats.router.descriptor import Quota
 from formats.router.numbers import COUNT, threshold
 from golden_models.router.selection import Bounds, TopK, filter_keys, topk
+from golden_models.words import Nouns, noun_of, words_of
 
 CLASSES = 24_320
 """Of the paper's head, after DataComp."""
@@ -28,28 +29,20 @@ COUNT_ABOVE = 500
 """V_τ: a synset is kept if captions name it more often."""
 
 
-class Nouns(Protocol):
-    """What labels need of WordNet's nouns; a synset goes by its offset."""
-
-    def lemma(self, form: str) -> str:
-        """Base form of a noun, or the form itself where it is none."""
-
-    def first_synset(self, word: str) -> int | None:
-        """The most frequent sense of a word, None where it is no noun."""
+class NamedNouns(Nouns, Protocol):
+    """What labels need of WordNet's nouns."""
 
     def name(self, synset: int) -> str:
         """The word that names a synset, lower case."""
 
 
 def clean_caption(caption: str) -> str:
-    """URL escapes and entities resolved, '+' as space, tags stripped, spaces collapsed, lower case."""
-    stripped = re.sub(r"<[^>]*>", " ", html.unescape(unquote(caption).replace("+", " ")))
-    return " ".join(stripped.split()).lower()
+    """URL escapes resolved, '+' as space, tags removed, then entities resolved, spaces collapsed, lower case.
 
-
-def words_of(caption: str) -> list[str]:
-    """Words of a clean caption; hyphens and apostrophes join."""
-    return re.findall(r"\w+(?:['-]\w+)*", caption)
+    In the code's order: what an entity stands for is never a tag. As there, nothing takes a tag's place.
+    """
+    untagged = re.sub(r"<.*?>", "", unquote(caption).replace("+", " "))
+    return " ".join(html.unescape(untagged).split()).lower()
 
 
 def synset_key(synset: int) -> str:
@@ -57,10 +50,11 @@ def synset_key(synset: int) -> str:
     return f"n{synset}"
 
 
-def extract_synsets(caption: str, nouns: Nouns, is_noun: Callable[[str], bool] | None = None) -> list[str]:
+def extract_synsets(caption: str, nouns: NamedNouns, is_noun: Callable[[str], bool] | None = None) -> list[str]:
     """Keys of the synsets that a caption names: ExtractSynset of eq. 1, with repetitions.
 
-    A word counts if its base form's most frequent sense is named by it: "car" does, "auto" does not.
+    A word counts if its base form's most frequent sense is named by it: "car" does, "auto" does not. A hyphen may
+    stand for the space in a noun of several words, which the code leaves out: "ice-cream" names ice cream.
 
     Parameters
     ----------
@@ -73,14 +67,14 @@ def extract_synsets(caption: str, nouns: Nouns, is_noun: Callable[[str], bool] |
     """
     keys = []
     for word in words_of(clean_caption(caption)):
-        lemma = nouns.lemma(word)
+        lemma = noun_of(word, nouns)
         synset = nouns.first_synset(lemma)
         if synset is not None and nouns.name(synset) == lemma and (is_noun is None or is_noun(word)):
             keys.append(synset_key(synset))
     return keys
 
 
-def count_synsets(captions: Iterable[str], nouns: Nouns) -> dict[str, int]:
+def count_synsets(captions: Iterable[str], nouns: NamedNouns) -> dict[str, int]:
     """How often captions name each synset, in the order of first sight."""
     return dict(Counter(key for caption in captions for key in extract_synsets(caption, nouns)))
 

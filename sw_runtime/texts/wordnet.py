@@ -75,13 +75,18 @@ class WordNet:
         return cls(senses, words, hypernyms, exceptions)
 
     def lemma(self, form: str) -> str:
-        """The shortest base form of a noun that is a word here, or the form itself where none is."""
-        if form in self.exceptions:
-            forms: tuple[str, ...] = (form, *self.exceptions[form])
-        else:
-            cut = tuple(form.removesuffix(end) + base for end, base in ENDINGS if form.endswith(end))
-            forms = (form, *cut)
-        return min((known for known in forms if known in self.senses), key=len, default=form)
+        """The shortest base form of a noun that is a word here, or the form itself where none is.
+
+        As NLTK has it, endings are taken off once, and again for as long as no form is a word.
+        """
+        irregular = self.exceptions.get(form)
+        forms = (form, *(_without_ending((form,)) if irregular is None else irregular))
+        while forms:
+            known = [word for word in forms if word in self.senses]
+            if known:
+                return min(known, key=len)
+            forms = _without_ending(forms) if irregular is None else ()
+        return form
 
     def first_synset(self, word: str) -> int | None:
         """The most frequent sense of a word, None where it is no noun: NLTK's ``word.n.01`` before it is named."""
@@ -105,6 +110,12 @@ class WordNet:
             steps = max(distances.values()) + 1
             distances |= dict.fromkeys(level, steps)
         return distances
+
+
+def _without_ending(forms: tuple[str, ...]) -> tuple[str, ...]:
+    """What every rule makes of every form that it fits, each once."""
+    cut = (form.removesuffix(end) + base for form in forms for end, base in ENDINGS if form.endswith(end))
+    return tuple(dict.fromkeys(cut))
 
 
 def _lines(path: Path) -> Iterator[list[str]]:

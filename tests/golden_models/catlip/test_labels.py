@@ -18,6 +18,16 @@ def test_captions_are_cleaned_as_in_the_code() -> None:
     assert clean_caption("A+Dog%20on&amp;off <b>the</b>\n  SOFA") == "a dog on&off the sofa"
 
 
+def test_a_tag_leaves_nothing_behind_not_even_a_space() -> None:
+    assert clean_caption("a sun<i>flower</i> <br> field") == "a sunflower field"
+    assert clean_caption("a dog<br>a cat") == "a doga cat"
+
+
+def test_entities_are_resolved_after_tags_so_that_they_make_none() -> None:
+    assert clean_caption("&lt;dog&gt; &amp; cat") == "<dog> & cat"
+    assert clean_caption("%3Cb%3Edog%3C/b%3E") == "dog"
+
+
 def test_a_key_has_no_zero_padding() -> None:
     assert synset_key(2084071) == DOG
 

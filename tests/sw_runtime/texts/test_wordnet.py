@@ -52,6 +52,23 @@ def test_base_forms_come_from_endings_and_exceptions(tmp_path: Path) -> None:
     assert WordNet.read(tmp_path).lemma("oxen") == "oxen"
 
 
+def test_endings_are_taken_off_until_a_form_is_a_word(tmp_path: Path) -> None:
+    nouns = small(tmp_path)
+    assert [nouns.lemma(form) for form in ("dogss", "plantses", "dogsies", "catss")] == [
+        "dog",
+        "plant",
+        "dogsies",
+        "catss",
+    ]
+
+
+def test_an_irregular_form_has_no_other_base_forms(tmp_path: Path) -> None:
+    nouns = small(tmp_path)
+    (tmp_path / "noun.exc").write_text("dogs hound\n")
+    assert nouns.lemma("dogs") == "dog"
+    assert WordNet.read(tmp_path).lemma("dogs") == "dogs"
+
+
 def test_paths_go_over_the_nearest_common_hypernym(tmp_path: Path) -> None:
     nouns = small(tmp_path)
     assert nouns.path_similarity(40, 40) == 1
