@@ -45,7 +45,8 @@ def _table(values: Floats, weights: Floats, entries: int) -> Floats:
     centre = np.average(distinct, weights=mass)  # large sums would take digits from the differences below
     masses, sums = (np.concatenate(([0.0], terms.cumsum())) for terms in (mass, mass * (distinct - centre)))
     ends = np.array(_run_ends(masses, sums, entries))
-    return np.diff(sums[ends]) / np.diff(masses[ends]) + centre
+    table: Floats = np.diff(sums[ends]) / np.diff(masses[ends]) + centre
+    return table
 
 
 def _run_ends(masses: Floats, sums: Floats, runs: int) -> list[int]:
