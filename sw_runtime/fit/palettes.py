@@ -2,7 +2,8 @@
 
 A table's k values split its weights, in their order, into k runs. The best split of a histogram into runs is
 found exactly by dynamic programming (Wang and Song 2011, Ckmeans.1d.dp); Lloyd's steps on the weights themselves
-then remove what the histogram rounds.
+then remove what the histogram rounds. Its bins lie as the entries of a fine table would, as dense as the cube
+root of the weights' density (Panter and Dite 1951): a few far weights get bins of their own.
 """
 
 import torch
@@ -12,7 +13,7 @@ from formats.palette import PaletteMatrix, quantise_tables
 from formats.palette_format import ROWS_A_TABLE
 
 BINS = 192
-"""Runs of equally many weights that the dynamic programme sees."""
+"""Runs of weights that the dynamic programme sees."""
 
 LLOYD_STEPS = 12
 
@@ -66,10 +67,10 @@ def _best_split(values: Tensor, counts: Tensor, entries: int) -> Tensor:
     """Means of the runs of bins whose squared errors add up to the least: [groups, entries], ascending."""
     order = values.argsort(dim=1, stable=True)
     ordered, weights = values.gather(1, order), counts.gather(1, order)
-    ends = (torch.arange(BINS + 1) * values.shape[1] / BINS).long()  # some bins are empty where values are few
+    ends = _bin_ends(ordered)
 
     def at_ends(terms: Tensor) -> Tensor:
-        return nn.functional.pad(terms.cumsum(dim=1), (1, 0))[:, ends]
+        return nn.functional.pad(terms.cumsum(dim=1), (1, 0)).gather(1, ends)
 
     total, first, second = (at_ends(weights * ordered**power) for power in (0, 1, 2))
 
@@ -89,7 +90,18 @@ def _best_split(values: Tensor, counts: Tensor, entries: int) -> Tensor:
         start = origin.gather(1, end)
         shares = total.gather(1, end) - total.gather(1, start)
         mean = (first.gather(1, end) - first.gather(1, start)) / shares.clamp(min=1e-300)
-        place = ends[start].clamp(max=values.shape[1] - 1)
+        place = ends.gather(1, start).clamp(max=values.shape[1] - 1)
         means.append(torch.where(shares > 0, mean, ordered.gather(1, place)))
         end = start
     return torch.cat(means[::-1], dim=1).sort(dim=1).values
+
+
+def _bin_ends(ordered: Tensor) -> Tensor:
+    """Where bins end among ascending values, a 0 before them: [groups, n] → int64 [groups, BINS + 1].
+
+    A gap between neighbours is one over the density there, so the cube root of the density over the gap is gap^(2/3).
+    """
+    spread = nn.functional.pad(ordered.diff(dim=1).pow(2 / 3).cumsum(dim=1), (1, 0))
+    ends = torch.searchsorted(spread, spread[:, -1:] * torch.arange(BINS + 1) / BINS)
+    ends[:, -1] = ordered.shape[1]
+    return ends  # some bins are empty where values are few
