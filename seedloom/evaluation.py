@@ -65,7 +65,8 @@ def evaluate(
     text
         A plain-text file; Wikipedia articles that no calibration sees when not given.
     windows, length
-        Windows spread evenly over the text, tokens each.
+        Windows spread evenly over the text, tokens each. A window begins with the token that the tokenizer puts
+        before a text by itself, where there is one.
     baselines
         Names of ``sw_runtime.evaluate.baselines.BASELINES``.
     layers
@@ -84,14 +85,14 @@ def evaluate(
     from sw_runtime.texts.calibration_text import read_file
     from sw_runtime.texts.corpora import evaluation_text
     from sw_runtime.texts.packaged_models import smollm2_folder
-    from sw_runtime.texts.tokens import spread_windows, tokenize
+    from sw_runtime.texts.tokens import text_windows
 
     unknown = [name for name in baselines or [] if name not in BASELINES]
     if unknown:
         raise InputError(f"no baseline {unknown[0]!r}; choose from {', '.join(BASELINES)}")
     source = reference or smollm2_folder()
     content = read_file(Path(text)) if text else evaluation_text()
-    chosen = spread_windows(tokenize(content, load_tokenizer(source)), windows, length)
+    chosen = text_windows(content, load_tokenizer(source), windows, length)
     for folder in folders:
         _check_reference(folder, source)
     original = _load(source)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from formats.errors import InputError
-from sw_runtime.texts.tokens import spread_windows, tokenize
+from sw_runtime.texts.tokens import beginning, spread_windows, tokenize
 
 WINDOWS, LENGTH = 32, 512
 """Tokens of a calibration, where the text and the model have as many."""
@@ -18,7 +18,7 @@ def longest_window(model: Any) -> int:
 
 
 def token_windows(text: str, tokenizer: Any, windows: int = WINDOWS, length: int = LENGTH) -> Tensor:
-    """Token windows spread evenly over a text: int64 [windows, length].
+    """Windows spread evenly over a text, each begun as the tokenizer begins a text: int64 [windows, length].
 
     Every fourth comes last, so that the windows' last quarter, which judges what the others made, is
     spread over the text too.
@@ -28,9 +28,10 @@ def token_windows(text: str, tokenizer: Any, windows: int = WINDOWS, length: int
     InputError
         If the text has fewer than four windows' tokens. A shorter text than asked for gives fewer windows.
     """
-    tokens = tokenize(text, tokenizer)
-    if len(tokens) < 4 * length:
-        raise InputError(f"the calibration text has {len(tokens)} tokens; give one of at least {4 * length}")
-    windows = min(windows, len(tokens) // length) // 4 * 4
-    fours = spread_windows(tokens, windows, length).view(-1, 4, length)
+    begun = beginning(tokenizer)
+    tokens, part = tokenize(text, tokenizer)[len(begun) :], length - len(begun)
+    if len(tokens) < 4 * part:
+        raise InputError(f"the calibration text has {len(tokens)} tokens; give one of at least {4 * part}")
+    windows = min(windows, len(tokens) // part) // 4 * 4
+    fours = spread_windows(tokens, windows, length, begun).view(-1, 4, length)
     return torch.cat([fours[:, :3].flatten(0, 1), fours[:, 3]])

@@ -13,6 +13,7 @@ from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaLis
 from formats.errors import InputError
 from sw_runtime.progress import progress_bar
 from sw_runtime.texts.calibration import LENGTH, WINDOWS, longest_window
+from sw_runtime.texts.tokens import beginning
 
 SELF = "self"
 """What stands for a text that the model writes itself."""
@@ -59,19 +60,10 @@ def written_windows(
     """
     check_writer(model)
     length = min(length, longest_window(model))
-    beginning = _beginning(tokenizer)
     with torch.random.fork_rng(devices=[]), progress_bar(total=windows * length, desc="writing", unit="token") as bar:
         torch.manual_seed(seed)
-        start = torch.cat([beginning.expand(windows, -1), _any_tokens(model, windows)], dim=1)
+        start = torch.cat([beginning(tokenizer).expand(windows, -1), _any_tokens(model, windows)], dim=1)
         return _continue(model, start, length, lambda: bar.update(windows))
-
-
-def _beginning(tokenizer: Any | None) -> Tensor:
-    """What every text begins with: int64 [1, 0 or 1]."""
-    if tokenizer is None:
-        return torch.empty(1, 0, dtype=torch.int64)
-    ids = [token for token in tokenizer("")["input_ids"][:1] if token == tokenizer.bos_token_id]
-    return torch.tensor([ids], dtype=torch.int64)
 
 
 def _any_tokens(model: Any, count: int) -> Tensor:

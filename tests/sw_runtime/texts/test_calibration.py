@@ -25,3 +25,19 @@ def test_a_text_too_short_for_all_windows_gives_fewer() -> None:
 def test_a_text_shorter_than_four_windows_is_refused() -> None:
     with pytest.raises(ValueError, match="has 39 tokens; give one of at least 40"):
         token_windows("x" * 39, Letters(), length=10)
+
+
+class Begun(Letters):
+    bos_token_id = 7
+
+    def __call__(self, text: str, verbose: bool = True) -> dict[str, list[int]]:
+        return {"input_ids": [7, *super().__call__(text, verbose)["input_ids"]]}
+
+
+def test_every_window_begins_with_the_token_that_the_tokenizer_adds() -> None:
+    windows = token_windows("".join(chr(100 + i) for i in range(36)), Begun(), windows=8, length=10)
+    assert windows.shape == (4, 10)
+    assert windows[:, 0].tolist() == [7, 7, 7, 7]
+    assert windows[:, 1:].flatten().tolist() == list(range(100, 136))
+    with pytest.raises(ValueError, match="has 35 tokens; give one of at least 36"):
+        token_windows("x" * 35, Begun(), length=10)
