@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 def generate(
     folder: Folder,
     prompt: Annotated[str, typer.Argument(help="Text to continue.")],
-    tokens: Annotated[int, typer.Option(min=1, help="Maximum number of tokens to add.")] = 32,
+    tokens: Annotated[
+        int | None,
+        typer.Option(min=1, help="Maximum number of tokens to add; default: as generation_config.json says, else 32."),
+    ] = None,
+    greedy: Annotated[
+        bool, typer.Option("--greedy", help="Take the likeliest token, also where generation_config.json asks to draw.")
+    ] = False,
     device: Annotated[
         str, typer.Option(help=f"Device that runs the compressed layers: {', '.join(seedloom.device_names())}.")
     ] = "emulated",
@@ -55,24 +61,31 @@ def generate(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Continue a text (greedy decoding) with all compressed layers on a device."""
+    """Continue a text, as the model's generation_config.json says, with all compressed layers on a device.
+
+    The folder is not verified first; `seedloom verify` does that.
+    """
     from transformers import TextStreamer
 
     from sw_runtime.methods.continuation import continue_text, take_tokens
+    from sw_runtime.methods.generation_settings import check_settings, most_tokens
 
     choice = Choice.of(dict(zip(OPTIONS, (argmax_on_device, prune, exit_early, speculate), strict=True)))
     model, tokenizer = _load(folder)
     # before a device is opened and filled
-    _check_prompt(tokenizer(prompt)["input_ids"], tokens, model)
+    check_settings(model.generation_config, choice.method.option if choice.method else None, greedy)
+    length = _prompt_length(tokenizer, prompt)
+    positions = getattr(model.config, "max_position_embeddings", None)
+    most = most_tokens(model.generation_config, tokens, length, positions)
     tokens_of = choice.method.prepare(folder, model, choice.number) if choice.method else None
     figures: dict[str, float] = {}
 
     def write(opened: "Device", streamer: Any) -> list[int]:
         if tokens_of is None:
-            return continue_text(model, tokenizer, prompt, tokens, streamer)
+            return continue_text(model, tokenizer, prompt, most, streamer, greedy)
         ids = tokenizer(prompt, return_tensors="pt")["input_ids"][0]
         text = tokens_of(opened, ids)
-        found = take_tokens(text, model, ids, tokens, streamer)
+        found = take_tokens(text, model, ids, most, streamer)
         if isinstance(text, MeasuredText):
             figures.update(text.figures())
         return found
@@ -104,16 +117,12 @@ def generate(
             typer.echo(f"{name.replace('_', ' ')}: {value:.4g}", err=True)
 
 
-def _check_prompt(ids: list[int], tokens: int, model: Any) -> None:
-    """Refuse a prompt that leaves the model nothing to start from, or no room."""
-    if not ids:
+def _prompt_length(tokenizer: Any, prompt: str) -> int:
+    """Tokens of a prompt; one that leaves the model nothing to start from is refused."""
+    length = len(tokenizer(prompt)["input_ids"])
+    if not length:
         raise InputError("the prompt is empty, and this model's tokenizer begins no text by itself; give a word")
-    positions = getattr(model.config, "max_position_embeddings", None)
-    if positions and len(ids) + tokens > positions:
-        raise InputError(
-            f"the prompt has {len(ids)} tokens and {tokens} are to follow, and the model has {positions} positions; "
-            "give a shorter prompt or fewer --tokens"
-        )
+    return length
 
 
 def _measured(device: "Device", write: Callable[[], list[int]]) -> "tuple[list[int], float, Counters]":

@@ -11,8 +11,10 @@ from formats.errors import InputError
 from sw_runtime.nn.device_linear import DeviceLinear
 
 
-def continue_text(model: Any, tokenizer: Any, prompt: str, tokens: int, streamer: Any | None = None) -> list[int]:
-    """At most ``tokens`` new tokens, the likeliest each time, without the prompt's.
+def continue_text(
+    model: Any, tokenizer: Any, prompt: str, tokens: int, streamer: Any | None = None, greedy: bool = True
+) -> list[int]:
+    """At most ``tokens`` new tokens, without the prompt's.
 
     Parameters
     ----------
@@ -24,9 +26,20 @@ def continue_text(model: Any, tokenizer: Any, prompt: str, tokens: int, streamer
         New tokens at most.
     streamer
         A transformers streamer that takes the tokens as they are made.
+    greedy
+        Take the likeliest token each time, where the model's generation configuration may ask for sampling. All
+        else that it asks for is done.
     """
     inputs = tokenizer(prompt, return_tensors="pt")
-    output = model.generate(**inputs, max_new_tokens=tokens, do_sample=False, streamer=streamer)
+    sampling = {"do_sample": False} if greedy else {}
+    output = model.generate(
+        **inputs,
+        **sampling,
+        max_new_tokens=tokens,
+        streamer=streamer,
+        tokenizer=tokenizer,  # for stop_strings
+        return_dict_in_generate=False,
+    )
     ids: list[int] = output[0, inputs["input_ids"].shape[1] :].tolist()
     return ids
 

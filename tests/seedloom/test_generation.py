@@ -159,11 +159,39 @@ def test_a_folder_without_tokenizer_is_refused(folder: Path) -> None:
         ("", "error: the prompt is empty, and this model's tokenizer begins no text by itself; give a word\n"),
         (
             "w1 " * 60,
-            "error: the prompt has 60 tokens and 32 are to follow, and the model has 64 positions; give a shorter",
+            "error: the prompt has 60 tokens and 8 are to follow, and the model has 64 positions; give a shorter",
         ),
     ],
 )
 def test_a_prompt_that_the_model_cannot_take_is_refused_in_one_line(folder: Path, prompt: str, said: str) -> None:
-    result = CliRunner().invoke(app, ["generate", str(folder), prompt])
+    result = CliRunner().invoke(app, ["generate", str(folder), prompt, "--tokens", "8"])
     assert result.exit_code == 1
     assert said in result.stderr
+
+
+def settings(folder: Path, **entries: Any) -> None:
+    (folder / "generation_config.json").write_text(json.dumps(entries))
+
+
+def test_what_generation_config_asks_for_is_done(folder: Path) -> None:
+    plain = answer_of(folder)["tokens"]
+    settings(folder, max_new_tokens=3, repetition_penalty=5.0, return_dict_in_generate=True)
+    result = CliRunner().invoke(app, ["generate", str(folder), "w3", "--json"])
+    assert len(json.loads(result.stdout)["tokens"]) == 3
+    settings(folder, do_sample=True, temperature=100.0, eos_token_id=[plain[1], 119])
+    assert answer_of(folder, "--greedy")["tokens"] == plain[: plain.index(plain[1]) + 1]
+    torch.manual_seed(0)
+    assert answer_of(folder)["tokens"] != answer_of(folder, "--greedy")["tokens"]
+
+
+def test_what_a_method_does_not_do_is_refused_before_a_device_is_opened(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(vars(seedloom), "open_device")
+    settings(folder, repetition_penalty=5.0)
+    result = CliRunner().invoke(app, ["generate", str(folder), "w3", "--prune", "lazyllm"])
+    assert result.exit_code == 1
+    assert result.stderr.endswith(
+        "error: generation_config.json asks for repetition_penalty 5.0, which --prune does not do; "
+        "leave out --prune, or delete the entry\n"
+    )
