@@ -17,7 +17,7 @@ GOES_ON = 75
 
 AGAIN = "start the same command again"
 
-KEPT = "; finished layers are kept"
+KEPT = "; what is finished is kept"
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -38,7 +38,8 @@ def resumable(output: Path) -> Iterator[None]:
 
     def stop(number: int, _frame: Any) -> None:
         release(output)
-        os.write(2, f"\nstopped by {signal.Signals(number).name}; {AGAIN} to go on{KEPT}\n".encode())
+        end = f" to go on{KEPT}" if _keeps_layers(output) else ""
+        os.write(2, f"\nstopped by {signal.Signals(number).name}; {AGAIN}{end}\n".encode())
         os._exit(GOES_ON)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -48,12 +49,17 @@ def resumable(output: Path) -> Iterator[None]:
         line = _how_to_go_on(error, output)
         if line is None:
             raise
-        kept = (output / PARTS).exists()
+        kept = _keeps_layers(output)
         typer.echo(f"error: {line}, then {AGAIN}{KEPT if kept else ''}", err=True)
         raise typer.Exit(GOES_ON if kept else 1) from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _keeps_layers(output: Path) -> bool:
+    """Whether a part is finished: a file of tensors, as ``PartialResults`` writes them."""
+    return any((output / PARTS).glob("*.safetensors"))
 
 
 def _how_to_go_on(error: OSError, output: Path) -> str | None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from formats.block import BlockFormat
+from formats.errors import InputError
 from formats.fp16 import FP16
 from formats.matrices import EncodedMatrix, Fp16Matrix, Matrix
 from formats.palette_format import Palette
@@ -106,10 +107,18 @@ class RowEncoder(PresetEncoder):
     def encode(
         self, weights: list[Tensor], method: Method, inputs: Inputs, workers: Workers, progress: Progress | None
     ) -> list[Matrix]:
-        """Encode all matrices in one search and take them apart again."""
+        """Encode all matrices in one search and take them apart again.
+
+        Raises
+        ------
+        InputError
+            If a row's weights are so small that their scale is 0, naming the row of its own matrix.
+        """
         stacked = torch.cat([matrix.float() for matrix in weights])
         costs = self._costs(method, inputs, inputs.powers(stacked.shape[1])[-1])
-        found = workers.search(self, stacked, self._scales(stacked, costs, inputs), costs, progress)
+        row_scales = self._scales(stacked, costs, inputs)
+        _check_scaled(weights, row_scales)
+        found = workers.search(self, stacked, row_scales, costs, progress)
         ends = torch.tensor([len(matrix) for matrix in weights]).cumsum(0).tolist()
         return [_rows(found, slice(end - len(matrix), end)) for matrix, end in zip(weights, ends, strict=True)]
 
@@ -132,6 +141,16 @@ class RowEncoder(PresetEncoder):
         self, weights: Tensor, scales: Tensor, costs: ColumnCosts, threads: int, progress: Progress | None
     ) -> EncodedMatrix | TrellisMatrix:
         """One matrix of rows, float32 [rows, columns], each searched by itself."""
+
+
+def _check_scaled(weights: list[Tensor], scales: Tensor) -> None:
+    """Refuse rows whose weights a scale of 0 would lose."""
+    ends = torch.tensor([len(matrix) for matrix in weights]).cumsum(0).tolist()
+    for number, (matrix, end) in enumerate(zip(weights, ends, strict=True), 1):
+        lost = (scales.expand(ends[-1])[end - len(matrix) : end] <= 0) & matrix.any(dim=1)
+        if lost.any():
+            which = f", matrix {number} of {len(weights)}," if len(weights) > 1 else ""
+            raise InputError(f"row {int(lost.nonzero()[0])}{which} holds weights too small for a scale")
 
 
 def _rows(matrix: EncodedMatrix | TrellisMatrix, rows: slice) -> Matrix:

@@ -66,6 +66,24 @@ class SeparateExperts(nn.ModuleList):
             outputs.index_add_(0, tokens, found.to(outputs.dtype))
         return outputs
 
+    def fused(self) -> nn.Module:
+        """The mixture as transformers has it, of this one's weights: every layer must be ``nn.Linear`` again."""
+        (rules,) = self._rules
+        mixture: Any = copy(rules)
+        mixture._parameters = {}
+        for layer, tensor in _tensors(rules).items():
+            layers = [expert.get_submodule(layer) for expert in self]
+            weights = torch.stack([linear.get_parameter("weight") for linear in layers])
+            mixture.register_parameter(tensor, _parameter(weights.transpose(1, 2) if rules.is_transposed else weights))
+            if rules.has_bias:
+                biases = torch.stack([linear.get_parameter("bias") for linear in layers])
+                mixture.register_parameter(f"{tensor}_bias", _parameter(biases))
+        return mixture.train(self.training)
+
+
+def _parameter(tensor: Tensor) -> nn.Parameter:
+    return nn.Parameter(tensor.detach().contiguous())
+
 
 def is_fused(module: Any) -> bool:
     """Whether a module is a mixture of experts in one tensor of a layout that is known here.

@@ -15,13 +15,22 @@ from seedloom.cli import app
 from seedloom.interruption import GOES_ON
 from sw_runtime.compress.lock import FILE, only_writer
 
-KEPT = "; finished layers are kept"
+KEPT = "; what is finished is kept"
+
+
+def keep_a_layer(output: Path) -> None:
+    (output / ".partial").mkdir(parents=True)
+    (output / ".partial" / "layer.safetensors").touch()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("kept", [True, False])
 def test_a_signal_ends_the_process_at_once_and_says_how_to_go_on(
-    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kept: bool, number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if kept:
+        keep_a_layer(tmp_path / "out")
+
     def compress(source: str, output: Path, **options: object) -> None:
         with only_writer(output):
             os.kill(os.getpid(), number)
@@ -35,7 +44,8 @@ def test_a_signal_ends_the_process_at_once_and_says_how_to_go_on(
         app(["compress", "source", str(tmp_path / "out")])
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == GOES_ON == 75
-    assert printed.read_text() == f"\nstopped by {number.name}; start the same command again to go on{KEPT}\n"
+    how = f" to go on{KEPT}" if kept else ""
+    assert printed.read_text() == f"\nstopped by {number.name}; start the same command again{how}\n"
     assert not (tmp_path / "out" / FILE).exists()
 
 
@@ -55,7 +65,7 @@ def run_with(error: OSError, monkeypatch: pytest.MonkeyPatch, output: Path) -> R
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_asks_for_room(code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / ".partial").mkdir()
+    keep_a_layer(tmp_path)
     result = run_with(OSError(code, "disk full"), monkeypatch, tmp_path)
     line = f"error: no space is left for {tmp_path} (disk full); make room, then start the same command again{KEPT}\n"
     assert (result.exit_code, result.stdout, result.stderr) == (GOES_ON, "", line)
@@ -67,7 +77,7 @@ def test_a_folder_that_cannot_be_written_is_named(code: int, tmp_path: Path, mon
     line = f"error: {tmp_path} cannot be written (not allowed); make it writable, then start the same command again"
     result = run_with(error, monkeypatch, tmp_path)
     assert (result.exit_code, result.stderr) == (1, f"{line}\n")
-    (tmp_path / ".partial").mkdir()
+    keep_a_layer(tmp_path)
     result = run_with(error, monkeypatch, tmp_path)
     assert (result.exit_code, result.stderr) == (GOES_ON, f"{line}{KEPT}\n")
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from formats.matrices import Fp16Matrix, real_weights
 from formats.presets import TRELLIS_PRESETS, preset_named
 from formats.trellis_matrix import TrellisMatrix
@@ -47,6 +48,20 @@ def test_matrices_of_one_input_are_encoded_together_and_taken_apart() -> None:
     assert all(isinstance(matrix, TrellisMatrix) for matrix in found)
     assert torch.equal(torch.cat([real_weights(matrix) for matrix in found]), real_weights(whole))
     assert sum(done) == 5 * 32
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (1, "row 2 holds weights too small for a scale"),
+        (2, "row 2, matrix 2 of 2, holds weights too small for a scale"),
+    ],
+)
+def test_a_row_too_small_for_a_scale_is_named_within_its_matrix(count: int, said: str) -> None:
+    tiny = gaussian(4, 32)
+    tiny[2] *= 1e-44
+    with pytest.raises(InputError, match=said):
+        encoder_of(NAME).encode([gaussian(3, 32), tiny][-count:], "plain", Inputs(None), Threads(1), None)
 
 
 @pytest.mark.parametrize("name", TRELLIS_PRESETS)
