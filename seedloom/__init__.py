@@ -11,6 +11,7 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from formats.errors import CheckpointError, DependencyError, DeviceError, InputError, SeedloomError
+from seedloom import foreign_warnings
 from seedloom.registration import register_when_imported
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ _LAZY = {
     "detach": "sw_runtime.nn.attach",
 }
 
+foreign_warnings.hide()
 register_when_imported()
 
 

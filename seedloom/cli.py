@@ -15,7 +15,6 @@ from typer.core import TyperGroup
 
 import seedloom
 from formats.errors import SeedloomError
-from seedloom import foreign_warnings
 
 EXPECTED_ERRORS = (SeedloomError, OSError)
 """What a user can mend; any other error is a fault of ours and keeps its traceback."""
@@ -64,7 +63,6 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        foreign_warnings.hide()
         try:
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort):  # how commands end early

@@ -1,4 +1,4 @@
-"""Warnings of other packages that the command line does not show: known ones only, none of which a user can mend."""
+"""Warnings of other packages that seedloom hides once it is imported: known ones, none of which a user can mend."""
 
 import logging
 from typing import NamedTuple

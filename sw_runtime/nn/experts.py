@@ -7,7 +7,7 @@ declares (``transformers.integrations.moe``). The same attributes say here what 
 import re
 from collections.abc import Callable, Iterable
 from copy import copy
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -78,7 +78,8 @@ class SeparateExperts(nn.ModuleList):
             if rules.has_bias:
                 biases = torch.stack([linear.get_parameter("bias") for linear in layers])
                 mixture.register_parameter(f"{tensor}_bias", _parameter(biases))
-        return mixture.train(self.training)
+        mixture.train(self.training)
+        return cast(nn.Module, mixture)
 
 
 def _parameter(tensor: Tensor) -> nn.Parameter:
