@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from formats.errors import InputError
 from formats.fp16 import FP16
 from formats.presets import mixed_formats
+from sw_runtime.arguments import check_types
 from sw_runtime.compress.coverage import Coverage, coverage
 from sw_runtime.compress.encode import encode_calibrated, encode_data_free
 from sw_runtime.compress.loadable import check_loadable
@@ -88,7 +89,8 @@ def compress(
     calibration_text
         What shows which inputs matter: a plain-text file, ``"packaged"``, ``"datasets:NAME"``, or ``"self"``
         for a text that the model writes first; it is kept in the folder as ``calibration.txt``.
-        Without one all inputs count alike and quality suffers.
+        Without one all inputs count alike and quality suffers. The command's default is ``"self"``; here it is None,
+        as a text of its own takes minutes.
     bits
         Bits a weight, row scales included, to mix the formats of the same family to (scaled or trellis) in
         the place of one format for all, by measured sensitivity; needs a calibration text.
@@ -119,10 +121,10 @@ def compress(
     Raises
     ------
     InputError
-        If the format is unknown, ``bits`` out of reach or not to be had with it, too few weights can be
-        compressed, the model does not read a calibration text, no layer matches, a weight is not finite, no
-        format suits a layer, another process writes to ``output``, or partial results in it belong to another
-        compression.
+        If an argument is of another type, the format is unknown, ``bits`` out of reach or not to be had with it, too
+        few weights can be compressed, the model does not read a calibration text, no layer matches, a weight is not
+        finite, no format suits a layer, another process writes to ``output``, or partial results in it belong to
+        another compression.
     FileExistsError
         If ``output`` holds something else, or a finished result without ``overwrite``.
     FileNotFoundError
@@ -132,8 +134,24 @@ def compress(
     DependencyError
         If the calibration text needs a package that is not installed.
     """
+    check_types(
+        source=(source, str | Path | nn.Module),
+        output=(output, str | Path),
+        format=(format, str),
+        calibration_text=(calibration_text, str | Path | None),
+        bits=(bits, int | float | None),
+        modules=(modules, str | None),
+        fp16=(fp16, str | None),
+        threads=(threads, int | None),
+        cluster=(cluster, str | None),
+        overwrite=(overwrite, bool),
+        progress=(progress, bool),
+        allow_partial=(allow_partial, bool),
+    )
+    if threads is not None and threads < 1:
+        raise InputError(f"threads must be at least 1, not {threads}")
     encoder_of(format)  # refuses a name that is no format
-    if bits is not None and not (isinstance(bits, int | float) and 0 < bits < 16):
+    if bits is not None and not 0 < bits < 16:
         raise InputError(f"bits must be a number of bits per weight, such as 3.5, not {bits!r}")
     if bits is not None and calibration_text is None:
         raise InputError("bits are shared out by measured sensitivity; give a calibration text as well")

@@ -3,6 +3,7 @@
 from torch import nn
 
 from formats.errors import InputError
+from sw_runtime.arguments import check_types
 from sw_runtime.device.protocol import Device
 from sw_runtime.nn.device_linear import DeviceLinear
 from sw_runtime.progress import progress_bar
@@ -22,9 +23,12 @@ def attach(model: nn.Module, device: Device) -> None:
     Raises
     ------
     InputError
-        If the model has no compressed layers, is attached already, or has a layer the device
-        does not take, naming it.
+        If an argument is of another type, the model has no compressed layers, is attached already, or has a layer
+        the device does not take, naming it.
     """
+    check_types(model=(model, nn.Module))
+    if not hasattr(device, "matvec"):
+        raise InputError(f"device must be what seedloom.open_device gives, not {device!r}")
     layers = compressed_linears(model)
     if not layers:
         raise InputError(
