@@ -39,6 +39,7 @@ from sw_runtime.nn.checksums import CHECKSUMS, checksums
 from sw_runtime.nn.experts import with_separate_experts
 from sw_runtime.nn.golden_tokens import GOLDEN_TOKENS, golden_tokens
 from sw_runtime.nn.places import chosen_places
+from sw_runtime.nn.quantizer import METHOD, QUANT_METHOD
 from sw_runtime.pretrained import is_language_model
 from sw_runtime.progress import progress_bars
 from sw_runtime.texts.calibration import longest_window, token_windows
@@ -219,7 +220,7 @@ def _check_output(output: Path, overwrite: bool) -> None:
     if (output / PARTS).exists() or not {path.name for path in output.iterdir()} - {LOCK}:
         return
     config = output / "config.json"
-    ours = config.exists() and '"quant_method": "seedlm"' in config.read_text(encoding="utf-8")
+    ours = config.exists() and f'"quant_method": "{METHOD}' in config.read_text(encoding="utf-8")
     if not ours:
         raise FileExistsError(f"{output} holds other files; choose a folder that is new or empty")
     if not overwrite:
@@ -318,5 +319,5 @@ def _config(model: Any, format: str, formats: dict[str, str]) -> str:
     output_embeddings = model.get_output_embeddings()
     if any(model.get_submodule(name) is output_embeddings for name in formats):
         config["tie_word_embeddings"] = False  # the head is compressed, the input embedding is not
-    config["quantization_config"] = {"quant_method": "seedlm", "format": format, "modules": formats}
+    config["quantization_config"] = {"quant_method": QUANT_METHOD, "format": format, "modules": formats}
     return json_text(config, indent=2, sort_keys=True)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from formats.errors import CheckpointError
 from sw_runtime.nn.attach import compressed_linears
 from sw_runtime.nn.checkpoint import names_in_model
-from sw_runtime.nn.quantizer import QUANT_METHOD
+from sw_runtime.nn.quantizer import METHODS
 from sw_runtime.nn.shards import FLOATS, StoredTensor
 
 REMEDY = "give the original model"
@@ -60,7 +60,7 @@ def check_config(config: Any, place: str) -> None:
             if quantization:
                 fields = quantization if isinstance(quantization, dict) else vars(quantization)
                 method = str(getattr(fields.get("quant_method"), "value", fields.get("quant_method")))
-                if method == QUANT_METHOD:
+                if method in METHODS:
                     raise CheckpointError(f"{place} is compressed already; {REMEDY}")
                 raise CheckpointError(f"{place} is quantised already ({method}, as its {key} says); {REMEDY}")
 

@@ -13,7 +13,7 @@ from sw_runtime.nn.checkpoint import check_complete, place_compressed_linears
 from sw_runtime.nn.checksums import check_checksums
 from sw_runtime.nn.device_linear import check_finite
 from sw_runtime.nn.golden_tokens import check_golden_tokens
-from sw_runtime.nn.quantizer import QUANT_METHOD, SeedLMConfig
+from sw_runtime.nn.quantizer import METHODS, SeedLMConfig
 from sw_runtime.nn.shards import COPY_OR_COMPRESS, StoredTensor, read_headers, shard_files
 from sw_runtime.pretrained import build_skeleton, load_config
 from sw_runtime.progress import progress_bar
@@ -90,7 +90,7 @@ def compressed_config(folder: Path) -> PreTrainedConfig:
         raise FileNotFoundError(f"{folder} has no config.json; name a folder that `seedloom compress` wrote")
     config: PreTrainedConfig = load_config(folder)
     quantization = getattr(config, "quantization_config", None)
-    if not isinstance(quantization, dict) or quantization.get("quant_method") != QUANT_METHOD:
+    if not isinstance(quantization, dict) or quantization.get("quant_method") not in METHODS:
         raise CheckpointError(f"{folder} is not compressed; run `seedloom compress {folder} OUTPUT` first")
     return config
 

@@ -17,7 +17,14 @@ from formats.errors import CheckpointError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-QUANT_METHOD = "seedlm"
+METHOD = "seedlm"
+"""Name of the way the weights are stored."""
+
+QUANT_METHOD = f"{METHOD} (pip install seedloom; import seedloom before loading)"
+"""What a folder's config.json calls it: transformers and other loaders print this where it is not registered."""
+
+METHODS = (QUANT_METHOD, METHOD)
+"""What is registered: the bare name too, for folders whose config.json has no more."""
 
 
 class SeedLMConfig(QuantizationConfigMixin):
@@ -50,9 +57,8 @@ class SeedLMConfig(QuantizationConfigMixin):
         known = format_names()
         for owner, name in {"format": format, **modules}.items():
             if name not in known:
-                raise CheckpointError(
-                    f"quantization_config gives {owner} the unknown format {name!r}; known: {', '.join(known)}"
-                )
+                found = "no format (null)" if name is None else f"the unknown format {name!r}"
+                raise CheckpointError(f"quantization_config gives {owner} {found}; known: {', '.join(known)}")
         self.quant_method = quant_method
         self.format = format
         self.modules = modules
@@ -106,6 +112,7 @@ class SeedLMQuantizer(HfQuantizer):
         return model
 
 
-if QUANT_METHOD not in AUTO_QUANTIZER_MAPPING:  # a module may be executed again
-    register_quantization_config(QUANT_METHOD)(SeedLMConfig)
-    register_quantizer(QUANT_METHOD)(SeedLMQuantizer)
+for method in METHODS:
+    if method not in AUTO_QUANTIZER_MAPPING:  # a module may be executed again
+        register_quantization_config(method)(SeedLMConfig)
+        register_quantizer(method)(SeedLMQuantizer)

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from transformers import AutoModelForCausalLM
 from transformers.quantizers.auto import AUTO_QUANTIZER_MAPPING
 
 import seedloom
 from formats.engine import EngineParameters
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.nn import attach as attaching
+from sw_runtime.nn.quantizer import METHOD, QUANT_METHOD
 
 ROOT = Path(__file__).parents[2]
 
@@ -104,6 +106,20 @@ def test_a_folder_loads_in_a_process_that_imports_only_seedloom(tiny_model: Call
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert run.stdout.strip() == "torch.Size([1, 3])"
+    assert "torchao" not in run.stderr
+
+
+def test_a_process_that_never_imported_seedloom_is_told_to(tiny_model: Callable[..., Path]) -> None:
+    code = f"import transformers; transformers.AutoModelForCausalLM.from_pretrained({str(tiny_model())!r})"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert run.returncode == 1
+    assert "got seedlm (pip install seedloom; import seedloom before loading) - supported types are" in run.stderr
+
+
+def test_a_folder_whose_config_has_the_bare_name_is_loaded(tiny_model: Callable[..., Path]) -> None:
+    config = tiny_model() / "config.json"
+    config.write_text(config.read_text().replace(QUANT_METHOD, METHOD))
+    assert AutoModelForCausalLM.from_pretrained(config.parent).hf_quantizer is not None
 
 
 def test_python_dash_m_is_the_command() -> None:

@@ -16,6 +16,7 @@ from golden_models.seedlm.codec import decode
 from sw_runtime.compress import folder as folder_module
 from sw_runtime.compress.folder import compress
 from sw_runtime.nn.folder import verify
+from sw_runtime.nn.quantizer import QUANT_METHOD
 from tests.models import tiny_llama
 from tests.sw_runtime.compress.conftest import FIRST_LAYER, config, llama_to_compress
 
@@ -38,7 +39,7 @@ def test_every_linear_layer_and_the_head_decode_to_their_weights(
     model = llama_to_compress()
     linear = {name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
     assert config(output)["quantization_config"] == {
-        "quant_method": "seedlm",
+        "quant_method": QUANT_METHOD,
         "format": format,
         "modules": dict.fromkeys(linear, format),
     }

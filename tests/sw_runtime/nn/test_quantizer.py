@@ -135,7 +135,7 @@ def test_a_config_without_layers_is_refused(modules: Any) -> None:
 
 
 def test_a_config_without_a_format_is_refused() -> None:
-    with pytest.raises(CheckpointError, match="gives format the unknown format None; known: paper-4bit"):
+    with pytest.raises(CheckpointError, match=r"gives format no format \(null\); known: paper-4bit"):
         SeedLMConfig(modules={"lm_head": "scaled-4bit"})
 
 
