@@ -56,7 +56,7 @@ def load_config(folder: Path) -> Any:
     except SeedloomError:
         raise
     except BAD_VALUES as error:
-        raise CheckpointError(f"{path} cannot be read ({_first_sentence(error)}); {remedy}") from error
+        raise CheckpointError(f"{path} cannot be read ({first_sentence(error)}); {remedy}") from error
     match config.architectures, getattr(config, "quantization_config", None):
         case None | [*_], None | {"quant_method": str()}:
             return config
@@ -85,7 +85,7 @@ def build_skeleton(folder: Path, build: Callable[[], Any]) -> Any:
         raise
     except BAD_VALUES as error:
         path = folder / "config.json"
-        raise CheckpointError(f"no model can be built as {path} says ({_first_sentence(error)}); {COPY}") from error
+        raise CheckpointError(f"no model can be built as {path} says ({first_sentence(error)}); {COPY}") from error
 
 
 def load_model(folder: Path, **options: Any) -> Any:
@@ -179,7 +179,7 @@ def load_tokenizer(folder: Path) -> Any:
     try:
         return AutoTokenizer.from_pretrained(folder)
     except Exception as error:  # tokenizers, written in Rust, raises no kind of its own
-        raise CheckpointError(f"the tokenizer in {folder} cannot be read ({_first_sentence(error)}); {COPY}") from error
+        raise CheckpointError(f"the tokenizer in {folder} cannot be read ({first_sentence(error)}); {COPY}") from error
 
 
 class _LoadReport:
@@ -239,6 +239,8 @@ def _check_loaded(
         )
 
 
-def _first_sentence(error: Exception) -> str:
-    """What an error says before it gives advice for other situations."""
-    return str(error).strip().split(". ")[0].split("\n")[0].rstrip(".") or type(error).__name__
+def first_sentence(error: Exception) -> str:
+    """What an error says before it gives advice for other situations; Python's None is the null of a JSON file."""
+    text = re.sub(r":\s*\n\s*", ": ", str(error).strip())  # a field, and on the next line what is wrong with it
+    sentence = text.split(". ")[0].split("\n")[0].rstrip(".") or type(error).__name__
+    return sentence.replace("NoneType (value: None)", "null")

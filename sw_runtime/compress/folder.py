@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from formats.errors import InputError
@@ -40,7 +41,7 @@ from sw_runtime.nn.experts import with_separate_experts
 from sw_runtime.nn.golden_tokens import GOLDEN_TOKENS, golden_tokens
 from sw_runtime.nn.places import chosen_places
 from sw_runtime.nn.quantizer import METHOD, QUANT_METHOD
-from sw_runtime.pretrained import is_language_model
+from sw_runtime.pretrained import first_sentence, is_language_model
 from sw_runtime.progress import progress_bars
 from sw_runtime.texts.calibration import longest_window, token_windows
 from sw_runtime.texts.calibration_text import read_text
@@ -247,6 +248,14 @@ def _check_reads_text(model: Any) -> None:
         raise InputError(
             f"{type(model).__name__} does not read text alone; it takes no calibration text (--calibration none)"
         )
+    try:
+        with torch.no_grad():
+            model(**trial_inputs(model))
+    except Exception as error:  # whatever a class raises that cannot run as it is configured
+        raise InputError(
+            f"{type(model).__name__} does not run on a text ({first_sentence(error)}); mend its config.json, or give "
+            "--calibration none"
+        ) from error
 
 
 def _windows(text: str, loaded: Source) -> Tensor:

@@ -121,6 +121,14 @@ def test_an_architecture_that_transformers_does_not_know_is_named(folder: Path) 
         load_model(folder)
 
 
+def test_a_null_is_called_so_and_its_field_named(folder: Path) -> None:
+    change_config(folder, hidden_size=None)
+    with pytest.raises(
+        CheckpointError, match=r"config\.json cannot be read \(.*'hidden_size' expected int, got null\); copy"
+    ):
+        load_config(folder)
+
+
 def test_a_model_that_predicts_no_tokens_is_refused(folder: Path) -> None:
     (folder / "config.json").write_text('{"model_type": "vit"}')
     with pytest.raises(CheckpointError, match=r"describes a vit model, which does not predict tokens; give the folder"):

@@ -82,6 +82,18 @@ def test_a_text_for_a_model_that_does_not_read_text_alone_is_refused(
 
 
 @pytest.mark.usefixtures("no_search")
+def test_a_model_that_does_not_run_as_it_is_configured_is_refused_in_one_line(tmp_path: Path) -> None:
+    family = FAMILIES["qwen2-vl"]
+    rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [16, 24, 24]}
+    text = family.settings["text_config"] | {"rope_parameters": rope}
+    model = Family(family.model, family.config, family.settings | {"text_config": text}).build()
+    with pytest.raises(
+        InputError, match=r"does not run on a text \(split_with_sizes .*; mend its config\.json, or give"
+    ):
+        compress(model, tmp_path / "out", calibration_text="self")
+
+
+@pytest.mark.usefixtures("no_search")
 @pytest.mark.parametrize("bits", [1.5, 5.0])
 def test_bits_out_of_reach_are_refused_before_the_search(
     bits: float, text: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
