@@ -37,7 +37,7 @@ def place_compressed_linears(model: PreTrainedModel, modules: dict[str, str]) ->
     CheckpointError
         If the model lacks a layer, it is not linear, or its weights are tied to another's.
     """
-    separate_listed_experts(model, modules)
+    _separate_listed_experts(model, modules)
     name_in_model = names_in_model(model)
     for stored_name, format_name in modules.items():
         name = name_in_model(f"{stored_name}.weight").removesuffix(".weight")
@@ -58,7 +58,7 @@ def place_compressed_linears(model: PreTrainedModel, modules: dict[str, str]) ->
         model.set_submodule(name, layer.to(place.parameter.device, place.parameter.dtype))
 
 
-def separate_listed_experts(model: PreTrainedModel, names: Iterable[str]) -> None:
+def _separate_listed_experts(model: PreTrainedModel, names: Iterable[str]) -> None:
     """Take those mixtures of experts apart that hold a layer of the names."""
     fused, name_in_model = fused_experts(model), names_in_model(model)
     listed = {name_in_model(f"{mixture}.down_proj").removesuffix(".down_proj") for mixture, _ in by_mixture(names)}

@@ -7,7 +7,7 @@ declares (``transformers.integrations.moe``). The same attributes say here what 
 import re
 from collections.abc import Callable, Iterable
 from copy import copy
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -65,25 +65,6 @@ class SeparateExperts(nn.ModuleList):
             found = out_of(activate(into(hidden_states[tokens]))) * top_k_weights[tokens, choice, None]
             outputs.index_add_(0, tokens, found.to(outputs.dtype))
         return outputs
-
-    def fused(self) -> nn.Module:
-        """The mixture as transformers has it, of this one's weights: every layer must be ``nn.Linear`` again."""
-        (rules,) = self._rules
-        mixture: Any = copy(rules)
-        mixture._parameters = {}
-        for layer, tensor in _tensors(rules).items():
-            layers = [expert.get_submodule(layer) for expert in self]
-            weights = torch.stack([linear.get_parameter("weight") for linear in layers])
-            mixture.register_parameter(tensor, _parameter(weights.transpose(1, 2) if rules.is_transposed else weights))
-            if rules.has_bias:
-                biases = torch.stack([linear.get_parameter("bias") for linear in layers])
-                mixture.register_parameter(f"{tensor}_bias", _parameter(biases))
-        mixture.train(self.training)
-        return cast(nn.Module, mixture)
-
-
-def _parameter(tensor: Tensor) -> nn.Parameter:
-    return nn.Parameter(tensor.detach().contiguous())
 
 
 def is_fused(module: Any) -> bool:

@@ -70,19 +70,6 @@ def test_the_model_itself_is_left_as_it_is_and_shares_its_tensors() -> None:
     assert {name: tensor.data_ptr() for name, tensor in model.state_dict().items()} == before
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_separate_experts_become_the_fused_ones_again(name: str) -> None:
-    model = FAMILIES[name].build()
-    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
-    expected = logits(model)
-    separate = with_separate_experts(model, None)
-    for mixture in fused_experts(model):
-        separate.set_submodule(mixture, separate.get_submodule(mixture).fused())
-    assert separate.state_dict().keys() == before.keys()
-    assert all(torch.equal(tensor, before[key]) for key, tensor in separate.state_dict().items())
-    assert torch.equal(logits(separate), expected)
-
-
 @pytest.mark.parametrize("name", ["llama", "mixtral"])
 def test_a_model_none_of_whose_experts_are_chosen_is_the_same_object(name: str) -> None:
     model = FAMILIES[name].build()
