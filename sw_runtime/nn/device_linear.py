@@ -87,6 +87,11 @@ class DeviceLinear(nn.Module):
         assert stored is not None
         return stored
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of a dense layer in this one's place: torch's default one, and then what ``to`` made of it."""
+        return self._dtype
+
     def __getattr__(self, name: str) -> Any:
         """``weight`` as a model reads it that casts to its dtype, slices it or multiplies it itself."""
         if name == "weight" and self.__dict__.get("reads_as_dense"):
