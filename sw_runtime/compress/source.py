@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from formats.errors import CheckpointError, InputError
+from sw_runtime.compress.companions import copy_companions
 from sw_runtime.compress.plain_weights import check_config, check_model_is_plain, check_names, check_stored_dtypes
+from sw_runtime.nn.checksums import CARD
 from sw_runtime.nn.shards import read_headers, shard_files
 from sw_runtime.pretrained import load_any_model, load_config, load_tokenizer
-
-WEIGHT_FILES = (".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".gguf", ".pt", ".pth", ".h5")
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,22 @@ class Source:
     model: Any
     tokenizer: Any | None
     folder: Path | None
+
+    @property
+    def name(self) -> str:
+        """What the model is called: on the Hugging Face Hub where that shows, else as its folder."""
+        place = self.model.name_or_path if self.folder is None else str(self.folder.resolve())
+        cached = re.search(r"/models--([^/]+)--([^/]+)/snapshots/", place)
+        if cached:
+            return "/".join(cached.groups())
+        on_hub = self.folder is None and re.fullmatch(r"[\w.-]+/[\w.-]+", place) and not Path(place).exists()
+        return (place if on_hub else Path(place).name) or type(self.model).__name__
+
+    @property
+    def card(self) -> str:
+        """The model's own card; empty where it has none."""
+        path = self.folder and self.folder / CARD
+        return path.read_text(encoding="utf-8", errors="replace") if path and path.is_file() else ""
 
 
 def load(source: str | Path | nn.Module, tokenizer: Any | None) -> Source:
@@ -113,9 +128,7 @@ def digest(state: dict[str, Tensor]) -> str:
 def write_companions(source: Source, output: Path) -> None:
     """Tokenizer, generation settings, chat template and whatever else lies beside the weights."""
     if source.folder:
-        for path in sorted(source.folder.iterdir()):
-            if path.is_file() and path.name != "config.json" and not path.name.endswith(WEIGHT_FILES):
-                shutil.copyfile(path, output / path.name)
+        copy_companions(source.folder, output, without=["config.json", CARD])
         return
     if source.tokenizer is not None:
         source.tokenizer.save_pretrained(output)
