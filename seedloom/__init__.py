@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from formats.router.descriptor import RouterParameters
     from sw_runtime.compress.folder import compress
     from sw_runtime.device.protocol import Device
+    from sw_runtime.export.folder import export
     from sw_runtime.nn.attach import attach, detach
 
 __version__ = "0.1.0"
@@ -34,6 +35,7 @@ __all__ = [
     "attach",
     "compress",
     "detach",
+    "export",
     "open_device",
 ]
 
@@ -46,6 +48,7 @@ _LAZY = {
     "attach": "sw_runtime.nn.attach",
     "compress": "sw_runtime.compress.folder",
     "detach": "sw_runtime.nn.attach",
+    "export": "sw_runtime.export.folder",
 }
 
 register_when_imported()
