@@ -26,7 +26,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def compress(
-    source: Annotated[str, typer.Argument(help="Hugging Face folder of the model.")],
+    source: Annotated[str, typer.Argument(help="Hugging Face folder of the model, or a GGUF file.")],
     output: Annotated[Path, typer.Argument(help="Folder to write the compressed model to.")],
     format: Annotated[str, typer.Option(help="Format of every layer; see docs/formats.md.")] = "trellis-4bit",
     bits: Annotated[

@@ -56,7 +56,7 @@ def load_config(folder: Path) -> Any:
     except SeedloomError:
         raise
     except BAD_VALUES as error:
-        raise CheckpointError(f"{path} cannot be read ({_first_sentence(error)}); {remedy}") from error
+        raise CheckpointError(f"{path} cannot be read ({first_sentence(error)}); {remedy}") from error
     match config.architectures, getattr(config, "quantization_config", None):
         case None | [*_], None | {"quant_method": str()}:
             return config
@@ -85,7 +85,7 @@ def build_skeleton(folder: Path, build: Callable[[], Any]) -> Any:
         raise
     except BAD_VALUES as error:
         path = folder / "config.json"
-        raise CheckpointError(f"no model can be built as {path} says ({_first_sentence(error)}); {COPY}") from error
+        raise CheckpointError(f"no model can be built as {path} says ({first_sentence(error)}); {COPY}") from error
 
 
 def load_model(folder: Path, **options: Any) -> Any:
@@ -164,7 +164,7 @@ def _load(model_class: Any, build: Callable[[], nn.Module], folder: Path, option
             raise CheckpointError(
                 f"{names} cannot be made of the tensors in {folder}: one is missing or of another shape; {COPY}"
             ) from error
-    _check_loaded(folder, model, **loaded)
+    check_loaded(folder, model, **loaded)
     return model
 
 
@@ -179,7 +179,7 @@ def load_tokenizer(folder: Path) -> Any:
     try:
         return AutoTokenizer.from_pretrained(folder)
     except Exception as error:  # tokenizers, written in Rust, raises no kind of its own
-        raise CheckpointError(f"the tokenizer in {folder} cannot be read ({_first_sentence(error)}); {COPY}") from error
+        raise CheckpointError(f"the tokenizer in {folder} cannot be read ({first_sentence(error)}); {COPY}") from error
 
 
 class _LoadReport:
@@ -213,7 +213,7 @@ class _LoadReport:
         return [line.split()[0] for line in self.lines if "|" in line and "CONVERSION" in line]
 
 
-def _check_loaded(
+def check_loaded(
     folder: Path,
     model: nn.Module,
     missing_keys: set[str],
@@ -221,7 +221,20 @@ def _check_loaded(
     mismatched_keys: set[tuple[str, tuple[int, ...], tuple[int, ...]]],
     **_: object,
 ) -> None:
-    """Refuse a model that transformers completed with random weights, or did not read whole."""
+    """Refuse a model that transformers completed with random weights, or did not read whole.
+
+    Parameters
+    ----------
+    folder
+        What the message calls the model.
+    missing_keys, unexpected_keys, mismatched_keys
+        What ``from_pretrained`` answers with ``output_loading_info``.
+
+    Raises
+    ------
+    CheckpointError
+        Naming the first tensors.
+    """
     if missing_keys:
         raise CheckpointError(f"{name_tensors(missing_keys)} is missing from the files of {folder}; {COPY}")
     buffers = dict(model.named_buffers())
@@ -239,6 +252,6 @@ def _check_loaded(
         )
 
 
-def _first_sentence(error: Exception) -> str:
+def first_sentence(error: Exception) -> str:
     """What an error says before it gives advice for other situations."""
     return str(error).strip().split(". ")[0].split("\n")[0].rstrip(".") or type(error).__name__

@@ -80,7 +80,8 @@ def compress(
     Parameters
     ----------
     source
-        A Hugging Face folder, or a loaded transformers model, which is left as it is.
+        A Hugging Face folder, a GGUF file or a folder that holds one, or a loaded transformers model, which is
+        left as it is.
     output
         The folder to write: ``model.safetensors``, ``config.json`` with its ``quantization_config``,
         ``report.json``, a model card ``README.md``, what lies beside the source's weights,
