@@ -6,6 +6,7 @@ import torch
 
 from formats.errors import InputError
 from sw_runtime.export.dense import export_dense
+from sw_runtime.export.gguf_file import export_gguf
 
 TARGETS = ("dense", "gguf")
 
@@ -48,7 +49,10 @@ def export(folder: str | Path, output: str | Path, to: str = "dense", dtype: str
         raise InputError(f"a folder is exported to {' or '.join(TARGETS)}, not {to!r}")
     if dtype is not None and dtype not in DTYPES:
         raise InputError(f"dense weights are {', '.join(DTYPES)}, not {dtype!r}")
+    if to == "gguf" and dtype is not None:
+        raise InputError("a GGUF file is written as float32, which is exact; leave out the dtype")
     if to == "gguf":
-        raise NotImplementedError
-    export_dense(Path(folder), Path(output), None if dtype is None else DTYPES[dtype])
+        export_gguf(Path(folder), Path(output))
+    else:
+        export_dense(Path(folder), Path(output), None if dtype is None else DTYPES[dtype])
     return Path(output)
