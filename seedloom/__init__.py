@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sw_runtime.device.protocol import Device
     from sw_runtime.export.folder import export
     from sw_runtime.nn.attach import attach, detach
+    from sw_runtime.nn.lora import register_lora
 
 __version__ = "0.1.0"
 
@@ -37,6 +38,7 @@ __all__ = [
     "detach",
     "export",
     "open_device",
+    "register_lora",
 ]
 
 DEVICES = "seedloom.devices"
@@ -49,6 +51,7 @@ _LAZY = {
     "compress": "sw_runtime.compress.folder",
     "detach": "sw_runtime.nn.attach",
     "export": "sw_runtime.export.folder",
+    "register_lora": "sw_runtime.nn.lora",
 }
 
 register_when_imported()

@@ -44,7 +44,7 @@ def dequantize(model: "PreTrainedModel", dtype: torch.dtype | None = None) -> No
     with torch.device("meta"):
         skeleton = type(model)(model.config)
     for name, layer in layers.items():
-        place = place_in(skeleton, name)
+        place = place_in(skeleton, name.removesuffix(".base_layer"))  # as peft calls a layer with an adapter
         _fill(place, layer, cast or layer.dtype)
         model.set_submodule(name, place.module.train(model.training))
 

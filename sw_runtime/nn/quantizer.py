@@ -67,8 +67,8 @@ class SeedLMQuantizer(HfQuantizer):
 
     @property
     def is_trainable(self) -> bool:
-        """Seeds have no gradient."""
-        return False
+        """Whether adapters on compressed layers can be trained; seeds themselves have no gradient."""
+        return True
 
     def is_serializable(self) -> bool:
         """``save_pretrained`` writes back the bytes that were loaded."""
