@@ -13,6 +13,8 @@ from transformers.pytorch_utils import Conv1D
 from sw_runtime.compress.folder import compress
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.nn.attach import attach, compressed_linears
+from sw_runtime.pretrained import load_model
+from tests.sw_runtime.compress.families import FAMILIES
 
 TOKENS = torch.tensor([[1, 5, 9, 2]])
 
@@ -66,6 +68,22 @@ def test_a_layer_whose_class_keeps_its_weights_transposed_gets_them_so(tmp_path:
     model.dequantize().save_pretrained(tmp_path / "dense")
     assert type(model.transformer.h[0].attn.c_attn) is Conv1D
     assert torch.allclose(load(tmp_path / "dense")(TOKENS).logits, logits, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["mixtral", "gpt-oss"])
+def test_experts_are_fused_again_with_the_decoded_weights(name: str, tmp_path: Path) -> None:
+    FAMILIES[name].build().save_pretrained(tmp_path / "source")
+    folder = compress(tmp_path / "source", tmp_path / "compressed", "scaled-2bit", progress=False)
+    model = load(folder)
+    assert any("experts.3.down" in layer for layer in compressed_linears(model))
+    with torch.no_grad():
+        logits = model(TOKENS).logits
+        assert torch.allclose(model.dequantize()(TOKENS).logits, logits, atol=1e-5)
+    assert not compressed_linears(model)
+    fused_experts = model.model.layers[0].mlp.experts
+    assert type(fused_experts) is type(FAMILIES[name].build().model.layers[0].mlp.experts)
+    model.save_pretrained(tmp_path / "dense")
+    assert torch.allclose(load_model(tmp_path / "dense")(TOKENS).logits, logits, atol=1e-5)
 
 
 def test_a_body_alone_becomes_dense_too(folder: Path) -> None:

@@ -16,6 +16,7 @@ from formats.errors import InputError
 from sw_runtime.compress.folder import compress
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.nn.attach import attach, compressed_linears
+from tests.sw_runtime.compress.families import FAMILIES
 
 TOKENS = torch.tensor([[1, 5, 9, 2, 30, 31]])
 
@@ -105,6 +106,15 @@ def test_on_a_device_the_adapter_is_added_on_the_host_and_its_training_refused(f
     assert torch.allclose(logits(model), before, atol=1e-2 * before.abs().max().item())
     with pytest.raises(InputError, match="a device gives no gradients"):
         model(TOKENS, labels=TOKENS).loss.backward()
+
+
+def test_an_adapter_on_an_expert_is_refused_by_name_before_it_would_be_lost(tmp_path: Path) -> None:
+    FAMILIES["mixtral"].build().save_pretrained(tmp_path / "source")
+    model = adapted(compress(tmp_path / "source", tmp_path / "out", "scaled-2bit", progress=False), "0.down")
+    with pytest.raises(
+        InputError, match=r"model\.layers\.0\.mlp\.experts\.0\.down is an expert's, which takes no adapt"
+    ):
+        model.dequantize()
 
 
 def test_another_kind_of_configuration_is_refused() -> None:
