@@ -56,7 +56,9 @@ def _body(folder: Path, base_model: str, calibration: str | Path | None) -> str:
     )
     bits = 8 * stored / coverage.compressed
     formats = ", ".join(f"{format} {number}" for format, number in Counter(modules.values()).most_common())
-    dense = "; ".join(f"{weights / coverage.total:.1%} ({reason})" for reason, weights in coverage.dense.items())
+    dense = "; ".join(
+        f"{100 * weights / coverage.total:.1f} % ({reason})" for reason, weights in coverage.dense.items()
+    )
     architecture = config["architectures"][0]
     return f"""# {base_model.rpartition("/")[2]}, stored as seeds
 
@@ -65,7 +67,7 @@ seedloom. Their weights are rebuilt from these when the model runs.
 
 | | |
 |---|---|
-| compressed | {coverage.share:.1%} of the weights, at {bits:.3f} bits a weight, scales included |
+| compressed | {100 * coverage.share:.1f} % of the weights, at {bits:.3f} bits a weight, scales included |
 | layers by format | {formats} |
 | stays dense | {dense or "nothing"} |
 | calibrated on | {_words(calibration)} |

@@ -169,7 +169,7 @@ def test_a_weight_that_is_not_finite_is_named(tmp_path: Path) -> None:
             "palette-4bit has no formats to mix to a number of bits",
         ),
         ({"modules": "conv"}, ValueError, "no linear layer's name matches 'conv'; the model has model.layers.0"),
-        ({"source": "nowhere"}, FileNotFoundError, "no model in 'nowhere': a Hugging Face folder has a config.json"),
+        ({"source": "nowhere"}, FileNotFoundError, "there is no 'nowhere' here; name a model's folder"),
         (
             {"calibration_text": "nowhere.txt"},
             FileNotFoundError,
