@@ -120,7 +120,7 @@ def export(
     ] = "dense",
     dtype: Annotated[
         str | None,
-        typer.Option(help="Of a dense folder's weights; default: that of its config.json. float32 is exact."),
+        typer.Option(help="Of a dense folder's weights; default: that of its config.json. float32 keeps every bit."),
     ] = None,
 ) -> None:
     """Write a compressed model's decoded weights as an ordinary model."""

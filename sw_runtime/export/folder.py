@@ -28,7 +28,7 @@ def export(folder: str | Path, output: str | Path, to: str = "dense", dtype: str
     dtype
         ``"float32"``, ``"bfloat16"`` or ``"float16"``, for a dense folder; that of the folder's ``config.json`` when
         not given. The weights equal, bit by bit, those that the compressed model multiplies with in this
-        dtype; float32 is exact for every format.
+        dtype; float32 keeps every bit that is decoded.
 
     Returns
     -------

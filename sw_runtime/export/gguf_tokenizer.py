@@ -99,13 +99,14 @@ def _step(step: dict[str, Any]) -> str:
 
 
 def _tokens(tokenizer: Any, rows: int) -> tuple[list[str], list[int]]:
-    """The text and the kind of every row's token."""
+    """The text and the kind of every row's token. Added tokens without a row are left out: no model can read them."""
+    added = tokenizer.added_tokens_decoder
     texts = {number: text for text, number in tokenizer.get_vocab().items()}
-    beyond = [number for number in texts if number >= rows]
+    beyond = [number for number in texts if number >= rows and number not in added]
     if beyond:
         raise InputError(f"the tokenizer's token {min(beyond)} has no row in the embedding of {rows} rows")
     kinds = dict.fromkeys(texts, gguf.TokenType.NORMAL)
-    for number, token in tokenizer.added_tokens_decoder.items():
+    for number, token in added.items():
         kinds[number] = gguf.TokenType.CONTROL if token.special else gguf.TokenType.USER_DEFINED
     tokens = [texts.get(number, f"[PAD{number}]") for number in range(rows)]
     return tokens, [kinds.get(number, gguf.TokenType.UNUSED) for number in range(rows)]

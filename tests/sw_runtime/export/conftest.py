@@ -36,7 +36,7 @@ def write_compressed(
     model_class(model_class.config_class(**TINY | others | ends | settings)).save_pretrained(folder / "source")
     found = tokenizer or byte_level_tokenizer(pre_tokenizers.ByteLevel(add_prefix_space=False))
     found.save_pretrained(folder / "source")
-    return compress(folder / "source", folder / "compressed", "scaled-2bit", progress=False)
+    return compress(folder / "source", folder / "compressed", "scaled-2bit", overwrite=True, progress=False)
 
 
 @pytest.fixture

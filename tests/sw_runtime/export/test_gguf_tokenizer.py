@@ -92,8 +92,12 @@ def test_a_way_to_split_that_llama_cpp_does_not_have_is_refused(
         export(folder, tmp_path / "model.gguf", "gguf")
 
 
-def test_a_token_without_a_row_is_refused(compressed: Callable[..., Path], tmp_path: Path) -> None:
+def test_added_tokens_without_a_row_are_left_out_and_others_refused(
+    compressed: Callable[..., Path], tmp_path: Path
+) -> None:
     tokenizer = byte_level_tokenizer(WORD_BYTES)
-    tokenizer.add_tokens(["a b", "c d", "e f"])
-    with pytest.raises(InputError, match="the tokenizer's token 320 has no row in the embedding of 320 rows"):
-        export(compressed(LlamaForCausalLM, tokenizer), tmp_path / "model.gguf", "gguf")
+    tokenizer.add_tokens(["<a>", "<b>", "<c>"])
+    reader = gguf.GGUFReader(export(compressed(LlamaForCausalLM, tokenizer), tmp_path / "model.gguf", "gguf"))
+    assert reader.get_field("tokenizer.ggml.tokens").contents()[318:] == ["<a>", "<b>"]
+    with pytest.raises(InputError, match="the tokenizer's token 310 has no row in the embedding of 310 rows"):
+        export(compressed(LlamaForCausalLM, vocab_size=310), tmp_path / "other.gguf", "gguf")

@@ -10,6 +10,7 @@ import torch
 from peft import LoraConfig, PeftModel, PrefixTuningConfig, get_peft_model
 from torch import Tensor
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
+from transformers.trainer_utils import validate_quantization_for_training
 
 import seedloom
 from formats.errors import InputError
@@ -49,7 +50,7 @@ def test_layers_are_adapted_without_a_warning_and_stay_compressed(folder: Path) 
 
 def test_training_changes_the_adapter_and_lowers_the_loss(folder: Path) -> None:
     model = adapted(folder, "q_proj", "down_proj")
-    assert model.hf_quantizer.is_trainable
+    validate_quantization_for_training(model)  # as transformers' Trainer asks
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     assert len(parameters) == 2 * 2 * 2
     optimiser = torch.optim.Adam(parameters, lr=1e-2)
