@@ -29,7 +29,7 @@ def export_dense(folder: Path, output: Path, dtype: torch.dtype | None = None) -
         The folder to write; it may not be there.
     dtype
         Of the weights; the one of the folder's own ``config.json`` when not given. They equal, bit by bit, those
-        that the compressed model multiplies with when it is loaded in this dtype. float32 keeps every bit that is decoded.
+        that the compressed model multiplies with when it is loaded in this dtype; float32 keeps every bit.
 
     Raises
     ------
