@@ -18,6 +18,8 @@ def greedy_tokens(file: Path, text: str, count: int, forbidden: list[int]) -> tu
     parameters.model.path = str(file)
     parameters.n_ctx, parameters.n_parallel, parameters.warmup, parameters.verbosity = 256, 1, False, 0
     parameters.cpuparams.n_threads = 1
+    parameters.cache_type_k = parameters.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32  # as in transformers
+    parameters.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED  # it rounds to F16
     answer = xllamacpp.Server(parameters).handle_completions(
         {
             "prompt": text,

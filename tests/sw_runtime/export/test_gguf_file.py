@@ -48,18 +48,20 @@ LLAMA3 = {
 def test_llama_cpp_writes_the_tokens_that_transformers_does(
     model_class: Any, settings: dict[str, Any], compressed: Callable[..., Path], tmp_path: Path
 ) -> None:
-    torch.manual_seed(1)
+    torch.manual_seed(5)  # weights with which every token leads the next best clearly, as is asserted
     folder = compressed(model_class, **settings)
     file = export(folder, tmp_path / "model.gguf", "gguf")
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     forbidden = unwanted(tokenizer, VOCABULARY)
     prompt = tokenizer(TEXT, return_tensors="pt").input_ids
-    written = model.generate(prompt, max_new_tokens=24, do_sample=False, suppress_tokens=forbidden)
-    expected = written[0, prompt.shape[1] :].tolist()
-    assert len(expected) == 24
+    asked = {"max_new_tokens": 12, "do_sample": False, "suppress_tokens": forbidden}
+    written = model.generate(prompt, return_dict_in_generate=True, output_scores=True, **asked)
+    first, second = torch.cat(written.scores).topk(2).values.T
+    assert (first - second).min() > 0.01  # so that no rounding decides
+    expected = written.sequences[0, prompt.shape[1] :].tolist()
     assert len(set(expected)) > 4
-    assert greedy_tokens(file, TEXT, 24, forbidden) == (prompt.shape[1], expected)
+    assert greedy_tokens(file, TEXT, 12, forbidden) == (prompt.shape[1], expected)
 
 
 def test_every_weight_equals_the_decoded_one_bit_by_bit(compressed: Callable[..., Path], tmp_path: Path) -> None:
