@@ -19,12 +19,13 @@ def quantise_activations(hidden_states: Tensor, activation_bits: int = 16) -> tu
     Raises
     ------
     InputError
-        If a value is not finite.
+        If a value is not finite, also if it is so only in float64.
     """
-    if not torch.isfinite(hidden_states).all():
-        raise InputError("activations must be finite; the model's hidden_states hold NaN or infinity")
-    limit = (1 << (activation_bits - 1)) - 1
     largest = hidden_states.float().abs().amax(dim=-1, keepdim=True)
+    if not torch.isfinite(largest).all():
+        fault = "NaN or infinity" if not torch.isfinite(hidden_states).all() else "numbers beyond float32"
+        raise InputError(f"activations must be finite; the model's hidden_states hold {fault}")
+    limit = (1 << (activation_bits - 1)) - 1
     scales = torch.where(largest > 0, largest / limit, 1.0)
     return (hidden_states.double() / scales.double()).round().clamp(-limit, limit).long(), scales
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from formats.router.descriptor import RouterParameters
     from sw_runtime.compress.folder import compress
     from sw_runtime.device.protocol import Device
+    from sw_runtime.export.folder import export
     from sw_runtime.nn.attach import attach, detach
+    from sw_runtime.nn.lora import register_lora
 
 __version__ = "0.1.0"
 
@@ -35,7 +37,9 @@ __all__ = [
     "attach",
     "compress",
     "detach",
+    "export",
     "open_device",
+    "register_lora",
 ]
 
 DEVICES = "seedloom.devices"
@@ -47,6 +51,8 @@ _LAZY = {
     "attach": "sw_runtime.nn.attach",
     "compress": "sw_runtime.compress.folder",
     "detach": "sw_runtime.nn.attach",
+    "export": "sw_runtime.export.folder",
+    "register_lora": "sw_runtime.nn.lora",
 }
 
 foreign_warnings.hide()

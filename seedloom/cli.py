@@ -25,6 +25,7 @@ COMMANDS = {
     "compress": "seedloom.folders:compress",
     "inspect": "seedloom.folders:inspect",
     "verify": "seedloom.folders:verify",
+    "export": "seedloom.folders:export",
     "generate": "seedloom.generation:generate",
     "fit-m2r2": "seedloom.generation:fit_m2r2",
     "eval": "seedloom.evaluation:eval_command",

@@ -1,4 +1,4 @@
-"""``seedloom compress``, ``inspect`` and ``verify``: commands about compressed folders.
+"""``seedloom compress``, ``inspect``, ``verify`` and ``export``: commands about compressed folders.
 
 What computes is imported inside the commands, so that ``seedloom doctor`` runs where torch does not.
 """
@@ -26,7 +26,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def compress(
-    source: Annotated[str, typer.Argument(help="Hugging Face folder of the model.")],
+    source: Annotated[str, typer.Argument(help="Hugging Face folder of the model, or a GGUF file.")],
     output: Annotated[Path, typer.Argument(help="Folder to write the compressed model to.")],
     format: Annotated[str, typer.Option(help="Format of every layer; see docs/formats.md.")] = "trellis-4bit",
     bits: Annotated[
@@ -110,6 +110,22 @@ def verify(
 
     verdict = "complete, unchanged, every word valid; " + ("golden tokens equal; " if run else "")
     _print_contents(folder, compressed.verify(folder, run), as_json, verdict=verdict)
+
+
+def export(
+    folder: Folder,
+    output: Annotated[Path, typer.Argument(help="What to write: a folder, or a .gguf file. It may not be there.")],
+    to: Annotated[
+        str, typer.Option(help="'dense', an ordinary Hugging Face folder, or 'gguf', a file for llama.cpp.")
+    ] = "dense",
+    dtype: Annotated[
+        str | None,
+        typer.Option(help="Of a dense folder's weights; default: that of its config.json. float32 keeps every bit."),
+    ] = None,
+) -> None:
+    """Write a compressed model's decoded weights as an ordinary model."""
+    seedloom.export(folder, output, to, dtype)
+    typer.echo(f"{output}: the weights of {folder}, decoded", err=True)
 
 
 def _quality(report: "LayerReport | None") -> str:

@@ -164,7 +164,7 @@ def _load(model_class: Any, build: Callable[[], nn.Module], folder: Path, option
             raise CheckpointError(
                 f"{names} cannot be made of the tensors in {folder}: one is missing or of another shape; {COPY}"
             ) from error
-    _check_loaded(folder, model, **loaded)
+    check_loaded(folder, model, **loaded)
     return model
 
 
@@ -213,7 +213,7 @@ class _LoadReport:
         return [line.split()[0] for line in self.lines if "|" in line and "CONVERSION" in line]
 
 
-def _check_loaded(
+def check_loaded(
     folder: Path,
     model: nn.Module,
     missing_keys: set[str],
@@ -221,7 +221,20 @@ def _check_loaded(
     mismatched_keys: set[tuple[str, tuple[int, ...], tuple[int, ...]]],
     **_: object,
 ) -> None:
-    """Refuse a model that transformers completed with random weights, or did not read whole."""
+    """Refuse a model that transformers completed with random weights, or did not read whole.
+
+    Parameters
+    ----------
+    folder
+        What the message calls the model.
+    missing_keys, unexpected_keys, mismatched_keys
+        What ``from_pretrained`` answers with ``output_loading_info``.
+
+    Raises
+    ------
+    CheckpointError
+        Naming the first tensors.
+    """
     if missing_keys:
         raise CheckpointError(f"{name_tensors(missing_keys)} is missing from the files of {folder}; {COPY}")
     buffers = dict(model.named_buffers())

@@ -15,6 +15,7 @@ from formats.errors import InputError
 from formats.fp16 import FP16
 from formats.presets import mixed_formats
 from sw_runtime.arguments import check_types
+from sw_runtime.compress.card import model_card
 from sw_runtime.compress.coverage import Coverage, coverage
 from sw_runtime.compress.encode import encode_calibrated, encode_data_free
 from sw_runtime.compress.loadable import check_loadable
@@ -36,7 +37,7 @@ from sw_runtime.fit.encoders import encoder_of
 from sw_runtime.fit.mixed_precision import check_bits, choose_formats, measure_sensitivities
 from sw_runtime.fit.report import REPORT, report_text
 from sw_runtime.json_files import json_text
-from sw_runtime.nn.checksums import CHECKSUMS, checksums
+from sw_runtime.nn.checksums import CARD, CHECKSUMS, checksums
 from sw_runtime.nn.experts import with_separate_experts
 from sw_runtime.nn.golden_tokens import GOLDEN_TOKENS, golden_tokens
 from sw_runtime.nn.places import chosen_places
@@ -82,10 +83,12 @@ def compress(
     Parameters
     ----------
     source
-        A Hugging Face folder, or a loaded transformers model, which is left as it is.
+        A Hugging Face folder, a GGUF file or a folder that holds one, or a loaded transformers model, which is
+        left as it is.
     output
         The folder to write: ``model.safetensors``, ``config.json`` with its ``quantization_config``,
-        ``report.json``, every other file of the source folder, ``golden_tokens.json`` and ``checksums.json``.
+        ``report.json``, a model card ``README.md``, what lies beside the source's weights,
+        ``golden_tokens.json`` and ``checksums.json``.
     format
         Name of a preset: a block format, a trellis or a palette.
     calibration_text
@@ -209,7 +212,7 @@ def compress(
             formats |= _mixed_formats(loaded.model, windows, mixed, bits, mixture, partial)
             encode_calibrated(loaded.model, windows, formats, partial, workers)
         result = partial.folder / "result"
-        _write_results(loaded, result, format, state, names, covered, partial)
+        _write_results(loaded, result, format, state, names, covered, partial, calibration_text)
         replace(output, result)
         partial.remove()
     return output
@@ -302,6 +305,7 @@ def _write_results(
     names: list[str],
     covered: Coverage,
     partial: PartialResults,
+    calibration_text: str | Path | None,
 ) -> None:
     """A new folder from the parts."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -317,6 +321,7 @@ def _write_results(
         write_file(folder / "calibration.txt", _decoded(_written(loaded, partial), loaded.tokenizer))
     write_file(folder / REPORT, report_text(reports, covered.as_json()))
     write_file(folder / "config.json", _config(loaded.model, format, formats))
+    write_file(folder / CARD, model_card(folder, loaded.name, loaded.card, calibration_text))
     if _writes_alone(loaded.model):
         write_file(folder / GOLDEN_TOKENS, json_text(golden_tokens(folder)))
     write_file(folder / CHECKSUMS, json_text(checksums(folder)))  # last: it vouches for all others

@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 import os
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from torch import Tensor
 from formats.errors import CheckpointError
 from sw_runtime.compress.lock import PARTS
 from sw_runtime.compress.source import digest
+from sw_runtime.disk_errors import as_system_errors
 
 REMOVED = ".partial-done"
 """What the folder of parts is called while it is deleted, so that half of it is never taken for parts."""
@@ -40,14 +40,8 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], record: dict[str, Any]
     """
     temporary = path.with_name(path.name + ".tmp")
     metadata = {"format": "pt"} | ({} if record is None else {"record": json.dumps(record)})
-    try:
+    with as_system_errors(path):
         save_file(tensors, temporary, metadata)
-    except SafetensorError as error:
-        number = re.search(r"os error (\d+)", str(error))
-        if number is None:
-            raise
-        code = int(number[1])
-        raise OSError(code, os.strerror(code), str(path)) from error
     _put(temporary, path)
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from formats.errors import CheckpointError, InputError
+from sw_runtime.compress.companions import copy_companions
 from sw_runtime.compress.plain_weights import check_config, check_model_is_plain, check_names, check_stored_dtypes
+from sw_runtime.gguf_models import folder_of_gguf
+from sw_runtime.nn.checksums import CARD
 from sw_runtime.nn.shards import read_headers, shard_files
 from sw_runtime.pretrained import load_any_model, load_config, load_tokenizer
 
-WEIGHT_FILES = (".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".gguf", ".pt", ".pth", ".h5")
+HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+"""Owner and name of a model on the Hugging Face Hub."""
 
 
 @dataclass(frozen=True)
@@ -25,21 +28,38 @@ class Source:
     Parameters
     ----------
     folder
-        Where it was loaded from; ``None`` for a model handed over as an object.
+        Where it was loaded from, or what a GGUF file was converted to; ``None`` for a model handed over as an
+        object.
     """
 
     model: Any
     tokenizer: Any | None
     folder: Path | None
 
+    @property
+    def name(self) -> str:
+        """What the model is called: on the Hugging Face Hub where that shows, else as its folder."""
+        place = self.model.name_or_path if self.folder is None else str(self.folder.resolve())
+        cached = re.search(r"/models--([^/]+)--([^/]+)/snapshots/", place)
+        if cached:
+            return "/".join(cached.groups())
+        on_hub = self.folder is None and HUB_NAME.fullmatch(place) and not Path(place).exists()
+        return (place if on_hub else Path(place).name) or type(self.model).__name__
+
+    @property
+    def card(self) -> str:
+        """The model's own card; empty where it has none."""
+        path = self.folder and self.folder / CARD
+        return path.read_text(encoding="utf-8", errors="replace") if path and path.is_file() else ""
+
 
 def load(source: str | Path | nn.Module, tokenizer: Any | None) -> Source:
-    """A model and its tokenizer from a Hugging Face folder, or as they are handed over.
+    """A model and its tokenizer from a Hugging Face folder or a GGUF file, or as they are handed over.
 
     Raises
     ------
     FileNotFoundError
-        If there is no model in the folder.
+        If there is no model.
     CheckpointError
         If the model or its tokenizer cannot be read, a tensor is missing, left over or of another shape than its
         layer, the model is compressed or quantised already, or an adapter is not merged into it.
@@ -47,9 +67,7 @@ def load(source: str | Path | nn.Module, tokenizer: Any | None) -> Source:
     if isinstance(source, nn.Module):
         check_model_is_plain(source)
         return Source(source.eval(), tokenizer, None)
-    folder = Path(source)
-    if not (folder / "config.json").exists():
-        raise FileNotFoundError(f"no model in {str(folder)!r}: a Hugging Face folder has a config.json")
+    folder = source_folder(Path(source))
     if (folder / "adapter_config.json").exists():
         raise CheckpointError(f"{folder} holds an adapter; merge it into its model, or delete adapter_config.json")
     tensors = read_headers(shard_files(folder, pickles=True), pickles=True)
@@ -60,6 +78,36 @@ def load(source: str | Path | nn.Module, tokenizer: Any | None) -> Source:
     model = load_any_model(folder, dtype="auto")
     check_stored_dtypes(model, tensors)
     return Source(model.eval(), tokenizer, folder)
+
+
+def source_folder(source: Path) -> Path:
+    """The Hugging Face folder to compress: the source itself, or what a GGUF file is converted to.
+
+    A GGUF file is named itself, or lies alone in a folder without other weights.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no model, saying how to get one of the Hugging Face Hub.
+    CheckpointError
+        If a file is no GGUF file, or cannot be read.
+    """
+    if source.suffix == ".gguf" and source.is_file():
+        return folder_of_gguf(source)
+    if source.is_file():
+        raise CheckpointError(f"{source} is neither a folder nor a GGUF file; name the model's folder")
+    if not source.is_dir():
+        on_hub = HUB_NAME.fullmatch(str(source))
+        remedy = f"download it first: hf download {source} --local-dir FOLDER" if on_hub else "name a model's folder"
+        raise FileNotFoundError(f"there is no {str(source)!r} here; {remedy}")
+    files = sorted(source.glob("*.gguf"))
+    if files and not any(source.glob("*.safetensors")) and not any(source.glob("*.bin")):
+        if len(files) > 1:
+            raise CheckpointError(f"{source} holds {', '.join(file.name for file in files)}; name one of them")
+        return folder_of_gguf(files[0])
+    if not (source / "config.json").exists():
+        raise FileNotFoundError(f"no model in {str(source)!r}: a Hugging Face folder has a config.json")
+    return source
 
 
 def check_pattern(option: str, pattern: str | None) -> None:
@@ -113,9 +161,7 @@ def digest(state: dict[str, Tensor]) -> str:
 def write_companions(source: Source, output: Path) -> None:
     """Tokenizer, generation settings, chat template and whatever else lies beside the weights."""
     if source.folder:
-        for path in sorted(source.folder.iterdir()):
-            if path.is_file() and path.name != "config.json" and not path.name.endswith(WEIGHT_FILES):
-                shutil.copyfile(path, output / path.name)
+        copy_companions(source.folder, output, without=["config.json", CARD])
         return
     if source.tokenizer is not None:
         source.tokenizer.save_pretrained(output)

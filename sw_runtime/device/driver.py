@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from threading import RLock
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ from sw_runtime.device.protocol import Counters, DeviceInfo, Request
 from sw_runtime.device.router_driver import ROUTED_WORDS, RouterDriver, answer_of
 from sw_runtime.device.routing import present, route, traffic_bytes
 from sw_runtime.device.transport import Packet, Pass, Transport
+from sw_runtime.device.turns import in_turn
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Driver:
         self, name: str, transport: Transport, parameters: EngineParameters, router: RouterParameters | None = None
     ) -> None:
         self.counters = Counters()
+        self._turn = RLock()
         self._name = name
         self._transport = transport
         self._parameters = parameters
@@ -73,6 +76,7 @@ class Driver:
         size = (p.maximum_columns, p.maximum_rows)
         return DeviceInfo(self._name, p.formats, p.activation_bits, p.batch, *size, self._router_parameters)
 
+    @in_turn
     def load(self, matrix: Matrix) -> int:
         """Lay a matrix out in beats and return its handle.
 
@@ -85,6 +89,7 @@ class Driver:
         beats = weight_beats(matrix, self._parameters)
         return self._matrices.add(_LoadedMatrix(format_of(matrix, self._parameters), beats, matrix))
 
+    @in_turn
     def matvec(self, handle: int, activations: Tensor) -> Tensor:
         """Multiply: int64 [vectors, columns] → exact int64 [vectors, rows].
 
@@ -108,6 +113,7 @@ class Driver:
             self.counters += _moved(product, cycles) + Counters(result_bytes=8 * size[0] * size[1])
         return torch.cat(results)
 
+    @in_turn
     def route_matvec(self, handle: int, activations: Tensor, command: Command) -> Answer:
         """Multiply by one vector, int64 [1, columns]; the results become the data of a router command.
 
@@ -129,6 +135,7 @@ class Driver:
         self.counters += Counters(scale_bytes=scales.nbytes, router_bytes=traffic_bytes(answer))
         return answer
 
+    @in_turn
     def unload(self, handle: int) -> None:
         """Forget a matrix.
 
@@ -139,6 +146,7 @@ class Driver:
         """
         self._matrices.remove(handle)
 
+    @in_turn
     def route(self, requests: Sequence[Request]) -> list[Answer]:
         """Run commands on the accelerator's router, in order.
 
@@ -151,6 +159,7 @@ class Driver:
         self.counters += cost
         return answers
 
+    @in_turn
     def close(self) -> None:
         """Close the transport and forget all matrices."""
         self._transport.close()

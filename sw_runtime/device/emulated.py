@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import RLock
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from sw_runtime.device.layout import format_of
 from sw_runtime.device.loaded import LoadedMatrices
 from sw_runtime.device.protocol import Counters, DeviceInfo, Request
 from sw_runtime.device.routing import EmulatedRouter, present, route, traffic_bytes
+from sw_runtime.device.turns import in_turn
 
 EXACT_BITS = 53
 """Float64 holds every integer of at most this many bits, so sums below ``2^53`` never round."""
@@ -64,6 +66,7 @@ class EmulatedDevice:
 
     def __init__(self, parameters: EngineParameters | None = None, router: RouterParameters | None = None) -> None:
         self.counters = Counters()
+        self._turn = RLock()
         self._parameters = parameters or EngineParameters(format_names(), maximum_columns=1 << 15, maximum_rows=1 << 20)
         self._router_parameters = router
         self._router = EmulatedRouter(router) if router else None
@@ -80,6 +83,7 @@ class EmulatedDevice:
         size = (p.maximum_columns, p.maximum_rows)
         return DeviceInfo("emulated", p.formats, p.activation_bits, p.batch, *size, self._router_parameters)
 
+    @in_turn
     def load(self, matrix: Matrix) -> int:
         """Decode a matrix and return its handle.
 
@@ -96,6 +100,7 @@ class EmulatedDevice:
         comparison = compare_rows(matrix, weights) if self._router else None
         return self._matrices.add(_LoadedMatrix(format_of(matrix, self._parameters), weights, digit_bits, comparison))
 
+    @in_turn
     def matvec(self, handle: int, activations: Tensor) -> Tensor:
         """Multiply: int64 [vectors, columns] → exact int64 [vectors, rows].
 
@@ -109,6 +114,7 @@ class EmulatedDevice:
         self._count(loaded, len(activations))
         return self._multiply(loaded, activations)
 
+    @in_turn
     def route_matvec(self, handle: int, activations: Tensor, command: Command) -> Answer:
         """Multiply by one vector, int64 [1, columns]; the results become the data of a router command.
 
@@ -141,6 +147,7 @@ class EmulatedDevice:
             results += (digits.double() @ loaded.weights.T).long() << position
         return results
 
+    @in_turn
     def unload(self, handle: int) -> None:
         """Forget a matrix.
 
@@ -151,6 +158,7 @@ class EmulatedDevice:
         """
         self._matrices.remove(handle)
 
+    @in_turn
     def route(self, requests: Sequence[Request]) -> list[Answer]:
         """Run commands on the emulated router, in order.
 
@@ -163,6 +171,7 @@ class EmulatedDevice:
         self.counters += cost
         return answers
 
+    @in_turn
     def close(self) -> None:
         """Forget all matrices."""
         self._matrices.clear()

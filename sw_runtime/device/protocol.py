@@ -106,7 +106,10 @@ class Request:
 
 
 class Device(Protocol):
-    """A matrix-vector accelerator, perhaps with a token router. All devices answer alike, integer for integer."""
+    """A matrix-vector accelerator, perhaps with a token router. All devices answer alike, integer for integer.
+
+    Threads may share one: they take turns.
+    """
 
     counters: Counters
 

@@ -14,12 +14,15 @@ from sw_runtime.nn.shards import COPY_OR_COMPRESS, read_headers, shard_files
 
 CHECKSUMS = "checksums.json"
 
+CARD = "README.md"
+"""The model card, which may be changed: a measured figure added, the name of the original put right."""
+
 READ_BY_LOADERS = (".bin", ".jinja", ".json", ".model", ".pt", ".py", ".safetensors", ".txt")
-"""Endings of files that change what is loaded; any other file may be added to a folder, a README for example."""
+"""Endings of files that change what is loaded; any other file may be added to a folder, a licence for example."""
 
 
 def checksums(folder: Path) -> dict[str, dict[str, str]]:
-    """SHA-256, as hexadecimal digits, of what a folder holds; hidden files do not count.
+    """SHA-256, as hexadecimal digits, of what a folder holds; hidden files and the model card do not count.
 
     Returns
     -------
@@ -77,7 +80,7 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
 def _files(folder: Path) -> list[str]:
     paths = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
     hidden = [path for path in paths if any(part.startswith(".") for part in path.parts)]
-    return sorted(path.as_posix() for path in set(paths) - set(hidden) - {Path(CHECKSUMS)})
+    return sorted(path.as_posix() for path in set(paths) - set(hidden) - {Path(CHECKSUMS), Path(CARD)})
 
 
 def _is_loaded(name: str) -> bool:

@@ -2,13 +2,15 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
+from copy import deepcopy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from formats.activations import quantise_activations, rescale
-from formats.errors import InputError
+from formats.errors import DeviceError, InputError
 from formats.matrices import Matrix, real_weights
 from sw_runtime.device.protocol import Device
 from sw_runtime.routing.products import argmax_product
@@ -48,7 +50,7 @@ class DeviceLinear(nn.Module):
         self.register_buffer("weight", torch.zeros(out_features, row_bytes, dtype=torch.uint8))
         self.register_buffer("bias", torch.zeros(out_features) if bias else None)
         after_load: Callable[..., object] = self.register_load_state_dict_post_hook  # torch gives it no types
-        after_load(_forget_dense_weights)
+        after_load(_renew)
         self.reads_as_dense = False
         self._dtype = torch.get_default_dtype()
         self._dense: Tensor | None = None
@@ -86,6 +88,11 @@ class DeviceLinear(nn.Module):
         stored = self._buffers["weight"]
         assert stored is not None
         return stored
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of a dense layer in this one's place: torch's default one, and then what ``to`` made of it."""
+        return self._dtype
 
     def __getattr__(self, name: str) -> Any:
         """``weight`` as a model reads it that casts to its dtype, slices it or multiplies it itself."""
@@ -128,9 +135,10 @@ class DeviceLinear(nn.Module):
 
     def detach(self) -> None:
         """Take the weights off the device, if on one, and multiply on the host again."""
-        if self._device is not None:
-            self._device.unload(self._handle)
-        self._device = self._loaded = None
+        device, self._device, self._loaded = self._device, None, None
+        if device is not None:
+            with suppress(DeviceError):  # a closed device holds none
+                device.unload(self._handle)
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         """[..., in_features], any float dtype → [..., out_features] of the same dtype.
@@ -143,7 +151,10 @@ class DeviceLinear(nn.Module):
         if not hidden_states.is_floating_point():
             raise InputError(f"a compressed layer multiplies floats, not {hidden_states.dtype}; cast the hidden states")
         if self._device is not None and self._loaded is not None:
-            outputs = self._multiply_on_device(hidden_states, self._device, self._loaded)
+            outputs = self._multiply_on_device(hidden_states.detach(), self._device, self._loaded)
+            if hidden_states.requires_grad:
+                without_gradient: Callable[..., Tensor] = _NoGradient.apply  # torch gives it no types
+                outputs = without_gradient(hidden_states, outputs)
             return outputs if self.bias is None else outputs + self.bias
         return nn.functional.linear(
             hidden_states, self._dense_weights(hidden_states.dtype, hidden_states.device), self.bias
@@ -168,16 +179,30 @@ class DeviceLinear(nn.Module):
         return argmax_product(self._device, self._handle, activations, self.out_features)
 
     def _multiply_on_device(self, hidden_states: Tensor, device: Device, matrix: Matrix) -> Tensor:
-        vectors = hidden_states.detach().reshape(-1, self.in_features).cpu()
+        vectors = hidden_states.reshape(-1, self.in_features).cpu()
         activations, scales = quantise_activations(vectors, device.info().activation_bits)
         outputs = rescale(device.matvec(self._handle, activations), matrix, scales)
         return outputs.to(hidden_states).view(*hidden_states.shape[:-1], self.out_features)
 
     def _dense_weights(self, dtype: torch.dtype, place: torch.device) -> Tensor:
         """Weights in a dtype and on a torch device, decoded at the first call."""
-        if self._dense is None or self._dense.dtype != dtype or self._dense.device != place:
-            self._dense = self.decoded(dtype).to(place)
-        return self._dense
+        dense = self._dense
+        if dense is None or dense.dtype != dtype or dense.device != place:
+            dense = self._dense = self.decoded(dtype).to(place)
+        return dense
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a pickle holds: the layer on no device."""
+        return self.__dict__ | {"_device": None, "_loaded": None, "_dense": None}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "DeviceLinear":
+        """A copy; of a layer on a device, one that is on the same device, its weights loaded once more."""
+        copied = type(self).__new__(type(self))
+        memo[id(self)] = copied
+        copied.__dict__.update(deepcopy(self.__getstate__(), memo))
+        if self._device is not None:
+            copied.attach(self._device)
+        return copied
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "DeviceLinear":
         """Move buffers as ``fn`` does, but keep the dtype of stored ones: other 16-bit floats would round scales."""
@@ -193,9 +218,26 @@ class DeviceLinear(nn.Module):
         return self
 
 
-def _forget_dense_weights(layer: DeviceLinear, _: object) -> None:
-    """New bytes were loaded: decode them at the next call."""
-    layer._dense = None
+def _renew(layer: DeviceLinear, _: object) -> None:
+    """New bytes were loaded: decode them at the next call, or put them on the device in the place of the old ones."""
+    layer._dense, device = None, layer._device
+    if device is not None:
+        layer.detach()
+        layer.attach(device)
+
+
+class _NoGradient(torch.autograd.Function):
+    """A device's outputs, which depend on the hidden states but have no gradient with respect to them."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden_states: Tensor, outputs: Tensor) -> Tensor:
+        """The outputs."""
+        return outputs.view_as(outputs)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        """Say so, as otherwise a training would go on without the gradients of all layers before this one."""
+        raise InputError("a device gives no gradients; take the model off it first: seedloom.detach(model)")
 
 
 def check_padding(stored: Tensor, packed: Tensor) -> None:

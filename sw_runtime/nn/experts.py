@@ -92,6 +92,27 @@ def taken_apart(module: nn.Module) -> SeparateExperts | None:
     return separate if _answer_alike(module, separate) else None
 
 
+def fused_again(separate: SeparateExperts, fused: Any) -> nn.Module:
+    """A mixture of experts in one tensor again.
+
+    Parameters
+    ----------
+    separate
+        The mixture taken apart, its layers linear.
+    fused
+        What it was made of, its tensors without values; it is filled and returned.
+    """
+    for name, tensor in _tensors(fused).items():
+        layers = [getattr(expert, name) for expert in separate]
+        weights = torch.stack([layer.weight.detach() for layer in layers])
+        weights = weights.transpose(1, 2).contiguous() if fused.is_transposed else weights
+        setattr(fused, tensor, nn.Parameter(weights))
+        if fused.has_bias:
+            setattr(fused, f"{tensor}_bias", nn.Parameter(torch.stack([layer.bias.detach() for layer in layers])))
+    filled: nn.Module = fused.train(separate.training)
+    return filled
+
+
 def mixture_of(name: str) -> tuple[str, str] | None:
     """The mixture's name and the matrix's, of the name of an expert's layer; None of another name."""
     found = re.fullmatch(r"(.+)\.\d+\.(gate_up|up|down)", name)

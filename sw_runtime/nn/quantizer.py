@@ -15,6 +15,7 @@ from formats.engine import format_names
 from formats.errors import CheckpointError
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
 
 METHOD = "seedlm"
@@ -72,8 +73,8 @@ class SeedLMQuantizer(HfQuantizer):
 
     @property
     def is_trainable(self) -> bool:
-        """Seeds have no gradient."""
-        return False
+        """Whether adapters on compressed layers can be trained; seeds themselves have no gradient."""
+        return True
 
     def is_serializable(self) -> bool:
         """``save_pretrained`` writes back the bytes that were loaded."""
@@ -109,6 +110,14 @@ class SeedLMQuantizer(HfQuantizer):
         check_scales_of(model)
         for layer in compressed_linears(model).values():
             layer.reads_as_dense = not layer.stored_weight.is_meta  # accelerate moves offloaded bytes by their name
+        return model
+
+    def _dequantize(self, model: "PreTrainedModel", dtype: "torch.dtype | None" = None) -> "PreTrainedModel":
+        """What ``model.dequantize()`` calls before it removes the ``quantization_config``."""
+        from sw_runtime.nn.dequantize import dequantize
+
+        dequantize(model, dtype)
+        model.config.dtype = model.dtype
         return model
 
 

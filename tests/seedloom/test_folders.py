@@ -180,3 +180,12 @@ def test_compress_says_how_much_of_the_model_is_compressed(folder: Path, monkeyp
     monkeypatch.setitem(vars(seedloom), "compress", lambda *args, **kwargs: None)
     result = CliRunner().invoke(app, ["compress", "dense", str(folder), "--calibration", "packaged"])
     assert result.stderr == ("75.0 % of the model's weights are compressed (1 Linear); stays dense: 25.0 % (vectors)\n")
+
+
+def test_export_writes_an_ordinary_model_and_says_so(folder: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["export", str(folder), str(tmp_path / "dense"), "--dtype", "bfloat16"])
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.endswith(f"{tmp_path / 'dense'}: the weights of {folder}, decoded\n")
+    config = json.loads((tmp_path / "dense" / "config.json").read_text())
+    assert "quantization_config" not in config
+    assert config["dtype"] == "bfloat16"

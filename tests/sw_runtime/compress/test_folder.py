@@ -94,10 +94,15 @@ def test_a_body_without_a_head_has_no_golden_tokens(tmp_path: Path) -> None:
 
 def test_checksums_are_written_last(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[str] = []
-    monkeypatch.setattr(folder_module, "write_file", lambda path, text: written.append(path.name))
+
+    def write(path: Path, text: str) -> None:
+        written.append(path.name)
+        path.write_text(text)
+
+    monkeypatch.setattr(folder_module, "write_file", write)
     monkeypatch.setattr(folder_module, "golden_tokens", lambda folder: {})
     compress(source, tmp_path / "out", modules=FIRST_LAYER)
-    assert written == ["report.json", "config.json", "golden_tokens.json", "checksums.json"]
+    assert written == ["report.json", "config.json", "README.md", "golden_tokens.json", "checksums.json"]
 
 
 def test_a_loaded_model_gives_the_folders_bytes(source: Path, text: Path, tmp_path: Path) -> None:
@@ -165,7 +170,7 @@ def test_a_weight_that_is_not_finite_is_named(tmp_path: Path) -> None:
             "palette-4bit has no formats to mix to a number of bits",
         ),
         ({"modules": "conv"}, ValueError, "no linear layer's name matches 'conv'; the model has model.layers.0"),
-        ({"source": "nowhere"}, FileNotFoundError, "no model in 'nowhere': a Hugging Face folder has a config.json"),
+        ({"source": "nowhere"}, FileNotFoundError, "there is no 'nowhere' here; name a model's folder"),
         (
             {"calibration_text": "nowhere.txt"},
             FileNotFoundError,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import GPTNeoConfig, GPTNeoForCausalLM, LlamaForCausalLM
 
 from formats.errors import CheckpointError
+from sw_runtime.compress import source
 from sw_runtime.compress.source import load, state_to_store
 from tests.models import tiny_llama
 
@@ -273,3 +274,41 @@ def test_a_tensor_that_is_not_finite_is_refused(name: str, value: float) -> None
     model.get_parameter(name).data.view(-1)[5] = value
     with pytest.raises(CheckpointError, match=f"{name} holds NaN or infinity; give a checkpoint without damage"):
         state_to_store(model, ["model.layers.0.mlp.up_proj"])
+
+
+def test_a_gguf_file_alone_in_a_folder_is_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Path] = []
+    monkeypatch.setattr(source, "folder_of_gguf", lambda file: asked.append(file) or tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"GGUF")
+    assert source.source_folder(tmp_path) == source.source_folder(file) == tmp_path
+    assert asked == [file, file]
+
+
+def test_a_gguf_file_beside_other_weights_is_not_read(folder: Path) -> None:
+    (folder / "model.gguf").write_bytes(b"GGUF")
+    assert source.source_folder(folder) == folder
+
+
+def test_of_several_gguf_files_one_must_be_named(tmp_path: Path) -> None:
+    for name in ("a.gguf", "b.gguf"):
+        (tmp_path / name).write_bytes(b"GGUF")
+    with pytest.raises(CheckpointError, match=r"holds a\.gguf, b\.gguf; name one of them"):
+        load(tmp_path, None)
+
+
+def test_what_is_no_folder_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_text("")
+    with pytest.raises(
+        CheckpointError, match=r"model\.safetensors is neither a folder nor a GGUF file; name the model"
+    ):
+        load(tmp_path / "model.safetensors", None)
+    with pytest.raises(FileNotFoundError, match="there is no '/nowhere/model' here; name a model's folder"):
+        load("/nowhere/model", None)
+    with pytest.raises(
+        FileNotFoundError, match="there is no 'owner/name-1' here; download it first: hf download owner/"
+    ):
+        load("owner/name-1", None)
+    with pytest.raises(FileNotFoundError, match=r"no model in '.*': a Hugging Face folder has a config.json"):
+        load(tmp_path, None)

@@ -1,0 +1,28 @@
+"""What the system refuses is an OSError, whichever library was writing."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+
+@contextmanager
+def as_system_errors(path: Path) -> Iterator[None]:
+    """safetensors has one kind of error for all that goes wrong; give back the system's where it was that.
+
+    Raises
+    ------
+    OSError
+        With the system's number and words, naming ``path``.
+    """
+    try:
+        yield
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        code = int(number[1])
+        raise OSError(code, os.strerror(code), str(path)) from error

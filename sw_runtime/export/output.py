@@ -1,0 +1,44 @@
+"""A place to write to that becomes the output when it is whole; nothing that is there already is touched."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sw_runtime.disk_errors import as_system_errors
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def whole_output(output: Path) -> Iterator[Path]:
+    """A path beside ``output``, moved there at the end; after an error nothing is left of it.
+
+    Raises
+    ------
+    FileExistsError
+        If there is something at ``output``: nothing is written over.
+    OSError
+        If the system refuses to write; a full disk says to make room.
+    """
+    _check_free(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as folder, as_system_errors(output):
+            path = Path(folder) / output.name
+            yield path
+            _check_free(output)  # again: another process may have written there
+            os.replace(path, output)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise OSError(
+            error.errno, f"no space is left ({error.strerror}); make room and start again", str(output)
+        ) from error
+
+
+def _check_free(output: Path) -> None:
+    if os.path.lexists(output):
+        raise FileExistsError(f"{output} is there already; choose another name, or delete it")
