@@ -171,8 +171,8 @@ def mixed_formats(name: str) -> tuple[str, ...]:
     return tuple(preset.name for preset in sorted(mixed, key=lambda preset: preset.layout.bits_per_weight))
 
 
-def _trellis(name: str, fresh_bits: int) -> TrellisFormat:
-    return TrellisFormat(name, WINDOW_BITS, (fresh_bits,), MASKS, odd_table(UPPER_HALF))
+def _trellis(name: str, *fresh_bits: int) -> TrellisFormat:
+    return TrellisFormat(name, WINDOW_BITS, fresh_bits, MASKS, odd_table(UPPER_HALF))
 
 
 for _preset in (
@@ -213,12 +213,30 @@ for _preset in (
         mixed=True,
     ),
     Preset(
+        _trellis("trellis-3.5bit", 4, 3),
+        ordinary_error=0.098,
+        row_step=0.0425,
+        rounding_error=0.0096,
+        reach=5.2,
+        next="trellis-4bit",
+        mixed=True,
+    ),
+    Preset(
         _trellis("trellis-3bit", 3),
         ordinary_error=0.137,
         row_step=0.0408,
         rounding_error=0.0187,
         reach=5.0,
-        next="trellis-4bit",
+        next="trellis-3.5bit",
+        mixed=True,
+    ),
+    Preset(
+        _trellis("trellis-2.5bit", 3, 2),
+        ordinary_error=0.192,
+        row_step=0.0393,
+        rounding_error=0.0368,
+        reach=4.8,
+        next="trellis-3bit",
         mixed=True,
     ),
     Preset(
@@ -227,7 +245,7 @@ for _preset in (
         row_step=0.0380,
         rounding_error=0.0729,
         reach=4.7,
-        next="trellis-3bit",
+        next="trellis-2.5bit",
         mixed=True,
     ),
     Preset(Palette("palette-4bit", 4, 8), ordinary_error=0.097),

@@ -77,7 +77,7 @@ DESIGNS: dict[str, Design] = {
     for design in (
         *(Design(f"{preset} lane", lane(preset)) for preset in (*PRESETS, *TRELLIS_PRESETS)),
         Design("scaled-4bit and -3bit lane", lane("scaled-4bit", "scaled-3bit")),
-        Design("lane of all three trellis formats", lane(*TRELLIS_PRESETS)),
+        Design("lane of all trellis formats", lane(*TRELLIS_PRESETS)),
         Design("fp16 lane", lambda _: Fp16Lane(Fp16Format(), activation_bits=16, batch=1)),
         Design("paper-4bit engine, 1 lane", engine("paper-4bit", port_bytes=4)),
         Design("scaled-4bit engine, 1 lane", engine("scaled-4bit", port_bytes=4)),

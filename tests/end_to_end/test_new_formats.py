@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
 import seedloom
-from formats.presets import Preset
+from formats.presets import TRELLIS_PRESETS, Preset
 from sw_runtime.compress.folder import compress
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.device.simulated import simulated_device
@@ -103,7 +103,7 @@ def test_palettes_are_a_format_like_the_others(source: Path, name: str) -> None:
     check_devices_agree(folder, name)
 
 
-@pytest.mark.parametrize("name", ["trellis-4bit", "trellis-3bit", "trellis-2bit"])
+@pytest.mark.parametrize("name", TRELLIS_PRESETS)
 def test_trellises_are_a_format_like_the_others(source: Path, name: str) -> None:
     folder = compress(source, source.parent / "out", format=name, fp16="lm_head")
     assert formats_of(folder) == {name, "fp16"}
@@ -111,16 +111,16 @@ def test_trellises_are_a_format_like_the_others(source: Path, name: str) -> None
 
 
 def test_trellises_are_fitted_to_a_text(source: Path, text: Path) -> None:
-    folder = compress(source, source.parent / "out", format="trellis-3bit", calibration_text=text)
-    assert "trellis-3bit" in formats_of(folder)
+    folder = compress(source, source.parent / "out", format="trellis-3.5bit", calibration_text=text)
+    assert "trellis-3.5bit" in formats_of(folder)
     assert verify(folder).layers
-    check_devices_agree(folder, "trellis-3bit")
+    check_devices_agree(folder, "trellis-3.5bit")
 
 
 def test_trellises_are_mixed_with_each_other(source: Path, text: Path) -> None:
     folder = compress(source, source.parent / "out", format="trellis-4bit", bits=3.6, calibration_text=text)
-    assert formats_of(folder) <= {"trellis-4bit", "trellis-3bit", "trellis-2bit", "fp16"}
-    assert "trellis-3bit" in formats_of(folder)
+    assert formats_of(folder) <= {*TRELLIS_PRESETS, "fp16"}
+    assert "trellis-3.5bit" in formats_of(folder)
 
 
 def test_palettes_are_fitted_to_a_text(source: Path, text: Path) -> None:

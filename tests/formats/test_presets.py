@@ -58,16 +58,26 @@ def test_a_format_of_other_parameters_has_no_record() -> None:
 
 def test_a_trellis_format_is_registered_like_a_block_format(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(presets, "_REGISTERED", dict(presets._REGISTERED))
-    between = replace(TRELLIS_PRESETS["trellis-3bit"], name="trellis-3.5bit", fresh_bits=(4, 3))
-    register(replace(preset_named("trellis-3bit"), layout=between, next="trellis-4bit"))
-    assert TRELLIS_PRESETS["trellis-3.5bit"] == between
-    assert mixed_formats("trellis-2bit") == ("trellis-2bit", "trellis-3bit", "trellis-3.5bit", "trellis-4bit")
-    assert "trellis-3.5bit" not in PRESETS
+    one_bit = replace(TRELLIS_PRESETS["trellis-2bit"], name="trellis-1bit", fresh_bits=(1,))
+    register(replace(preset_named("trellis-2bit"), layout=one_bit, next="trellis-2bit"))
+    assert TRELLIS_PRESETS["trellis-1bit"] == one_bit
+    assert mixed_formats("trellis-2bit")[:2] == ("trellis-1bit", "trellis-2bit")
+    assert "trellis-1bit" not in PRESETS
+
+
+def test_half_bits_are_mixed_with_whole_ones() -> None:
+    assert mixed_formats("trellis-4bit") == (
+        "trellis-2bit",
+        "trellis-2.5bit",
+        "trellis-3bit",
+        "trellis-3.5bit",
+        "trellis-4bit",
+    )
 
 
 def test_every_family_has_its_own_table() -> None:
     assert [list(family) for family in (TRELLIS_PRESETS, PALETTES)] == [
-        ["trellis-4bit", "trellis-3bit", "trellis-2bit"],
+        ["trellis-4bit", "trellis-3.5bit", "trellis-3bit", "trellis-2.5bit", "trellis-2bit"],
         ["palette-4bit", "palette-2bit"],
     ]
     assert not set(PRESETS) & {*TRELLIS_PRESETS, *PALETTES}

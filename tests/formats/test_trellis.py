@@ -13,14 +13,23 @@ THREE = TRELLIS_PRESETS["trellis-3bit"]
 
 
 class TestPresets:
-    """One mix and one table at three rates."""
+    """One mix and one table at every rate."""
 
-    @pytest.mark.parametrize(("name", "bits"), [("trellis-4bit", 32), ("trellis-3bit", 24), ("trellis-2bit", 16)])
-    def test_words_are_as_wide_as_those_of_the_scaled_formats(self, name: str, bits: int) -> None:
+    @pytest.mark.parametrize(
+        ("name", "bits", "row_bytes"),
+        [
+            ("trellis-4bit", 32, 52),
+            ("trellis-3.5bit", 28, 46),
+            ("trellis-3bit", 24, 39),
+            ("trellis-2.5bit", 20, 33),
+            ("trellis-2bit", 16, 26),
+        ],
+    )
+    def test_eight_weights_make_a_word_and_rows_have_no_gaps(self, name: str, bits: int, row_bytes: int) -> None:
         trellis_format = TRELLIS_PRESETS[name]
         assert trellis_format.word_bits == bits
         assert trellis_format.bits_per_weight == bits / 8
-        assert trellis_format.row_bytes(100) == 13 * bits // 8
+        assert trellis_format.row_bytes(100) == row_bytes
 
     def test_they_share_their_code(self) -> None:
         assert len({(preset.window_bits, preset.masks, preset.table) for preset in TRELLIS_PRESETS.values()}) == 1
@@ -49,14 +58,12 @@ class TestWidths:
     """What hardware and files take from a format."""
 
     def test_two_numbers_of_fresh_bits_take_turns(self) -> None:
-        trellis_format = replace(THREE, name="3.5", fresh_bits=(4, 3))
-        assert [trellis_format.fresh(t) for t in range(4)] == [4, 3, 4, 3]
-        assert trellis_format.word_bits == 28
-        assert trellis_format.bits_per_weight == 3.5
-        assert trellis_format.row_bytes(24) == 11  # 84 bits
+        turns = {name: [preset.fresh(t) for t in range(4)] for name, preset in TRELLIS_PRESETS.items()}
+        assert turns["trellis-3.5bit"] == [4, 3, 4, 3]
+        assert turns["trellis-2.5bit"] == [3, 2, 3, 2]
 
     def test_a_word_depends_on_what_the_window_holds_of_the_words_before(self) -> None:
-        assert [preset.register_bits for preset in TRELLIS_PRESETS.values()] == [8, 9, 10]
+        assert [preset.register_bits for preset in TRELLIS_PRESETS.values()] == [8, 8, 9, 9, 10]
 
     def test_the_accumulator_holds_a_row_of_extreme_weights_and_activations(self) -> None:
         assert THREE.maximum_weight == 128

@@ -10,9 +10,9 @@ from formats.trellis import TrellisFormat, odd_table
 from formats.trellis_matrix import TrellisMatrix
 from golden_models import trellis as golden
 
-MIXED = replace(TRELLIS_PRESETS["trellis-3bit"], name="mixed", fresh_bits=(3, 2))
+HALF = TRELLIS_PRESETS["trellis-2.5bit"]
 LONG = TrellisFormat("long", 16, (1,), (0x8002, 0x0404, 0x1011), odd_table((1, 3, 6, 12)))  # two words before it count
-FORMATS = {found.name: found for found in (*TRELLIS_PRESETS.values(), MIXED, LONG)}
+FORMATS = {found.name: found for found in (*TRELLIS_PRESETS.values(), LONG)}
 
 
 def random_matrix(trellis_format: TrellisFormat, rows: int, columns: int) -> TrellisMatrix:
@@ -31,14 +31,14 @@ def test_integers_are_the_golden_decoder_s(trellis_format: TrellisFormat, column
 
 
 def test_rows_are_decoded_alike_whatever_chunk_they_fall_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    matrix = random_matrix(MIXED, 7, 45)
+    matrix = random_matrix(HALF, 7, 45)
     whole = matrix.integers()
     monkeypatch.setattr("formats.trellis_matrix.CHUNK_WORDS", 13)
     assert torch.equal(matrix.integers(), whole)
 
 
 def test_rows_have_a_scale_each() -> None:
-    matrix = random_matrix(MIXED, 4, 16)
+    matrix = random_matrix(HALF, 4, 16)
     assert not matrix.shares_scale
     assert matrix.unit_scales() is matrix.scales
 
@@ -51,11 +51,11 @@ def test_lane_words_are_the_words_in_bytes() -> None:
 
 
 def test_a_format_of_other_parameters_is_refused() -> None:
-    named = replace(MIXED, name="trellis-3bit")
+    named = replace(HALF, name="trellis-3bit")
     with pytest.raises(ValueError, match="trellis-3bit is the name of a preset, and the matrix's format has other"):
         random_matrix(named, 1, 8).check_format()
 
 
 def test_rows_and_scales_stay_without_weights() -> None:
-    matrix = random_matrix(MIXED, 4, 16).without_weights()
+    matrix = random_matrix(HALF, 4, 16).without_weights()
     assert (matrix.rows, matrix.words.numel(), len(matrix.scales)) == (4, 0, 4)

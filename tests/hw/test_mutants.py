@@ -40,13 +40,13 @@ PALETTES = EngineParameters(
 """An engine of palettes, one beat and several a table, beside seeds."""
 
 TRELLISES = EngineParameters(
-    ("trellis-3bit", "scaled-4bit", "trellis-4bit", "trellis-2bit"),
+    ("trellis-3bit", "scaled-4bit", "trellis-4bit", "trellis-2bit", "trellis-2.5bit"),
     port_bytes=8,
     activation_bits=8,
     maximum_columns=40,
     maximum_rows=64,
 )
-"""An engine of all rates of the trellis code, beside seeds."""
+"""An engine of several rates of the trellis code, one of half bits among them, beside seeds."""
 
 SHAPES = (
     ("scaled-2bit", 4, 40, 2),
@@ -164,6 +164,11 @@ TRELLIS_MUTANTS = {
         "f.word_bits + 1 :][: self._length]",
     ),
     "trellis: windows a bit early": ("engine/trellis.py", "length - 1 - bit for bit", "length - bit for bit"),
+    "trellis: all weights take as many bits": (
+        "engine/trellis.py",
+        "trellis_format.fresh(earlier)",
+        "trellis_format.fresh(0)",
+    ),
     "trellis: rates": ("engine/trellis.py", "choose(self.rate, indices)", "indices[0]"),
     "trellis: lower half not mirrored": (
         "engine/trellis.py",
@@ -224,7 +229,7 @@ def palette_products() -> list[Product]:
 
 
 def trellis_products() -> list[Product]:
-    """Products of every rate, a row of one word and rows of several."""
+    """Products of those rates, a row of one word and rows of several."""
     torch.manual_seed(26)
     shapes = [(name, rows, columns, 1) for rows, columns in ((11, 40), (2, 8)) for name in TRELLISES.formats]
     return list(random_products(TRELLISES, shapes))

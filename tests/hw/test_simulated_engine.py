@@ -15,7 +15,7 @@ from sw_runtime.device.simulator.library import Traffic
 from tests.hw.products import random_activations, random_matrix
 
 WIDE = EngineParameters(
-    ("scaled-2bit", "fp16", "paper-4bit", "trellis-4bit", "trellis-3bit"),
+    ("scaled-2bit", "fp16", "paper-4bit", "trellis-4bit", "trellis-3bit", "trellis-2.5bit"),
     port_bytes=32,
     lanes=3,
     activation_bits=8,

@@ -30,7 +30,7 @@ ENGINES = {
         maximum_rows=40,
     ),
     "trellis": EngineParameters(
-        ("trellis-3bit", "fp16", "trellis-4bit", "scaled-4bit", "trellis-2bit"),
+        ("trellis-3.5bit", "fp16", "trellis-4bit", "scaled-4bit", "trellis-2bit", "trellis-2.5bit"),
         port_bytes=16,
         lanes=3,
         activation_bits=8,
