@@ -1,5 +1,6 @@
 """Rows of trellis words through generators: of one format alone, and of all formats of the code."""
 
+import re
 from random import Random
 
 import cocotb
@@ -19,7 +20,7 @@ ROWS, BLOCKS = 30, 240
 """So many random words show every window of 12 bits, 14 times in the mean."""
 
 EVERY = "every"
-PORTS = {preset.name: preset.name.replace("-", "_") for preset in TRELLIS_PRESETS.values()}
+PORTS = {name: re.sub(r"\W", "_", name) for name in TRELLIS_PRESETS}
 
 
 def subjects() -> dict[str, TrellisGenerator]:
