@@ -103,7 +103,7 @@ def _divergence(original: Any, model: Any, window: Tensor) -> Tensor:
 def _trained(original: Any, model: nn.Module, windows: Tensor, steps: int) -> dict[str, Tensor]:
     """Trained tensors by the names of the model's state, float32; the model's words stay."""
     layers = {name: layer for name, layer in compressed_linears(model).items() if _has_row_scales(layer)}
-    learned = {name: parameter for name, parameter in model.named_parameters() if parameter.dim() == 1}
+    learned: dict[str, Tensor] = {name: tensor for name, tensor in model.named_parameters() if tensor.dim() == 1}
     for name, layer in compressed_linears(model).items():
         if layer.bias is not None:
             learned[f"{name}.bias"] = layer.bias
@@ -115,7 +115,7 @@ def _trained(original: Any, model: nn.Module, windows: Tensor, steps: int) -> di
     with _rows_multiplied(layers, gains):
         for window in progress_bar(_drawn(windows, steps), total=steps, desc="polish", unit="step", disable=None):
             optimizer.zero_grad()
-            _divergence(original, model, window).backward()
+            torch.autograd.backward(_divergence(original, model, window))
             optimizer.step()
             schedule.step()
     for tensor in every:
