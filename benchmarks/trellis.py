@@ -1,4 +1,4 @@
-"""Trellis formats beside the scaled ones of the same bits: error and time to encode; docs/trellis.md.
+"""Trellis formats, beside the scaled ones of the same bits: error and time to encode; docs/trellis.md.
 
 ``python benchmarks/trellis.py`` encodes Gaussian rows and rows of MiniLM without a text, then six matrices of two
 layers of SmolLM2 with error feedback, their inputs measured on Wikipedia articles that come inside the package
@@ -6,6 +6,8 @@ gensim. The articles' last quarter is held out and judges. One thread; times are
 """
 
 import time
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from safetensors.torch import load_file
@@ -13,6 +15,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from formats.matrices import real_weights
+from formats.presets import PRESETS, TRELLIS_PRESETS
 from sw_runtime.fit.covariance import InputStatistics, input_statistics
 from sw_runtime.fit.encoders import Inputs, encoder_of
 from sw_runtime.fit.report import Method
@@ -28,7 +31,8 @@ LAYERS = tuple(
         *("22.self_attn.k_proj", "22.self_attn.v_proj", "22.mlp.down_proj"),
     )
 )
-PAIRS = [(f"scaled-{bits}bit", f"trellis-{bits}bit") for bits in (4, 3, 2)]
+RIVALS = {name: name.replace("trellis", "scaled") for name in TRELLIS_PRESETS}
+"""The scaled format of the same bits, where there is one."""
 
 
 def minilm_rows() -> Tensor:
@@ -48,7 +52,8 @@ def smollm2_layers() -> dict[str, tuple[Tensor, InputStatistics]]:
     model = AutoModelForCausalLM.from_pretrained(smollm2_folder(), dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(smollm2_folder())
     windows = [ids for ids in (tokenizer(text)["input_ids"] for text in wikipedia_articles()) if len(ids) >= TOKENS]
-    layers, inputs = {name: model.get_submodule(name) for name in LAYERS}, {name: [] for name in LAYERS}
+    layers = {name: model.get_submodule(name) for name in LAYERS}
+    inputs: dict[str, list[Tensor]] = {name: [] for name in LAYERS}
     for name, layer in layers.items():
         layer.register_forward_hook(lambda _, given, __, kept=inputs[name]: kept.append(given[0].flatten(0, 1)))
     with torch.no_grad():
@@ -62,6 +67,11 @@ def relative_error(weights: Tensor, found: Tensor) -> float:
     return float(((found - weights).square().sum(dim=1) / weights.square().sum(dim=1)).mean().sqrt())
 
 
+def capped_output_error(statistics: InputStatistics, weights: Tensor, found: Tensor) -> float:
+    """Output error on the text held out, loud tokens capped."""
+    return statistics.held_out.output_errors(weights, found)[1]
+
+
 def encoded(weights: Tensor, name: str, method: Method, inputs: Inputs) -> tuple[Tensor, float]:
     """Weights encoded and decoded, float32 [rows, columns], and thousands of weights encoded a CPU-second."""
     encoder_of(name).encode([weights[:8]], method, inputs, 1, None)  # compiles
@@ -71,33 +81,24 @@ def encoded(weights: Tensor, name: str, method: Method, inputs: Inputs) -> tuple
     return real_weights(matrix), weights.numel() / taken / 1000
 
 
-def without_text(name: str, weights: Tensor) -> None:
-    """Print the relative errors of a source of weights."""
-    for pair in PAIRS:
-        found = [encoded(weights, format, "plain", Inputs(None)) for format in pair]
-        before, after = (relative_error(weights, decoded) for decoded, _ in found)
-        print(
-            f"| {name} | {pair[1]} | {before:.4f} → {after:.4f} | {found[0][1]:.0f} → {found[1][1]:.0f} |", flush=True
-        )
-
-
-def with_feedback(name: str, weights: Tensor, statistics: InputStatistics) -> None:
-    """Print output errors on text held out, loud tokens capped, and speeds on one matrix."""
-    for pair in PAIRS:
-        found = [encoded(weights, format, "feedback", Inputs(statistics)) for format in pair]
-        before, after = (statistics.held_out.output_errors(weights, decoded)[1] for decoded, _ in found)
-        print(
-            f"| {name} | {pair[1]} | {before:.4f} → {after:.4f} | {found[0][1]:.0f} → {found[1][1]:.0f} |", flush=True
-        )
+def print_rows(source: str, weights: Tensor, method: Method, inputs: Inputs, error: Callable[[Tensor], float]) -> None:
+    """Encode a source of weights in every trellis format and its rival, and print errors and speeds."""
+    for name, rival in RIVALS.items():
+        found = [encoded(weights, format, method, inputs) for format in (rival, name) if format in (*PRESETS, name)]
+        errors = " → ".join(f"{error(decoded):.4f}" for decoded, _ in found)
+        speeds = " → ".join(f"{speed:.0f}" for _, speed in found)
+        print(f"| {source} | {TRELLIS_PRESETS[name].bits_per_weight:g} | {errors} | {speeds} |", flush=True)
 
 
 def main() -> None:
     """Measure and print."""
     torch.set_num_threads(1)
-    without_text("Gaussian", torch.randn(64, 384, generator=torch.Generator().manual_seed(0)))
-    without_text("MiniLM", minilm_rows())
+    gaussian = torch.randn(64, 384, generator=torch.Generator().manual_seed(0))
+    for source, rows in (("Gaussian", gaussian), ("MiniLM", minilm_rows())):
+        print_rows(source, rows, "plain", Inputs(None), partial(relative_error, rows))
     for name, (weights, statistics) in smollm2_layers().items():
-        with_feedback(name.removeprefix("model.layers."), weights, statistics)
+        output_error = partial(capped_output_error, statistics, weights)
+        print_rows(name.removeprefix("model.layers."), weights, "feedback", Inputs(statistics), output_error)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from transformers import AutoTokenizer
 
 from formats.errors import DependencyError, InputError
 from sw_runtime.evaluate.gptq import apply_gptq
+from sw_runtime.evaluate.k_quants import k_quantised
 from sw_runtime.evaluate.rounding import round_to_nearest
 from sw_runtime.texts.calibration import token_windows
 from sw_runtime.texts.corpora import news
@@ -90,6 +91,13 @@ def _nf4(weights: Tensor) -> Tensor:
     return restored
 
 
+def _k_quant(format: str) -> Callable[[Any], None]:
+    """One of llama.cpp's K-quants; xllamacpp is llama.cpp in a package."""
+    return _replace_weights(
+        lambda weights: k_quantised(weights, format, str(import_module("xllamacpp.xllamacpp").__file__))
+    )
+
+
 def _torchao(model: Any) -> None:
     quantization = import_module("torchao.quantization")
     per_group = import_module("torchao.quantization.granularity").PerGroup
@@ -157,6 +165,9 @@ BASELINES = {
     "gptq-3bit-g128": Baseline(3, 16, lambda _: GROUP, _gptq(3)),
     "hqq-4bit-g64": Baseline(4, 32, lambda _: 64, _replace_weights(_hqq), "hqq"),
     "bnb-nf4": Baseline(4, 32, lambda _: 64, _replace_weights(_nf4), "bitsandbytes"),
+    "gguf-q4_k": Baseline(4, 16, lambda _: 32, _k_quant("Q4_K"), "xllamacpp"),
+    "gguf-q3_k": Baseline(3, 7, lambda _: 16, _k_quant("Q3_K"), "xllamacpp"),
+    "gguf-q2_k": Baseline(2, 10, lambda _: 16, _k_quant("Q2_K"), "xllamacpp"),
     "torchao-int4-g64": Baseline(4, 16, lambda _: 64, _torchao, "torchao"),
     "quanto-qint4": Baseline(4, 32, quanto_group, _quanto, "optimum-quanto"),
     "auto-round-int4-g128": Baseline(4, 16, lambda _: GROUP, _auto_round, "auto-round"),

@@ -42,7 +42,9 @@ def test_what_is_trained_is_as_near_the_original_as_the_report_says(folder: Path
     assert found.kept
     assert found.divergence_before == pytest.approx(before)
     assert found.divergence_after < 0.97 * before
-    assert divergence(ORIGINAL, load_model(folder, dtype=torch.float32), HELD_OUT) == pytest.approx(found.divergence_after)
+    assert divergence(ORIGINAL, load_model(folder, dtype=torch.float32), HELD_OUT) == pytest.approx(
+        found.divergence_after
+    )
     report = json.loads((folder / "report.json").read_text())
     assert report["polish"] == {
         "steps": 24,
