@@ -1,7 +1,8 @@
 """Relative weight error of every format on true float32 weights: those of MiniLM, an encoder that comes as a package.
 
 ``python benchmarks/weight_error.py`` writes docs/compression-weights.json: the mean over the 36 matrices of the
-model's six layers, 12 rows of each, with rounding to the nearest beside it. SmolLM2 would not do: its weights have
+model's six layers, 12 rows of each, with rounding to the nearest and llama.cpp's
+K-quants beside it. SmolLM2 would not do: its weights have
 been rounded to 4 bits before.
 """
 
@@ -9,12 +10,15 @@ import json
 from pathlib import Path
 
 import torch
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
+from xllamacpp import xllamacpp
 
 from formats.matrices import real_weights
 from formats.presets import PRESETS, TRELLIS_PRESETS, preset_named
+from sw_runtime.evaluate.k_quants import k_quantised
 from sw_runtime.evaluate.rounding import round_to_nearest
 from sw_runtime.fit.candidates import GroupEncoder
 from sw_runtime.texts.packaged_models import minilm_weights
@@ -57,11 +61,19 @@ def measure_rounding(bits: int, matrices: list[Tensor]) -> dict[str, str | float
     return {"name": f"rtn-{bits}bit-g{GROUP}", "bits": bits + SCALE_BITS / GROUP, "error": sum(errors) / len(errors)}
 
 
+def measure_k_quant(format: str, matrices: list[Tensor]) -> dict[str, str | float]:
+    """The same of one of llama.cpp's K-quants; every sample of rows is a whole number of super-blocks."""
+    super_block, stored_bytes = GGML_QUANT_SIZES[GGMLQuantizationType[format]]
+    errors = [error(matrix, k_quantised(matrix, format, str(xllamacpp.__file__))) for matrix in matrices]
+    return {"name": format, "bits": 8 * stored_bytes / super_block, "error": sum(errors) / len(errors)}
+
+
 def main() -> None:
     """Measure, print and write."""
     matrices = minilm_matrices()
     measured = [measure_preset(name, matrices) for name in (*PRESETS, *TRELLIS_PRESETS)]
     measured += [measure_rounding(bits, matrices) for bits in (4, 3)]
+    measured += [measure_k_quant(format, matrices) for format in ("Q4_K", "Q3_K", "Q2_K")]
     for row in measured:
         print(f"| `{row['name']}` | {row['bits']:.3f} | {row['error']:.4f} |")
     RESULT.write_text(json.dumps(measured, indent=1, allow_nan=False) + "\n", encoding="utf-8")
