@@ -1,8 +1,8 @@
 """Quantisers that people use, on the same layers: all linears but the head, which stays as it is.
 
 GPTQ and auto-round see a text, the one that ours is fitted to; the others see none (hqq and the K-quants minimise an
-error of the weights). Grids of 4 bits, an offset and groups of 32 are left out on purpose: models that arrive as Q4_1 lie on such
-a grid already.
+error of the weights). Grids of 4 bits, an offset and groups of 32 are left out on purpose: models that arrive as Q4_1
+lie on such a grid already. Q4_K is one whose scales are rounded, so its figure for such a model flatters it.
 """
 
 import copy
