@@ -55,7 +55,8 @@ def test_what_is_trained_is_as_near_the_original_as_the_report_says(folder: Path
     assert report["layers"]
 
 
-def test_scales_norms_and_biases_change_and_nothing_else(folder: Path) -> None:
+def test_scales_norms_and_biases_change_and_nothing_else(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polishing, "RATE", 0.01)  # far enough for the coarse numbers of the file
     before = tensors(folder)
     polish(ORIGINAL, folder, WINDOWS, steps=12)
     after = tensors(folder)
