@@ -26,8 +26,8 @@ from sw_runtime.pretrained import load_model
 from sw_runtime.progress import progress_bar
 
 RATE = 1e-3
-"""Learning rate over the root mean square of what is trained; it falls to 0 with the steps. 36 windows of 128 tokens took
-SmolLM2-135M in trellis-4bit from a divergence of .0796 to .0706 on six others (measured)."""
+"""Learning rate over the root mean square of what is trained; it falls to 0 with the steps. 36 windows of 128 tokens
+took SmolLM2-135M in trellis-4bit from a divergence of .0796 to .0706 on six others (measured)."""
 
 
 @dataclass(frozen=True)
