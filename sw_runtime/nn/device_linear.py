@@ -39,6 +39,8 @@ class DeviceLinear(nn.Module):
 
     weight: Tensor
     bias: Tensor | None
+    keeps_decoded: bool
+    """Keep decoded weights for the next call; a model that is larger so than the memory decodes them every time."""
 
     def __init__(self, in_features: int, out_features: int, row_bytes: int, format_name: str, bias: bool) -> None:
         super().__init__()
@@ -50,6 +52,7 @@ class DeviceLinear(nn.Module):
         after_load: Callable[..., object] = self.register_load_state_dict_post_hook  # torch gives it no types
         after_load(_forget_dense_weights)
         self.reads_as_dense = False
+        self.keeps_decoded = True
         self._dtype = torch.get_default_dtype()
         self._dense: Tensor | None = None
         self._device: Device | None = None
@@ -174,10 +177,13 @@ class DeviceLinear(nn.Module):
         return outputs.to(hidden_states).view(*hidden_states.shape[:-1], self.out_features)
 
     def _dense_weights(self, dtype: torch.dtype, place: torch.device) -> Tensor:
-        """Weights in a dtype and on a torch device, decoded at the first call."""
-        if self._dense is None or self._dense.dtype != dtype or self._dense.device != place:
-            self._dense = self.decoded(dtype).to(place)
-        return self._dense
+        """Weights in a dtype and on a torch device, decoded at the first call (``keeps_decoded``)."""
+        if self._dense is not None and self._dense.dtype == dtype and self._dense.device == place:
+            return self._dense
+        decoded = self.decoded(dtype).to(place)
+        if self.keeps_decoded:
+            self._dense = decoded
+        return decoded
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "DeviceLinear":
         """Move buffers as ``fn`` does, but keep the dtype of stored ones: other 16-bit floats would round scales."""

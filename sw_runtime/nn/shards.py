@@ -19,6 +19,9 @@ COPY_OR_COMPRESS = "copy the folder again or compress the model again"
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 """What transformers looks for, the preferred one first; shards have an index of that name and ``.index.json``."""
 
+INDEX = f"{WEIGHT_FILES[0]}.index.json"
+"""What says in which shard a tensor is, where there are several."""
+
 FLOATS = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 """The dtypes that need no scale, and what safetensors calls them."""
 

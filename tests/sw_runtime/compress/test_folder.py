@@ -13,7 +13,7 @@ from formats.matrices import EncodedMatrix
 from formats.presets import PRESETS
 from formats.storage import unpack_rows
 from golden_models.seedlm.codec import decode
-from sw_runtime.compress import folder as folder_module
+from sw_runtime.compress import result as result_module
 from sw_runtime.compress.folder import compress
 from sw_runtime.nn.folder import verify
 from tests.models import tiny_llama
@@ -93,8 +93,8 @@ def test_a_body_without_a_head_has_no_golden_tokens(tmp_path: Path) -> None:
 
 def test_checksums_are_written_last(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[str] = []
-    monkeypatch.setattr(folder_module, "write_file", lambda path, text: written.append(path.name))
-    monkeypatch.setattr(folder_module, "golden_tokens", lambda folder: {})
+    monkeypatch.setattr(result_module, "write_file", lambda path, text: written.append(path.name))
+    monkeypatch.setattr(result_module, "golden_tokens", lambda folder: {})
     compress(source, tmp_path / "out", modules=FIRST_LAYER)
     assert written == ["report.json", "config.json", "golden_tokens.json", "checksums.json"]
 

@@ -1,6 +1,7 @@
 """What is compressed is the model in the files, whole: nothing missing, nothing left over, nothing quantised."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,17 @@ def test_a_sound_pickle_gives_its_own_tensors(tmp_path: Path) -> None:
     model.config.save_pretrained(tmp_path)
     torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
     assert torch.equal(load(tmp_path, None).model.lm_head.weight, model.lm_head.weight)
+
+
+def test_weights_that_are_not_read_from_their_file_when_they_are_used_are_said(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    load(folder, None)
+    change_json(folder / "config.json", lambda config: config.update(dtype="float16"))
+    load(folder, None)
+    (message,) = [record.getMessage() for record in caplog.records if record.name == "seedloom.compress"]
+    said = rf"\d\.\d MB of {folder} are stored otherwise than the model has them, so they stay in memory"
+    assert re.fullmatch(said, message)
 
 
 def test_a_damaged_pickle_is_named(tmp_path: Path) -> None:
