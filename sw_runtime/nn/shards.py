@@ -117,6 +117,10 @@ def _safetensors(file: Path) -> Iterator[tuple[str, StoredTensor]]:
                 yield name, StoredTensor(file, header.get_dtype(), tuple(header.get_shape()))
     except SafetensorError as error:
         raise CheckpointError(f"{file} is damaged ({error}); {COPY}") from error
+    except RuntimeError as error:
+        if "unable to mmap" not in str(error):
+            raise
+        raise CheckpointError(f"{file} is larger than the memory; save the model in shards (max_shard_size)") from error
 
 
 def _pickled(file: Path) -> Iterator[tuple[str, StoredTensor]]:

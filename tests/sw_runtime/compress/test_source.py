@@ -14,6 +14,7 @@ from transformers import GPTNeoConfig, GPTNeoForCausalLM, LlamaForCausalLM
 
 from formats.errors import CheckpointError
 from sw_runtime.compress.source import load, state_to_store
+from sw_runtime.nn import shards
 from tests.models import tiny_llama
 
 UP_PROJ = "model.layers.0.mlp.up_proj.weight"
@@ -285,3 +286,21 @@ def test_a_tensor_that_is_not_finite_is_refused(name: str, value: float) -> None
     model.get_parameter(name).data.view(-1)[5] = value
     with pytest.raises(CheckpointError, match=f"{name} holds NaN or infinity; give a checkpoint without damage"):
         state_to_store(model, ["model.layers.0.mlp.up_proj"])
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "message"),
+    [
+        ("unable to mmap 9 bytes from file", CheckpointError, r"larger than the memory; save the model in shards"),
+        ("something else", RuntimeError, "something else"),
+    ],
+)
+def test_a_file_larger_than_the_memory_is_named_with_the_remedy(
+    said: str, error: type[Exception], message: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(shards, "safe_open", refuse)
+    with pytest.raises(error, match=message):
+        load(folder, None)
