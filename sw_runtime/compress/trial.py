@@ -29,12 +29,11 @@ TOLERANCE = 1e-4
 
 
 class _StandIn(DeviceLinear):
-    """A compressed layer whose stored bytes are the dense weights: nothing is searched, nothing lost."""
+    """A compressed layer whose decoded weights are the dense ones: nothing is searched, stored or lost."""
 
     def __init__(self, place: Place) -> None:
         super().__init__(place.columns, place.rows, 0, "dense", bias=False)
         self._place = place
-        self.register_buffer("weight", place.parameter.detach().view(torch.uint8))
         self.register_buffer("bias", place.bias)
         self._dtype = place.parameter.dtype
         self.reads_as_dense = True

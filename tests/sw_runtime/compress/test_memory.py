@@ -1,6 +1,7 @@
 """A model larger than the memory that its compression takes."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ from sw_runtime.compress.estimate import LIBRARIES, MOMENTS
 
 ROOT = Path(__file__).parents[3]
 TOKENS = 4 * 64
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "1000000", "MALLOC_ARENA_MAX": "2"}
+"""Tensors that are freed go back to the system at once, so that peaks are those of tensors in use."""
 
 
 def allowed(hidden: int, vocabulary: int, weight_bytes: int, spare: int) -> int:
@@ -21,7 +24,7 @@ def allowed(hidden: int, vocabulary: int, weight_bytes: int, spare: int) -> int:
 @pytest.mark.parametrize(
     ("hidden", "layers", "vocabulary", "dtype", "weight_bytes", "spare"),
     [
-        pytest.param(512, 24, 1024, "float32", 4, 64_000_000, id="36 million weights"),
+        pytest.param(512, 32, 1024, "float32", 4, 96_000_000, id="47 million weights"),
         pytest.param(1024, 172, 32000, "bfloat16", 2, LIBRARIES, id="a billion weights", marks=pytest.mark.soak),
     ],
 )
@@ -30,7 +33,7 @@ def test_a_model_larger_than_the_memory_allowed_is_compressed(
 ) -> None:
     sizes = map(str, (hidden, layers, vocabulary))
     command = [sys.executable, "-m", "tests.sw_runtime.compress.memory", str(tmp_path), *sizes, dtype]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | ALLOCATOR, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout.splitlines()[-1])
     limit = allowed(hidden, vocabulary, weight_bytes, spare)
