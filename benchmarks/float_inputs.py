@@ -5,27 +5,19 @@ packaged``, but every layer is fitted to what the original's layers give it. ``s
 """
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from torch import Tensor, nn
 
 import seedloom
 from sw_runtime.compress import encode as layers
-from sw_runtime.fit.layerwise import SharedInput, Stage, Visit, visit_stages
+from sw_runtime.fit.layerwise import Running, Visit, visit_stages
 from sw_runtime.texts.packaged_models import smollm2_folder
 
 
-def visit_float_stages(model: nn.Module, windows: Tensor, names: list[str], visit: Visit) -> None:
-    """``visit_stages``, the original's weights put back before the run goes on."""
-    weights = {name: model.get_submodule(name).weight for name in names}
-
-    def visit_and_restore(stage: Stage, measure: Callable[[], list[SharedInput]]) -> None:
-        visit(stage, measure)
-        for name in stage.names:
-            model.get_submodule(name).weight = weights[name]
-
-    visit_stages(model, windows, names, visit_and_restore)
+def visit_float_stages(model: nn.Module, windows: Tensor, names: list[str], visit: Visit, running: Running) -> None:
+    """``visit_stages``, every stage run with the original's weights."""
+    visit_stages(model, windows, names, visit)
 
 
 def main(folder: Path) -> None:

@@ -3,6 +3,7 @@
 What computes is imported inside the commands, so that ``seedloom doctor`` runs where torch does not.
 """
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,21 +54,37 @@ def compress(
     cluster: Annotated[
         str | None, typer.Option(help="Search on a Ray cluster: 'auto', or HOST:PORT of its head.")
     ] = None,
+    polish: Annotated[
+        int, typer.Option(min=0, help="Steps that train row scales, norms and biases after the search; 0 for none.")
+    ] = 0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what time, memory and disk it will take, and write nothing.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Compress a model: every linear layer becomes seeds of pseudo-random generators."""
+    text = None if calibration == NONE else calibration
+    if dry_run:
+        from sw_runtime.compress.estimate import estimate_of
+
+        found = estimate_of(
+            source, format, text, bits, modules=modules, fp16=fp16, allow_partial=allow_partial, polish=polish
+        )
+        typer.echo(figures_text(asdict(found)) if as_json else found)
+        return
     with resumable(output):
         seedloom.compress(
             source,
             output,
             format=format,
             bits=bits,
-            calibration_text=None if calibration == NONE else calibration,
+            calibration_text=text,
             modules=modules,
             fp16=fp16,
             overwrite=overwrite,
             allow_partial=allow_partial,
             cluster=cluster,
+            polish=polish,
         )
     from sw_runtime.compress.coverage import read_coverage
     from sw_runtime.nn.folder import describe

@@ -27,20 +27,31 @@ def read_object(path: Path, remedy: str, infinity: bool = False) -> dict[str, An
     CheckpointError
         If the file is no JSON text, is no object, or holds NaN or infinity.
     """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there; {remedy}")
+    try:
+        return parsed_object(path.read_text(encoding="utf-8"), infinity)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}); {remedy}") from error
+
+
+def parsed_object(text: str, infinity: bool = False) -> dict[str, Any]:
+    """The object that a JSON text is; ``infinity`` as for ``read_object``.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON text, is no object, or holds NaN or infinity.
+    """
 
     def refuse(constant: str) -> float:
         if infinity and constant != "NaN":
             return float(constant)
         raise ValueError(f"it holds {constant}, which is no JSON")
 
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there; {remedy}")
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}); {remedy}") from error
+    found = json.loads(text, parse_constant=refuse)
     if not isinstance(found, dict):
-        raise CheckpointError(f"{path} cannot be read (it is a {type(found).__name__}, not an object); {remedy}")
+        raise ValueError(f"it is a {type(found).__name__}, not an object")
     return found
 
 

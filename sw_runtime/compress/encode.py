@@ -13,8 +13,7 @@ from formats.errors import InputError
 from formats.matrices import FP16_LIMIT
 from sw_runtime.compress.partial import PartialResults
 from sw_runtime.fit.candidates import GroupEncoder
-from sw_runtime.fit.covariance import InputStatistics
-from sw_runtime.fit.layerwise import SharedInput, Stage, visit_stages
+from sw_runtime.fit.layerwise import SharedInput, Stage, after_every_stage, visit_stages
 from sw_runtime.fit.report import LayerReport
 from sw_runtime.fit.workers import Workers
 from sw_runtime.nn.layer_classes import layer_class
@@ -24,7 +23,13 @@ from sw_runtime.progress import progress_bar
 logger = logging.getLogger("seedloom.fit")
 
 
-def encode_data_free(model: nn.Module, formats: Mapping[str, str], partial: PartialResults, workers: Workers) -> None:
+def encode_data_free(
+    model: nn.Module,
+    formats: Mapping[str, str],
+    partial: PartialResults,
+    workers: Workers,
+    release: Callable[[], None] = lambda: None,
+) -> None:
     """Encode layers by their weights alone, one after another; ``partial`` then has a part of each name.
 
     Layers that FP16 cannot hold come first, so that one that no format suits is refused before hours are spent.
@@ -33,45 +38,66 @@ def encode_data_free(model: nn.Module, formats: Mapping[str, str], partial: Part
     ----------
     formats
         Format of every chosen layer, by name.
+    release
+        Called whenever a layer is done with: may give back the memory of weights that are read again when used.
     """
+
+    def fits_fp16(name: str) -> bool:
+        fits = float(place_in(model, name).weights.abs().max()) < FP16_LIMIT
+        release()
+        return fits
+
     with _progress(model, formats, partial) as bar:
-        for name in sorted(formats, key=lambda name: float(place_in(model, name).weights.abs().max()) < FP16_LIMIT):
-            if not partial.has(name):
-                _encode_group(model, [name], None, formats, partial, workers, bar.update)
+        for name in sorted((name for name in formats if not partial.has(name)), key=fits_fp16):
+            _encode_group(model, [name], None, formats, partial, workers, bar.update)
+            release()
 
 
 def encode_calibrated(
-    model: nn.Module, windows: Tensor, formats: Mapping[str, str], partial: PartialResults, workers: Workers
+    model: nn.Module,
+    windows: Tensor,
+    formats: Mapping[str, str],
+    partial: PartialResults,
+    workers: Workers,
+    release: Callable[[], None] = lambda: None,
 ) -> None:
     """Encode layers in the order they run, each on what the encoded ones before it make of a text.
 
-    The model's weights are put back at the end. Layers that do not run are encoded by their weights alone.
+    Only a layer that runs holds its encoded weights. Layers that do not run are encoded by their weights alone.
 
     Parameters
     ----------
     windows
         Token ids, int64 [windows, length]; the last quarter is held out.
+    release
+        As for ``encode_data_free``.
     """
-    places = {name: place_in(model, name) for name in formats}
-    dense = {name: place.parameter for name, place in places.items()}
     with _progress(model, formats, partial) as bar:
 
         def visit(stage: Stage, measure: Callable[[], list[SharedInput]]) -> None:
             if not all(partial.has(name) for name in stage.names):
                 _encode_stage(model, measure(), formats, partial, workers, bar.update)
-            for name in stage.names:
-                if partial.has(name):
-                    places[name].put(_decoded(partial, name, places[name].weights))
 
-        try:
-            visit_stages(model, windows, list(formats), visit)
-        finally:
-            for name, parameter in dense.items():
-                places[name].put_back(parameter)
+        with after_every_stage(model, release):
+            visit_stages(model, windows, list(formats), visit, lambda stage: _encoded_weights(model, stage, partial))
     unseen = [name for name in formats if not partial.has(name)]
     if unseen:
         logger.warning("the text does not reach %s: encoded by the weights alone", ", ".join(unseen))
-    encode_data_free(model, formats, partial, workers)
+    encode_data_free(model, formats, partial, workers, release)
+
+
+@contextmanager
+def _encoded_weights(model: nn.Module, stage: Stage, partial: PartialResults) -> Iterator[None]:
+    """A stage's layers hold what was encoded, and after it what they held before."""
+    places = [place_in(model, name) for name in stage.names if partial.has(name)]
+    dense = [place.parameter for place in places]
+    try:
+        for place in places:
+            place.put(_decoded(partial, place.name, place.weights))
+        yield
+    finally:
+        for place, parameter in zip(places, dense, strict=True):
+            place.put_back(parameter)
 
 
 def _encode_stage(
@@ -88,7 +114,7 @@ def _encode_stage(
     share = workers.shared(len(waiting))
     with ThreadPoolExecutor(workers.groups) as pool:
         jobs = [
-            pool.submit(_encode_group, model, group.names, group.statistics, formats, partial, share, progress)
+            pool.submit(_encode_group, model, group.names, group, formats, partial, share, progress)
             for group in waiting
         ]
         try:
@@ -102,7 +128,7 @@ def _encode_stage(
 def _encode_group(
     model: nn.Module,
     names: list[str],
-    statistics: InputStatistics | None,
+    shared: SharedInput | None,
     formats: Mapping[str, str],
     partial: PartialResults,
     workers: Workers,
@@ -114,7 +140,7 @@ def _encode_group(
         together = [name for name in names if formats[name] == format]
         weights = [place_in(model, name).weights for name in together]
         try:
-            encoder = encoder or GroupEncoder(statistics, workers)
+            encoder = encoder or GroupEncoder(None if shared is None else shared.statistics, workers)
             encoded = encoder.encode(weights, format, progress)
         except InputError as error:
             raise InputError(

@@ -1,7 +1,6 @@
 """Finished parts of a long compression on disk, so that it can go on where it was stopped."""
 
 import hashlib
-import json
 import logging
 import os
 import shutil
@@ -16,6 +15,7 @@ from formats.errors import CheckpointError
 from sw_runtime.compress.lock import PARTS
 from sw_runtime.compress.source import digest
 from sw_runtime.disk_errors import as_system_errors
+from sw_runtime.json_files import json_text, parsed_object, read_object
 
 REMOVED = ".partial-done"
 """What the folder of parts is called while it is deleted, so that half of it is never taken for parts."""
@@ -39,7 +39,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], record: dict[str, Any]
         If it cannot be written.
     """
     temporary = path.with_name(path.name + ".tmp")
-    metadata = {"format": "pt"} | ({} if record is None else {"record": json.dumps(record)})
+    metadata = {"format": "pt"} | ({} if record is None else {"record": json_text(record)})
     with as_system_errors(path):
         save_file(tensors, temporary, metadata)
     _put(temporary, path)
@@ -48,7 +48,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], record: dict[str, Any]
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """What ``write_tensors`` wrote: tensors and record."""
     with safe_open(path, framework="pt") as file:
-        return {key: file.get_tensor(key) for key in file.offset_keys()}, json.loads(file.metadata()["record"])
+        return {key: file.get_tensor(key) for key in file.offset_keys()}, parsed_object(file.metadata()["record"])
 
 
 def _put(temporary: Path, path: Path) -> None:
@@ -85,7 +85,7 @@ class PartialResults:
         self.folder = output / PARTS
         self.folder.mkdir(parents=True, exist_ok=True)
         self._sound: set[str] = set()
-        text = json.dumps(fingerprint, indent=1)
+        text = json_text(fingerprint)
         self._identity = hashlib.sha256(text.encode()).hexdigest()
         found = self._found_fingerprint()
         if found is None:
@@ -105,9 +105,8 @@ class PartialResults:
         if not path.exists():
             return None
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            return {**found}
-        except (ValueError, TypeError):
+            return read_object(path, "begin anew")
+        except CheckpointError:
             logger.warning("%s is damaged and is written again", path)
             return None
 
@@ -134,7 +133,7 @@ class PartialResults:
 
     def _sum(self, tensors: dict[str, Tensor], record: dict[str, Any]) -> str:
         depends = [self._identity, record, digest(dict(sorted(tensors.items())))]
-        return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json_text(depends, sort_keys=True).encode()).hexdigest()
 
     def load(self, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """A finished part's tensors and record."""

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from sw_runtime.fit.report import REPORT
 from sw_runtime.nn.checksums import CHECKSUMS
+from sw_runtime.nn.shards import INDEX
 
-LAST = (REPORT, "model.safetensors", "config.json", CHECKSUMS)
+LAST = (REPORT, "model.safetensors", INDEX, "config.json", CHECKSUMS)
 """These follow the other files, in this order. The last one lists all files: until it moves, both lists are there."""
 
 

@@ -1,7 +1,9 @@
 """The model to compress: how it is loaded, which of its tensors are stored, and the files beside its weights."""
 
 import hashlib
+import logging
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,19 @@ from torch import Tensor, nn
 from formats.errors import CheckpointError, InputError
 from sw_runtime.compress.companions import copy_companions
 from sw_runtime.compress.plain_weights import check_config, check_model_is_plain, check_names, check_stored_dtypes
+from sw_runtime.file_views import FileViews
 from sw_runtime.gguf_models import folder_of_gguf
 from sw_runtime.nn.checksums import CARD
 from sw_runtime.nn.shards import read_headers, shard_files
 from sw_runtime.pretrained import load_any_model, load_config, load_tokenizer
 
+AT_ONCE = 1 << 24
+"""Weights that are checked at once: bounds the memory for intermediate values."""
+
 HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 """Owner and name of a model on the Hugging Face Hub."""
+
+logger = logging.getLogger("seedloom.compress")
 
 
 @dataclass(frozen=True)
@@ -30,11 +38,19 @@ class Source:
     folder
         Where it was loaded from, or what a GGUF file was converted to; ``None`` for a model handed over as an
         object.
+    views
+        The weights that are read from the folder when they are used; ``None`` for a model handed over as an object.
     """
 
     model: Any
     tokenizer: Any | None
     folder: Path | None
+    views: FileViews | None = None
+
+    def release(self) -> None:
+        """Give back the memory of weights that are read from the folder again when they are used."""
+        if self.views is not None:
+            self.views.release()
 
     @property
     def name(self) -> str:
@@ -77,7 +93,14 @@ def load(source: str | Path | nn.Module, tokenizer: Any | None) -> Source:
         tokenizer = load_tokenizer(folder)
     model = load_any_model(folder, dtype="auto")
     check_stored_dtypes(model, tensors)
-    return Source(model.eval(), tokenizer, folder)
+    views = FileViews(model)
+    if views.held:
+        logger.warning(
+            "%.1f MB of %s are stored otherwise than the model has them, so they stay in memory",
+            views.held / 1e6,
+            folder,
+        )
+    return Source(model.eval(), tokenizer, folder, views)
 
 
 def source_folder(source: Path) -> Path:
@@ -125,9 +148,14 @@ def check_pattern(option: str, pattern: str | None) -> None:
         raise InputError(f"{option} {pattern!r} is no regular expression ({error}); {remedy}") from error
 
 
-def state_to_store(model: nn.Module, names: list[str]) -> dict[str, Tensor]:
+def state_to_store(model: nn.Module, names: list[str], release: Callable[[], None] = lambda: None) -> dict[str, Tensor]:
     """Every tensor to store, still dense. A tensor under two names is stored once, unless a layer
     to compress is one of them: then the other keeps the dense values.
+
+    Parameters
+    ----------
+    release
+        Called whenever a tensor was read: may give back its memory.
 
     Raises
     ------
@@ -138,8 +166,9 @@ def state_to_store(model: nn.Module, names: list[str]) -> dict[str, Tensor]:
     state: dict[str, Tensor] = {}
     seen = set()
     for name, tensor in model.state_dict().items():
-        if not tensor.isfinite().all():
+        if not all(part.isfinite().all() for part in tensor.flatten().split(AT_ONCE)):
             raise CheckpointError(f"{name} holds NaN or infinity; give a checkpoint without damage")
+        release()
         if name not in chosen:
             place = (tensor.data_ptr(), tensor.shape)
             if place in seen and tensor.numel():
@@ -149,12 +178,13 @@ def state_to_store(model: nn.Module, names: list[str]) -> dict[str, Tensor]:
     return state
 
 
-def digest(state: dict[str, Tensor]) -> str:
-    """SHA-256 of tensors with their names, dtypes and shapes."""
+def digest(state: dict[str, Tensor], release: Callable[[], None] = lambda: None) -> str:
+    """SHA-256 of tensors with their names, dtypes and shapes; ``release`` is called whenever one was read."""
     found = hashlib.sha256()
     for name, tensor in state.items():
         found.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
         found.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+        release()
     return found.hexdigest()
 
 

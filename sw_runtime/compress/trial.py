@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from formats.errors import CheckpointError
 from formats.matrices import Matrix
+from sw_runtime.fit.layerwise import after_every_stage
 from sw_runtime.nn.device_linear import DeviceLinear
 from sw_runtime.nn.places import Place
 
@@ -28,19 +29,18 @@ TOLERANCE = 1e-4
 
 
 class _StandIn(DeviceLinear):
-    """A compressed layer whose stored bytes are the dense weights: nothing is searched, nothing lost."""
+    """A compressed layer whose decoded weights are the dense ones: nothing is searched, stored or lost."""
 
     def __init__(self, place: Place) -> None:
-        weights = place.weights.contiguous()
         super().__init__(place.columns, place.rows, 0, "dense", bias=False)
-        self.register_buffer("weight", weights.view(torch.uint8))
+        self._place = place
         self.register_buffer("bias", place.bias)
-        self._dtype = weights.dtype
+        self._dtype = place.parameter.dtype
         self.reads_as_dense = True
 
     def decoded(self, dtype: torch.dtype) -> Tensor:
-        """The dense weights."""
-        return self.stored_weight.view(self._dtype).to(dtype)
+        """The dense weights, a view of the place's where the dtype is theirs."""
+        return self._place.weights.to(dtype)
 
     def stored_matrix(self) -> Matrix:
         """A stand-in is on no device."""
@@ -61,16 +61,26 @@ class _StandIn(DeviceLinear):
         return {}
 
 
-def try_compressed(model: Any, chosen: Mapping[str, Place]) -> None:
+def try_compressed(model: Any, chosen: Mapping[str, Place], release: Callable[[], None] = lambda: None) -> None:
     """Compare a model with itself, compressed modules in the chosen places.
 
     A model that none of the trial's inputs suits is not tried; a warning says so.
+
+    Parameters
+    ----------
+    release
+        Called whenever a layer has run: may give back the memory of weights that are read again when used.
 
     Raises
     ------
     CheckpointError
         If an output differs, naming the first layer that makes it differ.
     """
+    with after_every_stage(model, release):
+        _try(model, chosen)
+
+
+def _try(model: Any, chosen: Mapping[str, Place]) -> None:
     try:
         inputs = trial_inputs(model)
         expected = _outputs(model, inputs)

@@ -16,6 +16,9 @@ all, are a thousand times louder than the rest and would drown them."""
 HELD_OUT = 0.25
 """Share of the tokens, the last ones, that judge a compressed matrix and take no part in making it."""
 
+ROWS_AT_ONCE = 4096
+"""Rows of weights whose errors are formed at once: bounds the memory for float64 copies."""
+
 CHUNK_TOKENS = 4096
 """Tokens whose products are summed in their own precision before they are added in float64."""
 
@@ -37,12 +40,20 @@ class Covariance:
 
     def output_errors(self, weights: Tensor, found: Tensor) -> tuple[float, float]:
         """``‖(W − Ŵ) X‖ / ‖W X‖`` over plain and over capped tokens; weights [rows, columns], any float dtype."""
-        weights, found = weights.double(), found.double()
-        errors = []
-        for moments in (self.plain, self.capped):
-            error, whole = (((matrix @ moments) * matrix).sum() for matrix in (weights - found, weights))
-            errors.append((error / whole.clamp(min=1e-300)).clamp(min=0).sqrt().item())
-        return errors[0], errors[1]
+        parts = zip(torch.split(weights, ROWS_AT_ONCE), torch.split(found, ROWS_AT_ONCE), strict=True)
+        costs = torch.stack([self._costs(part.double(), part_found.double()) for part, part_found in parts])
+        error, whole = costs.sum(dim=0)
+        plain, capped = (error / whole.clamp(min=1e-300)).clamp(min=0).sqrt().tolist()
+        return plain, capped
+
+    def _costs(self, weights: Tensor, found: Tensor) -> Tensor:
+        """Squared output errors and squared outputs, each over plain and over capped tokens: float64 [2, 2]."""
+        return torch.stack(
+            [
+                torch.stack([((matrix @ moments) * matrix).sum() for moments in (self.plain, self.capped)])
+                for matrix in (weights - found, weights)
+            ]
+        )
 
 
 @dataclass(frozen=True)

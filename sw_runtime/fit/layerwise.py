@@ -5,7 +5,7 @@ Later layers then see what the changed ones give them.
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,14 +39,33 @@ class Stage:
 
 @dataclass(frozen=True)
 class SharedInput:
-    """Linear layers that multiply one input: query, key and value; gate and up."""
+    """Linear layers that multiply one input: query, key and value; gate and up.
+
+    Parameters
+    ----------
+    names
+        The layers.
+    tokens
+        The input, [tokens, columns].
+    all_experts
+        Whether it is what all experts of a mixture saw, as the layers' own saw too few tokens.
+    """
 
     names: list[str]
-    statistics: InputStatistics
+    tokens: Tensor
+    all_experts: bool = False
+
+    @property
+    def statistics(self) -> InputStatistics:
+        """Of the input; formed at every reading, as they may be larger than the input itself."""
+        return input_statistics(self.tokens, self.all_experts)
 
 
 Visit = Callable[[Stage, Callable[[], list[SharedInput]]], None]
 """Called at a stage before its weights are used, with what measures the stage's inputs."""
+
+Running = Callable[[Stage], AbstractContextManager[object]]
+"""What a stage runs in: entered before and left after, every time that the model calls it."""
 
 
 class _EndOfRunError(Exception):
@@ -65,7 +84,9 @@ def stages(model: nn.Module, names: list[str]) -> list[Stage]:
     return [Stage(model.get_submodule(element), inner) for element, inner in found.items()]
 
 
-def visit_stages(model: nn.Module, windows: Tensor, names: list[str], visit: Visit) -> None:
+def visit_stages(
+    model: nn.Module, windows: Tensor, names: list[str], visit: Visit, running: Running = nullcontext
+) -> None:
     """Run a model once over token windows and call ``visit`` at every stage as the run comes to it.
 
     Parameters
@@ -77,22 +98,27 @@ def visit_stages(model: nn.Module, windows: Tensor, names: list[str], visit: Vis
     names
         The chosen linear layers.
     visit
-        May change the weights of the stage's layers; the run then goes on with those.
+        Called once a stage. May change the weights of the stage's layers; the run then goes on with those.
+    running
+        May give the stage's layers other weights for as long as the stage runs.
     """
     parts = stages(model, names)
-    waiting = len(parts)
+    waiting = {id(stage) for stage in parts}
 
     def stop_at(stage: Stage) -> None:
         original = stage.module.forward
 
         def forward(*arguments: Any, **keywords: Any) -> Any:
-            nonlocal waiting
             del vars(stage.module)["forward"]
-            visit(stage, lambda: _measure(model, stage, arguments, keywords))
-            waiting -= 1
-            if not waiting:
-                raise _EndOfRunError
-            return original(*arguments, **keywords)
+            if id(stage) in waiting:
+                visit(stage, lambda: _measure(model, stage, arguments, keywords))
+                waiting.remove(id(stage))
+                if not waiting:
+                    raise _EndOfRunError
+            with running(stage):
+                outputs = original(*arguments, **keywords)
+            vars(stage.module)["forward"] = forward  # some models run a layer again
+            return outputs
 
         vars(stage.module)["forward"] = forward
 
@@ -108,20 +134,34 @@ def visit_stages(model: nn.Module, windows: Tensor, names: list[str], visit: Vis
             vars(stage.module).pop("forward", None)
 
 
+def every_stage(model: nn.Module) -> list[nn.Module]:
+    """All parts of a model that run at once, whether a layer in them is chosen or not."""
+    leaves = [name for name, module in model.named_modules() if next(module.children(), None) is None]
+    return [stage.module for stage in stages(model, leaves)]
+
+
+@contextmanager
+def after_every_stage(model: nn.Module, action: Callable[[], object]) -> Iterator[None]:
+    """Call ``action`` whenever a part of the model has run."""
+    hooks = [stage.register_forward_hook(lambda *_: action()) for stage in every_stage(model)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
 def _measure(model: nn.Module, stage: Stage, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> list[SharedInput]:
     """Run one stage and group its linear layers by the input tensors they were called with."""
     if model.get_submodule(stage.names[0]) is stage.module:  # its output may be large, and nobody asked for it
-        return [SharedInput(stage.names, input_statistics(arguments[0]))]
+        return [SharedInput(stage.names, _tokens([arguments[0]]))]
     with _captured_inputs({name: model.get_submodule(name) for name in stage.names}) as inputs:
         stage.module(*arguments, **keywords)
     shared = _share_among_experts(inputs, stage.names)
     groups: dict[tuple[int, ...], list[str]] = {}
     for name, tensors in inputs.items():
         groups.setdefault(tuple(map(id, tensors)), []).append(name)
-    return [
-        SharedInput(group, input_statistics(_tokens(inputs[group[0]]), all_experts=group[0] in shared))
-        for group in groups.values()
-    ]
+    return [SharedInput(group, _tokens(inputs[group[0]]), group[0] in shared) for group in groups.values()]
 
 
 def _share_among_experts(inputs: dict[str, list[Tensor]], names: list[str]) -> set[str]:
@@ -141,7 +181,8 @@ def _share_among_experts(inputs: dict[str, list[Tensor]], names: list[str]) -> s
 
 
 def _tokens(inputs: list[Tensor]) -> Tensor:
-    return torch.cat([tensor.flatten(0, -2) for tensor in inputs])
+    rows = [tensor.flatten(0, -2) for tensor in inputs]
+    return rows[0] if len(rows) == 1 else torch.cat(rows)
 
 
 @contextmanager

@@ -114,7 +114,7 @@ def _trained(original: Any, model: nn.Module, windows: Tensor, steps: int) -> di
     optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / steps)
     with _rows_multiplied(layers, gains):
-        for window in progress_bar(_drawn(windows, steps), total=steps, desc="polish", unit="step", disable=None):
+        for window in progress_bar(_drawn(windows, steps), total=steps, desc="polish", unit="step"):
             optimizer.zero_grad()
             torch.autograd.backward(_divergence(original, model, window))
             optimizer.step()

@@ -15,6 +15,9 @@ from formats.scales import paper_scale
 from formats.trellis import TrellisFormat
 
 MULTIPLES = (1.0, 1.15, 1.35, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.0)
+ROWS_AT_ONCE = 4096
+"""Bounds the memory for float64 copies."""
+
 GAIN = 0.98
 """A larger multiple must cut the expected error at least to this share."""
 
@@ -82,5 +85,6 @@ def scales(
         return torch.tensor([paper_scale(layout, usual - ROOM_BELOW - layout.exponent_limits[0])])
     preset = preset_of(layout)
     assert preset.row_step is not None
-    chosen, rms = _paying_multiples(weights, preset, powers, rounded)
+    parts = [_paying_multiples(rows, preset, powers, rounded) for rows in torch.split(weights, ROWS_AT_ONCE)]
+    chosen, rms = (torch.cat(values) for values in zip(*parts, strict=True))
     return (preset.row_step * chosen * rms).bfloat16().float()

@@ -41,6 +41,8 @@ class DeviceLinear(nn.Module):
 
     weight: Tensor
     bias: Tensor | None
+    keeps_decoded: bool
+    """Keep decoded weights for the next call; a model that is larger so than the memory decodes them every time."""
 
     def __init__(self, in_features: int, out_features: int, row_bytes: int, format_name: str, bias: bool) -> None:
         super().__init__()
@@ -52,6 +54,7 @@ class DeviceLinear(nn.Module):
         after_load: Callable[..., object] = self.register_load_state_dict_post_hook  # torch gives it no types
         after_load(_renew)
         self.reads_as_dense = False
+        self.keeps_decoded = True
         self._dtype = torch.get_default_dtype()
         self._dense: Tensor | None = None
         self._device: Device | None = None
@@ -185,10 +188,12 @@ class DeviceLinear(nn.Module):
         return outputs.to(hidden_states).view(*hidden_states.shape[:-1], self.out_features)
 
     def _dense_weights(self, dtype: torch.dtype, place: torch.device) -> Tensor:
-        """Weights in a dtype and on a torch device, decoded at the first call."""
-        dense = self._dense
+        """Weights in a dtype and on a torch device, decoded at the first call (``keeps_decoded``)."""
+        dense = self._dense  # another thread may forget or replace it meanwhile
         if dense is None or dense.dtype != dtype or dense.device != place:
-            dense = self._dense = self.decoded(dtype).to(place)
+            dense = self.decoded(dtype).to(place)
+            if self.keeps_decoded:
+                self._dense = dense
         return dense
 
     def __getstate__(self) -> dict[str, Any]:

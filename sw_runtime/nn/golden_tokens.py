@@ -7,7 +7,10 @@ import torch
 from torch import Tensor
 
 from formats.errors import CheckpointError
+from sw_runtime.file_views import FileViews
+from sw_runtime.fit.layerwise import every_stage
 from sw_runtime.json_files import read_object
+from sw_runtime.nn.attach import compressed_linears
 from sw_runtime.nn.shards import COPY_OR_COMPRESS
 from sw_runtime.pretrained import load_model
 from sw_runtime.progress import progress_bars
@@ -75,8 +78,15 @@ def check_golden_tokens(folder: Path) -> None:
 
 
 def _load(folder: Path) -> Any:
+    """The model, of which no more than the layer that runs is in memory decoded."""
     with progress_bars(shown=False):
-        return load_model(folder, dtype=DTYPE)
+        model = load_model(folder, dtype=DTYPE)
+    views = FileViews(model)
+    for layer in compressed_linears(model).values():
+        layer.keeps_decoded = False
+    for stage in every_stage(model):
+        stage.register_forward_hook(lambda *_: views.release())
+    return model
 
 
 def _logits(model: Any, tokens: list[int]) -> Tensor:

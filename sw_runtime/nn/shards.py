@@ -19,6 +19,9 @@ COPY_OR_COMPRESS = "copy the folder again or compress the model again"
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 """What transformers looks for, the preferred one first; shards have an index of that name and ``.index.json``."""
 
+INDEX = f"{WEIGHT_FILES[0]}.index.json"
+"""What says in which shard a tensor is, where there are several."""
+
 FLOATS = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 """The dtypes that need no scale, and what safetensors calls them."""
 
@@ -114,6 +117,10 @@ def _safetensors(file: Path) -> Iterator[tuple[str, StoredTensor]]:
                 yield name, StoredTensor(file, header.get_dtype(), tuple(header.get_shape()))
     except SafetensorError as error:
         raise CheckpointError(f"{file} is damaged ({error}); {COPY}") from error
+    except RuntimeError as error:
+        if "unable to mmap" not in str(error):
+            raise
+        raise CheckpointError(f"{file} is larger than the memory; save the model in shards (max_shard_size)") from error
 
 
 def _pickled(file: Path) -> Iterator[tuple[str, StoredTensor]]:

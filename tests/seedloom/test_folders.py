@@ -12,6 +12,7 @@ from sw_runtime.fit.report import LayerReport, report_text
 from sw_runtime.json_files import json_text
 from sw_runtime.nn.golden_tokens import GOLDEN_TOKENS, golden_tokens
 from tests.conftest import write_checksums
+from tests.models import tiny_llama
 
 
 @pytest.fixture
@@ -95,6 +96,7 @@ def test_verify_exits_with_1_on_a_damaged_file(folder: Path) -> None:
                 "overwrite": False,
                 "allow_partial": False,
                 "cluster": None,
+                "polish": 0,
             },
         ),
         (
@@ -121,6 +123,7 @@ def test_verify_exits_with_1_on_a_damaged_file(folder: Path) -> None:
                 "overwrite": True,
                 "allow_partial": True,
                 "cluster": "auto",
+                "polish": 0,
             },
         ),
         (
@@ -134,6 +137,7 @@ def test_verify_exits_with_1_on_a_damaged_file(folder: Path) -> None:
                 "overwrite": False,
                 "allow_partial": False,
                 "cluster": None,
+                "polish": 0,
             },
         ),
     ],
@@ -167,6 +171,22 @@ def test_compress_says_what_it_calibrates_on_where_no_text_is_given(
     result = CliRunner().invoke(app, ["compress", "dense", str(folder), *options])
     assert result.stderr == said
     assert texts == [{"none": None}.get(options[-1], options[-1]) if options else "self"]
+
+
+def test_a_dry_run_says_what_it_would_take_and_writes_nothing(tmp_path: Path) -> None:
+    tiny_llama(num_hidden_layers=1).save_pretrained(tmp_path / "dense")
+    output = run("compress", str(tmp_path / "dense"), str(tmp_path / "out"), "--calibration", "none", "--dry-run")
+    assert [line.split(":")[0] for line in output.splitlines()[:4]] == ["time", "memory", "disk", "layers"]
+    assert "8 in trellis-4bit" in output
+    assert "stays dense: " in output
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_prints_json(tmp_path: Path) -> None:
+    tiny_llama(num_hidden_layers=1).save_pretrained(tmp_path / "dense")
+    options = ("--calibration", "none", "--dry-run", "--json")
+    found = json.loads(run("compress", str(tmp_path / "dense"), str(tmp_path / "out"), *options))
+    assert found.keys() == {"memory", "disk", "result", "seconds", "layers", "coverage"}
 
 
 def test_compress_prints_json(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -148,6 +148,19 @@ def test_the_model_is_left_as_it_was(tmp_path: Path) -> None:
         assert torch.equal(model.state_dict()[name], tensor)
 
 
+def test_a_layer_holds_encoded_weights_no_longer_than_it_runs(tmp_path: Path) -> None:
+    model, dense = Tiny(), Tiny().state_dict()
+    changed: list[list[str]] = []
+
+    def note() -> None:
+        state = model.state_dict()
+        changed.append([name for name, tensor in dense.items() if not torch.equal(state[name], tensor)])
+
+    encode_calibrated(model, WINDOWS, THREE_BITS, PartialResults(tmp_path, {}), Threads(1), release=note)
+    assert len(changed) > len(NAMES)
+    assert not any(changed)
+
+
 def test_a_layer_may_stay_in_fp16_and_later_ones_see_it_rounded(tmp_path: Path) -> None:
     partial = encoded(tmp_path, THREE_BITS | dict.fromkeys(("blocks.0", "blocks.1"), "fp16"))
     tensors, record = partial.load("blocks.0")

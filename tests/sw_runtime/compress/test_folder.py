@@ -13,7 +13,7 @@ from formats.matrices import EncodedMatrix
 from formats.presets import PRESETS
 from formats.storage import unpack_rows
 from golden_models.seedlm.codec import decode
-from sw_runtime.compress import folder as folder_module
+from sw_runtime.compress import result as result_module
 from sw_runtime.compress.folder import compress
 from sw_runtime.nn.folder import verify
 from sw_runtime.nn.quantizer import QUANT_METHOD
@@ -99,8 +99,8 @@ def test_checksums_are_written_last(source: Path, tmp_path: Path, monkeypatch: p
         written.append(path.name)
         path.write_text(text)
 
-    monkeypatch.setattr(folder_module, "write_file", write)
-    monkeypatch.setattr(folder_module, "golden_tokens", lambda folder: {})
+    monkeypatch.setattr(result_module, "write_file", write)
+    monkeypatch.setattr(result_module, "golden_tokens", lambda folder: {})
     compress(source, tmp_path / "out", modules=FIRST_LAYER)
     assert written == ["report.json", "config.json", "README.md", "golden_tokens.json", "checksums.json"]
 

@@ -99,12 +99,12 @@ def test_a_result_that_another_process_finished_in_the_meantime_is_not_replaced(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slow(*arguments: Any) -> Any:
-        monkeypatch.setattr(folder_module, "load", load)
+        monkeypatch.setattr(folder_module, "plan", plan)
         compress(source, tmp_path / "out", "scaled-3bit", modules=FIRST_LAYER)
-        return load(*arguments)
+        return plan(*arguments)
 
-    load = folder_module.load
-    monkeypatch.setattr(folder_module, "load", slow)
+    plan = folder_module.plan
+    monkeypatch.setattr(folder_module, "plan", slow)
     with pytest.raises(FileExistsError, match="finished compression"):
         compress(source, tmp_path / "out", modules=FIRST_LAYER)
     assert config(tmp_path / "out")["quantization_config"]["format"] == "scaled-3bit"

@@ -76,7 +76,7 @@ def test_parts_of_another_fingerprint_are_refused_and_never_used(tmp_path: Path)
     assert not PartialResults(tmp_path, other).has("one")
 
 
-@pytest.mark.parametrize("text", ["", '{"format": ', "7"])
+@pytest.mark.parametrize("text", ["", '{"format": ', "7", '{"bits": NaN}'])
 def test_a_damaged_fingerprint_is_written_again_and_the_parts_are_kept(
     text: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -115,3 +115,8 @@ def test_other_errors_of_safetensors_are_passed_on(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(partial_module, "save_file", refuse)
     with pytest.raises(SafetensorError, match="unknown dtype"):
         write_tensors(tmp_path / "one.safetensors", WORDS)
+
+
+def test_a_record_that_is_no_json_is_never_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        PartialResults(tmp_path, FINGERPRINT).save("one", WORDS, {"error": float("nan")})

@@ -21,9 +21,10 @@ def write_result(folder: Path, version: str, *others: str) -> Path:
 
 
 def test_the_model_its_configuration_and_the_checksums_come_last(tmp_path: Path) -> None:
-    result = write_result(tmp_path, "new", "tokenizer.json", "templates/chat.jinja", "zebra.txt")
+    index = "model.safetensors.index.json"
+    result = write_result(tmp_path, "new", "tokenizer.json", "templates/chat.jinja", index, "zebra.txt")
     others = ["templates/chat.jinja", "tokenizer.json", "zebra.txt"]
-    assert files_of(result) == [*others, "model.safetensors", "config.json", "checksums.json"]
+    assert files_of(result) == [*others, "model.safetensors", index, "config.json", "checksums.json"]
 
 
 def test_files_of_the_older_result_go_and_all_others_stay(tmp_path: Path) -> None:

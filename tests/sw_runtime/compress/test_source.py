@@ -1,6 +1,7 @@
 """What is compressed is the model in the files, whole: nothing missing, nothing left over, nothing quantised."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from transformers import GPTNeoConfig, GPTNeoForCausalLM, LlamaForCausalLM
 from formats.errors import CheckpointError
 from sw_runtime.compress import source
 from sw_runtime.compress.source import load, state_to_store
+from sw_runtime.nn import shards
 from tests.models import tiny_llama
 
 UP_PROJ = "model.layers.0.mlp.up_proj.weight"
@@ -67,6 +69,17 @@ def test_a_sound_pickle_gives_its_own_tensors(tmp_path: Path) -> None:
     model.config.save_pretrained(tmp_path)
     torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
     assert torch.equal(load(tmp_path, None).model.lm_head.weight, model.lm_head.weight)
+
+
+def test_weights_that_are_not_read_from_their_file_when_they_are_used_are_said(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    load(folder, None)
+    change_json(folder / "config.json", lambda config: config.update(dtype="float16"))
+    load(folder, None)
+    (message,) = [record.getMessage() for record in caplog.records if record.name == "seedloom.compress"]
+    said = rf"\d\.\d MB of {folder} are stored otherwise than the model has them, so they stay in memory"
+    assert re.fullmatch(said, message)
 
 
 def test_a_damaged_pickle_is_named(tmp_path: Path) -> None:
@@ -312,3 +325,21 @@ def test_what_is_no_folder_is_said_in_one_line(tmp_path: Path) -> None:
         load("owner/name-1", None)
     with pytest.raises(FileNotFoundError, match=r"no model in '.*': a Hugging Face folder has a config.json"):
         load(tmp_path, None)
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "message"),
+    [
+        ("unable to mmap 9 bytes from file", CheckpointError, r"larger than the memory; save the model in shards"),
+        ("something else", RuntimeError, "something else"),
+    ],
+)
+def test_a_file_larger_than_the_memory_is_named_with_the_remedy(
+    said: str, error: type[Exception], message: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(shards, "safe_open", refuse)
+    with pytest.raises(error, match=message):
+        load(folder, None)

@@ -1,6 +1,7 @@
 """A model's run that stops at every layer: what is measured there, and what later layers see."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from sw_runtime.fit import layerwise
 from sw_runtime.fit.covariance import covariance, input_statistics
-from sw_runtime.fit.layerwise import SharedInput, Stage, stages, visit_stages
+from sw_runtime.fit.layerwise import SharedInput, Stage, after_every_stage, stages, visit_stages
 
 WINDOWS = torch.arange(32).view(4, 8) % 5
 
@@ -167,3 +168,28 @@ def test_the_model_runs_as_before_afterwards(fails: bool) -> None:
         visited(model, linear(model), change)
     assert all("forward" not in vars(module) for module in model.modules())
     assert torch.equal(model(WINDOWS, False), expected)
+
+
+def test_a_stage_runs_inside_what_it_is_given_every_time_and_is_visited_once() -> None:
+    model = Tiny()
+    model.blocks = nn.ModuleList([model.blocks[0]] * 2)
+    names, told = ["blocks.0.query", "head"], list[str]()
+
+    @contextmanager
+    def running(stage: Stage) -> Iterator[None]:
+        told.append(f"into {stage.names[0]}")
+        yield
+        told.append("out")
+
+    visit_stages(model, WINDOWS, names, lambda stage, _: told.append(f"at {stage.names[0]}"), running)
+    runs = ["into blocks.0.query", "out"]
+    assert told == ["at blocks.0.query", *runs, *runs, "at head"]
+    assert "forward" not in vars(model.blocks[0])
+
+
+def test_every_stage_is_told_when_it_has_run() -> None:
+    model, calls = Tiny(), list[int]()
+    with after_every_stage(model, lambda: calls.append(1)):
+        model(WINDOWS, use_cache=False)
+    model(WINDOWS, use_cache=False)
+    assert len(calls) == len([model.embedding, *model.blocks, model.head])

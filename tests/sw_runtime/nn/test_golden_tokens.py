@@ -11,8 +11,12 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from formats.errors import CheckpointError
+from formats.matrices import real_weights
 from sw_runtime.json_files import json_text
+from sw_runtime.nn.attach import compressed_linears
+from sw_runtime.nn.device_linear import DeviceLinear
 from sw_runtime.nn.golden_tokens import GOLDEN_TOKENS, check_golden_tokens, golden_tokens
+from sw_runtime.nn.linear import SeedLinear
 
 
 @pytest.fixture
@@ -29,6 +33,19 @@ def test_golden_tokens_are_what_generate_writes_in_the_dtype_they_name(folder: P
     written = model.generate(torch.tensor([golden["prompt"]]), do_sample=False, max_new_tokens=8, pad_token_id=0)
     assert written[0].tolist() == golden["prompt"] + golden["tokens"]
     check_golden_tokens(folder)
+
+
+def test_no_layer_keeps_its_decoded_weights_while_they_are_made(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded = list[int]()
+    layers = len(compressed_linears(AutoModelForCausalLM.from_pretrained(folder)))
+
+    def count(layer: DeviceLinear, dtype: torch.dtype) -> torch.Tensor:
+        decoded.append(1)
+        return real_weights(layer.stored_matrix(), dtype)
+
+    monkeypatch.setattr(SeedLinear, "decoded", count)
+    golden_tokens(folder)
+    assert len(decoded) == 8 * layers
 
 
 def test_another_token_is_named_with_its_place(folder: Path) -> None:
