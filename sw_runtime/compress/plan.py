@@ -15,6 +15,7 @@ from sw_runtime.compress.coverage import Coverage, coverage
 from sw_runtime.compress.source import Source, check_pattern, load
 from sw_runtime.compress.trial import trial_inputs
 from sw_runtime.fit.encoders import encoder_of
+from sw_runtime.fit.layerwise import after_every_stage
 from sw_runtime.fit.mixed_precision import check_bits
 from sw_runtime.nn.experts import with_separate_experts
 from sw_runtime.nn.places import Place, chosen_places
@@ -120,7 +121,7 @@ def plan(source: str | Path | nn.Module, tokenizer: Any | None, request: Request
     loaded = load(source, tokenizer)
     loaded = replace(loaded, model=with_separate_experts(loaded.model, request.modules))
     if request.calibration_text is not None:
-        _check_reads_text(loaded.model)
+        _check_reads_text(loaded)
     if request.writes_its_text:
         check_writer(loaded.model)
     places = chosen_places(loaded.model, request.modules)
@@ -139,13 +140,14 @@ def _matches(pattern: str | None, name: str) -> bool:
     return pattern is not None and re.search(pattern, name) is not None
 
 
-def _check_reads_text(model: Any) -> None:
+def _check_reads_text(source: Source) -> None:
+    model = source.model
     if model.main_input_name != "input_ids" or set(trial_inputs(model)) != {"input_ids"}:
         raise InputError(
             f"{type(model).__name__} does not read text alone; it takes no calibration text (--calibration none)"
         )
     try:
-        with torch.no_grad():
+        with torch.no_grad(), after_every_stage(model, source.release):
             model(**trial_inputs(model))
     except Exception as error:  # whatever a class raises that cannot run as it is configured
         raise InputError(
