@@ -18,7 +18,7 @@ def main(device_name: str = "emulated") -> None:
     attention = torch.randn(32, 1024, generator=torch.Generator().manual_seed(0)).softmax(dim=-1)  # [heads, tokens]
     mask = keep_top(device, attention, rate=0.3, last=True)  # bool [tokens]
     print(f"{int(mask.sum())} of {len(mask)} tokens stay; the last one: {bool(mask[-1])}")
-    print(f"{device.counters.router_bytes} bytes to and from the router, {device.counters.cycles} cycles")
+    print(f"{device.counters.router_bytes} bytes to and from the router, {device.counters.router_cycles} cycles")
     device.close()
 
 

@@ -5,12 +5,15 @@ table, and asks it alike for every family, so nothing else has to know a format'
 ``benchmarks/format_constants.py`` measures the constants.
 """
 
+import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from formats.block import BlockFormat
 from formats.errors import InputError
+from formats.fp16 import FP16
 from formats.palette_format import Palette
 from formats.trellis import MASKS, UPPER_HALF, WINDOW_BITS, TrellisFormat, odd_table
 
@@ -47,7 +50,8 @@ class Preset:
     Raises
     ------
     InputError
-        If a format with row scales lacks one of their three constants.
+        If a format with row scales lacks one of their three constants, one is no positive number, or the name is none
+        that a file can have.
     """
 
     layout: Layout
@@ -60,9 +64,16 @@ class Preset:
     bucketed_from: int | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not re.fullmatch(r"[\w.-]+", self.name) or self.name == FP16:
+            raise InputError(
+                f"a preset is called by letters, digits, dots and hyphens, and not fp16; not {self.name!r}"
+            )
         constants = (self.row_step, self.rounding_error, self.reach)
         if self.layout.has_row_scales and None in constants:
             raise InputError(f"{self.name} has row scales: its preset needs row_step, rounding_error and reach")
+        for constant in (self.ordinary_error, *constants):
+            if constant is not None and not (isinstance(constant, int | float) and 0 < constant < math.inf):
+                raise InputError(f"{self.name}: a preset's constants are positive numbers, not {constant!r}")
 
     @property
     def name(self) -> str:

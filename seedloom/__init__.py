@@ -96,6 +96,7 @@ def open_device(name: str, **options: Any) -> "Device":
     for option, kind in (("parameters", EngineParameters), ("router", RouterParameters)):
         if not isinstance(options.get(option), kind | None):
             raise InputError(f"{option} must be seedloom.{kind.__name__}(...), not {options[option]!r}")
+    options = {option: value for option, value in options.items() if value is not None}
     found = entry_points(group=DEVICES, name=name)
     if not found:
         names = ", ".join(device_names()) or "none: `pip install` the package, that its devices are found"

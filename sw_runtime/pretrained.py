@@ -70,6 +70,11 @@ def is_language_model(config: Any) -> bool:
     return type(config) in AutoModelForCausalLM._model_mapping
 
 
+def writes_alone(model: Any) -> bool:
+    """Whether a model goes on with a text: a body without a head does not, nor a decoder that waits for its encoder."""
+    return is_language_model(model.config) and model.can_generate() and not model.config.is_encoder_decoder
+
+
 def build_skeleton(folder: Path, build: Callable[[], Any]) -> Any:
     """A folder's model without weights, on the meta device, as ``build`` makes it of the configuration.
 

@@ -22,6 +22,12 @@ from sw_runtime.progress import progress_bar
 
 logger = logging.getLogger("seedloom.fit")
 
+STATISTICS_BYTES = 4 << 30
+"""Bounds what the statistics of groups searched side by side take, about nine float64 [columns, columns] each.
+
+A mixture of experts has hundreds of groups.
+"""
+
 
 def encode_data_free(
     model: nn.Module,
@@ -112,7 +118,8 @@ def _encode_stage(
     waiting = [group for group in groups if not all(partial.has(name) for name in group.names)]
     waiting.sort(key=lambda group: -sum(place_in(model, name).weights.numel() for name in group.names))
     share = workers.shared(len(waiting))
-    with ThreadPoolExecutor(workers.groups) as pool:
+    columns = max((place_in(model, name).columns for group in waiting for name in group.names), default=1)
+    with ThreadPoolExecutor(min(workers.groups, max(2, STATISTICS_BYTES // (9 * 8 * columns**2)))) as pool:
         jobs = [
             pool.submit(_encode_group, model, group.names, group, formats, partial, share, progress)
             for group in waiting

@@ -121,7 +121,7 @@ def estimate(job: Plan, threads: int | None = None) -> Estimate:
     threads
         Threads of the search; all cores when not given.
     """
-    packed = sum(_stored_bytes(place, job.formats[name]) for name, place in job.places.items())
+    packed = sum(_packed_bytes(job, name) for name in job.places)
     result = packed + _dense_bytes(job)
     return Estimate(
         memory=_memory(job),
@@ -131,6 +131,14 @@ def estimate(job: Plan, threads: int | None = None) -> Estimate:
         layers=dict(Counter(job.formats.values()).most_common()),
         coverage=str(job.coverage),
     )
+
+
+def _packed_bytes(job: Plan, name: str) -> int:
+    """Of a compressed layer; where bits are shared out, the mean of all."""
+    place, bits = job.places[name], job.request.bits
+    if bits is not None and name in job.sharing_bits:
+        return round(bits * place.rows * place.columns / 8)
+    return _stored_bytes(place, job.formats[name])
 
 
 def _stored_bytes(place: Place, format: str) -> int:
@@ -151,13 +159,14 @@ def _tokens(job: Plan) -> int:
 
 
 def _memory(job: Plan) -> int:
-    """Three of the largest matrix in float32, what is no view of a file, and hidden states and statistics of a text."""
+    """Three of the largest matrix in float32, what is no view of a file, hidden states and statistics of a text."""
     matrices = [place.rows * place.columns for place in job.places.values()]
     columns = max(place.columns for place in job.places.values())
     held = 0 if job.source.views is None else job.source.views.held
     statistics = MOMENTS * 8 * columns**2 if _tokens(job) else 0
     hidden = 8 * _tokens(job) * columns * int(job.model.dtype.itemsize)
-    return LIBRARIES + 3 * 4 * max(matrices) + held + statistics + hidden
+    decoded = 4 * sum(matrices) if job.request.polish else 0  # the compressed model beside the original
+    return LIBRARIES + 3 * 4 * max(matrices) + held + statistics + hidden + decoded
 
 
 def _seconds(job: Plan, threads: int) -> dict[str, float]:

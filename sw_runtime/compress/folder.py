@@ -29,7 +29,7 @@ from sw_runtime.progress import progress_bars
 from sw_runtime.texts.calibration import longest_window, token_windows
 from sw_runtime.texts.self_written import SELF, written_windows
 
-ENCODER_VERSION = 3
+ENCODER_VERSION = 4
 """Part of a partial result's fingerprint: raise it when the same input would give other bytes."""
 
 WRITTEN = "text-of-its-own"
@@ -146,6 +146,8 @@ def compress(
     )
     if threads is not None and threads < 1:
         raise InputError(f"threads must be at least 1, not {threads}")
+    if shard_bytes < 1:
+        raise InputError(f"shard_bytes must be at least 1, not {shard_bytes}")
     request = Request(format, calibration_text, bits, modules, fp16, allow_partial, polish)
     output = Path(output)
     if output.exists():
@@ -155,7 +157,7 @@ def compress(
     state = state_to_store(job.model, job.names, job.source.release)
     try_compressed(job.model, job.places, job.source.release)
     check_loadable(job.model, config_text(job, job.formats), state, job.formats)
-    if progress:
+    if progress and cluster is None:
         print(f"about {estimate(job, threads).time} from beginning to end", file=sys.stderr)
     windows = None if job.text is None else _windows(job.text, job.source)
     fingerprint = _fingerprint(job, state, windows)
@@ -195,7 +197,6 @@ def _fingerprint(job: Plan, state: dict[str, Tensor], windows: Tensor | None) ->
         "bits": job.request.bits,
         "layers": job.names,
         "fp16": job.request.fp16,
-        "polish": job.request.polish,
         "calibration text": text,
         "encoder version": ENCODER_VERSION,
     }

@@ -19,7 +19,7 @@ from sw_runtime.fit.layerwise import after_every_stage
 from sw_runtime.fit.mixed_precision import check_bits
 from sw_runtime.nn.experts import with_separate_experts
 from sw_runtime.nn.places import Place, chosen_places
-from sw_runtime.pretrained import first_sentence
+from sw_runtime.pretrained import first_sentence, writes_alone
 from sw_runtime.texts.calibration_text import read_text
 from sw_runtime.texts.self_written import SELF, check_writer
 
@@ -108,8 +108,8 @@ def plan(source: str | Path | nn.Module, tokenizer: Any | None, request: Request
     Raises
     ------
     InputError
-        If ``bits`` are out of reach, too few weights can be compressed, or the model does not read the calibration
-        text.
+        If ``bits`` are out of reach, too few weights can be compressed, the model does not read the calibration
+        text, or it cannot be polished.
     FileNotFoundError
         If the source or the calibration text is not there.
     CheckpointError
@@ -124,6 +124,10 @@ def plan(source: str | Path | nn.Module, tokenizer: Any | None, request: Request
         _check_reads_text(loaded)
     if request.writes_its_text:
         check_writer(loaded.model)
+    if request.polish and not writes_alone(loaded.model):
+        raise InputError(
+            f"polish needs a causal language model, which {type(loaded.model).__name__} is not; leave it out"
+        )
     places = chosen_places(loaded.model, request.modules)
     covered = coverage(loaded.model, places)
     if not request.allow_partial:

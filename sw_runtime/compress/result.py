@@ -20,7 +20,7 @@ from sw_runtime.nn.checksums import CARD, CHECKSUMS, checksums
 from sw_runtime.nn.golden_tokens import GOLDEN_TOKENS, golden_tokens
 from sw_runtime.nn.quantizer import QUANT_METHOD
 from sw_runtime.nn.shards import INDEX
-from sw_runtime.pretrained import is_language_model
+from sw_runtime.pretrained import writes_alone
 
 SHARD_BYTES = 5 * 10**9
 """Largest file of weights, as Hugging Face keeps them; a larger model has several and an index."""
@@ -58,7 +58,7 @@ def write_result(
     write_file(folder / CARD, model_card(folder, plan.source.name, plan.source.card, plan.request.calibration_text))
     if plan.request.polish and windows is not None:
         polish(plan.model, folder, windows, plan.request.polish)
-    if _writes_alone(plan.model):
+    if writes_alone(plan.model):
         write_file(folder / GOLDEN_TOKENS, json_text(golden_tokens(folder)))
     write_file(folder / CHECKSUMS, json_text(checksums(folder)))  # last: it vouches for all others
     return folder
@@ -102,8 +102,3 @@ def _tensors(layers: Iterable[str], state: dict[str, Tensor], partial: PartialRe
     """Everything to store, the named layers encoded: views of files, read when they are written."""
     packed = {f"{name}.{key}": tensor for name in layers for key, tensor in partial.load(name)[0].items()}
     return state | packed
-
-
-def _writes_alone(model: Any) -> bool:
-    """Whether a model goes on with a text: a body without a head does not, nor a decoder that waits for its encoder."""
-    return is_language_model(model.config) and model.can_generate() and not model.config.is_encoder_decoder

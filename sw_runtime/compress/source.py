@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from formats.errors import CheckpointError, InputError
 from sw_runtime.compress.companions import copy_companions
@@ -74,6 +75,8 @@ def load(source: str | Path | nn.Module, tokenizer: Any | None) -> Source:
 
     Raises
     ------
+    InputError
+        If an object is no model of transformers.
     FileNotFoundError
         If there is no model.
     CheckpointError
@@ -81,6 +84,8 @@ def load(source: str | Path | nn.Module, tokenizer: Any | None) -> Source:
         layer, the model is compressed or quantised already, or an adapter is not merged into it.
     """
     if isinstance(source, nn.Module):
+        if not isinstance(source, PreTrainedModel):
+            raise InputError(f"source must be a model of transformers or a folder, not a {type(source).__name__}")
         check_model_is_plain(source)
         return Source(source.eval(), tokenizer, None)
     folder = source_folder(Path(source))

@@ -1,5 +1,6 @@
 """What every device refuses, in the same words."""
 
+import torch
 from torch import Tensor
 
 from formats.engine import RESULT_BITS
@@ -39,7 +40,7 @@ def check_activations(info: DeviceInfo, activations: Tensor, columns: int) -> No
     DeviceError
         If the shape or dtype is wrong or an activation does not fit its bits, naming the first.
     """
-    if activations.dtype.is_floating_point or activations.dim() != 2 or activations.shape[1] != columns:
+    if activations.dtype != torch.int64 or activations.dim() != 2 or activations.shape[1] != columns:
         raise DeviceError(
             f"activations must be int64 [vectors, {columns}], not {activations.dtype} {list(activations.shape)}"
         )

@@ -5,6 +5,8 @@ those of one process.
 """
 
 import logging
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -43,7 +45,7 @@ class Cluster:
     DependencyError
         If Ray is not installed.
     InputError
-        If no cluster answers at the address.
+        If no cluster answers at the address, or the process is part of another one.
     """
 
     def __init__(self, address: str = "auto") -> None:
@@ -51,7 +53,12 @@ class Cluster:
             self._ray: Any = import_module("ray")
         except ImportError as error:
             raise DependencyError("--cluster needs Ray: pip install 'seedloom[cluster]'") from error
-        self._connect(address)
+        self._is_own = not self._ray.is_initialized()  # else the caller's, who also ends it
+        if not self._is_own and address != "auto":
+            raise InputError(f"this process is part of a Ray cluster already, so {address} cannot be joined; give auto")
+        if self._is_own:
+            with _signals_kept():
+                self._connect(address)
         options = {"num_cpus": 1, "max_retries": -1}  # a dead worker's task is run again, however often
         self._search_rows = self._ray.remote(**options)(_search_rows)
         logger.info("cluster of %d cores", self.cores)
@@ -96,8 +103,20 @@ class Cluster:
         return _joined([self._ray.get(task)[0] for task in tasks])
 
     def close(self) -> None:
-        """Leave the cluster; one that was started here ends."""
-        self._ray.shutdown()
+        """Leave the cluster; one that was started here ends. A caller's own connection stays."""
+        if self._is_own:
+            self._ray.shutdown()
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray answers SIGTERM itself once it is connected; keep the command's own answer."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

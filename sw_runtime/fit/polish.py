@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from formats.errors import InputError
+from sw_runtime.disk_errors import as_system_errors
 from sw_runtime.fit.report import REPORT
 from sw_runtime.json_files import json_text, read_object
 from sw_runtime.nn.attach import compressed_linears
@@ -173,5 +174,6 @@ def _rewrite(folder: Path, changed: Mapping[str, Tensor]) -> None:
             tensors = {name: shard.get_tensor(name) for name in read_headers([file])}
             metadata = shard.metadata()
         new = file.with_name(file.name + ".tmp")
-        save_file(tensors | {name: changed[name] for name in tensors.keys() & changed.keys()}, new, metadata)
+        with as_system_errors(file):
+            save_file(tensors | {name: changed[name] for name in tensors.keys() & changed.keys()}, new, metadata)
         new.replace(file)

@@ -95,3 +95,16 @@ def test_palettes_are_not_mixed() -> None:
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"format must be one of paper-4bit, .*trellis-4bit, .*not 'seven-bits'"):
         preset_named("seven-bits")
+
+
+@pytest.mark.parametrize("constant", [-0.05, 0, float("inf"), float("nan"), "small"])
+@pytest.mark.parametrize("field", ["ordinary_error", "row_step", "rounding_error", "reach"])
+def test_constants_are_positive_numbers(field: str, constant: object) -> None:
+    with pytest.raises(ValueError, match="scaled-5bit: a preset's constants are positive numbers, not"):
+        replace(FIVE_BITS, **{field: constant})
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "fp16", 7])
+def test_a_name_that_no_file_can_have_is_refused(name: object) -> None:
+    with pytest.raises(ValueError, match="a preset is called by letters, digits, dots and hyphens, and not fp16; not"):
+        replace(FIVE_BITS, layout=replace(FIVE_BITS.layout, name=name))

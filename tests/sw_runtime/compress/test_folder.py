@@ -224,3 +224,32 @@ def test_a_layer_whose_inputs_overflow_is_named(text: Path, source: Path, tmp_pa
     model.model.layers[0].input_layernorm.weight.data.mul_(1e38)
     with pytest.raises(InputError, match=r"layers\.0\..*: its inputs overflow on the calibration text"):
         compress(model, tmp_path / "out", calibration_text=text, modules=FIRST_LAYER, tokenizer=tokenizer)
+
+
+def test_a_shard_needs_a_byte(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="shard_bytes must be at least 1, not 0"):
+        compress(tmp_path, tmp_path / "out", shard_bytes=0)
+
+
+@pytest.mark.parametrize(
+    ("polish", "text", "fault"),
+    [
+        (-1, "packaged", "polish must be a number of steps, 0 for none, not -1"),
+        (8, None, "polish trains on the calibration text; give one as well"),
+    ],
+)
+def test_polish_needs_steps_and_a_text(polish: int, text: str | None, fault: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=fault):
+        compress(tmp_path, tmp_path / "out", polish=polish, calibration_text=text)
+
+
+def test_polish_is_written_before_the_golden_tokens_and_the_checksums(source: Path, text: Path, tmp_path: Path) -> None:
+    output = compress(source, tmp_path / "out", modules=FIRST_LAYER, calibration_text=text, polish=2, progress=False)
+    assert json.loads((output / "report.json").read_text())["polish"]["steps"] == 2
+    verify(output, run=True)
+
+
+def test_polish_of_a_model_that_writes_no_text_is_refused_before_the_search(text: Path, tmp_path: Path) -> None:
+    body = llama_to_compress().model
+    with pytest.raises(InputError, match="polish needs a causal language model, which LlamaModel is not; leave it out"):
+        compress(body, tmp_path / "out", calibration_text=text, polish=2)

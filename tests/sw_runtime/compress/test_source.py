@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import GPTNeoConfig, GPTNeoForCausalLM, LlamaForCausalLM
 
-from formats.errors import CheckpointError
+from formats.errors import CheckpointError, InputError
 from sw_runtime.compress import source
 from sw_runtime.compress.source import load, state_to_store
 from sw_runtime.nn import shards
@@ -343,3 +343,8 @@ def test_a_file_larger_than_the_memory_is_named_with_the_remedy(
     monkeypatch.setattr(shards, "safe_open", refuse)
     with pytest.raises(error, match=message):
         load(folder, None)
+
+
+def test_an_object_that_is_no_model_of_transformers_is_refused() -> None:
+    with pytest.raises(InputError, match="source must be a model of transformers or a folder, not a Linear"):
+        load(nn.Linear(8, 8), None)

@@ -18,6 +18,8 @@ from sw_runtime.fit.cluster import Cluster, search_workers
 from sw_runtime.fit.covariance import input_statistics
 from sw_runtime.fit.workers import Threads, Workers
 
+BEFORE = signal.getsignal(signal.SIGTERM)
+
 TASK = "ray::_search_rows"
 """What Ray calls a process that runs one of our tasks."""
 
@@ -35,6 +37,11 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def weights(rows: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(rows, 64, generator=torch.Generator().manual_seed(seed))
+
+
+def test_an_address_that_is_none_is_refused() -> None:
+    with pytest.raises(InputError, match=re.escape("'nowhere' is no address of a Ray cluster")):
+        Cluster("nowhere")
 
 
 @pytest.mark.parametrize("calibrated", [True, False])
@@ -87,11 +94,6 @@ def test_without_a_cluster_threads_search() -> None:
         assert workers == Threads(3)
 
 
-def test_an_address_that_is_none_is_refused() -> None:
-    with pytest.raises(InputError, match=re.escape("'nowhere' is no address of a Ray cluster")):
-        Cluster("nowhere")
-
-
 def test_a_missing_ray_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> None:
         raise ImportError(name)
@@ -99,3 +101,15 @@ def test_a_missing_ray_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "import_module", missing)
     with pytest.raises(DependencyError, match=re.escape("pip install 'seedloom[cluster]'")):
         Cluster()
+
+
+def test_a_connection_of_the_callers_is_used_and_kept(local: Workers) -> None:
+    Cluster("auto").close()
+    assert isinstance(local, Cluster)
+    assert local.cores >= 1
+    with pytest.raises(InputError, match="this process is part of a Ray cluster already, so host:1 cannot be joined"):
+        Cluster("host:1")
+
+
+def test_the_commands_handler_of_sigterm_stays(local: Workers) -> None:
+    assert signal.getsignal(signal.SIGTERM) == BEFORE
