@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from threading import RLock
 
 import torch
 from torch import Tensor
@@ -23,7 +22,7 @@ from sw_runtime.device.protocol import Counters, DeviceInfo, Request
 from sw_runtime.device.router_driver import ROUTED_WORDS, RouterDriver, answer_of
 from sw_runtime.device.routing import present, route, traffic_bytes
 from sw_runtime.device.transport import Packet, Pass, Transport
-from sw_runtime.device.turns import in_turn
+from sw_runtime.device.turns import Turns, in_turn, last_turn
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Driver:
         self, name: str, transport: Transport, parameters: EngineParameters, router: RouterParameters | None = None
     ) -> None:
         self.counters = Counters()
-        self._turn = RLock()
+        self._turns = Turns()
         self._name = name
         self._transport = transport
         self._parameters = parameters
@@ -159,11 +158,10 @@ class Driver:
         self.counters += cost
         return answers
 
-    @in_turn
+    @last_turn
     def close(self) -> None:
         """Close the transport and forget all matrices."""
         self._transport.close()
-        self._router = None
         self._matrices.clear()
 
     def _fields(self, loaded: _LoadedMatrix, vectors: int) -> dict[str, int]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import RLock
 
 import torch
 from torch import Tensor
@@ -20,7 +19,7 @@ from sw_runtime.device.layout import format_of
 from sw_runtime.device.loaded import LoadedMatrices
 from sw_runtime.device.protocol import Counters, DeviceInfo, Request
 from sw_runtime.device.routing import EmulatedRouter, present, route, traffic_bytes
-from sw_runtime.device.turns import in_turn
+from sw_runtime.device.turns import Turns, in_turn, last_turn
 
 EXACT_BITS = 53
 """Float64 holds every integer of at most this many bits, so sums below ``2^53`` never round."""
@@ -66,7 +65,7 @@ class EmulatedDevice:
 
     def __init__(self, parameters: EngineParameters | None = None, router: RouterParameters | None = None) -> None:
         self.counters = Counters()
-        self._turn = RLock()
+        self._turns = Turns()
         self._parameters = parameters or EngineParameters(format_names(), maximum_columns=1 << 15, maximum_rows=1 << 20)
         self._router_parameters = router
         self._router = EmulatedRouter(router) if router else None
@@ -171,7 +170,7 @@ class EmulatedDevice:
         self.counters += cost
         return answers
 
-    @in_turn
+    @last_turn
     def close(self) -> None:
         """Forget all matrices."""
         self._matrices.clear()

@@ -22,9 +22,7 @@ class LoadedMatrices(Generic[T]):
 
     def __getitem__(self, handle: int) -> T:
         if handle not in self._matrices:
-            raise DeviceError(
-                f"no matrix with handle {handle!r} on this device; load it first (a closed device holds none)"
-            )
+            raise DeviceError(f"no matrix with handle {handle!r} on this device; load it first")
         return self._matrices[handle]
 
     def remove(self, handle: int) -> None:

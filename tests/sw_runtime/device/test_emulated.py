@@ -129,17 +129,26 @@ def test_an_unloaded_matrix_is_unknown(device: EmulatedDevice) -> None:
         device.unload(handle)
 
 
-def test_closing_forgets_every_matrix(device: EmulatedDevice) -> None:
-    handle = device.load(random_matrix("fp16", 2, 2, seed=3))
+def test_a_closed_device_does_nothing(device: EmulatedDevice) -> None:
+    matrix = random_matrix("fp16", 2, 2, seed=3)
+    handle = device.load(matrix)
     device.close()
-    with pytest.raises(ValueError, match="no matrix with handle"):
-        device.matvec(handle, torch.zeros(1, 2, dtype=torch.int64))
+    device.close()
+    for use in (
+        lambda: device.load(matrix),
+        lambda: device.matvec(handle, torch.zeros(1, 2, dtype=torch.int64)),
+        lambda: device.unload(handle),
+        lambda: device.route([]),
+    ):
+        with pytest.raises(ValueError, match=r"^the device is closed; open another$"):
+            use()
 
 
 @pytest.mark.parametrize(
     ("activations", "message"),
     [
         (torch.zeros(1, 3, dtype=torch.int64), r"must be int64 \[vectors, 4\], not torch.int64 \[1, 3\]"),
+        (torch.ones(1, 4, dtype=torch.int16), r"must be int64 \[vectors, 4\], not torch.int16 \[1, 4\]"),
         (torch.zeros(4, dtype=torch.int64), r"must be int64 \[vectors, 4\], not torch.int64 \[4\]"),
         (torch.zeros(1, 4), r"must be int64 \[vectors, 4\], not torch.float32 \[1, 4\]"),
         (torch.tensor([[0, 0, 0, 0], [0, 0, 32768, 0]]), r"activation \[1, 2\] is 32768, which 16 signed bits do not"),
