@@ -65,11 +65,10 @@ def compress(
     """Compress a model: every linear layer becomes seeds of pseudo-random generators."""
     text = None if calibration == NONE else calibration
     if dry_run:
-        from sw_runtime.compress.estimate import estimate_of
+        from sw_runtime.compress.estimate import estimate
+        from sw_runtime.compress.plan import Request, plan
 
-        found = estimate_of(
-            source, format, text, bits, modules=modules, fp16=fp16, allow_partial=allow_partial, polish=polish
-        )
+        found = estimate(plan(source, None, Request(format, text, bits, modules, fp16, allow_partial, polish)))
         typer.echo(figures_text(asdict(found)) if as_json else found)
         return
     with resumable(output):

@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from sw_runtime.compress.lock import PARTS, release
+from sw_runtime.disk_errors import FULL
 
 GOES_ON = 75
 """Exit code (EX_TEMPFAIL of sysexits.h) where starting the same command again goes on from what is kept."""
@@ -18,8 +19,6 @@ GOES_ON = 75
 AGAIN = "start the same command again"
 
 KEPT = "; what is finished is kept"
-
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 

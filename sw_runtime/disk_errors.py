@@ -1,5 +1,6 @@
 """What the system refuses is an OSError, whichever library was writing."""
 
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -7,6 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from safetensors import SafetensorError
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says of a full disk, or a used-up share of one."""
 
 
 @contextmanager

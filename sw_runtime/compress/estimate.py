@@ -4,21 +4,20 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sw_runtime.compress.plan import Plan, Request, plan
+from formats.fp16 import FP16
+from sw_runtime.compress.plan import Plan
 from sw_runtime.cores import cores
 from sw_runtime.fit.covariance import CHUNK_TOKENS, input_statistics
 from sw_runtime.fit.encoders import Inputs, encoder_of
 from sw_runtime.fit.workers import Threads
 from sw_runtime.nn.layer_classes import layer_class
 from sw_runtime.nn.places import Place
-from sw_runtime.texts.calibration import LENGTH, WINDOWS, longest_window
+from sw_runtime.texts.calibration import WINDOWS, longest_window
 
 LIBRARIES = 10**9
 """Bytes that torch, transformers and the search take beside weights and hidden states."""
@@ -90,31 +89,8 @@ def in_words(seconds: float) -> str:
     return f"{max(1, round(seconds))} s"
 
 
-def estimate_of(
-    source: str | Path | nn.Module,
-    format: str = "trellis-4bit",
-    calibration_text: str | Path | None = None,
-    bits: float | None = None,
-    tokenizer: Any | None = None,
-    modules: str | None = None,
-    fp16: str | None = None,
-    threads: int | None = None,
-    allow_partial: bool = False,
-    polish: int = 0,
-) -> Estimate:
-    """What ``compress`` with the same arguments will need, but for the steps of ``polish``; nothing is written.
-
-    Raises
-    ------
-    InputError, FileNotFoundError, CheckpointError, DependencyError
-        As ``compress``, of what can be known before weights are read.
-    """
-    request = Request(format, calibration_text, bits, modules, fp16, allow_partial, polish)
-    return estimate(plan(source, tokenizer, request), threads)
-
-
 def estimate(job: Plan, threads: int | None = None) -> Estimate:
-    """What a planned compression will need; takes seconds.
+    """What a planned compression will need, but for the steps of ``polish``; takes seconds, and writes nothing.
 
     Parameters
     ----------
@@ -136,7 +112,7 @@ def estimate(job: Plan, threads: int | None = None) -> Estimate:
 def _packed_bytes(job: Plan, name: str) -> int:
     """Of a compressed layer; where bits are shared out, the mean of all."""
     place, bits = job.places[name], job.request.bits
-    if bits is not None and name in job.sharing_bits:
+    if bits is not None and job.formats[name] != FP16:
         return round(bits * place.rows * place.columns / 8)
     return _stored_bytes(place, job.formats[name])
 
@@ -155,7 +131,7 @@ def _dense_bytes(job: Plan) -> int:
 
 def _tokens(job: Plan) -> int:
     """Tokens of the calibration; 0 without one."""
-    return 0 if job.request.calibration_text is None else WINDOWS * min(LENGTH, longest_window(job.model))
+    return 0 if job.request.calibration_text is None else WINDOWS * longest_window(job.model)
 
 
 def _memory(job: Plan) -> int:

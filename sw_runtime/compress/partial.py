@@ -7,54 +7,19 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 from torch import Tensor
 
 from formats.errors import CheckpointError
 from sw_runtime.compress.lock import PARTS
 from sw_runtime.compress.source import digest
-from sw_runtime.disk_errors import as_system_errors
-from sw_runtime.json_files import json_text, parsed_object, read_object
+from sw_runtime.json_files import json_text, read_object
+from sw_runtime.whole_files import read_tensors, write_file, write_tensors
 
 REMOVED = ".partial-done"
 """What the folder of parts is called while it is deleted, so that half of it is never taken for parts."""
 
 logger = logging.getLogger("seedloom.compress")
-
-
-def write_file(path: Path, text: str) -> None:
-    """Write a text file so that it is there whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    _put(temporary, path)
-
-
-def write_tensors(path: Path, tensors: dict[str, Tensor], record: dict[str, Any] | None = None) -> None:
-    """Write a safetensors file, and JSON values in its header, so that it is there whole or not at all.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
-    """
-    temporary = path.with_name(path.name + ".tmp")
-    metadata = {"format": "pt"} | ({} if record is None else {"record": json_text(record)})
-    with as_system_errors(path):
-        save_file(tensors, temporary, metadata)
-    _put(temporary, path)
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What ``write_tensors`` wrote: tensors and record."""
-    with safe_open(path, framework="pt") as file:
-        return {key: file.get_tensor(key) for key in file.offset_keys()}, parsed_object(file.metadata()["record"])
-
-
-def _put(temporary: Path, path: Path) -> None:
-    with open(temporary, "rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def clear(output: Path) -> None:

@@ -98,8 +98,7 @@ class Plan:
     @property
     def sharing_bits(self) -> list[str]:
         """Names of the layers whose formats are chosen by sensitivity."""
-        kept = FP16 if self.request.fp16 is not None else None
-        return [name for name, format in self.formats.items() if self.request.bits is not None and format != kept]
+        return [name for name, format in self.formats.items() if self.request.bits is not None and format != FP16]
 
 
 def plan(source: str | Path | nn.Module, tokenizer: Any | None, request: Request) -> Plan:

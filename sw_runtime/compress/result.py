@@ -10,7 +10,7 @@ from huggingface_hub import split_torch_state_dict_into_shards
 from torch import Tensor
 
 from sw_runtime.compress.card import model_card
-from sw_runtime.compress.partial import PartialResults, write_file, write_tensors
+from sw_runtime.compress.partial import PartialResults
 from sw_runtime.compress.plan import Plan
 from sw_runtime.compress.source import write_companions
 from sw_runtime.fit.polish import polish
@@ -21,6 +21,7 @@ from sw_runtime.nn.golden_tokens import GOLDEN_TOKENS, golden_tokens
 from sw_runtime.nn.quantizer import QUANT_METHOD
 from sw_runtime.nn.shards import INDEX
 from sw_runtime.pretrained import writes_alone
+from sw_runtime.whole_files import write_file, write_tensors
 
 SHARD_BYTES = 5 * 10**9
 """Largest file of weights, as Hugging Face keeps them; a larger model has several and an index."""

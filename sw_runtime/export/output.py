@@ -1,15 +1,12 @@
 """A place to write to that becomes the output when it is whole; nothing that is there already is touched."""
 
-import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sw_runtime.disk_errors import as_system_errors
-
-FULL = (errno.ENOSPC, errno.EDQUOT)
+from sw_runtime.disk_errors import FULL, as_system_errors
 
 
 @contextmanager

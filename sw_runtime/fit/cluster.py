@@ -94,13 +94,14 @@ class Cluster:
         """Blocks of rows, each a task."""
         shared = self._ray.put(costs)
         tasks = [self._search_rows.remote(search, *block, shared) for block in _blocks(weights, scales)]
+        found: dict[Any, EncodedMatrix | TrellisMatrix] = {}
         waiting = list(tasks)
         while waiting:
             (done, *_), waiting = self._ray.wait(waiting)
+            found[done] = matrix = self._ray.get(done)
             if progress:
-                rows, columns = self._ray.get(done)[1]
-                progress(rows * columns)
-        return _joined([self._ray.get(task)[0] for task in tasks])
+                progress(matrix.rows * matrix.columns)
+        return _joined([found[task] for task in tasks])
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends. A caller's own connection stays."""
@@ -140,10 +141,10 @@ def search_workers(threads: int | None, cluster: str | None) -> Iterator[Workers
 
 def _search_rows(
     search: RowSearch, weights: Tensor, scales: Tensor, costs: ColumnCosts
-) -> tuple[EncodedMatrix | TrellisMatrix, torch.Size]:
-    """A task: the words of a block of rows, and its shape."""
+) -> EncodedMatrix | TrellisMatrix:
+    """A task: the words of a block of rows."""
     torch.set_num_threads(1)  # a task has one core
-    return search.search(weights, scales, costs, 1, None), weights.shape
+    return search.search(weights, scales, costs, 1, None)
 
 
 def _blocks(weights: Tensor, scales: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

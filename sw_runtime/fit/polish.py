@@ -13,11 +13,9 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from formats.errors import InputError
-from sw_runtime.disk_errors import as_system_errors
 from sw_runtime.fit.report import REPORT
 from sw_runtime.json_files import json_text, read_object
 from sw_runtime.nn.attach import compressed_linears
@@ -25,6 +23,7 @@ from sw_runtime.nn.device_linear import DeviceLinear
 from sw_runtime.nn.shards import COPY_OR_COMPRESS, read_headers, shard_files
 from sw_runtime.pretrained import load_model
 from sw_runtime.progress import progress_bar
+from sw_runtime.whole_files import write_file, write_tensors
 
 RATE = 1e-3
 """Learning rate over the root mean square of what is trained; it falls to 0 with the steps. 36 windows of 128 tokens
@@ -84,8 +83,7 @@ def polish(original: Any, folder: Path, windows: Tensor, steps: int) -> Polish:
     if found.kept:
         _rewrite(folder, trained)
     report = read_object(folder / REPORT, COPY_OR_COMPRESS)
-    text = json_text(report | {"polish": asdict(found) | {"kept": found.kept}})
-    (folder / REPORT).write_text(text, encoding="utf-8")
+    write_file(folder / REPORT, json_text(report | {"polish": asdict(found) | {"kept": found.kept}}))
     return found
 
 
@@ -172,8 +170,4 @@ def _rewrite(folder: Path, changed: Mapping[str, Tensor]) -> None:
     for file in shard_files(folder):
         with safe_open(file, framework="pt") as shard:
             tensors = {name: shard.get_tensor(name) for name in read_headers([file])}
-            metadata = shard.metadata()
-        new = file.with_name(file.name + ".tmp")
-        with as_system_errors(file):
-            save_file(tensors | {name: changed[name] for name in tensors.keys() & changed.keys()}, new, metadata)
-        new.replace(file)
+        write_tensors(file, tensors | {name: changed[name] for name in tensors.keys() & changed.keys()})

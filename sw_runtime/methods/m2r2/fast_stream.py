@@ -6,11 +6,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from sw_runtime.compress.partial import read_tensors, write_tensors
 from sw_runtime.methods.decoder import Decoder
 from sw_runtime.methods.m2r2.exits import ExitGate
 from sw_runtime.methods.m2r2.fit import Window, fit_adapters, fit_exit_gates
 from sw_runtime.methods.m2r2.residuals import Adapter, M2R2Parameters
+from sw_runtime.whole_files import read_tensors, write_tensors
 
 FILE = "m2r2.safetensors"
 """Name of the file in a model's folder."""

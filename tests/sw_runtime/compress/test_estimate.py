@@ -8,10 +8,22 @@ from safetensors.torch import load_file
 
 from formats.errors import CheckpointError
 from sw_runtime.compress import estimate as estimate_module
-from sw_runtime.compress.estimate import LIBRARIES, Estimate, estimate_of, in_words
+from sw_runtime.compress.estimate import LIBRARIES, Estimate, estimate, in_words
 from sw_runtime.compress.folder import compress
+from sw_runtime.compress.plan import Request, plan
 from sw_runtime.nn.folder import describe
 from tests.sw_runtime.compress.conftest import FIRST_LAYER, llama_to_compress
+
+
+def estimate_of(
+    source: Path,
+    format: str = "trellis-4bit",
+    calibration_text: str | Path | None = None,
+    modules: str | None = None,
+    fp16: str | None = None,
+) -> Estimate:
+    request = Request(format, calibration_text, None, modules, fp16, allow_partial=False, polish=0)
+    return estimate(plan(source, None, request))
 
 
 @pytest.mark.parametrize("modules", [None, FIRST_LAYER])

@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors import SafetensorError
 
 from formats.errors import CheckpointError
-from sw_runtime.compress import partial as partial_module
-from sw_runtime.compress.partial import REMOVED, PartialResults, clear, write_tensors
+from sw_runtime.compress.partial import REMOVED, PartialResults, clear
 
 WORDS = {"weight": torch.arange(24, dtype=torch.uint8), "weight_scale": torch.ones(3)}
 RECORD = {"format": "scaled-4bit", "error": 0.25}
@@ -96,25 +94,6 @@ def test_the_folder_is_gone_at_the_end_even_if_its_removal_was_stopped(tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == [".partial"]
     PartialResults(tmp_path, FINGERPRINT).remove()
     assert not list(tmp_path.iterdir())
-
-
-def test_a_full_disk_is_an_error_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*arguments: object) -> None:
-        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
-
-    monkeypatch.setattr(partial_module, "save_file", full)
-    with pytest.raises(OSError, match=r"\[Errno 28\] No space left on device: '.*one.safetensors'"):
-        write_tensors(tmp_path / "one.safetensors", WORDS)
-    assert not (tmp_path / "one.safetensors").exists()
-
-
-def test_other_errors_of_safetensors_are_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*arguments: object) -> None:
-        raise SafetensorError("unknown dtype")
-
-    monkeypatch.setattr(partial_module, "save_file", refuse)
-    with pytest.raises(SafetensorError, match="unknown dtype"):
-        write_tensors(tmp_path / "one.safetensors", WORDS)
 
 
 def test_a_record_that_is_no_json_is_never_written(tmp_path: Path) -> None:
