@@ -39,7 +39,11 @@ def test_tokens_are_sampled_from_what_the_model_predicts() -> None:
         certain.lm_head.weight *= 1e5
         assert len(written_windows(uncertain, windows=8, length=33)[:, 1:].unique()) > 90, "of 120 equally likely ones"
         windows = written_windows(certain, windows=4, length=12)
-        assert torch.equal(certain(windows).logits[:, :-1].argmax(dim=-1), windows[:, 1:])
+        logits = certain(windows).logits[:, :-1]
+        written = logits.gather(-1, windows[:, 1:, None]).squeeze(-1)
+        assert (written > logits.amax(dim=-1) - 0.02 * logits.abs().amax()).all(), "up to the rounding of bfloat16"
+        assert logits.std() > 0.1 * logits.abs().amax(), "other tokens are further away"
+        assert torch.get_float32_matmul_precision() == "highest", "as it was before"
 
 
 def test_the_model_s_own_settings_of_sampling_do_not_count() -> None:
