@@ -21,6 +21,7 @@ from sw_runtime.json_files import json_text, read_object
 from sw_runtime.nn.attach import compressed_linears
 from sw_runtime.nn.device_linear import DeviceLinear
 from sw_runtime.nn.shards import COPY_OR_COMPRESS, read_headers, shard_files
+from sw_runtime.precision import bfloat16_products
 from sw_runtime.pretrained import load_model
 from sw_runtime.progress import progress_bar
 from sw_runtime.whole_files import write_file, write_tensors
@@ -112,7 +113,7 @@ def _trained(original: Any, model: nn.Module, windows: Tensor, steps: int) -> di
     groups = [{"params": [tensor], "lr": RATE * float(tensor.detach().square().mean().sqrt())} for tensor in every]
     optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / steps)
-    with _rows_multiplied(layers, gains):
+    with _rows_multiplied(layers, gains), bfloat16_products():
         for window in progress_bar(_drawn(windows, steps), total=steps, desc="polish", unit="step"):
             optimizer.zero_grad()
             torch.autograd.backward(_divergence(original, model, window))

@@ -4,8 +4,7 @@ Every window starts with a token drawn from the whole vocabulary, and the model 
 (after LLM-QAT, arXiv 2305.17888, §2.1, which generates its training data so).
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from formats.errors import InputError
+from sw_runtime.precision import bfloat16_products
 from sw_runtime.progress import progress_bar
 from sw_runtime.texts.calibration import LENGTH, WINDOWS, longest_window
 from sw_runtime.texts.tokens import beginning
@@ -91,17 +91,6 @@ class _Drawing(LogitsProcessor):  # type: ignore[misc]  # transformers is not ty
         return torch.full_like(scores, -torch.inf).scatter(1, token, 0.0)
 
 
-@contextmanager
-def _fast_products() -> Iterator[None]:
-    """Lets torch multiply in bfloat16 where the processor has it: samples need no more, and it is faster."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
 @torch.inference_mode()
 def _continue(model: Any, start: Tensor, length: int, written: Callable[[], object]) -> Tensor:
     """Sampled continuations, int64 [windows, length]. A text that ends is followed by another: no token stops it."""
@@ -112,7 +101,7 @@ def _continue(model: Any, start: Tensor, length: int, written: Callable[[], obje
         eos_token_id=model.get_input_embeddings().num_embeddings,  # an id of no token, lest the model's own be taken
         pad_token_id=0,
     )
-    with _fast_products():
+    with bfloat16_products():
         tokens: Tensor = model.generate(
             start.to(model.device),
             attention_mask=torch.ones_like(start, device=model.device),
