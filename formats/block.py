@@ -33,6 +33,7 @@ The C·P states after the seed fill a matrix V row by row. With ``v = V[c, p] mo
 from dataclasses import dataclass
 from typing import ClassVar
 
+from formats.arguments import check_integers, check_types
 from formats.errors import InputError
 
 LFSR_TAPS: dict[int, tuple[int, ...]] = {
@@ -84,7 +85,7 @@ class BlockFormat:
     Raises
     ------
     InputError
-        If a parameter is out of range, naming it, or a word is wider than 63 bits.
+        If a parameter is of another type or out of range, naming it, or a word is wider than 63 bits.
     """
 
     name: str
@@ -103,20 +104,17 @@ class BlockFormat:
     register_bits: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
-        if self.lfsr_bits not in LFSR_TAPS:
-            raise InputError(f"lfsr_bits must be 2 to 24, not {self.lfsr_bits!r}")
+        check_types(name=(self.name, str), odd_coefficients=(self.odd_coefficients, bool))
+        check_integers(lfsr_bits=(self.lfsr_bits, range(2, 25)))
         if not self.entry_bits:
             object.__setattr__(self, "entry_bits", self.lfsr_bits)
-        for field, low, high in (
-            ("block_size", 1, 64),
-            ("latent_dim", 1, 16),
-            ("exponent_bits", 0, 5),
-            ("coefficient_bits", 1, 8),
-            ("entry_bits", 1, self.lfsr_bits),
-        ):
-            value = getattr(self, field)
-            if not low <= value <= high:
-                raise InputError(f"{field} must be {low} to {high}, not {value!r}")
+        check_integers(
+            block_size=(self.block_size, range(1, 65)),
+            latent_dim=(self.latent_dim, range(1, 17)),
+            exponent_bits=(self.exponent_bits, range(6)),
+            coefficient_bits=(self.coefficient_bits, range(1, 9)),
+            entry_bits=(self.entry_bits, range(1, self.lfsr_bits + 1)),
+        )
         if self.word_bits > 63:  # a word is one non-negative int64 wherever tensors hold it
             raise InputError(f"{self.name} has block words of {self.word_bits} bits; at most 63 are supported")
 

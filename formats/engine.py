@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
 
+from formats.arguments import check_integers
 from formats.errors import InputError
 from formats.fp16 import FP16, Fp16Format
 from formats.palette_format import PaletteFormat
@@ -84,7 +85,7 @@ class EngineParameters:
     Raises
     ------
     InputError
-        If a parameter is out of range or the port cannot carry a word, naming it.
+        If a parameter is of another type or out of range, or the port cannot carry a word, naming it.
     """
 
     formats: tuple[str, ...]
@@ -97,26 +98,22 @@ class EngineParameters:
     multiplier_bits: int = 25
 
     def __post_init__(self) -> None:
-        if isinstance(self.formats, str):
-            raise InputError(f"formats is a tuple of names, ({self.formats!r},), not one name")
+        if not isinstance(self.formats, tuple):
+            raise InputError(f"formats must be a tuple of names, such as ('scaled-4bit',), not {self.formats!r}")
         for name in self.formats:
             if name not in format_names():
                 raise InputError(f"unknown format {name!r}; known are {', '.join(format_names())}")
         if not self.formats or len(set(self.formats)) != len(self.formats):
             raise InputError(f"formats must be one or more different names, not {self.formats!r}")
-        if self.port_bytes not in (4, 8, 16, 32, 64):
-            raise InputError(f"port_bytes must be 4, 8, 16, 32 or 64, not {self.port_bytes!r}")
-        if self.activation_bits not in (8, 16):
-            raise InputError(f"activation_bits must be 8 or 16, not {self.activation_bits!r}")
-        for field, low, high in (
-            ("lanes", 0, 64),
-            ("batch", 1, 16),
-            ("maximum_columns", 1, 32768),
-            ("maximum_rows", 1, 1 << 20),
-            ("multiplier_bits", 12, 32),
-        ):
-            if not low <= getattr(self, field) <= high:
-                raise InputError(f"{field} must be {low} to {high}, not {getattr(self, field)!r}")
+        check_integers(
+            port_bytes=(self.port_bytes, (4, 8, 16, 32, 64)),
+            activation_bits=(self.activation_bits, (8, 16)),
+            lanes=(self.lanes, range(65)),
+            batch=(self.batch, range(1, 17)),
+            maximum_columns=(self.maximum_columns, range(1, 32769)),
+            maximum_rows=(self.maximum_rows, range(1, (1 << 20) + 1)),
+            multiplier_bits=(self.multiplier_bits, range(12, 33)),
+        )
         for weight_format in self.weight_formats:
             if weight_format.word_bits > self.port_bits:
                 needed = -(-weight_format.word_bits // 8)

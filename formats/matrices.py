@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from formats.arguments import check_types
 from formats.block import BlockFormat, signed_bits
 from formats.errors import InputError
 from formats.fp16 import FP16
@@ -54,12 +55,12 @@ class Matrix(Protocol):
         """Whether all rows have one scale, so that their sums compare as they are."""
 
     def check_format(self) -> None:
-        """Refuse a format whose name stands for other parameters on a device.
+        """Refuse a format whose name stands for other parameters on a device, and tensors that are not of the format.
 
         Raises
         ------
         InputError
-            Naming the format.
+            Naming the format or the tensor.
         """
 
     def integers(self) -> Tensor:
@@ -108,6 +109,21 @@ def lane_octets(words: Tensor, bits: int) -> NDArray[np.uint8]:
     return np.unpackbits(octets, axis=-1, bitorder="little")[..., :bits]
 
 
+def check_words(words: Tensor, scales: Tensor, blocks: int, shared: bool) -> None:
+    """Refuse words that are not int64 [rows, blocks], and scales that are not float32 [rows], or [1] where shared.
+
+    Raises
+    ------
+    InputError
+        Naming the tensor, what it must be and what it is.
+    """
+    if words.dtype != torch.int64 or words.dim() != 2 or words.shape[1] != blocks:
+        raise InputError(f"words must be int64 [rows, {blocks}], not {words.dtype} {list(words.shape)}")
+    wanted = 1 if shared else len(words)
+    if scales.dtype != torch.float32 or scales.shape != (wanted,):
+        raise InputError(f"scales must be float32 [{wanted}], not {scales.dtype} {list(scales.shape)}")
+
+
 def no_tables(groups: int) -> NDArray[np.uint8]:
     """``Matrix.table_bytes`` of formats without tables: uint8 [groups, 0]."""
     return np.zeros((groups, 0), dtype=np.uint8)
@@ -127,12 +143,25 @@ class EncodedMatrix:
         float32 [rows] (scaled formats) or [1] (paper formats).
     columns
         Weights a row, without the padding of the last block.
+
+    Raises
+    ------
+    InputError
+        If an argument is of another type.
     """
 
     block_format: BlockFormat
     words: Tensor
     scales: Tensor
     columns: int
+
+    def __post_init__(self) -> None:
+        check_types(
+            block_format=(self.block_format, BlockFormat),
+            words=(self.words, Tensor),
+            scales=(self.scales, Tensor),
+            columns=(self.columns, int),
+        )
 
     @property
     def name(self) -> str:
@@ -150,15 +179,16 @@ class EncodedMatrix:
         return self.block_format.exponent_bits > 0
 
     def check_format(self) -> None:
-        """Refuse a format that is no registered preset.
+        """Refuse a format that is no registered preset, and words or scales that are not of it.
 
         Raises
         ------
         InputError
-            Naming the format.
+            Naming the format or the tensor.
         """
         if not is_registered(self.block_format):
             raise InputError(f"{self.name} is the name of a preset, and the matrix's format has other parameters")
+        check_words(self.words, self.scales, self.block_format.blocks(self.columns), self.shares_scale)
 
     def integers(self) -> Tensor:
         """Integer weights from tables of all seeds' entries: int8 to int64 [rows, columns]."""
@@ -204,6 +234,7 @@ class Fp16Matrix:
     shares_scale: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        check_types(weights=(self.weights, Tensor))
         if self.weights.dtype != torch.float16 or self.weights.dim() != 2:
             raise InputError(
                 f"weights must be float16 [rows, columns], not {self.weights.dtype} {self.weights.dim()}-d"

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from formats.arguments import check_types
 from formats.block import signed_bits
 from formats.errors import InputError
 from formats.palette_format import ROWS_A_TABLE
@@ -36,7 +37,7 @@ class PaletteMatrix:
     Raises
     ------
     InputError
-        If a shape is wrong or a code or an integer out of range, naming it.
+        If an argument is of another type, a shape is wrong, or a code or an integer out of range, naming it.
     """
 
     codes: Tensor
@@ -46,6 +47,9 @@ class PaletteMatrix:
     shares_scale: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        check_types(codes=(self.codes, Tensor), tables=(self.tables, Tensor), scales=(self.scales, Tensor))
+        if self.codes.dtype != torch.int64 or self.codes.dim() != 2:
+            raise InputError(f"codes must be int64 [rows, columns], not {self.codes.dtype} {list(self.codes.shape)}")
         groups = -(-self.codes.shape[0] // ROWS_A_TABLE)
         if self.tables.shape not in ((groups, 16), (groups, 4)):
             raise InputError(f"tables must be [{groups}, 16] or [{groups}, 4], not {list(self.tables.shape)}")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from formats.arguments import check_integers
 from formats.block import signed_bits
 
 ROWS_A_TABLE = 16
@@ -15,19 +16,31 @@ class Palette:
 
     Parameters
     ----------
-    name
-        What files, commands and tables call it.
     code_bits
         Bits of a code: 4 or 2, tables of 16 or 4 weights.
-    codes_a_word
-        Codes in a lane's word.
+
+    Raises
+    ------
+    InputError
+        If codes have other bits: no table, file or lane holds such.
     """
 
-    name: str
     code_bits: int
-    codes_a_word: int
 
     has_row_scales: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_integers(code_bits=(self.code_bits, (2, 4)))
+
+    @property
+    def name(self) -> str:
+        """What files, commands and tables call it."""
+        return f"palette-{self.code_bits}bit"
+
+    @property
+    def codes_a_word(self) -> int:
+        """Codes in a lane's word."""
+        return PaletteFormat.word_bits // self.code_bits
 
     @property
     def bits_per_weight(self) -> float:

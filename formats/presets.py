@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from formats.arguments import check_types
 from formats.block import BlockFormat
 from formats.errors import InputError
 from formats.fp16 import FP16
@@ -50,8 +51,8 @@ class Preset:
     Raises
     ------
     InputError
-        If a format with row scales lacks one of their three constants, one is no positive number, or the name is none
-        that a file can have.
+        If an argument is of another type, a format with row scales lacks one of their three constants, one is no
+        positive number, or the name is none that a file can have.
     """
 
     layout: Layout
@@ -64,7 +65,13 @@ class Preset:
     bucketed_from: int | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not re.fullmatch(r"[\w.-]+", self.name) or self.name == FP16:
+        check_types(
+            layout=(self.layout, Layout),
+            next=(self.next, str | None),
+            mixed=(self.mixed, bool),
+            bucketed_from=(self.bucketed_from, int | None),
+        )
+        if not re.fullmatch(r"[\w.-]+", self.name) or self.name == FP16:
             raise InputError(
                 f"a preset is called by letters, digits, dots and hyphens, and not fp16; not {self.name!r}"
             )
@@ -121,8 +128,9 @@ def register(preset: Preset) -> None:
     Raises
     ------
     InputError
-        If the name is taken by another preset, or the format named as ``next`` is not registered.
+        If it is no preset, the name is taken by another, or the format named as ``next`` is not registered.
     """
+    check_types(preset=(preset, Preset))
     if _REGISTERED.get(preset.name, preset) != preset:
         raise InputError(f"a preset {preset.name!r} is registered already, with other parameters; choose another name")
     if preset.next is not None and preset.next not in _REGISTERED:
@@ -259,7 +267,7 @@ for _preset in (
         next="trellis-2.5bit",
         mixed=True,
     ),
-    Preset(Palette("palette-4bit", 4, 8), ordinary_error=0.097),
-    Preset(Palette("palette-2bit", 2, 16), ordinary_error=0.342, next="palette-4bit"),
+    Preset(Palette(4), ordinary_error=0.097),
+    Preset(Palette(2), ordinary_error=0.342, next="palette-4bit"),
 ):
     register(_preset)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
+from formats.arguments import check_integers, check_types
 from formats.block import signed_bits
 from formats.errors import InputError
 
@@ -46,7 +47,7 @@ class TrellisFormat:
     Raises
     ------
     InputError
-        If a parameter is out of range, naming it, or the fresh bits of a weight do not reach every
+        If a parameter is of another type or out of range, naming it, or the fresh bits of a weight do not reach every
         slice of the table once.
     """
 
@@ -66,22 +67,23 @@ class TrellisFormat:
     """Signed bits of a weight."""
 
     def __post_init__(self) -> None:
-        if not 8 <= self.window_bits <= 16:
-            raise InputError(f"window_bits must be 8 to 16, not {self.window_bits!r}")
+        tuples = {field: (getattr(self, field), tuple) for field in ("fresh_bits", "masks", "table")}
+        check_types(name=(self.name, str), **tuples)
+        check_integers(window_bits=(self.window_bits, range(8, 17)))
         if len(self.fresh_bits) not in (1, 2):
             raise InputError(f"fresh_bits must be one or two numbers, not {self.fresh_bits!r}")
-        if not all(1 <= bits <= 4 for bits in self.fresh_bits):
-            raise InputError(f"fresh_bits must be 1 to 4, not {self.fresh_bits!r}")
+        for bits in self.fresh_bits:
+            check_integers(fresh_bits=(bits, range(1, 5)))
         if not max(self.fresh_bits) <= len(self.masks) <= self.window_bits:
             raise InputError(
                 f"masks must be {max(self.fresh_bits)} to {self.window_bits}, one an index bit, not {len(self.masks)}"
             )
-        if not all(0 < mask < 1 << self.window_bits for mask in self.masks):
+        if not all(isinstance(mask, int) and 0 < mask < 1 << self.window_bits for mask in self.masks):
             raise InputError(f"masks must choose among {self.window_bits} window bits, got {self.masks!r}")
         if len(self.table) != 1 << len(self.masks):
             raise InputError(f"table must hold {1 << len(self.masks)} weights, not {len(self.table)}")
-        if not all(-128 <= weight <= 127 for weight in self.table):
-            raise InputError("table must hold weights of -128 to 127")
+        if not all(isinstance(weight, int) and -128 <= weight <= 127 for weight in self.table):
+            raise InputError("table must hold weights of -128 to 127, integers")
         for bits in set(self.fresh_bits):
             if not self._reaches_all_slices(bits):
                 raise InputError(f"the {bits} fresh bits of a weight do not reach every slice of the table once")

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from formats.arguments import check_types
 from formats.errors import InputError
-from formats.matrices import lane_octets, no_tables
+from formats.matrices import check_words, lane_octets, no_tables
 from formats.presets import is_registered
 from formats.trellis import WORD_WEIGHTS, TrellisFormat
 
@@ -33,6 +34,11 @@ class TrellisMatrix:
         float32 [rows].
     columns
         Weights a row, without the padding of the last word.
+
+    Raises
+    ------
+    InputError
+        If an argument is of another type.
     """
 
     trellis_format: TrellisFormat
@@ -41,6 +47,14 @@ class TrellisMatrix:
     columns: int
 
     shares_scale: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_types(
+            trellis_format=(self.trellis_format, TrellisFormat),
+            words=(self.words, Tensor),
+            scales=(self.scales, Tensor),
+            columns=(self.columns, int),
+        )
 
     @property
     def name(self) -> str:
@@ -53,15 +67,16 @@ class TrellisMatrix:
         return self.words.shape[0]
 
     def check_format(self) -> None:
-        """Refuse a format that is no preset.
+        """Refuse a format that is no preset, and words or scales that are not of it.
 
         Raises
         ------
         InputError
-            Naming the format.
+            Naming the format or the tensor.
         """
         if not is_registered(self.trellis_format):
             raise InputError(f"{self.name} is the name of a preset, and the matrix's format has other parameters")
+        check_words(self.words, self.scales, self.trellis_format.blocks(self.columns), self.shares_scale)
 
     def integers(self) -> Tensor:
         """Integer weights: int8 [rows, columns]."""

@@ -18,9 +18,10 @@ ignored, the flags it does not use must be 0. An answer is a payload and a trail
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import IntEnum
 
+from formats.arguments import check_integers
 from formats.errors import InputError
 
 KEY_BITS = 24
@@ -175,7 +176,7 @@ class RouterParameters:
     Raises
     ------
     InputError
-        If a parameter is out of range, naming it.
+        If a parameter is no integer or out of range, naming it.
     """
 
     lanes: int = 8
@@ -186,16 +187,14 @@ class RouterParameters:
     ways: int = 8
 
     def __post_init__(self) -> None:
-        if self.lanes not in (4, 8, 16):
-            raise InputError(f"lanes must be 4, 8 or 16, not {self.lanes!r}")
-        if self.digit_bits not in (1, 2, 3, 4, 6, 8, 12, 24):
-            raise InputError(f"digit_bits must divide {KEY_BITS}, not {self.digit_bits!r}")
-        if self.keys not in range(16, 4097, 16):
-            raise InputError(f"keys must be a multiple of 16 from 16 to 4096, not {self.keys!r}")
-        for field, high in (("slots", 254), ("sets", 256), ("ways", 8)):
-            value = getattr(self, field)
-            if not 1 <= value <= high:
-                raise InputError(f"{field} must be 1 to {high}, not {value!r}")
+        check_integers(
+            lanes=(self.lanes, (4, 8, 16)),
+            digit_bits=(self.digit_bits, (1, 2, 3, 4, 6, 8, 12, 24)),
+            keys=(self.keys, range(16, 4097, 16)),
+            slots=(self.slots, range(1, 255)),
+            sets=(self.sets, range(1, 257)),
+            ways=(self.ways, range(1, 9)),
+        )
 
 
 _LAYOUT = {  # field: (word, lowest bit, bits)
@@ -238,7 +237,7 @@ class Command:
     Raises
     ------
     InputError
-        If a field does not fit its bits, naming it.
+        If a field is no integer or does not fit its bits, naming it.
     """
 
     opcode: int
@@ -255,10 +254,7 @@ class Command:
     sc: int = NO_SLOT
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value, bits = getattr(self, field.name), _LAYOUT[field.name][2]
-            if not 0 <= value < 1 << bits:
-                raise InputError(f"{field.name} has {bits} bits, got {value!r}")
+        check_integers(**{field: (getattr(self, field), range(1 << bits)) for field, (_, _, bits) in _LAYOUT.items()})
 
     def words(self) -> tuple[int, ...]:
         """The five 32-bit words."""

@@ -30,14 +30,14 @@ def to_bytes(elements: Iterable[int], command: Command) -> bytes:
     Raises
     ------
     InputError
-        If an element does not fit.
+        If an element is no integer or does not fit.
     """
     size = element_bytes(command)
     modulus = 1 << 8 * size
     data = bytearray()
     for element in elements:
-        if not -modulus // 2 <= element < modulus:
-            raise InputError(f"element {element} does not fit {size} bytes")
+        if not isinstance(element, int) or not -modulus // 2 <= element < modulus:
+            raise InputError(f"element {element!r} does not fit {size} bytes")
         data += (element % modulus).to_bytes(size, "little")
     return bytes(data)
 

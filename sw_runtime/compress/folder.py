@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from formats.arguments import check_types
 from formats.errors import InputError
 from formats.presets import mixed_formats
-from sw_runtime.arguments import check_types
 from sw_runtime.compress.encode import encode_calibrated, encode_data_free
 from sw_runtime.compress.estimate import estimate
 from sw_runtime.compress.loadable import check_loadable

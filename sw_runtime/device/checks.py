@@ -15,8 +15,10 @@ def check_matrix(info: DeviceInfo, matrix: Matrix) -> None:
     Raises
     ------
     DeviceError
-        If the device does not take the format or the matrix is too large, naming the limit.
+        If it is no matrix, the device does not take the format, or it is too large, naming the limit.
     """
+    if not hasattr(matrix, "check_format"):
+        raise DeviceError(f"a device takes a matrix of formats.matrices.Matrix, not {matrix!r}")
     name = matrix.name
     if name not in info.formats:
         raise DeviceError(f"the device does not take {name}; it takes {', '.join(info.formats)}")
@@ -38,11 +40,17 @@ def check_activations(info: DeviceInfo, activations: Tensor, columns: int) -> No
     Raises
     ------
     DeviceError
-        If the shape or dtype is wrong or an activation does not fit its bits, naming the first.
+        If the type, shape, dtype or place is wrong, or an activation does not fit its bits, naming the first.
     """
+    if not isinstance(activations, Tensor):
+        raise DeviceError(f"activations must be an int64 tensor [vectors, {columns}], not {activations!r}")
     if activations.dtype != torch.int64 or activations.dim() != 2 or activations.shape[1] != columns:
         raise DeviceError(
             f"activations must be int64 [vectors, {columns}], not {activations.dtype} {list(activations.shape)}"
+        )
+    if activations.device.type != "cpu" or activations.layout != torch.strided:
+        raise DeviceError(
+            f"activations must be a dense tensor on the CPU, not {activations.layout} on {activations.device}"
         )
     limit = 1 << (info.activation_bits - 1)
     outside = (activations < -limit) | (activations >= limit)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from formats.arguments import check_types
 from formats.errors import DeviceError
 from formats.matrices import Matrix, comparing_scales
 from formats.router.descriptor import Bound, Command, Flag, KeyFormat, Opcode
@@ -63,10 +64,13 @@ def check_routed(command: Command, rows: int, vectors: int) -> None:
 
     Raises
     ------
+    InputError
+        If it is no command.
     DeviceError
         If there is not one vector, or the command is no LOAD or FIRST without bound of S24 keys, one
         a row of the matrix.
     """
+    check_types(command=(command, Command))
     if vectors != 1:
         raise DeviceError(f"the results of one vector are routed, not of {vectors}; route them one by one")
     one_row = command.opcode == Opcode.LOAD or (

@@ -21,7 +21,7 @@ class LoadedMatrices(Generic[T]):
         return handle
 
     def __getitem__(self, handle: int) -> T:
-        if handle not in self._matrices:
+        if type(handle) is not int or handle not in self._matrices:  # True and 1.0 would be 1
             raise DeviceError(f"no matrix with handle {handle!r} on this device; load it first")
         return self._matrices[handle]
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from formats.arguments import check_types
 from formats.matrices import Matrix
 from formats.router.answer import Answer
 from formats.router.descriptor import Command, RouterParameters
@@ -94,14 +95,16 @@ class Request:
 
     Raises
     ------
-    DeviceError
-        If there are data without the DATA flag, or the flag without data: no stream can carry that.
+    InputError
+        If an argument is of another type; if there are data without the DATA flag, or the flag without data: no
+        stream can carry that.
     """
 
     command: Command
     data: bytes = b""
 
     def __post_init__(self) -> None:
+        check_types(command=(self.command, Command), data=(self.data, bytes))
         check_data(self.command, self.data)
 
 

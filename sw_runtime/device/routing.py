@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
+from formats.arguments import check_types
 from formats.errors import DeviceError
 from formats.router.answer import TRAILER_WORDS, Answer
 from formats.router.descriptor import RouterParameters, Status
@@ -51,9 +52,14 @@ def route(router: Router, requests: Sequence[Request]) -> tuple[list[Answer], Co
 
     Raises
     ------
+    InputError
+        If they are no sequence of requests; none is run then.
     DeviceError
         If the router stops answering.
     """
+    check_types(requests=(requests, Sequence))
+    for request in requests:
+        check_types(request=(request, Request))
     answers, cost = [], Counters()
     for request in requests:
         answer, cycles = router.execute(request)

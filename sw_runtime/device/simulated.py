@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 
+from formats.arguments import check_integers, check_types
 from formats.engine import EngineParameters
 from formats.router.descriptor import RouterParameters
 from hw.router.parameters import UnitParameters
@@ -9,6 +10,9 @@ from sw_runtime.device.driver import Driver
 from sw_runtime.device.router_driver import RouterDriver
 from sw_runtime.device.simulator.library import IDEAL, Traffic
 from sw_runtime.device.simulator.transport import VerilatorTransport
+
+MOST_SIMULATORS = 1024
+"""Side by side; each takes megabytes, and more than cores are no faster."""
 
 
 def simulated_device(
@@ -33,11 +37,13 @@ def simulated_device(
 
     Raises
     ------
-    DeviceError
-        If hardware cannot be built for the router's parameters.
+    InputError
+        If an argument is of another type or out of range, or hardware cannot be built for the router's parameters.
     DependencyError
         If a simulator cannot be built.
     """
+    check_types(traffic=(traffic, Traffic))
+    check_integers(simulators=(simulators, range(MOST_SIMULATORS + 1)))
     unit = _unit(router) if router else None
     return Driver("simulated", VerilatorTransport(parameters, unit, traffic, simulators), parameters, router)
 
@@ -47,7 +53,7 @@ def simulated_router(parameters: RouterParameters) -> RouterDriver:
 
     Raises
     ------
-    DeviceError
+    InputError
         If hardware cannot be built for the parameters.
     DependencyError
         If the simulator cannot be built.
@@ -60,7 +66,7 @@ def _unit(parameters: RouterParameters) -> UnitParameters:
 
     Raises
     ------
-    DeviceError
+    InputError
         If hardware cannot be built for the parameters.
     """
     return UnitParameters(**asdict(parameters))

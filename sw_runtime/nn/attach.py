@@ -2,8 +2,8 @@
 
 from torch import nn
 
+from formats.arguments import check_types
 from formats.errors import InputError
-from sw_runtime.arguments import check_types
 from sw_runtime.device.protocol import Device
 from sw_runtime.nn.device_linear import DeviceLinear
 from sw_runtime.progress import progress_bar

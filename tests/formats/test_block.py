@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -129,10 +130,14 @@ def test_a_coefficient_as_it_multiplies_reaches_its_bound(block_format: BlockFor
         ({"exponent_bits": 6}, "exponent_bits must be 0 to 5, not 6"),
         ({"coefficient_bits": 9}, "coefficient_bits must be 1 to 8, not 9"),
         ({"entry_bits": 17}, "entry_bits must be 1 to 16, not 17"),
+        ({"lfsr_bits": "16"}, "lfsr_bits must be an integer, 2 to 24, not '16'"),
+        ({"latent_dim": 3.0}, "latent_dim must be an integer, 1 to 16, not 3.0"),
+        ({"odd_coefficients": 1}, "odd_coefficients must be bool, not 1"),
+        ({"name": 4}, "name must be str, not 4"),
         ({"latent_dim": 11}, "block words of 64 bits; at most 63 are supported"),
     ],
 )
-def test_a_parameter_out_of_range_is_named(changes: dict[str, int], message: str) -> None:
+def test_a_parameter_out_of_range_is_named(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         dataclasses.replace(PAPER, **changes)
 

@@ -18,7 +18,14 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("wrong", "message"),
         [
-            ({"formats": "fp16"}, r"formats is a tuple of names, \('fp16',\), not one name"),
+            ({"formats": "fp16"}, r"formats must be a tuple of names, such as \('scaled-4bit',\), not 'fp16'"),
+            ({"formats": ["fp16"]}, r"formats must be a tuple of names, such as \('scaled-4bit',\), not \['fp16'\]"),
+            ({"formats": (None,)}, "unknown format None; known are paper-4bit, .*, fp16"),
+            ({"lanes": "4"}, "lanes must be an integer, 0 to 64, not '4'"),
+            ({"lanes": 3.0}, r"lanes must be an integer, 0 to 64, not 3\.0"),
+            ({"batch": True}, "batch must be an integer, 1 to 16, not True"),
+            ({"port_bytes": None}, "port_bytes must be an integer, 4, 8, 16, 32 or 64, not None"),
+            ({"maximum_rows": float("nan")}, "maximum_rows must be an integer, 1 to 1048576, not nan"),
             ({"formats": ("int4",)}, "unknown format 'int4'; known are paper-4bit, .*, fp16"),
             ({"formats": ()}, r"formats must be one or more different names, not \(\)"),
             ({"formats": ("fp16", "fp16")}, r"formats must be one or more different names, not \('fp16', 'fp16'\)"),

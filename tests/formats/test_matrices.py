@@ -1,11 +1,13 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 
 from formats import seeds
-from formats.matrices import EncodedMatrix, real_weights
+from formats.matrices import EncodedMatrix, Fp16Matrix, real_weights
 from formats.presets import PRESETS
+from formats.trellis_matrix import TrellisMatrix
 from golden_models.seedlm import codec, datapath
 from tests.sw_runtime.device.matrices import random_matrix
 
@@ -70,3 +72,44 @@ def test_decode_equals_the_golden_codec_in_every_dtype(name: str, dtype: torch.d
 )
 def test_integer_dtype_is_the_narrowest_that_holds_both_signs(maximum: int, dtype: torch.dtype) -> None:
     assert seeds.integer_dtype(maximum) is dtype
+
+
+@pytest.mark.parametrize("name", ["scaled-4bit", "trellis-3bit"])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"words": [[1]]}, r"words must be Tensor, not \[\[1\]\]"),
+        ({"scales": 1.0}, r"scales must be Tensor, not 1\.0"),
+        ({"columns": 96.0}, r"columns must be int, not 96\.0"),
+    ],
+)
+def test_an_argument_of_another_type_is_named(name: str, change: dict[str, Any], said: str) -> None:
+    matrix = random_matrix(name, 3, 96)
+    assert isinstance(matrix, EncodedMatrix | TrellisMatrix)
+    with pytest.raises(ValueError, match=f"^{said}$"):
+        replace(matrix, **change)
+
+
+def test_a_matrix_of_another_format_is_named() -> None:
+    for made in (EncodedMatrix, TrellisMatrix):
+        with pytest.raises(ValueError, match=r"_format must be \w+, not 'scaled-4bit'"):
+            made("scaled-4bit", torch.zeros(1, 1), torch.ones(1), 8)
+    with pytest.raises(ValueError, match="weights must be Tensor, not 'w'"):
+        Fp16Matrix("w")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["scaled-4bit", "trellis-3bit"])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"columns": 9600}, r"words must be int64 \[rows, \d+\], not torch.int64 \[3, \d+\]"),
+        ({"words": torch.zeros(3, 12)}, r"words must be int64 \[rows, \d+\], not torch.float32 \[3, 12\]"),
+        ({"scales": torch.ones(2)}, r"scales must be float32 \[3\], not torch.float32 \[2\]"),
+        ({"scales": torch.ones(3).half()}, r"scales must be float32 \[3\], not torch.float16 \[3\]"),
+    ],
+)
+def test_tensors_that_are_not_of_the_format_are_refused(name: str, change: dict[str, Any], said: str) -> None:
+    matrix = random_matrix(name, 3, 96)
+    assert isinstance(matrix, EncodedMatrix | TrellisMatrix)
+    with pytest.raises(ValueError, match=f"^{said}$"):
+        replace(matrix, **change).check_format()

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 
@@ -54,9 +56,11 @@ def test_tables_become_integers_of_16_bits_with_a_scale_each() -> None:
         ({"scales": torch.ones(20)}, r"scales must be \[2\], one a table, not \[20\]"),
         ({"codes": torch.full((20, 24), 16)}, "codes must be 0 to 15; found 16 to 16"),
         ({"codes": torch.full((20, 24), -1)}, "codes must be 0 to 15; found -1 to -1"),
+        ({"codes": torch.zeros(20, 24)}, r"codes must be int64 \[rows, columns\], not torch.float32 \[20, 24\]"),
+        ({"tables": [[0] * 16] * 2}, r"tables must be Tensor, not \[\["),
     ],
 )
-def test_what_is_no_palette_is_refused(change: dict[str, torch.Tensor], error: str) -> None:
+def test_what_is_no_palette_is_refused(change: dict[str, Any], error: str) -> None:
     matrix = palette()
     with pytest.raises(ValueError, match=error):
         PaletteMatrix(**{"codes": matrix.codes, "tables": matrix.tables, "scales": matrix.scales, **change})

@@ -1,11 +1,13 @@
 """One record a preset; whoever asks for a format by name asks this table."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from formats import presets
 from formats.engine import format_names
+from formats.palette_format import Palette
 from formats.presets import (
     PALETTES,
     PRESETS,
@@ -104,7 +106,37 @@ def test_constants_are_positive_numbers(field: str, constant: object) -> None:
         replace(FIVE_BITS, **{field: constant})
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "fp16", 7])
-def test_a_name_that_no_file_can_have_is_refused(name: object) -> None:
+@pytest.mark.parametrize("name", ["", "a/b", "fp16"])
+def test_a_name_that_no_file_can_have_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="a preset is called by letters, digits, dots and hyphens, and not fp16; not"):
         replace(FIVE_BITS, layout=replace(FIVE_BITS.layout, name=name))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("layout", "scaled-4bit", "layout must be BlockFormat or TrellisFormat or Palette, not 'scaled-4bit'"),
+        ("next", 4, "next must be str or None, not 4"),
+        ("mixed", "yes", "mixed must be bool, not 'yes'"),
+        ("bucketed_from", 1.5, r"bucketed_from must be int or None, not 1\.5"),
+    ],
+)
+def test_an_argument_of_another_type_is_named(field: str, value: object, said: str) -> None:
+    with pytest.raises(ValueError, match=f"^{said}$"):
+        replace(FIVE_BITS, **{field: value})
+
+
+def test_only_presets_are_registered() -> None:
+    with pytest.raises(ValueError, match="preset must be Preset, not 'scaled-5bit'"):
+        register("scaled-5bit")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("code_bits", [3, 1, 8, "4"])
+def test_a_palette_of_codes_that_no_file_holds_is_refused(code_bits: Any) -> None:
+    with pytest.raises(ValueError, match=f"code_bits must be .*2 or 4, not {code_bits!r}"):
+        Palette(code_bits)
+
+
+def test_palettes_of_one_width_have_one_name() -> None:
+    with pytest.raises(ValueError, match="a preset 'palette-4bit' is registered already, with other parameters"):
+        register(Preset(Palette(4), ordinary_error=0.2))

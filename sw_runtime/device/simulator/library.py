@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from formats.arguments import check_types
 from formats.engine import EngineParameters
-from formats.errors import DeviceError
+from formats.errors import DeviceError, InputError
 from formats.router.descriptor import RouterParameters
 from sw_runtime.device.layout import Beats
 from sw_runtime.device.transport import Packet, Pass
@@ -62,8 +63,8 @@ class Traffic:
 
     Raises
     ------
-    DeviceError
-        If a share is not above 0 and at most 1.
+    InputError
+        If a share is no number, or not above 0 and at most 1.
     """
 
     memory: float = 1.0
@@ -72,8 +73,9 @@ class Traffic:
 
     def __post_init__(self) -> None:
         for name in ("memory", "results", "commands"):
+            check_types(**{name: (getattr(self, name), int | float)})
             if not 0 < getattr(self, name) <= 1:
-                raise DeviceError(f"{name} must be above 0 and at most 1, not {getattr(self, name)!r}")
+                raise InputError(f"{name} must be above 0 and at most 1, not {getattr(self, name)!r}")
 
 
 IDEAL = Traffic()

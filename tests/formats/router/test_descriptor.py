@@ -1,6 +1,7 @@
 """Commands as words, and a unit's build parameters."""
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -37,15 +38,25 @@ def test_a_command_is_five_words(words: list[int]) -> None:
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_field_that_does_not_fit_is_refused(field: str, bits: int, sign: int) -> None:
     value = sign << bits
-    with pytest.raises(ValueError, match=f"{field} has {bits} bits, got {value}"):
+    with pytest.raises(ValueError, match=f"{field} must be 0 to {(1 << bits) - 1}, not {value}"):
         Command(Opcode.NOP, **{field: value})
+
+
+@pytest.mark.parametrize("opcode", ["LOAD", 16.0, True, None])
+def test_a_field_that_is_no_integer_is_refused(opcode: Any) -> None:
+    with pytest.raises(ValueError, match=f"opcode must be an integer, 0 to 255, not {opcode!r}"):
+        Command(opcode)
 
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
         ({"lanes": 2}, "lanes must be 4, 8 or 16, not 2"),
-        ({"digit_bits": 5}, "digit_bits must divide 24, not 5"),
+        ({"digit_bits": 5}, "digit_bits must be 1, 2, 3, 4, 6, 8, 12 or 24, not 5"),
+        ({"digit_bits": 4.0}, "digit_bits must be an integer, 1, 2, 3, 4, 6, 8, 12 or 24, not 4.0"),
+        ({"lanes": "4"}, "lanes must be an integer, 4, 8 or 16, not '4'"),
+        ({"keys": None}, "keys must be an integer, a multiple of 16 from 16 to 4096, not None"),
+        ({"slots": True}, "slots must be an integer, 1 to 254, not True"),
         ({"keys": 4112}, "keys must be a multiple of 16 from 16 to 4096, not 4112"),
         ({"keys": 24}, "keys must be a multiple of 16 from 16 to 4096, not 24"),
         ({"slots": 255}, "slots must be 1 to 254, not 255"),
@@ -53,6 +64,6 @@ def test_a_field_that_does_not_fit_is_refused(field: str, bits: int, sign: int) 
         ({"ways": 9}, "ways must be 1 to 8, not 9"),
     ],
 )
-def test_build_parameters_have_limits(parameters: dict[str, int], message: str) -> None:
+def test_build_parameters_have_limits(parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         RouterParameters(**parameters)

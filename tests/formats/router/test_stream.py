@@ -1,5 +1,7 @@
 """Data as bytes and as beats."""
 
+from typing import Any
+
 import pytest
 
 from formats.router.descriptor import Command, Flag, KeyFormat, Opcode, RouterParameters
@@ -43,7 +45,7 @@ def test_data_of_a_command_that_takes_none_still_have_beats() -> None:
     assert to_beats(b"", Command(Opcode.LOAD), FOUR_LANES) == []
 
 
-@pytest.mark.parametrize("element", [65536, -32769])
-def test_an_element_must_fit(element: int) -> None:
-    with pytest.raises(ValueError, match=f"element {element} does not fit 2 bytes"):
+@pytest.mark.parametrize("element", [65536, -32769, "1", 1.0, None])
+def test_an_element_must_fit(element: Any) -> None:
+    with pytest.raises(ValueError, match=f"element {element!r} does not fit 2 bytes"):
         to_bytes([element], load(KeyFormat.S16, 1))

@@ -1,4 +1,6 @@
+import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from formats.block import BlockFormat
 from formats.engine import EngineParameters, format_names
+from formats.errors import DeviceError, InputError
 from formats.matrices import EncodedMatrix, Fp16Matrix, Matrix
 from formats.palette import LIMIT, PaletteMatrix
 from formats.presets import PALETTES, PRESETS, TRELLIS_PRESETS
@@ -152,13 +155,40 @@ def test_a_closed_device_does_nothing(device: EmulatedDevice) -> None:
         (torch.zeros(4, dtype=torch.int64), r"must be int64 \[vectors, 4\], not torch.int64 \[4\]"),
         (torch.zeros(1, 4), r"must be int64 \[vectors, 4\], not torch.float32 \[1, 4\]"),
         (torch.tensor([[0, 0, 0, 0], [0, 0, 32768, 0]]), r"activation \[1, 2\] is 32768, which 16 signed bits do not"),
+        ([[0, 0, 0, 0]], r"activations must be an int64 tensor \[vectors, 4\], not \[\[0, 0, 0, 0\]\]"),
+        (None, r"activations must be an int64 tensor \[vectors, 4\], not None"),
+        (torch.zeros(1, 4, dtype=torch.int64, device="meta"), "must be a dense tensor on the CPU, not .* on meta"),
+        (torch.zeros(1, 4, dtype=torch.int64).to_sparse(), "must be a dense tensor on the CPU, not torch.sparse_coo"),
         (torch.tensor([[-32769, 0, 0, 0]]), r"activation \[0, 0\] is -32769, which 16 signed bits do not hold"),
     ],
 )
-def test_wrong_activations_are_refused(activations: torch.Tensor, message: str, device: EmulatedDevice) -> None:
+def test_wrong_activations_are_refused(activations: Any, message: str, device: EmulatedDevice) -> None:
     handle = device.load(random_matrix("scaled-4bit", 2, 4, seed=4))
     with pytest.raises(ValueError, match=message):
         device.matvec(handle, activations)
+
+
+@pytest.mark.parametrize("handle", ["1", None, [1], True, 1.0])
+def test_what_is_no_handle_is_refused(handle: Any, device: EmulatedDevice) -> None:
+    assert device.load(random_matrix("fp16", 2, 2, seed=3)) == 1
+    with pytest.raises(DeviceError, match=re.escape(f"no matrix with handle {handle!r} on this device; load it")):
+        device.matvec(handle, torch.zeros(1, 2, dtype=torch.int64))
+    with pytest.raises(DeviceError, match=re.escape(f"no matrix with handle {handle!r} on this device; load it")):
+        device.unload(handle)
+
+
+@pytest.mark.parametrize("matrix", ["weights", None, [[1.0]], 3])
+def test_what_is_no_matrix_is_refused(matrix: Any, device: EmulatedDevice) -> None:
+    said = f"a device takes a matrix of formats.matrices.Matrix, not {matrix!r}"
+    with pytest.raises(DeviceError, match=re.escape(said)):
+        device.load(matrix)
+
+
+def test_words_that_are_not_of_the_format_are_refused(device: EmulatedDevice) -> None:
+    matrix = random_matrix("scaled-4bit", 2, 16)
+    assert isinstance(matrix, EncodedMatrix)
+    with pytest.raises(InputError, match=r"words must be int64 \[rows, 4\], not torch\.int64 \[2, 2\]"):
+        device.load(replace(matrix, columns=32))
 
 
 def test_a_format_the_device_does_not_take_is_refused() -> None:

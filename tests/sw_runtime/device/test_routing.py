@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import pytest
+import torch
 
 from formats.engine import EngineParameters
+from formats.errors import InputError
 from formats.router.descriptor import Command, Flag, Opcode, RouterParameters, Status
 from formats.router.stream import to_bytes
 from sw_runtime.device.cycle_limits import cycle_limit
@@ -16,6 +19,7 @@ from sw_runtime.device.router_driver import RouterDriver
 from sw_runtime.device.routing import EmulatedRouter
 from sw_runtime.device.simulated import simulated_device, simulated_router
 from tests.hw.router.problems import Problems
+from tests.sw_runtime.device.matrices import random_matrix
 
 SMALL = RouterParameters(lanes=8, digit_bits=6, keys=112, slots=5, sets=3, ways=5)
 ENGINE = EngineParameters(
@@ -104,3 +108,32 @@ def test_data_without_their_flag_are_refused() -> None:
 def test_hardware_takes_no_digits_of_more_than_six_bits() -> None:
     with pytest.raises(ValueError, match="digit_bits must be at most 6 in hardware"):
         simulated_router(RouterParameters(digit_bits=8))
+
+
+@pytest.mark.parametrize(
+    ("requests", "said"),
+    [
+        (None, "requests must be Sequence, not None"),
+        ("LOAD", "request must be Request, not 'L'"),
+        ([Request(Command(Opcode.NOP)), 1], "request must be Request, not 1"),
+    ],
+)
+def test_what_is_no_request_is_refused_before_any_is_run(requests: Any, said: str) -> None:
+    device = EmulatedDevice(router=SMALL)
+    with pytest.raises(InputError, match=f"^{said}$"):
+        device.route(requests)
+    assert device.counters == Counters()
+
+
+def test_a_request_is_a_command_and_bytes() -> None:
+    with pytest.raises(InputError, match="command must be Command, not 'LOAD'"):
+        Request("LOAD")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"data must be bytes, not \[1\]"):
+        Request(Command(Opcode.LOAD, flags=Flag.DATA, n=1), [1])  # type: ignore[arg-type]
+
+
+def test_what_is_no_command_takes_no_results() -> None:
+    device = EmulatedDevice(router=SMALL)
+    handle = device.load(random_matrix("scaled-3bit", 2, 8))
+    with pytest.raises(InputError, match="command must be Command, not None"):
+        device.route_matvec(handle, torch.zeros(1, 8, dtype=torch.int64), None)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -9,7 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from formats.engine import EngineParameters
+from formats.errors import InputError
 from golden_models.seedlm.datapath import matvec
+from sw_runtime.device import simulated
 from sw_runtime.device.cost import pass_cost
 from sw_runtime.device.driver import Driver
 from sw_runtime.device.protocol import Counters
@@ -105,3 +108,26 @@ def test_shares_of_traffic_outside_their_range_are_refused() -> None:
         Traffic(memory=0)
     with pytest.raises(ValueError, match=r"results must be above 0 and at most 1, not 1\.5"):
         Traffic(results=1.5)
+
+
+@pytest.mark.parametrize("share", ["half", None, True])
+def test_a_share_that_is_no_number_is_refused(share: Any) -> None:
+    with pytest.raises(InputError, match=f"memory must be int or float, not {share!r}"):
+        Traffic(memory=share)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"simulators": -3}, "simulators must be 0 to 1024, not -3"),
+        ({"simulators": 1.5}, r"simulators must be an integer, 0 to 1024, not 1\.5"),
+        ({"simulators": 10**9}, "simulators must be 0 to 1024, not 1000000000"),
+        ({"traffic": "slow"}, "traffic must be Traffic, not 'slow'"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_refused_before_anything_is_built(
+    options: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(simulated, "VerilatorTransport")
+    with pytest.raises(InputError, match=f"^{said}$"):
+        simulated_device(MIXED, **options)

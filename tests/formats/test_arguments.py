@@ -7,8 +7,8 @@ import pytest
 from torch import nn
 
 import seedloom
+from formats.arguments import check_integers, check_types
 from formats.errors import InputError
-from sw_runtime.arguments import check_types
 from sw_runtime.device.emulated import EmulatedDevice
 
 
@@ -28,6 +28,24 @@ def test_arguments_of_their_types_are_taken() -> None:
 def test_an_argument_of_another_type_is_named(value: Any, kind: Any, said: str) -> None:
     with pytest.raises(InputError, match=rf"^{said}$"):
         check_types(a=(value, kind))
+
+
+@pytest.mark.parametrize(
+    ("value", "allowed", "said"),
+    [
+        (65, range(65), "a must be 0 to 64, not 65"),
+        (-1, range(65), "a must be 0 to 64, not -1"),
+        (5, (4, 8, 16), "a must be 4, 8 or 16, not 5"),
+        (24, range(16, 49, 16), "a must be a multiple of 16 from 16 to 48, not 24"),
+        ("4", range(65), "a must be an integer, 0 to 64, not '4'"),
+        (4.0, (4, 8, 16), r"a must be an integer, 4, 8 or 16, not 4\.0"),
+        (True, range(65), "a must be an integer, 0 to 64, not True"),
+        (None, range(65), "a must be an integer, 0 to 64, not None"),
+    ],
+)
+def test_what_is_no_integer_or_out_of_range_is_named(value: Any, allowed: Any, said: str) -> None:
+    with pytest.raises(InputError, match=rf"^{said}$"):
+        check_integers(b=(allowed[0], allowed), a=(value, allowed))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,54 @@
+"""Arguments of callers: one of another type, or out of range, is named before anything is done with it."""
+
+from types import UnionType
+from typing import get_args
+
+from formats.errors import InputError
+
+
+def check_types(**arguments: tuple[object, type | UnionType]) -> None:
+    """Refuse arguments that are not of their types.
+
+    Parameters
+    ----------
+    arguments
+        Value and type, by the argument's name. True and False are no numbers.
+
+    Raises
+    ------
+    InputError
+        Naming the first, what it may be and what it is.
+    """
+    for name, (value, kind) in arguments.items():
+        kinds = get_args(kind) or (kind,)
+        if not isinstance(value, kind) or (isinstance(value, bool) and bool not in kinds):
+            allowed = " or ".join("None" if one is type(None) else one.__name__ for one in kinds)
+            raise InputError(f"{name} must be {allowed}, not {value!r}")
+
+
+def check_integers(**arguments: tuple[object, range | tuple[int, ...]]) -> None:
+    """Refuse arguments that are no integers or not among those allowed.
+
+    Parameters
+    ----------
+    arguments
+        Value and what it may be, by the argument's name. True and False are no numbers.
+
+    Raises
+    ------
+    InputError
+        Naming the first, what it may be and what it is.
+    """
+    for name, (value, allowed) in arguments.items():
+        is_integer = isinstance(value, int) and not isinstance(value, bool)
+        if not is_integer or value not in allowed:
+            kind = "" if is_integer else "an integer, "
+            raise InputError(f"{name} must be {kind}{_in_words(allowed)}, not {value!r}")
+
+
+def _in_words(allowed: range | tuple[int, ...]) -> str:
+    if isinstance(allowed, range):
+        step = "" if allowed.step == 1 else f"a multiple of {allowed.step} from "
+        return f"{step}{allowed[0]} to {allowed[-1]}"
+    *others, last = map(str, allowed)
+    return f"{', '.join(others)} or {last}"
