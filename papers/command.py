@@ -41,8 +41,7 @@ def measure(name: str, device: str = "emulated") -> Report:
     """
     if name not in PAPERS:
         raise InputError(f"no paper {name!r}; choose from {', '.join(PAPERS)}")
-    if device not in seedloom.device_names():
-        raise InputError(f"no device {device!r}; choose from {', '.join(seedloom.device_names())}")
+    seedloom.find_device(device)
     paper: Paper = import_module(f"papers.{name}")  # type: ignore[assignment]  # a module's functions are not typed
     return paper.measure(device)
 

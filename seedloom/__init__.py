@@ -6,7 +6,7 @@ Importing this package registers the format with transformers, before or after t
 
 from collections.abc import Callable
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +71,21 @@ def device_names() -> list[str]:
     return sorted(entry_points(group=DEVICES).names)
 
 
+def find_device(name: str) -> EntryPoint:
+    """The entry point of a device.
+
+    Raises
+    ------
+    InputError
+        If no installed package has such a device.
+    """
+    found = entry_points(group=DEVICES, name=name)
+    if not found:
+        names = ", ".join(device_names()) or "none: `pip install` the package, that its devices are found"
+        raise InputError(f"no device {name!r}; choose from {names}")
+    return next(iter(found))
+
+
 def open_device(name: str, **options: Any) -> "Device":
     """A device by name, ready for ``attach``.
 
@@ -97,11 +112,7 @@ def open_device(name: str, **options: Any) -> "Device":
         if not isinstance(options.get(option), kind | None):
             raise InputError(f"{option} must be seedloom.{kind.__name__}(...), not {options[option]!r}")
     options = {option: value for option, value in options.items() if value is not None}
-    found = entry_points(group=DEVICES, name=name)
-    if not found:
-        names = ", ".join(device_names()) or "none: `pip install` the package, that its devices are found"
-        raise InputError(f"no device {name!r}; choose from {names}")
-    opened: Callable[..., Device] = next(iter(found)).load()
+    opened: Callable[..., Device] = find_device(name).load()
     try:
         signature(opened).bind(**options)
     except TypeError as error:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from formats.errors import InputError
+from formats.arguments import check_integers
 from sw_runtime.json_files import figures_text
 
 if TYPE_CHECKING:
@@ -78,6 +78,20 @@ def commands(n: int, random: "Random") -> "Iterator[tuple[str, Request]]":
     yield "info", request(Opcode.INFO)
 
 
+def check_cases(sizes: Sequence[int], lanes: Sequence[int]) -> None:
+    """Refuse sizes and numbers of lanes that cannot be measured, before any of them is.
+
+    Raises
+    ------
+    InputError
+        If a size is no multiple of 16 up to 4096, or a number of lanes not 4, 8 or 16.
+    """
+    for n in sizes:
+        check_integers(n=(n, range(16, 4097, 16)))
+    for lane_count in lanes:
+        check_integers(lanes=(lane_count, LANES))
+
+
 def measure_router(sizes: Sequence[int] = SIZES, lanes: Sequence[int] = LANES) -> dict[str, dict[str, Measurement]]:
     """Simulate every primitive: measurements by primitive, then by ``"n=4096,lanes=16"``.
 
@@ -88,9 +102,7 @@ def measure_router(sizes: Sequence[int] = SIZES, lanes: Sequence[int] = LANES) -
     InputError
         If a size is no multiple of 16 up to 4096, or a number of lanes not 4, 8 or 16.
     """
-    for n in sizes:
-        if n not in range(16, 4097, 16):
-            raise InputError(f"n must be a multiple of 16 from 16 to 4096, not {n}")
+    check_cases(sizes, lanes)
     from random import Random
 
     from formats.router.descriptor import RouterParameters
@@ -180,6 +192,7 @@ def router(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure the cycles of every token-router command against their limits."""
+    check_cases(n or SIZES, lanes or LANES)
     cells = measure_area(lanes or LANES) if area else None
     measured = measure_router(n or SIZES, lanes or LANES)
     if as_json:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import seedloom
+from formats.errors import InputError
 from sw_runtime.json_files import figures_text
 
 if TYPE_CHECKING:
@@ -114,10 +115,15 @@ def run_demo(format: str = "trellis-4bit", tokens: int = 48, prompt: str = PROMP
     Raises
     ------
     InputError
-        If the format is unknown, or a packaged model is missing, with the remedy.
+        If the format is unknown, the prompt empty, or a packaged model is missing, with the remedy.
     DependencyError
         If the simulator cannot be built.
     """
+    from formats.presets import preset_named
+
+    preset_named(format)  # refuses a name that is no format before anything long begins
+    if not prompt:
+        raise InputError("the prompt is empty; give a word to begin with")
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from formats.arguments import check_integers, check_types
 from formats.errors import InputError
 from sw_runtime.json_files import figures_text
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from sw_runtime.evaluate.text import Reference, TextQuality
 
 WINDOWS, LENGTH = 16, 512
+MOST = 1 << 20
+"""More windows, or tokens of one, no text has and no model reads."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,9 @@ def evaluate(
     Raises
     ------
     InputError
-        If a baseline is unknown, or the text too short.
+        If an argument is of another type, a baseline is unknown, the text too short, or a folder none of the original.
+    FileNotFoundError, CheckpointError
+        If a folder is not there or not compressed, or the original is not there or not a plain model.
     DependencyError
         If a baseline's package is not installed.
     """
@@ -87,14 +92,22 @@ def evaluate(
     from sw_runtime.texts.packaged_models import smollm2_folder
     from sw_runtime.texts.tokens import text_windows
 
+    check_types(
+        folders=(folders, list),
+        reference=(reference, Path | None),
+        text=(text, str | None),
+        baselines=(baselines, list | None),
+        layers=(layers, bool),
+    )
+    check_integers(windows=(windows, range(2, MOST)), length=(length, range(2, MOST)))
     unknown = [name for name in baselines or [] if name not in BASELINES]
     if unknown:
         raise InputError(f"no baseline {unknown[0]!r}; choose from {', '.join(BASELINES)}")
-    source = reference or smollm2_folder()
-    content = read_file(Path(text)) if text else evaluation_text()
-    chosen = text_windows(content, load_tokenizer(source), windows, length)
+    source = smollm2_folder() if reference is None else reference
     for folder in folders:
         _check_reference(folder, source)
+    content = evaluation_text() if text is None else read_file(Path(text))
+    chosen = text_windows(content, load_tokenizer(source), windows, length)
     original = _load(source)
     kept = Reference(original, chosen)
     judged = [_judge_folder(folder, original if layers else None, kept, chosen) for folder in folders]
@@ -104,11 +117,18 @@ def evaluate(
 
 
 def _check_reference(folder: Path, reference: Path) -> None:
-    """Refuse to compare a folder with the original of another model."""
+    """Refuse to compare a folder with what is no original, or that of another model."""
+    from sw_runtime.compress.plain_weights import check_config
+    from sw_runtime.nn.folder import compressed_config
     from sw_runtime.pretrained import load_config
 
     sizes = ("model_type", "vocab_size", "hidden_size", "num_hidden_layers")
-    ours, theirs = (load_config(path).get_text_config() for path in (folder, reference))
+    ours = compressed_config(folder).get_text_config()
+    if not reference.is_dir():
+        raise FileNotFoundError(f"{reference} is not a folder; name that of the original model with --reference")
+    original = load_config(reference)
+    check_config(original, str(reference))
+    theirs = original.get_text_config()
     for name in sizes:
         if getattr(ours, name, None) != getattr(theirs, name, None):
             raise InputError(

@@ -70,6 +70,7 @@ def generate(
     from sw_runtime.methods.continuation import continue_text, take_tokens
     from sw_runtime.methods.generation_settings import check_settings, most_tokens
 
+    seedloom.find_device(device)  # before the model is loaded
     choice = Choice.of(dict(zip(OPTIONS, (argmax_on_device, prune, exit_early, speculate), strict=True)))
     model, tokenizer = _load(folder)
     # before a device is opened and filled

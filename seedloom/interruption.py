@@ -64,7 +64,9 @@ def _keeps_layers(output: Path) -> bool:
 def _how_to_go_on(error: OSError, output: Path) -> str | None:
     """What to do about a full disk or a folder that is not writable; None about other errors."""
     if error.errno in FULL:
-        return f"no space is left for {output} ({error.strerror}); make room"
+        within = error.filename is None or str(error.filename).startswith(str(output))
+        place = output if within else error.filename  # a converted GGUF file is in the cache
+        return f"no space is left for {place} ({os.strerror(error.errno)}); make room"
     if error.errno in NOT_WRITABLE and str(error.filename).startswith(str(output)):
         return f"{output} cannot be written ({error.strerror}); make it writable"
     return None

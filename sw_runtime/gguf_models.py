@@ -2,8 +2,6 @@
 
 import hashlib
 import logging
-import os
-import tempfile
 from pathlib import Path
 
 import torch
@@ -12,6 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from formats.errors import CheckpointError
 from sw_runtime.cache import cache_folder
+from sw_runtime.export.output import whole_output
 from sw_runtime.pretrained import BAD_VALUES, check_loaded, first_sentence
 
 FLOATS = ("F64", "F32", "F16", "BF16")
@@ -60,6 +59,8 @@ def convert_gguf(file: Path, folder: Path, remedy: str) -> None:
     ------
     CheckpointError
         If the file cannot be read, or its tensors are not those of its model.
+    OSError
+        If the folder cannot be written; a full disk says to make room.
     """
     if folder.exists():
         return
@@ -72,15 +73,13 @@ def convert_gguf(file: Path, folder: Path, remedy: str) -> None:
         raise CheckpointError(f"{file} cannot be read ({first_sentence(error)}); {remedy}") from error
     check_loaded(file, model, **loaded)
     model.hf_quantizer.remove_quantization_config(model)  # transformers saves no model that has one of GGUF
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        converted = Path(temporary) / folder.name
-        model.save_pretrained(converted)
-        tokenizer.save_pretrained(converted)
-        try:
-            os.replace(converted, folder)
-        except OSError:
-            if not folder.exists():  # else another process was first
-                raise
+    try:
+        with whole_output(folder) as converted:
+            model.save_pretrained(converted)
+            tokenizer.save_pretrained(converted)
+    except OSError:
+        if not folder.exists():  # else another process was first
+            raise
 
 
 def _types(file: Path) -> set[str]:

@@ -17,6 +17,7 @@ from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+from formats.arguments import check_types
 from formats.errors import CheckpointError, SeedloomError
 from sw_runtime.json_files import read_object
 from sw_runtime.nn.shards import COPY, name_tensors, read_headers, shard_files
@@ -44,25 +45,29 @@ def load_config(folder: Path) -> Any:
 
     Raises
     ------
+    InputError
+        If ``folder`` is no path.
     FileNotFoundError
         If there is no config.json.
     CheckpointError
         If config.json cannot be read, or names a kind of model that transformers does not know.
     """
+    check_types(folder=(folder, Path))
     path, remedy = folder / "config.json", f"{COPY}, or use a transformers release that knows the model"
-    read_object(path, COPY, infinity=True)
+    content = read_object(path, COPY, infinity=True)
+    match content.get("architectures"), content.get("quantization_config"):
+        case None | [*_], None | {"quant_method": str()}:
+            pass
+        case _:
+            raise CheckpointError(
+                f"{path} cannot be read (architectures are a list, quantization_config has a quant_method); {COPY}"
+            )
     try:
-        config = AutoConfig.from_pretrained(folder)
+        return AutoConfig.from_pretrained(folder)
     except SeedloomError:
         raise
     except BAD_VALUES as error:
         raise CheckpointError(f"{path} cannot be read ({first_sentence(error)}); {remedy}") from error
-    match config.architectures, getattr(config, "quantization_config", None):
-        case None | [*_], None | {"quant_method": str()}:
-            return config
-    raise CheckpointError(
-        f"{path} cannot be read (architectures are a list, quantization_config has a quant_method); {COPY}"
-    )
 
 
 def is_language_model(config: Any) -> bool:
@@ -178,9 +183,16 @@ def load_tokenizer(folder: Path) -> Any:
 
     Raises
     ------
+    InputError
+        If ``folder`` is no path.
+    FileNotFoundError
+        If there is no such folder: its name is never looked up elsewhere.
     CheckpointError
         If its files cannot be read.
     """
+    check_types(folder=(folder, Path))
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is not a folder; name a model's folder")
     try:
         return AutoTokenizer.from_pretrained(folder)
     except Exception as error:  # tokenizers, written in Rust, raises no kind of its own

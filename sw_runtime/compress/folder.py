@@ -144,6 +144,8 @@ def compress(
         shard_bytes=(shard_bytes, int),
         polish=(polish, int),
     )
+    if tokenizer is not None and not callable(tokenizer):
+        raise InputError(f"tokenizer must be a tokenizer of transformers, not {tokenizer!r}")
     if threads is not None and threads < 1:
         raise InputError(f"threads must be at least 1, not {threads}")
     if shard_bytes < 1:

@@ -58,8 +58,9 @@ def check_config(config: Any, place: str) -> None:
         for key in ("quantization_config", "compression_config"):
             quantization = getattr(part, key, None)
             if quantization:
-                fields = quantization if isinstance(quantization, dict) else vars(quantization)
-                method = str(getattr(fields.get("quant_method"), "value", fields.get("quant_method")))
+                fields = quantization if isinstance(quantization, dict) else getattr(quantization, "__dict__", {})
+                found = fields.get("quant_method", quantization)
+                method = str(getattr(found, "value", found))
                 if method in METHODS:
                     raise CheckpointError(f"{place} is compressed already; {REMEDY}")
                 raise CheckpointError(f"{place} is quantised already ({method}, as its {key} says); {REMEDY}")

@@ -10,13 +10,13 @@ from torch import nn
 
 from formats.errors import InputError
 from formats.fp16 import FP16
-from formats.presets import mixed_formats
+from formats.presets import mixed_formats, preset_named
 from sw_runtime.compress.coverage import Coverage, coverage
 from sw_runtime.compress.source import Source, check_pattern, load
 from sw_runtime.compress.trial import trial_inputs
 from sw_runtime.fit.encoders import encoder_of
 from sw_runtime.fit.layerwise import after_every_stage
-from sw_runtime.fit.mixed_precision import check_bits
+from sw_runtime.fit.mixed_precision import SCALE_BITS, check_bits
 from sw_runtime.nn.experts import with_separate_experts
 from sw_runtime.nn.places import Place, chosen_places
 from sw_runtime.pretrained import first_sentence, writes_alone
@@ -31,7 +31,7 @@ class Request:
     Raises
     ------
     InputError
-        If the format is unknown, ``bits`` are no number or not to be had with it, a pattern is no regular
+        If the format is unknown, ``bits`` are out of its reach or not to be had with it, a pattern is no regular
         expression, or ``polish`` is negative or has no text.
     """
 
@@ -45,8 +45,8 @@ class Request:
 
     def __post_init__(self) -> None:
         encoder_of(self.format)  # refuses a name that is no format
-        if self.bits is not None and not 0 < self.bits < 16:
-            raise InputError(f"bits must be a number of bits per weight, such as 3.5, not {self.bits!r}")
+        if self.bits is not None:
+            _check_reach(self.bits, self.format)
         if self.bits is not None and self.calibration_text is None:
             raise InputError("bits are shared out by measured sensitivity; give a calibration text as well")
         if self.polish < 0:
@@ -55,8 +55,6 @@ class Request:
             raise InputError("polish trains on the calibration text; give one as well")
         check_pattern("modules", self.modules)
         check_pattern("fp16", self.fp16)
-        if self.bits is not None:
-            mixed_formats(self.format)  # refuses a format that has none
 
     @property
     def writes_its_text(self) -> bool:
@@ -137,6 +135,17 @@ def plan(source: str | Path | nn.Module, tokenizer: Any | None, request: Request
         shapes = [(places[name].rows, places[name].columns) for name in found.sharing_bits]
         check_bits(shapes, request.bits, mixed_formats(request.format))
     return found
+
+
+def _check_reach(bits: float, format: str) -> None:
+    """Refuse bits that no layer of a model reaches; what those of one do is known when it is loaded."""
+    mixed = mixed_formats(format)
+    least, most = (preset_named(name).layout.bits_per_weight for name in (mixed[0], mixed[-1]))
+    if not least < bits <= most + SCALE_BITS:
+        raise InputError(
+            f"bits must be what {mixed[0]} to {mixed[-1]} reach, {least:g} to {most:g} a weight and {SCALE_BITS} for "
+            f"every row's scale, not {bits:g}"
+        )
 
 
 def _matches(pattern: str | None, name: str) -> bool:

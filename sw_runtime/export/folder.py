@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from formats.arguments import check_types
 from formats.errors import InputError
 from sw_runtime.export.dense import export_dense
 from sw_runtime.export.gguf_file import export_gguf
@@ -37,7 +38,8 @@ def export(folder: str | Path, output: str | Path, to: str = "dense", dtype: str
     Raises
     ------
     InputError
-        If there is no such target or dtype, or llama.cpp has no such architecture or tokenizer.
+        If an argument is of another type, there is no such target or dtype, or llama.cpp has no such architecture or
+        tokenizer.
     FileExistsError
         If ``output`` is there.
     FileNotFoundError, CheckpointError
@@ -45,6 +47,7 @@ def export(folder: str | Path, output: str | Path, to: str = "dense", dtype: str
     OSError
         If ``output`` cannot be written.
     """
+    check_types(folder=(folder, str | Path), output=(output, str | Path), to=(to, str), dtype=(dtype, str | None))
     if to not in TARGETS:
         raise InputError(f"a folder is exported to {' or '.join(TARGETS)}, not {to!r}")
     if dtype is not None and dtype not in DTYPES:

@@ -30,6 +30,7 @@ GRADIENT_WINDOWS = 4
 """Windows that the gradients are measured on."""
 
 SCALE_BITS = 16
+"""Bits of a row's scale."""
 
 
 @dataclass(frozen=True)

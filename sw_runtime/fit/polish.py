@@ -84,7 +84,8 @@ def polish(original: Any, folder: Path, windows: Tensor, steps: int) -> Polish:
     if found.kept:
         _rewrite(folder, trained)
     report = read_object(folder / REPORT, COPY_OR_COMPRESS)
-    write_file(folder / REPORT, json_text(report | {"polish": asdict(found) | {"kept": found.kept}}))
+    said = asdict(found) | {"kept": found.kept, "layer_errors": "measured before the polish"}
+    write_file(folder / REPORT, json_text(report | {"polish": said}))
     return found
 
 

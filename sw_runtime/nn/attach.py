@@ -57,6 +57,13 @@ def attach(model: nn.Module, device: Device) -> None:
 
 
 def detach(model: nn.Module) -> None:
-    """Take every compressed layer that is on a device off it; the model then computes on the host."""
+    """Take every compressed layer that is on a device off it; the model then computes on the host.
+
+    Raises
+    ------
+    InputError
+        If it is no model.
+    """
+    check_types(model=(model, nn.Module))
     for layer in compressed_linears(model).values():
         layer.detach()

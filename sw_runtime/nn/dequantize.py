@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from formats.arguments import check_types
 from formats.errors import InputError
 from sw_runtime.nn.attach import compressed_linears, detach
 from sw_runtime.nn.device_linear import DeviceLinear
@@ -34,8 +35,10 @@ def dequantize(model: "PreTrainedModel", dtype: torch.dtype | None = None) -> No
     Raises
     ------
     InputError
-        If the weights of a layer were left on disk, or an expert has an adapter of peft, naming it.
+        If an argument is of another type, the weights of a layer were left on disk, or an expert has an adapter of
+        peft, naming it.
     """
+    check_types(model=(model, nn.Module), dtype=(dtype, torch.dtype | None))
     layers = compressed_linears(model)
     for name, layer in layers.items():
         _check(model, name, layer)

@@ -7,6 +7,7 @@ import transformers
 from safetensors import safe_open
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from formats.arguments import check_types
 from formats.errors import CheckpointError
 from sw_runtime.nn.attach import compressed_linears
 from sw_runtime.nn.checkpoint import check_complete, place_compressed_linears
@@ -79,11 +80,14 @@ def compressed_config(folder: Path) -> PreTrainedConfig:
 
     Raises
     ------
+    InputError
+        If it is no path.
     FileNotFoundError
         If there is no such folder, or no model in it.
     CheckpointError
         If the model is not compressed.
     """
+    check_types(folder=(folder, Path))
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is not a folder; name one that `seedloom compress` wrote")
     if not (folder / "config.json").exists():

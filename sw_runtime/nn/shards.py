@@ -59,7 +59,7 @@ def shard_files(folder: Path, pickles: bool = False) -> list[Path]:
             if (folder / whole).exists() and names != [whole]:
                 raise CheckpointError(f"{folder} has both {whole} and {index.name}; delete the one that is out of date")
             return [folder / name for name in names]
-        if (folder / whole).exists():
+        if (folder / whole).is_file():
             return [folder / whole]
     raise FileNotFoundError(f"{folder} has no {WEIGHT_FILES[0]}; {COPY}")
 

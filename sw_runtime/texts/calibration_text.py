@@ -2,8 +2,10 @@
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from formats.errors import DependencyError, InputError
+from sw_runtime.pretrained import first_sentence
 from sw_runtime.texts.corpora import news
 
 DATASETS = "datasets:"
@@ -29,7 +31,7 @@ def read_text(source: str | Path) -> str:
     DependencyError
         If the package of the packaged text is not installed; or, for a data set, the package ``datasets``.
     InputError
-        If a file is not UTF-8, or a data set has no column ``text``.
+        If a file is not UTF-8, or a data set cannot be read or has no column ``text`` of texts.
     """
     if source == "packaged":
         return news()
@@ -47,9 +49,13 @@ def read_file(path: Path) -> str:
 
     Raises
     ------
+    FileNotFoundError
+        If it is not there, or no file.
     InputError
         If it is not UTF-8.
     """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {str(path)!r}; give a plain-text file")
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -64,12 +70,27 @@ def _data_set_text(name: str) -> str:
         raise DependencyError(
             f"{DATASETS}{name} needs the package datasets: pip install 'seedloom[eval]', or give a plain-text file"
         ) from error
-    rows = load_dataset(name, split="train", streaming=True)
+    if not name:
+        raise InputError(f"{DATASETS!r} names no data set; give {DATASETS}NAME, or a plain-text file")
     text = ""
-    for row in rows:
-        if "text" not in row:
-            raise InputError(f"data set {name} has no column 'text', only {', '.join(row)}; give a plain-text file")
-        text += row["text"] + "\n"
-        if len(text) >= CHARACTERS:
-            break
+    try:
+        for row in load_dataset(name, split="train", streaming=True):
+            text += _text_of(row, name) + "\n"
+            if len(text) >= CHARACTERS:
+                break
+    except InputError:
+        raise
+    except Exception as error:  # the package has no kinds of its own for a name or a file that it cannot read
+        raise InputError(
+            f"data set {name!r} cannot be read ({first_sentence(error)}); give another name, or a plain-text file"
+        ) from error
     return text
+
+
+def _text_of(row: dict[str, Any], name: str) -> str:
+    match row:
+        case {"text": str(text)}:
+            return text
+        case {"text": other}:
+            raise InputError(f"data set {name} has {other!r} in its column 'text'; give a plain-text file")
+    raise InputError(f"data set {name} has no column 'text', only {', '.join(row)}; give a plain-text file")

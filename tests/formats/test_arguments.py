@@ -4,12 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from torch import nn
 
-import seedloom
 from formats.arguments import check_integers, check_types
 from formats.errors import InputError
-from sw_runtime.device.emulated import EmulatedDevice
 
 
 def test_arguments_of_their_types_are_taken() -> None:
@@ -46,29 +43,3 @@ def test_an_argument_of_another_type_is_named(value: Any, kind: Any, said: str) 
 def test_what_is_no_integer_or_out_of_range_is_named(value: Any, allowed: Any, said: str) -> None:
     with pytest.raises(InputError, match=rf"^{said}$"):
         check_integers(b=(allowed[0], allowed), a=(value, allowed))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ({"source": None}, "source must be str or Path or Module, not None"),
-        ({"output": 3}, "output must be str or Path, not 3"),
-        ({"format": 4}, "format must be str, not 4"),
-        ({"calibration_text": ["a"]}, r"calibration_text must be str or Path or None, not \['a'\]"),
-        ({"bits": "3"}, "bits must be int or float or None, not '3'"),
-        ({"modules": ["mlp"]}, r"modules must be str or None, not \['mlp'\]"),
-        ({"threads": 0}, "threads must be at least 1, not 0"),
-        ({"overwrite": "no"}, "overwrite must be bool, not 'no'"),
-    ],
-)
-def test_compress_names_a_wrong_argument(arguments: dict[str, Any], said: str) -> None:
-    given: dict[str, Any] = {"source": "nowhere", "output": "nowhere"} | arguments
-    with pytest.raises(InputError, match=said):
-        seedloom.compress(**given)
-
-
-def test_attach_names_a_wrong_argument() -> None:
-    with pytest.raises(InputError, match="model must be Module, not 'folder'"):
-        seedloom.attach("folder", EmulatedDevice())  # type: ignore[arg-type]
-    with pytest.raises(InputError, match=r"device must be what seedloom\.open_device gives, not 'emulated'"):
-        seedloom.attach(nn.Linear(2, 2), "emulated")  # type: ignore[arg-type]

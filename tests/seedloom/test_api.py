@@ -1,17 +1,23 @@
+import re
 import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from torch import nn
 from transformers import AutoModelForCausalLM
 from transformers.quantizers.auto import AUTO_QUANTIZER_MAPPING
 
 import seedloom
 from formats.engine import EngineParameters
+from formats.errors import InputError
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.nn import attach as attaching
+from sw_runtime.nn.dequantize import dequantize
 from sw_runtime.nn.quantizer import METHOD, QUANT_METHOD
 
 ROOT = Path(__file__).parents[2]
@@ -131,3 +137,59 @@ def test_python_dash_m_is_the_command() -> None:
 def test_what_a_device_is_built_for_must_be_of_its_kind(option: str) -> None:
     with pytest.raises(ValueError, match=rf"{option} must be seedloom\.\w+\(\.\.\.\), not {{'a': 1}}"):
         seedloom.open_device("emulated", **{option: {"a": 1}})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"source": None}, "source must be str or Path or Module, not None"),
+        ({"output": 3}, "output must be str or Path, not 3"),
+        ({"format": 4}, "format must be str, not 4"),
+        ({"calibration_text": ["a"]}, r"calibration_text must be str or Path or None, not \['a'\]"),
+        ({"bits": "3"}, "bits must be int or float or None, not '3'"),
+        ({"modules": ["mlp"]}, r"modules must be str or None, not \['mlp'\]"),
+        ({"threads": 0}, "threads must be at least 1, not 0"),
+        ({"overwrite": "no"}, "overwrite must be bool, not 'no'"),
+    ],
+)
+def test_compress_names_a_wrong_argument(arguments: dict[str, Any], said: str) -> None:
+    given: dict[str, Any] = {"source": "nowhere", "output": "nowhere"} | arguments
+    with pytest.raises(InputError, match=said):
+        seedloom.compress(**given)
+
+
+def test_attach_names_a_wrong_argument() -> None:
+    with pytest.raises(InputError, match="model must be Module, not 'folder'"):
+        seedloom.attach("folder", EmulatedDevice())  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"device must be what seedloom\.open_device gives, not 'emulated'"):
+        seedloom.attach(nn.Linear(2, 2), "emulated")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("model", ["folder", None, 3])
+def test_what_is_no_model_is_not_detached_or_decoded(model: Any) -> None:
+    with pytest.raises(InputError, match=f"model must be Module, not {model!r}"):
+        seedloom.detach(model)
+    with pytest.raises(InputError, match=f"model must be Module, not {model!r}"):
+        dequantize(model)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"folder": None}, "folder must be str or Path, not None"),
+        ({"folder": nn.Linear(2, 2)}, "folder must be str or Path, not Linear"),
+        ({"output": 3}, "output must be str or Path, not 3"),
+        ({"to": ["gguf"]}, r"to must be str, not \['gguf'\]"),
+        ({"dtype": torch.float16}, r"dtype must be str or None, not torch\.float16"),
+    ],
+)
+def test_export_names_a_wrong_argument(arguments: dict[str, Any], said: str) -> None:
+    given: dict[str, Any] = {"folder": "nowhere", "output": "nowhere"} | arguments
+    with pytest.raises(InputError, match=said):
+        seedloom.export(**given)
+
+
+@pytest.mark.parametrize("name", [None, 5, "", ["emulated"]])
+def test_what_is_no_devices_name_is_refused(name: Any) -> None:
+    with pytest.raises(InputError, match=re.escape(f"no device {name!r}; choose from emulated")):
+        seedloom.open_device(name)

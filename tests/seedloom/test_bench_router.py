@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from formats.router.descriptor import Opcode
 from hw.router.router import Router
+from seedloom import bench_router
 from seedloom.bench_router import commands
 from seedloom.cli import app
 from synth.flow import Flow, netlist
@@ -71,6 +72,14 @@ def test_a_number_of_lanes_that_cannot_be_built_is_refused() -> None:
     result = CliRunner().invoke(app, ["bench", "router", "--lanes", "3"])
     assert result.exit_code == 1
     assert "lanes must be 4, 8 or 16, not 3" in result.stderr
+
+
+@pytest.mark.parametrize("case", [["--n", "17"], ["--lanes", "8", "--lanes", "3"]])
+def test_what_cannot_be_measured_is_refused_before_anything_is(
+    case: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(bench_router, "measure_area")
+    assert CliRunner().invoke(app, ["bench", "router", "--area", *case]).stderr.startswith("error: ")
 
 
 @pytest.mark.usefixtures("tools_at_hand")

@@ -1,12 +1,16 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from typer.testing import CliRunner
 
 import seedloom
+from formats.errors import InputError
 from seedloom.cli import app
+from seedloom.evaluation import evaluate
 from tests.conftest import write_tokenizer
 from tests.sw_runtime.evaluate.models import llama_to_quantise
 
@@ -64,10 +68,69 @@ def test_an_unknown_baseline_is_refused_before_anything_is_loaded(tmp_path: Path
     assert "error: no baseline 'gptq'; choose from rtn-4bit-g128" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ("no/such-model", "no/such-model is not a folder; name that of the original model with --reference"),
+        ("SmolLM2", "SmolLM2 is not a folder; name that of the original model with --reference"),
+        ("empty", "config.json is not there; copy the model's folder again"),
+        ("compressed", "compressed is compressed already; give the original model"),
+    ],
+)
+def test_a_reference_that_is_no_original_is_refused_at_once(
+    reference: str, said: str, tiny_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    result = CliRunner().invoke(app, ["eval", str(tiny_model()), "--reference", reference])
+    assert result.exit_code == 1
+    assert result.stderr.endswith(f"{said}\n")
+    assert result.stderr.count("\n") == 1
+
+
+def test_what_is_no_compressed_folder_is_refused_with_the_remedy(original: Path, text: Path) -> None:
+    for folder, said in (
+        (original, f"{original} is not compressed; run `seedloom compress {original} OUTPUT` first"),
+        (original / "nowhere", f"{original / 'nowhere'} is not a folder; name one that `seedloom compress` wrote"),
+        (text, f"{text} is not a folder; name one that `seedloom compress` wrote"),
+    ):
+        result = CliRunner().invoke(app, ["eval", str(folder), "--reference", str(original)])
+        assert (result.exit_code, result.stderr) == (1, f"error: {said}\n")
+
+
+@pytest.mark.parametrize("text", ["", "nowhere.txt", "."])
+def test_a_text_that_is_no_file_is_named(text: str, tiny_model: Callable[..., Path], original: Path) -> None:
+    config = json.loads((original / "config.json").read_text())
+    folder = tiny_model()
+    sizes = {key: config[key] for key in ("model_type", "vocab_size", "hidden_size", "num_hidden_layers")}
+    (folder / "config.json").write_text(json.dumps(json.loads((folder / "config.json").read_text()) | sizes))
+    result = CliRunner().invoke(app, ["eval", str(folder), "--reference", str(original), "--text", text])
+    assert result.exit_code == 1
+    assert "error: there is no file '" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"folders": Path("a")}, "folders must be list, not "),
+        ({"folders": ["a"]}, "folder must be Path, not 'a'"),
+        ({"reference": "a"}, "reference must be Path or None, not 'a'"),
+        ({"text": 3}, "text must be str or None, not 3"),
+        ({"windows": 1}, "windows must be 2 to 1048575, not 1"),
+        ({"length": 2.5}, r"length must be an integer, 2 to 1048575, not 2\.5"),
+        ({"baselines": "hqq"}, "baselines must be list or None, not 'hqq'"),
+    ],
+)
+def test_a_wrong_argument_is_named(wrong: dict[str, Any], said: str, original: Path) -> None:
+    with pytest.raises(InputError, match=f"^{said}"):
+        evaluate(**{"folders": [], "reference": original} | wrong)
+
+
 def test_a_text_too_short_is_refused(original: Path, tmp_path: Path) -> None:
+    folder = seedloom.compress(original, tmp_path / "out", format="scaled-4bit")
     short = tmp_path / "short.txt"
     short.write_text("w1 w2 w3")
-    arguments = ["eval", str(tmp_path), "--reference", str(original), "--text", str(short), "--length", "32"]
+    arguments = ["eval", str(folder), "--reference", str(original), "--text", str(short), "--length", "32"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 1
     assert "the text has 3 tokens, and 16 windows of 32 need 512; give a longer text or fewer windows" in result.stderr

@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM
 from typer.testing import CliRunner
 
 import seedloom
+from seedloom import generation
 from seedloom.cli import app
 from sw_runtime.device.emulated import EmulatedDevice
 
@@ -116,6 +117,12 @@ def test_a_folder_without_fast_stream_is_refused_before_a_device_is_opened(
     result = CliRunner().invoke(app, ["generate", str(folder), "w3", *options])
     assert result.exit_code == 1
     assert result.stderr.endswith(f"has no m2r2.safetensors; make it with: seedloom fit-m2r2 {folder}\n")
+
+
+def test_an_unknown_device_is_refused_before_the_model_is_loaded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(generation, "_load")
+    result = CliRunner().invoke(app, ["generate", str(folder), "w3", "--device", "zz"])
+    assert (result.exit_code, result.stderr) == (1, "error: no device 'zz'; choose from emulated, simulated\n")
 
 
 def test_the_text_goes_to_stdout_and_the_rate_to_stderr(folder: Path) -> None:

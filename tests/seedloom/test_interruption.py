@@ -67,8 +67,16 @@ def run_with(error: OSError, monkeypatch: pytest.MonkeyPatch, output: Path) -> R
 def test_a_full_disk_asks_for_room(code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keep_a_layer(tmp_path)
     result = run_with(OSError(code, "disk full"), monkeypatch, tmp_path)
-    line = f"error: no space is left for {tmp_path} (disk full); make room, then start the same command again{KEPT}\n"
+    line = f"error: no space is left for {tmp_path} ({os.strerror(code)}); make room, then start the same command again"
+    line += f"{KEPT}\n"
     assert (result.exit_code, result.stdout, result.stderr) == (GOES_ON, "", line)
+
+
+def test_a_full_disk_elsewhere_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run_with(OSError(errno.ENOSPC, "disk full", "/cache/models"), monkeypatch, tmp_path)
+    assert result.stderr.startswith(
+        f"error: no space is left for /cache/models ({os.strerror(errno.ENOSPC)}); make room"
+    )
 
 
 @pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])

@@ -6,6 +6,7 @@ import gguf
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
 from formats.errors import CheckpointError
@@ -101,3 +102,24 @@ def write(writer: gguf.GGUFWriter) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def test_a_full_disk_asks_for_room_and_leaves_nothing(file: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def save(*_: object, **options: object) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(LlamaForCausalLM, "save_pretrained", save)
+    with pytest.raises(OSError, match=rf"no space is left \(No space left .*\); make room and start again: '{cache}"):
+        folder_of_gguf(file)
+    assert not list((cache / "models").glob("*/*"))
+
+
+def test_a_folder_that_another_process_made_meanwhile_is_taken(
+    file: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def save(model: object, folder: Path) -> None:
+        (folder.parents[1] / "tiny").mkdir()
+        folder.mkdir()
+
+    monkeypatch.setattr(LlamaForCausalLM, "save_pretrained", save)
+    assert folder_of_gguf(file).is_dir()

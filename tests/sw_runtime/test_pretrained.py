@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import MixtralConfig, MixtralForCausalLM
 
-from formats.errors import CheckpointError
+from formats.errors import CheckpointError, InputError
 from sw_runtime import pretrained
 from sw_runtime.pretrained import load_any_model, load_config, load_model, load_tokenizer
 from tests.conftest import write_tokenizer
@@ -106,6 +107,7 @@ def test_experts_of_which_one_lacks_a_tensor_are_named_without_a_table(
         {"quantization_config": {"bits": 4}},
         {"quantization_config": {"quant_method": None}},
         {"quantization_config": {"quant_method": ["gptq"]}},
+        *({"quantization_config": value} for value in ("x", "", 5, 0, True, False, [1], [], {})),
     ],
 )
 def test_a_configuration_that_loaders_would_stumble_over_is_named(settings: dict[str, Any], folder: Path) -> None:
@@ -176,3 +178,14 @@ def test_a_model_that_fills_gaps_does_not_go_on_with_a_text(folder: Path) -> Non
         CheckpointError, match="describes a BertForMaskedLM, which fills gaps and does not go on with a"
     ):
         load_model(folder)
+
+
+@pytest.mark.parametrize("load", [load_config, load_model, load_any_model, load_tokenizer])
+def test_what_is_no_path_is_refused(load: Callable[[Any], Any]) -> None:
+    with pytest.raises(InputError, match="folder must be Path, not 'model'"):
+        load("model")
+
+
+def test_a_folder_that_is_not_there_has_no_tokenizer_elsewhere(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"nowhere is not a folder; name a model's folder"):
+        load_tokenizer(tmp_path / "nowhere")

@@ -161,7 +161,18 @@ def test_a_weight_that_is_not_finite_is_named(tmp_path: Path) -> None:
     ("arguments", "error", "message"),
     [
         ({"format": "int4"}, ValueError, "format must be one of paper-4bit.*not 'int4'"),
-        ({"bits": float("nan")}, ValueError, "bits must be a number of bits per weight, such as 3.5, not nan"),
+        ({"bits": float("nan")}, ValueError, "bits must be what trellis-2bit to trellis-4bit reach, .* not nan"),
+        (
+            {"bits": 99},
+            ValueError,
+            "bits must be what trellis-2bit to trellis-4bit reach, 2 to 4 a weight and 16 for every row's scale, not",
+        ),
+        (
+            {"bits": 2, "format": "paper-3bit"},
+            ValueError,
+            "bits must be what scaled-2bit to scaled-4bit .*not 2",
+        ),
+        ({"tokenizer": "gpt2"}, ValueError, "tokenizer must be a tokenizer of transformers, not 'gpt2'"),
         ({"bits": "3.5"}, ValueError, "bits must be int or float or None, not '3.5'"),
         ({"bits": 3.5}, ValueError, "bits are shared out by measured sensitivity; give a calibration text as well"),
         (

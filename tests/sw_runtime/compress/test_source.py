@@ -194,6 +194,12 @@ def test_a_configuration_of_a_quantised_model_is_refused(method: str, folder: Pa
         load(folder, None)
 
 
+def test_a_part_of_a_configuration_that_is_no_object_is_named(folder: Path) -> None:
+    change_json(folder / "config.json", lambda config: config.update(compression_config="x"))
+    with pytest.raises(CheckpointError, match=r"is quantised already \(x, as its compression_config says\); give the"):
+        load(folder, None)
+
+
 @pytest.mark.parametrize(
     "mark", ["qweight", "weight_packed", "SCB", "weight_scale", "weight._scale", "weight.quant_state.bitsandbytes__nf4"]
 )

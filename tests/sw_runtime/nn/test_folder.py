@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from formats.errors import CheckpointError
+from formats.errors import CheckpointError, InputError
 from sw_runtime.json_files import json_text
 from sw_runtime.nn.folder import CompressedLayer, compressed_config, describe, verify
 from sw_runtime.nn.golden_tokens import GOLDEN_TOKENS, golden_tokens
@@ -164,6 +164,31 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
         compressed_config(tmp_path)
 
 
+@pytest.mark.parametrize("folder", ["compressed", None, 3])
+@pytest.mark.parametrize("look", [describe, verify, compressed_config])
+def test_what_is_no_path_is_refused(look: Callable[[Any], Any], folder: Any) -> None:
+    with pytest.raises(InputError, match=f"folder must be Path, not {folder!r}"):
+        look(folder)
+
+
+def test_a_folder_may_be_called_like_a_file_of_weights(folder: Path) -> None:
+    renamed = folder.rename(folder.parent / "model.safetensors")
+    assert len(describe(renamed).layers) == 15
+
+
+def test_a_folder_in_the_place_of_weights_is_none(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"has no model\.safetensors; copy the model's folder again"):
+        describe(folder)
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("once")
+    with pytest.raises(FileNotFoundError, match=r"text\.txt is not a folder; name one that `seedloom compress` wrote"):
+        describe(tmp_path / "text.txt")
+
+
 def test_a_folder_without_weights_is_refused(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match=r"has no model\.safetensors; copy the model's folder again"):
@@ -196,9 +221,14 @@ def test_the_file_of_a_bad_quantization_config_is_named(folder: Path) -> None:
         describe(folder)
 
 
-@pytest.mark.parametrize(
-    "settings", [{"num_attention_heads": 0}, {"hidden_size": -1}, {"hidden_act": "none"}, {"quantization_config": [3]}]
-)
+@pytest.mark.parametrize("value", ["x", [3], 5, True, {}])
+def test_a_quantization_config_that_is_none_is_named(value: Any, folder: Path) -> None:
+    change_config(folder, quantization_config=value)
+    with pytest.raises(CheckpointError, match=r"config\.json cannot be read \(.+\); copy the model's folder"):
+        describe(folder)
+
+
+@pytest.mark.parametrize("settings", [{"num_attention_heads": 0}, {"hidden_size": -1}, {"hidden_act": "none"}])
 def test_a_configuration_of_no_model_is_named(settings: dict[str, Any], folder: Path) -> None:
     change_config(folder, **settings)
     message = (

@@ -9,7 +9,7 @@ import pytest
 
 from formats.errors import DependencyError, InputError
 from sw_runtime.texts import calibration_text
-from sw_runtime.texts.calibration_text import read_text
+from sw_runtime.texts.calibration_text import read_file, read_text
 
 
 def install_data_set(monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
@@ -51,6 +51,27 @@ def test_a_data_set_without_texts_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         read_text("datasets:cats")
 
 
+def test_a_data_set_of_other_things_than_texts_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    install_data_set(monkeypatch, [{"text": ["one", "two"]}])
+    with pytest.raises(InputError, match=r"data set cats has \['one', 'two'\] in its column 'text'; give a plain-text"):
+        read_text("datasets:cats")
+
+
+def test_a_data_set_without_a_name_is_refused() -> None:
+    with pytest.raises(InputError, match="'datasets:' names no data set; give datasets:NAME, or a plain-text file"):
+        read_text("datasets:")
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError("no such. Try"), ValueError("no such"), RuntimeError("no such")])
+def test_a_data_set_that_cannot_be_read_is_named(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load_dataset(*_: object, **options: object) -> None:
+        raise error
+
+    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
+    with pytest.raises(InputError, match=r"data set 'cats' cannot be read \(no such\); give another name, or a plain-"):
+        read_text("datasets:cats")
+
+
 def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(
@@ -64,6 +85,11 @@ def test_a_missing_file_is_named() -> None:
         FileNotFoundError, match=r"no calibration text 'nowhere.txt'; give a plain-text file, 'packaged'"
     ):
         read_text("nowhere.txt")
+
+
+def test_a_folder_is_no_text(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=f"there is no file '{tmp_path}'; give a plain-text file"):
+        read_file(tmp_path)
 
 
 def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
