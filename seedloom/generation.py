@@ -170,9 +170,10 @@ def fit_m2r2(
     from sw_runtime.texts.calibration import token_windows
     from sw_runtime.texts.calibration_text import read_text
 
+    text = read_text(calibration)
     model, tokenizer = _load(folder)
     decoder = Decoder.of(model)
-    texts = token_windows(read_text(calibration), tokenizer, WINDOWS, LENGTH)
+    texts = token_windows(text, tokenizer, WINDOWS, LENGTH)
     with torch.inference_mode():
         windows = [Window.of(decoder, tokens) for tokens in progress_bar(texts, desc="texts to fit", unit="text")]
         FastStream.fit(decoder, windows, parameters_for(len(decoder.layers))).save(folder)

@@ -15,7 +15,7 @@ import torch
 import transformers
 from huggingface_hub.errors import StrictDataclassError
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel
 
 from formats.arguments import check_types
 from formats.errors import CheckpointError, SeedloomError
@@ -63,11 +63,33 @@ def load_config(folder: Path) -> Any:
                 f"{path} cannot be read (architectures are a list, quantization_config has a quant_method); {COPY}"
             )
     try:
-        return AutoConfig.from_pretrained(folder)
+        config = AutoConfig.from_pretrained(folder)
     except SeedloomError:
         raise
     except BAD_VALUES as error:
         raise CheckpointError(f"{path} cannot be read ({first_sentence(error)}); {remedy}") from error
+    match config.dtype:
+        case None | torch.dtype(is_floating_point=True):
+            return config
+    raise CheckpointError(f"{path} cannot be read (dtype is {config.dtype}, no floating-point type); {COPY}")
+
+
+def model_class(folder: Path, config: Any) -> type[PreTrainedModel]:
+    """The class of transformers that a folder's configuration says the weights are of.
+
+    Raises
+    ------
+    CheckpointError
+        If it names none that transformers has.
+    """
+    match config.architectures:
+        case [str(architecture), *_] if isinstance(found := getattr(transformers, architecture, None), type):
+            if issubclass(found, PreTrainedModel) and getattr(found, "config_class", None) is not None:
+                return found
+    raise CheckpointError(
+        f"{folder / 'config.json'} names the architecture {config.architectures}, which transformers does not have; "
+        f"{COPY}, or use a release that has it"
+    )
 
 
 def is_language_model(config: Any) -> bool:
@@ -144,27 +166,21 @@ def load_any_model(folder: Path, **options: Any) -> Any:
         As ``load_model``, or if the class is unknown.
     """
     config = load_config(folder)
-    (architecture, *_) = config.architectures or [None]
-    if architecture is None:
+    if not config.architectures:
         return load_model(folder, **options)
-    model_class = getattr(transformers, architecture, None)
-    if model_class is None:
-        raise CheckpointError(
-            f"{folder / 'config.json'} names the class {architecture}, which transformers does not have; "
-            "use a release that has it"
-        )
-    return _load(model_class, lambda: model_class(config), folder, options)
+    named = model_class(folder, config)
+    return _load(named, lambda: named(config), folder, options)
 
 
-def _load(model_class: Any, build: Callable[[], nn.Module], folder: Path, options: dict[str, Any]) -> Any:
+def _load(loader: Any, build: Callable[[], nn.Module], folder: Path, options: dict[str, Any]) -> Any:
     """A model whose every tensor is in the folder's files, and every tensor there in the model."""
     build_skeleton(folder, build)
     if (folder / "generation_config.json").exists():
-        read_object(folder / "generation_config.json", COPY)
+        _check_generation_settings(folder)
     read_headers(shard_files(folder, pickles=True), pickles=True)
     with _LoadReport() as report:
         try:
-            model, loaded = model_class.from_pretrained(
+            model, loaded = loader.from_pretrained(
                 folder, output_loading_info=True, ignore_mismatched_sizes=True, **options
             )
         except RuntimeError as error:
@@ -176,6 +192,21 @@ def _load(model_class: Any, build: Callable[[], nn.Module], folder: Path, option
             ) from error
     check_loaded(folder, model, **loaded)
     return model
+
+
+def _check_generation_settings(folder: Path) -> None:
+    """Refuse a ``generation_config.json`` that no text can be made with."""
+    path = folder / "generation_config.json"
+    content = read_object(path, COPY)
+    try:
+        GenerationConfig.from_pretrained(folder)
+    except BAD_VALUES as error:
+        raise CheckpointError(f"{path} cannot be read ({first_sentence(error)}); {COPY}") from error
+    for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
+        match content.get(name):
+            case None | int() | [int(), *_]:
+                continue
+        raise CheckpointError(f"{path} cannot be read ({name} is {content[name]!r}, no token); {COPY}")
 
 
 def load_tokenizer(folder: Path) -> Any:

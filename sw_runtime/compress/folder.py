@@ -153,6 +153,8 @@ def compress(
     request = Request(format, calibration_text, bits, modules, fp16, allow_partial, polish)
     output = Path(output)
     if output.exists():
+        if not output.is_dir():
+            raise FileExistsError(f"{output} is no folder; choose a folder that is new or empty")
         with only_writer(output):
             _check_output(output, overwrite)
     job = plan(source, tokenizer, request)

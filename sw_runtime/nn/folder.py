@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import transformers
 from safetensors import safe_open
 from transformers import PreTrainedConfig, PreTrainedModel
 
@@ -15,8 +14,8 @@ from sw_runtime.nn.checksums import check_checksums
 from sw_runtime.nn.device_linear import check_finite
 from sw_runtime.nn.golden_tokens import check_golden_tokens
 from sw_runtime.nn.quantizer import METHODS, SeedLMConfig
-from sw_runtime.nn.shards import COPY_OR_COMPRESS, StoredTensor, read_headers, shard_files
-from sw_runtime.pretrained import build_skeleton, load_config
+from sw_runtime.nn.shards import StoredTensor, read_headers, shard_files
+from sw_runtime.pretrained import build_skeleton, load_config, model_class
 from sw_runtime.progress import progress_bar
 
 DENSE_BITS = 16
@@ -152,8 +151,8 @@ def verify(folder: Path, run: bool = False, progress: bool = True) -> Contents:
 def _skeleton(folder: Path) -> tuple[PreTrainedModel, dict[str, StoredTensor]]:
     """The folder's model without weights, and the headers of its files, checked against each other."""
     config = compressed_config(folder)
-    model_class = _model_class(folder, config)
-    model = build_skeleton(folder, lambda: model_class(config))
+    named = model_class(folder, config)
+    model = build_skeleton(folder, lambda: named(config))
     tensors = read_headers(shard_files(folder))
     try:
         place_compressed_linears(model, SeedLMConfig(**config.quantization_config).modules)
@@ -161,18 +160,6 @@ def _skeleton(folder: Path) -> tuple[PreTrainedModel, dict[str, StoredTensor]]:
         raise CheckpointError(f"{folder / 'config.json'}: {error}") from error
     check_complete(model, tensors)
     return model, tensors
-
-
-def _model_class(folder: Path, config: PreTrainedConfig) -> type[PreTrainedModel]:
-    """The class that config.json says the weights are of."""
-    match config.architectures:
-        case [str(architecture), *_] if isinstance(found := getattr(transformers, architecture, None), type):
-            if issubclass(found, PreTrainedModel):
-                return found
-    raise CheckpointError(
-        f"{folder / 'config.json'} names the architecture {config.architectures}, which transformers does not have; "
-        f"{COPY_OR_COMPRESS}"
-    )
 
 
 def _contents(model: PreTrainedModel, tensors: dict[str, StoredTensor]) -> Contents:

@@ -48,6 +48,7 @@ class SeedLMConfig(QuantizationConfigMixin):
 
     def __init__(
         self,
+        /,  # so that a file may say anything
         format: str | None = None,
         modules: dict[str, str] | None = None,
         quant_method: str = QUANT_METHOD,

@@ -39,7 +39,7 @@ def read_text(source: str | Path) -> str:
         return _data_set_text(str(source).removeprefix(DATASETS))
     if not Path(source).is_file():
         raise FileNotFoundError(
-            f"no calibration text {str(source)!r}; give a plain-text file, 'packaged', '{DATASETS}NAME' or 'self'"
+            f"no calibration text {str(source)!r}; give a plain-text file, 'packaged' or '{DATASETS}NAME'"
         )
     return read_file(Path(source))
 

@@ -123,6 +123,20 @@ def test_an_architecture_that_transformers_does_not_know_is_named(folder: Path) 
         load_model(folder)
 
 
+@pytest.mark.parametrize("names", [["PreTrainedModel"], ["AutoConfig"], ["logging"], [3]])
+def test_an_architecture_that_is_no_class_of_models_is_named(names: list[Any], folder: Path) -> None:
+    change_config(folder, architectures=names)
+    with pytest.raises(CheckpointError, match=r"names the architecture \[.+\], which transformers does not have; copy"):
+        load_any_model(folder)
+
+
+@pytest.mark.parametrize("dtype", ["int32", 5])
+def test_a_dtype_that_is_no_floating_point_type_is_named(dtype: Any, folder: Path) -> None:
+    change_config(folder, dtype=dtype)
+    with pytest.raises(CheckpointError, match=r"config\.json cannot be read \(dtype is .+, no floating-point type\);"):
+        load_config(folder)
+
+
 def test_a_null_is_called_so_and_its_field_named(folder: Path) -> None:
     change_config(folder, hidden_size=None)
     with pytest.raises(
@@ -144,7 +158,10 @@ def test_a_tokenizer_that_cannot_be_read_is_named(content: str, folder: Path) ->
         load_tokenizer(folder)
 
 
-@pytest.mark.parametrize("content", ["{nope", "[]", '{"temperature": NaN}'])
+@pytest.mark.parametrize(
+    "content",
+    ["{nope", "[]", '{"temperature": NaN}', '{"max_new_tokens": "x"}', '{"eos_token_id": "x"}', '{"pad_token_id": {}}'],
+)
 def test_generation_settings_that_cannot_be_read_are_named(content: str, folder: Path) -> None:
     (folder / "generation_config.json").write_text(content)
     with pytest.raises(
@@ -168,7 +185,7 @@ def test_a_source_is_loaded_by_the_class_that_its_configuration_names(folder: Pa
     change_config(folder, architectures=None)
     assert type(load_any_model(folder)).__name__ == "LlamaForCausalLM"
     change_config(folder, architectures=["Abacus"])
-    with pytest.raises(CheckpointError, match=r"names the class Abacus, which transformers does not have; use a relea"):
+    with pytest.raises(CheckpointError, match=r"names the architecture \['Abacus'\], which transformers does not"):
         load_any_model(folder)
 
 

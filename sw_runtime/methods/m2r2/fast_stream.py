@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from safetensors import SafetensorError
 from torch import Tensor
 
+from formats.errors import CheckpointError
 from sw_runtime.methods.decoder import Decoder
 from sw_runtime.methods.m2r2.exits import ExitGate
 from sw_runtime.methods.m2r2.fit import Window, fit_adapters, fit_exit_gates
@@ -73,14 +75,19 @@ class FastStream:
         ------
         FileNotFoundError
             If the folder has none, naming the command that makes it.
+        CheckpointError
+            If it is not what ``save`` writes, naming the same.
         """
-        path = folder / FILE
-        if not path.exists():
-            raise FileNotFoundError(f"{folder} has no {FILE}; make it with: seedloom fit-m2r2 {folder}")
-        tensors, fields = read_tensors(path)
-        parameters = M2R2Parameters(**fields | {"exits": tuple(fields["exits"])})
-        adapters = [Adapter(**_part(tensors, f"adapters.{number}")) for number in range(parameters.exits[-1])]
-        gates = [ExitGate(**_part(tensors, f"gates.{number}")) for number in range(len(parameters.exits))]
+        path, remedy = folder / FILE, f"make it with: seedloom fit-m2r2 {folder}"
+        if not path.is_file():
+            raise FileNotFoundError(f"{folder} has no {FILE}; {remedy}")
+        try:
+            tensors, fields = read_tensors(path)
+            parameters = M2R2Parameters(**fields | {"exits": tuple(fields["exits"])})
+            adapters = [Adapter(**_part(tensors, f"adapters.{number}")) for number in range(parameters.exits[-1])]
+            gates = [ExitGate(**_part(tensors, f"gates.{number}")) for number in range(len(parameters.exits))]
+        except (SafetensorError, LookupError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{path} is damaged ({error}); {remedy}") from error
         return cls(parameters, adapters, gates)
 
 

@@ -264,3 +264,9 @@ def test_polish_of_a_model_that_writes_no_text_is_refused_before_the_search(text
     body = llama_to_compress().model
     with pytest.raises(InputError, match="polish needs a causal language model, which LlamaModel is not; leave it out"):
         compress(body, tmp_path / "out", calibration_text=text, polish=2)
+
+
+def test_a_file_in_the_place_of_the_output_is_named(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a tale")
+    with pytest.raises(FileExistsError, match=r"out is no folder; choose a folder that is new or empty"):
+        compress("nowhere", tmp_path / "out")

@@ -214,6 +214,12 @@ def test_an_unknown_architecture_is_refused(architectures: Any, folder: Path) ->
         describe(folder)
 
 
+def test_a_quantization_config_may_say_anything_else(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())["quantization_config"]
+    change_config(folder, quantization_config=config | {"self": 1, "note": "kept"})
+    assert len(describe(folder).layers) == 15
+
+
 def test_the_file_of_a_bad_quantization_config_is_named(folder: Path) -> None:
     change_config(folder, quantization_config={"quant_method": "seedlm", "format": "scaled-4bit", "modules": []})
     message = rf"{folder / 'config.json'}: quantization_config lists no modules with their formats; compress the model"

@@ -3,8 +3,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from sw_runtime.methods.m2r2.fast_stream import FastStream, parameters_for
+from formats.errors import CheckpointError
+from sw_runtime.methods.m2r2.fast_stream import FILE, FastStream, parameters_for
 from sw_runtime.methods.m2r2.residuals import M2R2Parameters
+from sw_runtime.whole_files import write_tensors
 from tests.sw_runtime.methods.m2r2.test_fit import windows
 from tests.sw_runtime.methods.models import decoder_of_six_layers
 
@@ -27,6 +29,17 @@ def test_what_is_kept_is_what_was_fitted(tmp_path: Path) -> None:
 
 def test_a_folder_without_it_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"has no m2r2.safetensors; make it with: seedloom fit-m2r2 "):
+        FastStream.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "record", [None, {}, {"exits": 3}, {"exits": [2], "depth": 1}, {"exits": [2]}, {"exits": [0]}, {"exits": ["x"]}]
+)
+def test_a_file_that_is_none_is_refused(record: dict[str, object] | None, tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text("no tensors")
+    if record is not None:
+        write_tensors(tmp_path / FILE, {"adapters.0.x": torch.ones(1)}, record)
+    with pytest.raises(CheckpointError, match=r"m2r2.safetensors is damaged \(.+\); make it with: seedloom fit-m2r2 "):
         FastStream.load(tmp_path)
 
 
