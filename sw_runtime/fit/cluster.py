@@ -6,6 +6,7 @@ those of one process.
 
 import logging
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ logger = logging.getLogger("seedloom.fit")
 
 WEIGHTS_A_TASK = 1 << 20
 """Weights of a block of rows: one to ten seconds of one core, so that little is lost with a worker."""
+
+ANSWER_SECONDS = 10
+"""How long a cluster's head may take to answer."""
 
 GROUPS = 64
 """Groups of layers searched side by side: what waits fills the cores that a small group leaves idle."""
@@ -65,6 +69,7 @@ class Cluster:
 
     def _connect(self, address: str) -> None:
         quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+        _check_answers(address)
         try:
             self._ray.init(address=address, **quiet)
         except ConnectionError as error:
@@ -107,6 +112,17 @@ class Cluster:
         """Leave the cluster; one that was started here ends. A caller's own connection stays."""
         if self._is_own:
             self._ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Refuse HOST:PORT where nobody listens: Ray itself tries for minutes, and ends the process then."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), ANSWER_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(f"no Ray cluster answers at {address} ({error}); ray start --head starts one") from error
 
 
 @contextmanager

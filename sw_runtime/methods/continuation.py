@@ -1,6 +1,8 @@
 """The most likely continuation of a text."""
 
+import traceback
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -29,19 +31,37 @@ def continue_text(
     greedy
         Take the likeliest token each time, where the model's generation configuration may ask for sampling. All
         else that it asks for is done.
+
+    Raises
+    ------
+    InputError
+        If the model's generation configuration holds a value that transformers refuses.
     """
     inputs = tokenizer(prompt, return_tensors="pt")
     sampling = {"do_sample": False} if greedy else {}
-    output = model.generate(
-        **inputs,
-        **sampling,
-        max_new_tokens=tokens,
-        streamer=streamer,
-        tokenizer=tokenizer,  # for stop_strings
-        return_dict_in_generate=False,
-    )
+    with _settings_judged():
+        output = model.generate(
+            **inputs,
+            **sampling,
+            max_new_tokens=tokens,
+            streamer=streamer,
+            tokenizer=tokenizer,  # for stop_strings
+            return_dict_in_generate=False,
+        )
     ids: list[int] = output[0, inputs["input_ids"].shape[1] :].tolist()
     return ids
+
+
+@contextmanager
+def _settings_judged() -> Iterator[None]:
+    """What transformers' own generation raises is about its settings; a model's and a device's errors pass."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+        if not frame.f_globals["__name__"].startswith("transformers.generation"):
+            raise
+        raise InputError(f"generation_config.json cannot be followed ({error}); put the entry right") from error
 
 
 def take_tokens(made: Iterable[int], model: Any, prompt: Tensor, tokens: int, streamer: Any | None = None) -> list[int]:

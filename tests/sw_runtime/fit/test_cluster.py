@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -42,6 +43,15 @@ def weights(rows: int, seed: int = 0) -> torch.Tensor:
 def test_an_address_that_is_none_is_refused() -> None:
     with pytest.raises(InputError, match=re.escape("'nowhere' is no address of a Ray cluster")):
         Cluster("nowhere")
+
+
+@pytest.mark.parametrize("port", ["{free}", "123456789"])
+def test_an_address_where_nobody_listens_is_refused_at_once(port: str) -> None:
+    with socket.socket() as listening:
+        listening.bind(("localhost", 0))
+        free = listening.getsockname()[1]
+    with pytest.raises(InputError, match=f"no Ray cluster answers at localhost:{port.format(free=free)} "):
+        Cluster(f"localhost:{port.format(free=free)}")
 
 
 @pytest.mark.parametrize("calibrated", [True, False])

@@ -8,6 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from formats.errors import InputError
 from formats.router.descriptor import RouterParameters
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.methods.continuation import continue_text, take_tokens, tokens_on_device
@@ -54,6 +55,31 @@ def test_the_text_ends_with_its_last_token(model_and_tokenizer: tuple[Any, Any])
     for ends in (ids[2], [ids[2]]):
         model.generation_config.eos_token_id = ends
         assert continue_on_device(*model_and_tokenizer, PROMPT, 6) == ids[: ids.index(ids[2]) + 1]
+
+
+@pytest.mark.parametrize(
+    "settings", [{"do_sample": True, "temperature": -1.0}, {"bad_words_ids": 7}, {"do_sample": True, "top_k": -5}]
+)
+def test_settings_that_transformers_refuses_are_laid_to_their_file(
+    model_and_tokenizer: tuple[Any, Any], settings: dict[str, Any]
+) -> None:
+    model, tokenizer = model_and_tokenizer
+    for name, value in settings.items():
+        setattr(model.generation_config, name, value)
+    with pytest.raises(InputError, match=r"generation_config.json cannot be followed \(.+\); put the entry right"):
+        continue_text(model, tokenizer, PROMPT, 2, greedy=False)
+
+
+def test_a_model_s_own_errors_pass_as_they_are(model_and_tokenizer: tuple[Any, Any]) -> None:
+    model, tokenizer = model_and_tokenizer
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise ValueError("of the model")
+
+    model.forward = broken
+    with pytest.raises(ValueError, match=r"^of the model$") as raised:
+        continue_text(model, tokenizer, PROMPT, 2)
+    assert not isinstance(raised.value, InputError)
 
 
 def test_a_streamer_takes_the_prompt_and_every_token(model_and_tokenizer: tuple[Any, Any]) -> None:
