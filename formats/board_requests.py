@@ -236,7 +236,12 @@ def request_tables() -> str:
     lines += ["| status | | |", "|---:|---|---|"]
     lines += [f"| {status:d} | {status.name} | {meaning} |" for status, meaning in STATUS_MEANINGS.items()]
     for request in REQUESTS.values():
-        lines += ["", f"## {request.opcode.name}, 0x{request.opcode:02X}", "", f"{request.meaning[0].upper()}{request.meaning[1:]}."]
+        lines += [
+            "",
+            f"## {request.opcode.name}, 0x{request.opcode:02X}",
+            "",
+            f"{request.meaning[0].upper()}{request.meaning[1:]}.",
+        ]
         lines += _field_table("argument", request.arguments) + _field_table("answer", request.answer)
     return "\n".join(lines) + "\n"
 

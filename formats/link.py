@@ -112,7 +112,7 @@ PACKETS = (
         Kind.RESPONSE,
         "device",
         "of the request that it answers",
-        "The core's answer. It is kept until request n + window is executed, and sent again if its request comes again.",
+        "The core's answer. It is kept until request n + window is executed, and sent again if request n comes again.",
         free_words=True,
     ),
     Packet(

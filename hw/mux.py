@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Mux, Value
+from amaranth.hdl import Cat, Mux, Value
 
 
 def choose(index: Value, choices: Sequence[Value]) -> Value:
@@ -11,3 +11,8 @@ def choose(index: Value, choices: Sequence[Value]) -> Value:
     for position, choice in enumerate(choices[1:], start=1):
         chosen = Mux(index == position, choice, chosen)
     return chosen
+
+
+def rotated(bits: Value, first: Value) -> Value:
+    """All bits, from bit ``first`` on and round."""
+    return Cat(bits, bits).bit_select(first, len(bits))
