@@ -1,0 +1,133 @@
+"""A channel: requests to a device and its responses, over a line that may fail."""
+
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import TracebackType
+
+from sw_runtime.device.link.lines import Line
+from sw_runtime.device.link.session import Session, Welcome
+
+WAIT_SECONDS = 0.005
+"""Longest wait for a byte, after which late answers are looked for."""
+
+
+class Channel:
+    """Sends requests and gives their responses, in order, several on their way at once.
+
+    After a DeviceError the device keeps what it has done. Once the line is there again, ``reconnect`` goes on in
+    the same session: no request is executed twice, and responses that had not been taken are dropped.
+
+    Parameters
+    ----------
+    open_line
+        Opens the line, and opens it again.
+    clock
+        Seconds.
+
+    Raises
+    ------
+    DeviceError
+        If there is no line, no device answers, or it speaks another version.
+    """
+
+    def __init__(self, open_line: Callable[[], Line], clock: Callable[[], float] = time.monotonic) -> None:
+        self._open_line, self._clock = open_line, clock
+        self._line = open_line()
+        self._session = Session(secrets.randbits(16), self._line.seconds_an_octet)
+        self.written_octets = 0
+        try:
+            self._settle()
+        except BaseException:
+            self._line.close()
+            raise
+
+    @property
+    def welcome(self) -> Welcome:
+        """What the device said of its end."""
+        assert self._session.welcome  # a channel without one was never made
+        return self._session.welcome
+
+    @property
+    def repeats(self) -> int:
+        """Packets that were sent more than once."""
+        return self._session.repeats
+
+    @property
+    def line(self) -> Line:
+        """The line in use."""
+        return self._line
+
+    def exchange(self, requests: Iterable[Sequence[int]]) -> Iterator[tuple[int, ...]]:
+        """Responses to requests, in order; further requests are drawn while responses are on their way.
+
+        Raises
+        ------
+        DeviceError
+            If the line is gone, the device is silent or has lost the session.
+        """
+        self._settle()  # of an exchange that was not drawn to its end
+        coming, responses = iter(requests), deque[tuple[int, ...]]()
+        ended = False
+        while not ended or self._session.waits or responses:
+            while not ended and self._session.room:
+                words = next(coming, None)
+                ended = words is None
+                if words is not None:
+                    self._session.submit(words)
+            if self._session.waits:
+                self._move()
+                responses.extend(self._session.take())
+            while responses:
+                yield responses.popleft()
+
+    def ask(self, words: Sequence[int]) -> tuple[int, ...]:
+        """The response to one request.
+
+        Raises
+        ------
+        DeviceError
+            As ``exchange``.
+        """
+        (response,) = self.exchange([words])
+        return response
+
+    def reconnect(self) -> None:
+        """Open the line again and finish what was on its way; its responses are dropped.
+
+        Raises
+        ------
+        DeviceError
+            If the line is not there, or the device has lost the session.
+        """
+        self._line.close()
+        self._line = self._open_line()
+        self._session.resume()
+        self._settle()
+
+    def close(self) -> None:
+        """Give the line back."""
+        self._line.close()
+
+    def __enter__(self) -> "Channel":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _settle(self) -> None:
+        """Wait until nothing is on its way, and drop what came."""
+        while self._session.busy:
+            self._move()
+        self._session.take()
+
+    def _move(self) -> None:
+        octets = self._session.to_send(self._clock())
+        if octets:
+            self.written_octets += len(octets)
+            self._line.write(octets)
+        if received := self._line.read(WAIT_SECONDS):
+            self._session.receive(received, self._clock())

@@ -1,0 +1,202 @@
+"""The host's end of the link as a state machine: packets and times in, packets out. It knows no ports and no clocks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from formats.errors import DeviceError
+from formats.link import VERSION, WELCOME, Kind, values_of
+from sw_runtime.device.link.packets import LinkPacket, PacketReader, octets_of
+
+SILENCE_SECONDS = 1.5
+"""Without a packet, after which a device is given up."""
+
+FIRST_PATIENCE, LEAST_PATIENCE, MOST_PATIENCE = 0.2, 0.01, 0.3
+"""Seconds before a request without an answer is sent again: at first, and the bounds once round trips are known."""
+
+
+@dataclass
+class _Waiting:
+    """A packet whose answer has not come: when it was sent last, as which packet of all, and how often."""
+
+    octets: bytes
+    sent_at: float = 0.0
+    number: int = 0
+    times: int = 0
+    due: bool = True
+    answer: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Welcome:
+    """What a device says of its end of the link.
+
+    Parameters
+    ----------
+    window
+        Requests that may wait for their responses.
+    words
+        Most words of a request and of a response.
+    build
+        Names the hardware's sources.
+    """
+
+    window: int
+    words: int
+    build: int
+
+
+@dataclass
+class Session:
+    """One session with a device, from its greeting on.
+
+    Parameters
+    ----------
+    number
+        16 bits that no other session of late had.
+    seconds_an_octet
+        The line's; what a device cannot have heard yet it need not have answered.
+    repeats
+        Packets that were sent again.
+    welcome
+        What the device said; None before.
+    """
+
+    number: int
+    seconds_an_octet: float
+    repeats: int = 0
+    welcome: Welcome | None = None
+    _base: int = 0
+    _first: int = 0
+    _waiting: dict[int, _Waiting] = field(default_factory=dict)
+    _reader: PacketReader = field(default_factory=PacketReader)
+    _sent: int = 0
+    _heard_at: float | None = None
+    _round_trip: float | None = None
+
+    def __post_init__(self) -> None:
+        self._greeting: _Waiting | None = _Waiting(octets_of(Kind.GREETING, 0, self.number))
+
+    @property
+    def room(self) -> int:
+        """Requests that may be submitted now."""
+        return self.welcome.window - len(self._waiting) if self.welcome else 0
+
+    @property
+    def waits(self) -> bool:
+        """A response has not been taken."""
+        return bool(self._waiting)
+
+    @property
+    def busy(self) -> bool:
+        """An answer is yet to come."""
+        return self._greeting is not None or any(waiting.answer is None for waiting in self._waiting.values())
+
+    def submit(self, words: Sequence[int]) -> None:
+        """Give a request, of which there must be room; it is sent by the next ``to_send``."""
+        assert self.room  # the channel asks first
+        index = self._first + len(self._waiting)
+        sequence = (self._base + index) % 256
+        self._waiting[index] = _Waiting(octets_of(Kind.REQUEST, sequence, self.number, words))
+
+    def take(self) -> list[tuple[int, ...]]:
+        """Responses that are next in order; each is given once."""
+        taken = []
+        while (waiting := self._waiting.get(self._first)) and waiting.answer is not None:
+            taken.append(waiting.answer)
+            del self._waiting[self._first]
+            self._first += 1
+        return taken
+
+    def receive(self, octets: bytes, now: float) -> None:
+        """Bytes that came.
+
+        Raises
+        ------
+        DeviceError
+            If the device refuses this session, speaks another version, or its core gave no whole response.
+        """
+        for packet in self._reader.read(octets):
+            if packet.session == self.number:
+                self._heard_at = now
+                self._understand(packet, now)
+
+    def to_send(self, now: float) -> bytes:
+        """Bytes to send: what is new, and what is sent again because its answer is late.
+
+        Raises
+        ------
+        DeviceError
+            If the device has been silent for too long.
+        """
+        waiting = [self._greeting] if self._greeting else [w for w in self._waiting.values() if w.answer is None]
+        if not waiting:
+            self._heard_at = None
+            return b""
+        self._heard_at = now if self._heard_at is None else self._heard_at
+        on_the_way = sum(len(each.octets) for each in waiting) * self.seconds_an_octet
+        if now - self._heard_at > SILENCE_SECONDS + on_the_way:
+            raise DeviceError(
+                f"the device has not answered for {now - self._heard_at:.1f} s: look at its power, its cable and the baud rate"
+            )
+        sent = []
+        for each in waiting:
+            if each.due or now - each.sent_at > self._patience(each) + on_the_way:
+                self.repeats += each.times > 0
+                self._sent += 1
+                each.due, each.sent_at, each.number, each.times = False, now, self._sent, each.times + 1
+                sent.append(each.octets)
+        return b"".join(sent)
+
+    def resume(self) -> None:
+        """The line is there again after it was gone: everything without an answer is sent again."""
+        self._reader, self._heard_at = PacketReader(), None
+        for waiting in (self._greeting, *self._waiting.values()):
+            if waiting:
+                waiting.due = True
+
+    def _patience(self, waiting: _Waiting) -> float:
+        """Seconds to wait for an answer; longer after each time that none came."""
+        known = FIRST_PATIENCE if self._round_trip is None else max(LEAST_PATIENCE, 3 * self._round_trip)
+        return min(known * 2 ** min(waiting.times - 1, 5), MOST_PATIENCE)
+
+    def _understand(self, packet: LinkPacket, now: float) -> None:
+        if packet.kind == Kind.WELCOME:
+            self._begin(packet)
+            return
+        index = self._first + (packet.sequence - self._base - self._first) % 256
+        waiting = self._waiting.get(index)
+        if waiting is None or waiting.answer is not None or not waiting.times:
+            return
+        if packet.kind == Kind.REFUSED:
+            raise DeviceError("the device has lost this session: it was reset, or another program greeted it; open it again")
+        if packet.kind == Kind.ACKNOWLEDGE:
+            # the answer to a packet that went before its last repeat says nothing of that
+            waiting.due |= now - waiting.sent_at > (self._round_trip or LEAST_PATIENCE) / 2
+        elif packet.kind == Kind.RESPONSE:
+            self._answer(waiting, packet.words, now)
+
+    def _answer(self, waiting: _Waiting, words: tuple[int, ...], now: float) -> None:
+        if not words:
+            raise DeviceError("the device gave a response that is longer than its link carries; its core is at fault")
+        waiting.answer = words
+        if waiting.times == 1:
+            trip = now - waiting.sent_at
+            self._round_trip = trip if self._round_trip is None else 0.875 * self._round_trip + 0.125 * trip
+        # responses come in order: what was sent before this one and has none has lost it
+        for earlier in self._waiting.values():
+            if earlier is waiting:
+                return
+            earlier.due |= earlier.answer is None and earlier.number < waiting.number
+
+    def _begin(self, packet: LinkPacket) -> None:
+        """The device's first welcome; others are late copies."""
+        if self._greeting is None:
+            return
+        fields = values_of(WELCOME, sum(word << 32 * place for place, word in enumerate(packet.words)))
+        if fields["version"] != VERSION:
+            raise DeviceError(
+                f"the device speaks version {fields['version']} of the link, this program {VERSION}: "
+                "take a bitstream and a program of one release"
+            )
+        self.welcome = Welcome(fields["window"], fields["words"], fields["build"])
+        self._base, self._greeting = packet.sequence, None
