@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 
 from sw_runtime.device.link.lines import Line
-from sw_runtime.device.link.session import Session, Welcome
+from sw_runtime.device.link.session import SILENCE_SECONDS, Session, Welcome
 
 WAIT_SECONDS = 0.005
 """Longest wait for a byte, after which late answers are looked for."""
@@ -23,6 +23,8 @@ class Channel:
     ----------
     open_line
         Opens the line, and opens it again.
+    silence_seconds
+        Without a packet, after which the device is given up; a simulated one on a busy machine needs more.
     clock
         Seconds.
 
@@ -32,10 +34,15 @@ class Channel:
         If there is no line, no device answers, or it speaks another version.
     """
 
-    def __init__(self, open_line: Callable[[], Line], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        open_line: Callable[[], Line],
+        silence_seconds: float = SILENCE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._open_line, self._clock = open_line, clock
         self._line = open_line()
-        self._session = Session(secrets.randbits(16), self._line.seconds_an_octet)
+        self._session = Session(secrets.randbits(16), self._line.seconds_an_octet, silence_seconds)
         self.written_octets = 0
         try:
             self._settle()

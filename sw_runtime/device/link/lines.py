@@ -54,9 +54,9 @@ class SerialPort:
             import serial
         except ModuleNotFoundError:
             raise DependencyError("a serial port needs pyserial: pip install 'seedloom[board]'") from None
-        self._path, self.seconds_an_octet = path, 10 / baud
+        self._path, self._unsent, self.seconds_an_octet = path, b"", 10 / baud
         try:
-            self._port = serial.Serial(path, baud, timeout=0, write_timeout=1, exclusive=True)
+            self._port = serial.Serial(path, baud, timeout=0, exclusive=True)
         except (OSError, ValueError) as error:
             raise DeviceError(f"{path} cannot be opened at {baud} baud: {_reason(error)}") from None
         with contextlib.suppress(OSError, ValueError, NotImplementedError, AttributeError):
@@ -78,35 +78,47 @@ class SerialPort:
         return f"{self._path} keeps bytes for {latency} ms and slows every exchange: echo 1 | sudo tee {timer}"
 
     def read(self, seconds: float) -> bytes:
-        """What has come; waits for a first byte as long as this.
+        """What has come; waits for a first byte as long as this, and sends what could not be sent before.
 
         Raises
         ------
         DeviceError
             If the port is gone.
         """
+        descriptor = self._descriptor()
         try:
-            descriptor = self._port.fileno()
-            ready, _, _ = select.select([descriptor], [], [], seconds)
+            ready, writable, _ = select.select([descriptor], [descriptor] if self._unsent else [], [], seconds)
+            if writable:
+                self._send(descriptor)
             octets = os.read(descriptor, 1 << 16) if ready else b""
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise self._gone(error) from None
         if ready and not octets:
             raise self._gone(OSError(errno.EIO, os.strerror(errno.EIO)))
         return octets
 
     def write(self, octets: bytes) -> None:
-        """Send bytes.
+        """Send bytes; never waits, so that a device which waits for its own to be read is no deadlock.
 
         Raises
         ------
         DeviceError
-            If the port is gone, or takes nothing for a second.
+            If the port is gone.
         """
+        self._unsent += octets
         try:
-            self._port.write(octets)
-        except (OSError, ValueError) as error:
+            self._send(self._descriptor())
+        except OSError as error:
             raise self._gone(error) from None
+
+    def _send(self, descriptor: int) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._unsent = self._unsent[os.write(descriptor, self._unsent) :]
+
+    def _descriptor(self) -> int:
+        if not self._port.is_open:
+            raise DeviceError(f"{self._path} is closed: open the device again")
+        return int(self._port.fileno())
 
     def close(self) -> None:
         """Give the port back."""

@@ -13,7 +13,7 @@ PIECE_BYTES = 1 << 16
 """What one checksum is over."""
 
 WRITE_WORDS = 254
-"""Words of data a request: long enough that little of the line is lost to headers, short enough that few are damaged."""
+"""Words of data a request: so many that little of the line is lost to headers, so few that few are damaged."""
 
 ATTEMPTS = 3
 
@@ -46,7 +46,9 @@ class BoardMemory:
             If the board refuses, a piece stays wrong, or the line is gone.
         """
         if address % WORD_BYTES or len(octets) % WORD_BYTES:
-            raise InputError(f"memory is written in words of 4 bytes: address {address}, {len(octets)} bytes are no words")
+            raise InputError(
+                f"memory is written in words of 4 bytes: address {address}, {len(octets)} bytes are no words"
+            )
         starts = range(0, len(octets), PIECE_BYTES)
         wrong, sent = self._differing(address, octets, list(starts)), 0
         for _ in range(ATTEMPTS):
@@ -85,11 +87,7 @@ class BoardMemory:
         )
         answers = (answer_of(Opcode.CHECKSUM, response) for response in self._channel.exchange(requests))
         sums = [fields["checksum"] for fields, _ in answers]
-        return [
-            start
-            for start, piece, found in zip(starts, pieces, sums, strict=True)
-            if found != zlib.crc32(piece)
-        ]
+        return [start for start, piece, found in zip(starts, pieces, sums, strict=True) if found != zlib.crc32(piece)]
 
     def _write(self, address: int, octets: bytes, starts: list[int]) -> int:
         """Write pieces, with rate and time left; returns their bytes."""

@@ -8,17 +8,21 @@ from formats.link import VERSION, WELCOME, Kind, values_of
 from sw_runtime.device.link.packets import LinkPacket, PacketReader, octets_of
 
 SILENCE_SECONDS = 1.5
-"""Without a packet, after which a device is given up."""
+"""A device that lives answers within it, if only that it is still at work."""
 
-FIRST_PATIENCE, LEAST_PATIENCE, MOST_PATIENCE = 0.2, 0.01, 0.3
-"""Seconds before a request without an answer is sent again: at first, and the bounds once round trips are known."""
+FIRST_PATIENCE, LEAST_PATIENCE = 0.1, 0.01
+"""Seconds before the oldest request without an answer is sent again: at first, and the least later."""
+
+LEAST_ATTEMPTS = 8
+"""Times that it is sent before a silent device is given up."""
 
 
 @dataclass
 class _Waiting:
-    """A packet whose answer has not come: when it was sent last, as which packet of all, and how often."""
+    """A packet whose answer has not come: when it was sent first and last, as which packet of all, and how often."""
 
     octets: bytes
+    first_sent_at: float = 0.0
     sent_at: float = 0.0
     number: int = 0
     times: int = 0
@@ -55,6 +59,8 @@ class Session:
         16 bits that no other session of late had.
     seconds_an_octet
         The line's; what a device cannot have heard yet it need not have answered.
+    silence_seconds
+        Without a packet, after which a device is given up.
     repeats
         Packets that were sent again.
     welcome
@@ -63,6 +69,7 @@ class Session:
 
     number: int
     seconds_an_octet: float
+    silence_seconds: float = SILENCE_SECONDS
     repeats: int = 0
     welcome: Welcome | None = None
     _base: int = 0
@@ -134,18 +141,12 @@ class Session:
             return b""
         self._heard_at = now if self._heard_at is None else self._heard_at
         on_the_way = sum(len(each.octets) for each in waiting) * self.seconds_an_octet
-        if now - self._heard_at > SILENCE_SECONDS + on_the_way:
-            raise DeviceError(
-                f"the device has not answered for {now - self._heard_at:.1f} s: look at its power, its cable and the baud rate"
-            )
-        sent = []
-        for each in waiting:
-            if each.due or now - each.sent_at > self._patience(each) + on_the_way:
-                self.repeats += each.times > 0
-                self._sent += 1
-                each.due, each.sent_at, each.number, each.times = False, now, self._sent, each.times + 1
-                sent.append(each.octets)
-        return b"".join(sent)
+        if now - self._heard_at > self.silence_seconds + on_the_way:
+            silent = f"the device has not answered for {now - self._heard_at:.1f} s"
+            raise DeviceError(f"{silent}: look at its power, its cable and the baud rate")
+        # the device names what else it lacks
+        waiting[0].due |= now - waiting[0].sent_at > self._patience(waiting[0]) + on_the_way
+        return b"".join(self._send(each, now) for each in waiting if each.due)
 
     def resume(self) -> None:
         """The line is there again after it was gone: everything without an answer is sent again."""
@@ -154,10 +155,19 @@ class Session:
             if waiting:
                 waiting.due = True
 
+    def _send(self, waiting: _Waiting, now: float) -> bytes:
+        if waiting.times:
+            self.repeats += 1
+        else:
+            waiting.first_sent_at = now
+        self._sent += 1
+        waiting.due, waiting.sent_at, waiting.number, waiting.times = False, now, self._sent, waiting.times + 1
+        return waiting.octets
+
     def _patience(self, waiting: _Waiting) -> float:
         """Seconds to wait for an answer; longer after each time that none came."""
         known = FIRST_PATIENCE if self._round_trip is None else max(LEAST_PATIENCE, 3 * self._round_trip)
-        return min(known * 2 ** min(waiting.times - 1, 5), MOST_PATIENCE)
+        return min(known * 2 ** min(waiting.times - 1, 5), self.silence_seconds / LEAST_ATTEMPTS)
 
     def _understand(self, packet: LinkPacket, now: float) -> None:
         if packet.kind == Kind.WELCOME:
@@ -168,7 +178,9 @@ class Session:
         if waiting is None or waiting.answer is not None or not waiting.times:
             return
         if packet.kind == Kind.REFUSED:
-            raise DeviceError("the device has lost this session: it was reset, or another program greeted it; open it again")
+            raise DeviceError(
+                "the device has lost this session: it was reset, or another program greeted it; open it again"
+            )
         if packet.kind == Kind.ACKNOWLEDGE:
             # the answer to a packet that went before its last repeat says nothing of that
             waiting.due |= now - waiting.sent_at > (self._round_trip or LEAST_PATIENCE) / 2
@@ -179,9 +191,8 @@ class Session:
         if not words:
             raise DeviceError("the device gave a response that is longer than its link carries; its core is at fault")
         waiting.answer = words
-        if waiting.times == 1:
-            trip = now - waiting.sent_at
-            self._round_trip = trip if self._round_trip is None else 0.875 * self._round_trip + 0.125 * trip
+        trip = now - waiting.first_sent_at
+        self._round_trip = trip if self._round_trip is None else 0.875 * self._round_trip + 0.125 * trip
         # responses come in order: what was sent before this one and has none has lost it
         for earlier in self._waiting.values():
             if earlier is waiting:

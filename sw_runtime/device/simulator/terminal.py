@@ -15,8 +15,11 @@ from sw_runtime.device.simulator.line import LineSimulation, build_line
 DIVISOR = 4
 """Cycles of a bit: the fewest that a UART takes, so that simulated bytes are quick."""
 
-QUIET_CYCLES = 4_000
-"""Simulated after each byte that comes; a core that computes for longer goes on in the next turn."""
+TURN_CYCLES = 4_000
+"""Simulated behind the last byte, before a look at the terminal."""
+
+IDLE_TURNS = 25
+"""After which time stands still until a byte comes; no request takes a core so long."""
 
 
 def memory_board(words: int, parameters: LinkParameters | None = None) -> Path:
@@ -82,12 +85,15 @@ class TerminalBoard:
     def _carry(self, ours: int, theirs: int, end: int) -> None:
         """Simulate while bytes come, until the end."""
         with contextlib.suppress(OSError):
+            idle_turns = IDLE_TURNS
             while True:
-                ready, _, _ = select.select([ours, end], [], [])
+                ready, _, _ = select.select([ours, end], [], [], 0 if idle_turns < IDLE_TURNS else None)
                 if end in ready:
                     break
-                answer = self._simulation.exchange(os.read(ours, 1 << 12), QUIET_CYCLES)
+                octets = os.read(ours, 1 << 12) if ready else b""
+                answer = self._simulation.exchange(octets, TURN_CYCLES)
                 if answer:
                     os.write(ours, answer)
+                idle_turns = 0 if octets or answer else idle_turns + 1
         for descriptor in (ours, theirs, end):
             os.close(descriptor)

@@ -1,0 +1,136 @@
+"""A simulated board behind a pseudo-terminal: hardware, system and host as they are, only the cable is not."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from formats.board_requests import Opcode, answer_of, request_words
+from formats.errors import DependencyError, DeviceError
+from hw.link.link import LinkParameters
+from sw_runtime.device.link import lines
+from sw_runtime.device.link.channel import Channel
+from sw_runtime.device.link.lines import SerialPort
+from sw_runtime.device.link.memory import BoardMemory
+from sw_runtime.device.simulator.terminal import TerminalBoard, memory_board
+
+PARAMETERS = LinkParameters(words=64, build=0x1234)
+MEMORY_WORDS = 256
+BAUD = 3_000_000
+
+
+@pytest.fixture(scope="module")
+def library() -> Path:
+    return memory_board(MEMORY_WORDS, PARAMETERS)
+
+
+@pytest.fixture
+def board(library: Path) -> Iterator[TerminalBoard]:
+    made = TerminalBoard(library)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def channel(board: TerminalBoard) -> Iterator[Channel]:
+    with Channel(lambda: SerialPort(board.path, BAUD), silence_seconds=60) as opened:
+        yield opened
+
+
+def executed(channel: Channel) -> int:
+    """Requests before this one."""
+    fields, _ = answer_of(Opcode.COUNTERS, channel.ask(request_words(Opcode.COUNTERS)))
+    return fields["products"] - 1
+
+
+def test_the_board_says_what_it_is(channel: Channel) -> None:
+    assert (channel.welcome.window, channel.welcome.words, channel.welcome.build) == (4, 64, 0x1234)
+
+
+def test_memory_is_written_and_read_through_the_terminal(channel: Channel) -> None:
+    octets, board = Random(1).randbytes(4 * MEMORY_WORDS), BoardMemory(channel)
+    assert board.upload(0, octets) == len(octets)
+    assert board.upload(0, octets) == 0
+    assert board.read(0, MEMORY_WORDS) == octets
+
+
+def test_without_its_cable_the_board_keeps_its_session(board: TerminalBoard, channel: Channel) -> None:
+    path, before = board.path, executed(channel)
+    board.unplug()
+    with pytest.raises(DeviceError, match=rf"^{path} is gone \(.*\): plug the cable in and open the device again$"):
+        channel.ask(request_words(Opcode.COUNTERS))
+    board.plug()
+    channel.reconnect()
+    assert executed(channel) == before + 2  # the one that found no cable was executed once
+
+
+def test_a_cable_that_goes_while_an_answer_is_awaited_costs_one_line_at_once(
+    board: TerminalBoard, channel: Channel
+) -> None:
+    gone_at: list[float] = []
+
+    def unplug() -> None:
+        board.unplug()
+        gone_at.append(time.monotonic())
+
+    requests = (request_words(Opcode.CHECKSUM, 0, MEMORY_WORDS) for _ in range(10_000))
+    threading.Timer(0.2, unplug).start()
+    with pytest.raises(DeviceError, match=f"^{board.path} is gone ") as raised:
+        deque(channel.exchange(requests), maxlen=0)
+    assert gone_at
+    assert "\n" not in str(raised.value)
+
+
+def test_a_reconnection_without_a_board_says_so(board: TerminalBoard, channel: Channel) -> None:
+    path = board.path
+    board.unplug()
+    with pytest.raises(DeviceError, match=f"^{path} cannot be opened at 3000000 baud: No such file or directory$"):
+        channel.reconnect()
+
+
+def test_a_port_that_another_program_has_is_refused(board: TerminalBoard, channel: Channel) -> None:
+    with pytest.raises(DeviceError, match=f"^{board.path} cannot be opened at 3000000 baud: "):
+        SerialPort(board.path, BAUD)
+
+
+def test_a_closed_port_says_so(board: TerminalBoard) -> None:
+    port = SerialPort(board.path, BAUD)
+    port.close()
+    with pytest.raises(DeviceError, match=f"^{board.path} is closed: open the device again$"):
+        port.read(0)
+
+
+def test_a_path_that_is_no_port_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DeviceError, match="none cannot be opened at 9600 baud: No such file or directory"):
+        SerialPort(str(tmp_path / "none"), 9600)
+
+
+def test_without_pyserial_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "serial", None)
+    with pytest.raises(DependencyError, match=r"a serial port needs pyserial: pip install 'seedloom\[board\]'"):
+        SerialPort("/dev/null", BAUD)
+
+
+@pytest.mark.parametrize(("milliseconds", "slow"), [(16, True), (1, False)])
+def test_a_slow_latency_timer_is_told_with_its_remedy(
+    board: TerminalBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, milliseconds: int, slow: bool
+) -> None:
+    timer = tmp_path / Path(board.path).name / "latency_timer"
+    timer.parent.mkdir()
+    timer.write_text(f"{milliseconds}\n")
+    monkeypatch.setattr(lines, "LATENCY_FOLDER", tmp_path)
+    port = SerialPort(board.path, BAUD)
+    assert port.latency_ms == milliseconds
+    advice = f"{board.path} keeps bytes for 16 ms and slows every exchange: echo 1 | sudo tee {timer}"
+    assert port.advice == (advice if slow else "")
+    port.close()
+
+
+def test_a_port_without_a_latency_timer_needs_no_advice(board: TerminalBoard) -> None:
+    port = SerialPort(board.path, BAUD)
+    assert (port.latency_ms, port.advice) == (None, "")
+    port.close()
