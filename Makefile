@@ -21,7 +21,7 @@ help:
 	@echo 'make bench   the paper'"'"'s experiment: seeds against FP16 on the same memory port'
 	@echo 'make papers  every paper'"'"'s method on a real model -> docs/papers/results.md'
 	@echo 'make synth   clock, area and multipliers of lanes, engine and router -> docs/hardware.md'
-	@echo 'make prove   leap-ahead, streams, memory, both halves of top-k: proofs by the SAT solver of yosys'
+	@echo 'make prove   leap-ahead, streams, memory, link, both halves of top-k: proofs by the SAT solver of yosys'
 	@echo 'make clean   remove build outputs and caches; .venv stays'
 
 setup: $(READY)

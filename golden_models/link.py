@@ -114,4 +114,4 @@ def framed(kind: int, sequence: int, session: int, payload: Sequence[int] = ()) 
     """A packet as it stands on the line, between its zeros."""
     header = word_of(HEADER, {"kind": kind, "sequence": sequence, "session": session})
     octets = b"".join(word.to_bytes(4, "little") for word in (header, *payload))
-    return b"\0" + cobs.encode(octets + zlib.crc32(octets).to_bytes(4, "little")) + b"\0"
+    return b"\0%s\0" % cobs.encode(octets + zlib.crc32(octets).to_bytes(4, "little"))

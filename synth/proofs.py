@@ -31,6 +31,7 @@ from synth.claims import (
     StreamRules,
 )
 from synth.flow import Flow, netlist
+from synth.link_claims import CoreBeginsWhatWasWhole, DecoderReturnsToIdle
 from synth.memory_claims import PortReadsEachBeat, UnpackerKeepsEachBit
 from synth.sdram_claims import ControllerKeepsItsRules
 from synth.select_claims import KeepPassKeepsExactly, SearchFindsTheDigit
@@ -111,6 +112,8 @@ PROOFS = (
         lambda: ControllerKeepsItsRules(SHORT, clock_mhz=1, cas_latency=2),
         depth=60,
     ),
+    Proof("a zero or a pause ends every packet", lambda: DecoderReturnsToIdle(pause_cycles=5), depth=14),
+    Proof("the core begins only requests that came whole", lambda: CoreBeginsWhatWasWhole(2, 2), depth=12),
     *(Proof(f"leap equals steps, {name}", partial(LeapEqualsSteps, PRESETS[name])) for name in PRESETS),
 )
 

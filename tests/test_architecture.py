@@ -22,6 +22,7 @@ WITHOUT_TORCH = (
     "formats.router.legality",
     "hw",
     "hw.engine.engine",
+    "hw.link.serial",
     "hw.memory.words",
     "formats.engine",
     "hw.router.router",

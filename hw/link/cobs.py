@@ -74,8 +74,8 @@ class CobsEncoder(wiring.Component):
     o : Out(OCTETS)
     """
 
-    i: In(stream.Signature(PACKET_OCTET))
-    o: Out(OCTETS)
+    def __init__(self) -> None:
+        super().__init__({"i": In(stream.Signature(PACKET_OCTET)), "o": Out(OCTETS)})
 
     def elaborate(self, platform: object) -> Module:
         """Collect a block, then give its code and its bytes."""

@@ -79,14 +79,9 @@ class Link(wiring.Component):
         One for each request.
     """
 
-    i: In(LINE_OCTETS)
-    o: Out(OCTETS)
-    o_request: Out(WORDS)
-    i_response: In(WORDS)
-
     def __init__(self, parameters: LinkParameters) -> None:
         self._parameters = parameters
-        super().__init__()
+        super().__init__({"i": In(LINE_OCTETS), "o": Out(OCTETS), "o_request": Out(WORDS), "i_response": In(WORDS)})
 
     def elaborate(self, platform: object) -> Module:
         """Join the parts."""

@@ -31,14 +31,11 @@ class MemoryCore(wiring.Component):
     o_response : Out(WORDS)
     """
 
-    i_request: In(WORDS)
-    o_response: Out(WORDS)
-
     def __init__(self, words: int, build: int = 0) -> None:
         self._words = words
         known = {"version": VERSION, "build": build, "memory_bytes": words * WORD_BYTES}
         self._identity = [known.get(field.name, 0) for field in IDENTITY]
-        super().__init__()
+        super().__init__({"i_request": In(WORDS), "o_response": Out(WORDS)})
 
     def elaborate(self, platform: object) -> Module:
         """Take a request to its last word, judge it, answer."""

@@ -9,10 +9,11 @@ from typer.testing import CliRunner
 
 from formats.errors import DependencyError
 from hw.engine import accumulators, generator, sequencer, trellis
+from hw.link import cobs, window
 from hw.memory import port, sdram, unpacker
 from hw.router.frame import answer, command_decoder, receiver
 from hw.router.primitives import keep, select_counters
-from synth import claims, memory_claims, proofs, sdram_claims, select_claims, trellis_claims
+from synth import claims, link_claims, memory_claims, proofs, sdram_claims, select_claims, trellis_claims
 from synth.flow import Flow
 from synth.proofs import PROOFS, app, refutation
 
@@ -166,6 +167,38 @@ FAULTS = (
         "SdramController",
         "timing.refresh - refresh_wait",
         "timing.refresh - refresh_wait + 1",
+    ),
+    Fault(
+        "a zero or a pause ends every packet",
+        link_claims,
+        cobs,
+        "CobsDecoder",
+        "with m.Elif(~self.idle):",
+        "with m.Elif(~self.idle & (left != 0)):",
+    ),
+    Fault(
+        "a zero or a pause ends every packet",
+        link_claims,
+        cobs,
+        "CobsDecoder",
+        "self.i.valid & (octet == 0)",
+        "self.i.valid & (octet == 0) & (left == 0)",
+    ),
+    Fault(
+        "the core begins only requests that came whole",
+        link_claims,
+        window,
+        "Window",
+        "(filled & ~self.pending)",
+        "~self.pending",
+    ),
+    Fault(
+        "the core begins only requests that came whole",
+        link_claims,
+        window,
+        "Window",
+        "with m.If(~self.verdict.good):",
+        "with m.If(~self.verdict.good & ~header.session[0]):",
     ),
     Fault(
         "top-k finds each digit of its threshold",

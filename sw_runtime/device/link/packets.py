@@ -40,7 +40,7 @@ def octets_of(kind: Kind, sequence: int, session: int, words: Sequence[int] = ()
     """
     header = word_of(HEADER, {"kind": kind, "sequence": sequence, "session": session})
     octets = struct.pack(f"<{1 + len(words)}I", header, *words)
-    return b"\0" + cobs.encode(octets + struct.pack("<I", zlib.crc32(octets))) + b"\0"
+    return b"\0%s\0" % cobs.encode(octets + struct.pack("<I", zlib.crc32(octets)))
 
 
 class PacketReader:

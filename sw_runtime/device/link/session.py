@@ -167,7 +167,7 @@ class Session:
     def _patience(self, waiting: _Waiting) -> float:
         """Seconds to wait for an answer; longer after each time that none came."""
         known = FIRST_PATIENCE if self._round_trip is None else max(LEAST_PATIENCE, 3 * self._round_trip)
-        return min(known * 2 ** min(waiting.times - 1, 5), self.silence_seconds / LEAST_ATTEMPTS)
+        return min(known * (1 << min(waiting.times, 5)) / 2, self.silence_seconds / LEAST_ATTEMPTS)
 
     def _understand(self, packet: LinkPacket, now: float) -> None:
         if packet.kind == Kind.WELCOME:

@@ -81,7 +81,7 @@ class LineSimulation:
     def __init__(self, library: Path, seed: int = 1) -> None:
         self._library = ctypes.CDLL(str(library))
         self._library.line_open.restype = ctypes.c_void_p
-        self.handle = ctypes.c_void_p(self._library.line_open(ctypes.c_uint64(seed)))
+        self.handle: ctypes.c_void_p | None = ctypes.c_void_p(self._library.line_open(ctypes.c_uint64(seed)))
         self.cycles = self.broken_offers = 0
 
     def exchange(
