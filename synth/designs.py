@@ -11,6 +11,8 @@ from formats.presets import PRESETS, TRELLIS_PRESETS
 from hw.engine.engine import Engine
 from hw.engine.fp16_lane import Fp16Lane
 from hw.engine.lane import Lane
+from hw.link.link import LinkParameters
+from hw.link.serial import SerialLink
 from hw.memory.chips import AS4C32M16SB_7
 from hw.memory.port import MemoryPort
 from hw.memory.sdram import SdramController
@@ -88,7 +90,8 @@ DESIGNS: dict[str, Design] = {
         Design("SDRAM controller", lambda _: SdramController(AS4C32M16SB_7, 100, cas_latency=2), xc7=False),
         Design("memory port, 4 bytes", lambda _: MemoryPort(AS4C32M16SB_7, port_bytes=4), xc7=False),
         Design("word reader, 32 and 24 bits", lambda _: WordReader(AS4C32M16SB_7, 4, (32, 24)), xc7=False),
+        Design("serial link, window of 4", lambda _: SerialLink(LinkParameters(), divisor=33), xc7=False),
         *(Design(f"router, {lanes} lanes", router(lanes), lanes, xc7=False, placed=False) for lanes in (4, 8, 16)),
     )
 }
-"""Lanes, engines on the smallest and the widest memory port, what lies between that and a chip, and routers."""
+"""Lanes, engines on the smallest and the widest memory port, what lies between that and a chip, a link, and routers."""

@@ -82,7 +82,7 @@ class CobsEncoder(wiring.Component):
         m = Module()
         m.submodules.block = block = memory.Memory(shape=8, depth=256, init=[])
         write, read = block.write_port(), block.read_port()
-        count, place = Signal(8), Signal(8)
+        count, place, octet = Signal(8), Signal(8), Signal(8)
         ends, ends_on_zero, nonzero = Signal(), Signal(), Signal()
         m.d.comb += [
             nonzero.eq(self.i.payload.data != 0),
@@ -108,7 +108,7 @@ class CobsEncoder(wiring.Component):
                     m.next = "FETCH"
             with m.State("FETCH"):
                 with m.If(place != count):
-                    m.next = "GIVE"
+                    m.next = "READ"
                 with m.Else():
                     m.d.sync += [count.eq(0), place.eq(0), ends.eq(ends_on_zero), ends_on_zero.eq(0)]
                     with m.If(ends):
@@ -117,8 +117,12 @@ class CobsEncoder(wiring.Component):
                         m.next = "CODE"
                     with m.Else():
                         m.next = "COLLECT"
+            with m.State("READ"):
+                # block RAM answers late in the cycle
+                m.d.sync += octet.eq(read.data)
+                m.next = "GIVE"
             with m.State("GIVE"):
-                m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(read.data)]
+                m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(octet)]
                 with m.If(self.o.ready):
                     m.d.sync += place.eq(place + 1)
                     m.next = "FETCH"

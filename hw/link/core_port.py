@@ -59,7 +59,6 @@ class CorePort(wiring.Component):
         taken = self.i_response.valid & self.i_response.ready
         m.d.comb += [
             self.read_address.eq(self.slot * self._words + place),
-            self.o_request.payload.data.eq(self.read_data),
             self.o_request.payload.last.eq(place == self.words - 1),
             self.i_response.ready.eq(answering),
             self.write.eq(taken & (count < self._words)),
@@ -77,6 +76,10 @@ class CorePort(wiring.Component):
                 m.d.sync += [place.eq(0), count.eq(0), answering.eq(1)]
                 m.next = "FETCH"
             with m.State("FETCH"):
+                m.next = "READ"
+            with m.State("READ"):
+                # block RAM answers late in the cycle
+                m.d.sync += self.o_request.payload.data.eq(self.read_data)
                 m.next = "OFFER"
             with m.State("OFFER"):
                 m.d.comb += self.o_request.valid.eq(1)

@@ -56,15 +56,16 @@ class Outbox(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """A flag a notice, a bit and a length a slot."""
+        """A flag a notice; a bit, a length and a number a slot."""
         m = Module()
         welcome, acknowledge, refuse, refused = Signal(), Signal(), Signal(), Signal(HEADER_LAYOUT)
         order, oldest = self.o.payload, Signal(range(self._window))
         kept = [Signal.like(self.response_words, name=f"words_{slot}") for slot in range(self._window)]
+        numbers = [Signal(8, name=f"number_{slot}") for slot in range(self._window)]
         waiting = rotated(self.pending, self.slot)
         for place in reversed(range(self._window)):
             with m.If(waiting[place]):
-                m.d.comb += oldest.eq(self.slot + place)
+                m.d.sync += oldest.eq(self.slot + place)
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += self.o.valid.eq(0)
             with m.If(order.header.kind == Kind.RESPONSE):
@@ -80,16 +81,14 @@ class Outbox(wiring.Component):
             with m.Elif(acknowledge):
                 m.d.sync += [order.header.kind.eq(Kind.ACKNOWLEDGE), order.header.sequence.eq(self.missing)]
                 m.d.sync += acknowledge.eq(0)
-            with m.Elif(self.pending.any()):
+            with m.Elif(self.pending.bit_select(oldest, 1)):
                 m.d.sync += [order.header.kind.eq(Kind.RESPONSE), order.words.eq(choose(oldest, kept))]
-                # the oldest slot is the one that the next request takes
-                age = (oldest - self.slot)[: len(oldest)]
-                m.d.sync += order.header.sequence.eq(self.following - self._window + age)
+                m.d.sync += order.header.sequence.eq(choose(oldest, numbers))
             with m.Else():
                 m.d.sync += self.o.valid.eq(0)
-        for slot, words in enumerate(kept):
+        for slot, (words, number) in enumerate(zip(kept, numbers, strict=True)):
             with m.If(self.finished & (self.slot == slot)):
-                m.d.sync += words.eq(self.response_words)
+                m.d.sync += [words.eq(self.response_words), number.eq(self.following)]
         with m.If(self.finished):
             m.d.sync += self.pending.bit_select(self.slot, 1).eq(1)
         with m.If(self.repeat):

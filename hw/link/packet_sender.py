@@ -49,7 +49,7 @@ class PacketSender(wiring.Component):
         """Load a word, shift its bytes out."""
         m = Module()
         m.submodules.crc = check = crc.Processor(CRC32_ISO_HDLC(data_width=8))
-        order, word = self.i.payload, Signal(WORD_BITS)
+        order, word, read = self.i.payload, Signal(WORD_BITS), Signal(WORD_BITS)
         octet, place, last_word = Signal(2), Signal(range(self._words + 1)), Signal()
         constant = Array(self._welcome)[place[: (len(self._welcome) - 1).bit_length()]]
         m.d.comb += [
@@ -74,9 +74,13 @@ class PacketSender(wiring.Component):
                     with m.Elif(octet == 3):
                         m.next = "FETCH"
             with m.State("FETCH"):
+                m.next = "READ"
+            with m.State("READ"):
+                # block RAM answers late in the cycle
+                m.d.sync += read.eq(self.data)
                 m.next = "LOAD"
             with m.State("LOAD"):
                 m.d.sync += [last_word.eq(place == order.words), place.eq(place + 1)]
-                m.d.sync += word.eq(Mux(place == order.words, check.crc, Mux(order.welcome, constant, self.data)))
+                m.d.sync += word.eq(Mux(place == order.words, check.crc, Mux(order.welcome, constant, read)))
                 m.next = "SHIFT"
         return m

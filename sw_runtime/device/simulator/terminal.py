@@ -22,17 +22,20 @@ IDLE_TURNS = 25
 """After which time stands still until a byte comes; no request takes a core so long."""
 
 
-def memory_board(words: int, parameters: LinkParameters | None = None) -> Path:
-    """Compile a board that is a memory behind a serial link; returns its library.
+MEMORY_WORDS = 1 << 14
+PARAMETERS = LinkParameters(build=0x5EED)
+
+
+def memory_board() -> Path:
+    """Compile a board that is 64 KB of memory behind a serial link; returns its library.
 
     Raises
     ------
     DependencyError
         If a tool is missing or fails, with its last words.
     """
-    size = parameters or LinkParameters()
-    name = f"a memory of {words} words behind a serial link, {size}"
-    return build_line(lambda: SerialBoard(MemoryCore(words, size.build), size, DIVISOR), name, DIVISOR)
+    name = f"{MEMORY_WORDS} words behind a serial link, {PARAMETERS}"
+    return build_line(lambda: SerialBoard(MemoryCore(MEMORY_WORDS), PARAMETERS, DIVISOR), name, DIVISOR)
 
 
 class TerminalBoard:

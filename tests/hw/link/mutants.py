@@ -31,7 +31,7 @@ MUTANTS = (
     Mutant("window.py", "behind <= self._window", "Const(1)"),
     Mutant("window.py", "answered.bit_select(slot, 1)", "Const(1)"),
     Mutant("window.py", "mine & ~greeting", "Const(0)"),
-    Mutant("outbox.py", "self.following - self._window + age", "self.following - self._window"),
+    Mutant("outbox.py", "choose(oldest, numbers)", "numbers[0]"),
     Mutant("outbox.py", "self.slot + place", "Const(place)"),
     Mutant("outbox.py", "choose(oldest, kept)", "kept[0]"),
     Mutant("core_port.py", "place == self.words - 1", "place == self.words"),

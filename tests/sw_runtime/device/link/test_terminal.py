@@ -1,7 +1,6 @@
 """A simulated board behind a pseudo-terminal: hardware, system and host as they are, only the cable is not."""
 
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,21 +10,21 @@ import pytest
 
 from formats.board_requests import Opcode, answer_of, request_words
 from formats.errors import DependencyError, DeviceError
-from hw.link.link import LinkParameters
 from sw_runtime.device.link import lines
 from sw_runtime.device.link.channel import Channel
 from sw_runtime.device.link.lines import SerialPort
 from sw_runtime.device.link.memory import BoardMemory
 from sw_runtime.device.simulator.terminal import TerminalBoard, memory_board
 
-PARAMETERS = LinkParameters(words=64, build=0x1234)
-MEMORY_WORDS = 256
+WORDS = 512
+"""Of what is written and read."""
+
 BAUD = 3_000_000
 
 
 @pytest.fixture(scope="module")
 def library() -> Path:
-    return memory_board(MEMORY_WORDS, PARAMETERS)
+    return memory_board()
 
 
 @pytest.fixture
@@ -48,14 +47,14 @@ def executed(channel: Channel) -> int:
 
 
 def test_the_board_says_what_it_is(channel: Channel) -> None:
-    assert (channel.welcome.window, channel.welcome.words, channel.welcome.build) == (4, 64, 0x1234)
+    assert (channel.welcome.window, channel.welcome.words, channel.welcome.build) == (4, 1024, 0x5EED)
 
 
 def test_memory_is_written_and_read_through_the_terminal(channel: Channel) -> None:
-    octets, board = Random(1).randbytes(4 * MEMORY_WORDS), BoardMemory(channel)
+    octets, board = Random(1).randbytes(4 * WORDS), BoardMemory(channel)
     assert board.upload(0, octets) == len(octets)
     assert board.upload(0, octets) == 0
-    assert board.read(0, MEMORY_WORDS) == octets
+    assert board.read(0, WORDS) == octets
 
 
 def test_without_its_cable_the_board_keeps_its_session(board: TerminalBoard, channel: Channel) -> None:
@@ -71,17 +70,12 @@ def test_without_its_cable_the_board_keeps_its_session(board: TerminalBoard, cha
 def test_a_cable_that_goes_while_an_answer_is_awaited_costs_one_line_at_once(
     board: TerminalBoard, channel: Channel
 ) -> None:
-    gone_at: list[float] = []
-
-    def unplug() -> None:
-        board.unplug()
-        gone_at.append(time.monotonic())
-
-    requests = (request_words(Opcode.CHECKSUM, 0, MEMORY_WORDS) for _ in range(10_000))
-    threading.Timer(0.2, unplug).start()
+    requests = (request_words(Opcode.CHECKSUM, 0, WORDS) for _ in range(10_000))
+    unplugging = threading.Timer(0.2, board.unplug)
+    unplugging.start()
     with pytest.raises(DeviceError, match=f"^{board.path} is gone ") as raised:
         deque(channel.exchange(requests), maxlen=0)
-    assert gone_at
+    unplugging.join()
     assert "\n" not in str(raised.value)
 
 
