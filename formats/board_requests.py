@@ -129,7 +129,7 @@ REQUESTS: dict[Opcode, Request] = {
     request.opcode: request
     for request in (
         Request(Opcode.IDENTIFY, "says what the board is", answer=IDENTITY),
-        Request(Opcode.RESET, "sets the counters to 0 and the engine to its state at power-up; the memory stays"),
+        Request(Opcode.RESET, "sets the counters to 0; the memory stays"),
         Request(
             Opcode.COUNTERS,
             "counts since power-up or the last RESET",
