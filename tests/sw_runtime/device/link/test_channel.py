@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from formats.errors import DeviceError
+from formats.errors import DeviceError, InputError
 from golden_models.line import LineFaults
 from golden_models.link import LinkModel
 from sw_runtime.device.link import session
@@ -111,6 +111,20 @@ def test_a_response_too_long_for_the_link_is_the_cores_fault() -> None:
     bench.device.words = 8
     with pytest.raises(DeviceError, match="longer than its link carries; its core is at fault"):
         list(bench.channel().exchange([[0x11, 0, 20]]))
+
+
+@pytest.mark.parametrize("words", [0, 1025])
+def test_a_request_that_no_packet_holds_is_refused(words: int) -> None:
+    with pytest.raises(InputError, match=f"a request has 1 to 1024 words, not {words}: cut it into parts"):
+        Bench().channel().ask([1] * words)
+
+
+def test_a_core_that_never_answers_is_given_up() -> None:
+    bench = Bench()
+    channel, receive = bench.channel(), bench.device.receive
+    bench.device.receive = lambda octets: receive(b"\0\1\0")  # type: ignore[method-assign]
+    with pytest.raises(DeviceError, match=r"^1000 attempts brought no response: .* lower the baud rate or reset the"):
+        channel.ask(requests(1)[0])
 
 
 def test_an_exchange_that_is_left_early_leaves_nothing_behind() -> None:

@@ -40,6 +40,25 @@ def channel(board: TerminalBoard) -> Iterator[Channel]:
         yield opened
 
 
+class NoisyPort(SerialPort):
+    """A port that flips a bit in one of 500 bytes, and counts them."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, BAUD)
+        self.damaged, self._random = 0, Random(5)
+
+    def read(self, seconds: float) -> bytes:
+        return self._noisy(super().read(seconds))
+
+    def write(self, octets: bytes) -> None:
+        super().write(self._noisy(octets))
+
+    def _noisy(self, octets: bytes) -> bytes:
+        hits = [self._random.random() < 1 / 500 for _ in octets]
+        self.damaged += sum(hits)
+        return bytes(octet ^ (hit << self._random.randrange(8)) for octet, hit in zip(octets, hits, strict=True))
+
+
 def executed(channel: Channel) -> int:
     """Requests before this one."""
     fields, _ = answer_of(Opcode.COUNTERS, channel.ask(request_words(Opcode.COUNTERS)))
@@ -55,6 +74,15 @@ def test_memory_is_written_and_read_through_the_terminal(channel: Channel) -> No
     assert board.upload(0, octets) == len(octets)
     assert board.upload(0, octets) == 0
     assert board.read(0, WORDS) == octets
+
+
+def test_memory_is_right_through_a_terminal_that_damages_both_directions(board: TerminalBoard) -> None:
+    octets, port = Random(2).randbytes(4 * WORDS), NoisyPort(board.path)
+    with Channel(lambda: port, silence_seconds=60) as channel:
+        memory = BoardMemory(channel)
+        memory.upload(0, octets)
+        assert memory.read(0, WORDS) == octets
+    assert port.damaged > 3
 
 
 def test_without_its_cable_the_board_keeps_its_session(board: TerminalBoard, channel: Channel) -> None:
