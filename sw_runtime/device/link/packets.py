@@ -44,19 +44,17 @@ def octets_of(kind: Kind, sequence: int, session: int, words: Sequence[int] = ()
 
 
 class PacketReader:
-    """Finds packets in the bytes of a line; damaged ones are dropped."""
+    """Finds packets in the bytes of a line."""
 
     def __init__(self) -> None:
         self._begun = b""
 
-    def read(self, octets: bytes) -> Iterator[LinkPacket]:
-        """Packets that these bytes end."""
+    def read(self, octets: bytes) -> Iterator[LinkPacket | None]:
+        """Packets that these bytes end; None for one that is damaged or of an unknown kind."""
         *packets, self._begun = (self._begun + octets).split(b"\0")
         # what is longer than a packet never becomes one
         self._begun = self._begun[: 5 * (MAXIMUM_WORDS + 2)]
-        for octets in packets:
-            if packet := _packet(octets):
-                yield packet
+        yield from (_packet(octets) for octets in packets if octets)
 
 
 def _packet(octets: bytes) -> LinkPacket | None:

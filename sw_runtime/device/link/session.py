@@ -134,7 +134,9 @@ class Session:
             If the device refuses this session, speaks another version, or its core gave no whole response.
         """
         for packet in self._reader.read(octets):
-            if packet.session == self.number:
+            if packet is None:
+                self._ask_again(next(iter(self._waiting.values()), None), now)
+            elif packet.session == self.number:
                 self._heard_at = now
                 self._understand(packet, now)
 
@@ -198,10 +200,14 @@ class Session:
                 "the device has lost this session: it was reset, or another program greeted it; open it again"
             )
         if packet.kind == Kind.ACKNOWLEDGE:
-            # the answer to a packet that went before its last repeat says nothing of that
-            waiting.due |= now - waiting.sent_at > (self._round_trip or LEAST_PATIENCE) / 2
+            self._ask_again(waiting, now)
         elif packet.kind == Kind.RESPONSE:
             self._answer(waiting, packet.words, now)
+
+    def _ask_again(self, waiting: _Waiting | None, now: float) -> None:
+        """Send a packet again, unless what came was sent before its last repeat can have arrived."""
+        if waiting and waiting.times and waiting.answer is None:
+            waiting.due |= now - waiting.sent_at > (self._round_trip or LEAST_PATIENCE) / 2
 
     def _answer(self, waiting: _Waiting, words: tuple[int, ...], now: float) -> None:
         if not words:

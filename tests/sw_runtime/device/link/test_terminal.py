@@ -41,7 +41,7 @@ def channel(board: TerminalBoard) -> Iterator[Channel]:
 
 
 class NoisyPort(SerialPort):
-    """A port that flips a bit in one of 500 bytes, and counts them."""
+    """A port that flips a bit in one of 1,000 bytes, and counts them."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path, BAUD)
@@ -54,7 +54,7 @@ class NoisyPort(SerialPort):
         super().write(self._noisy(octets))
 
     def _noisy(self, octets: bytes) -> bytes:
-        hits = [self._random.random() < 1 / 500 for _ in octets]
+        hits = [self._random.random() < 1 / 1000 for _ in octets]
         self.damaged += sum(hits)
         return bytes(octet ^ (hit << self._random.randrange(8)) for octet, hit in zip(octets, hits, strict=True))
 
