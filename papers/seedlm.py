@@ -1,31 +1,46 @@
-"""SeedLM's own experiment: a matrix-vector product from seeds and from FP16 weights, and what seeds do to weights."""
+"""SeedLM's experiments: a matrix-vector product from seeds and from FP16 weights, and what accuracy a model keeps."""
 
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
+from transformers import AutoModelForCausalLM
 
 import seedloom
 from formats.activations import quantise_activations
 from formats.matrices import Fp16Matrix, Matrix, real_weights
 from formats.presets import PRESETS
 from golden_models.seedlm.datapath import matvec
-from papers.report import Figure, Mark, Report, yes_or_no
+from papers.claim import Finding
+from papers.questions import choices
+from papers.report import Report, on, yes_or_no
+from papers.retention import Retention, above_chance, answers_of, figures_of, retention
+from papers.smollm2 import SmolLM2
+from seedloom.demo import compressed_model
 from sw_runtime.search.search import encode_matrix
 from sw_runtime.texts.packaged_models import minilm_weights
 
 FORMATS = ("paper-4bit", "paper-3bit")
-SPEED_UPS = {512: "3.67", 1024: "3.92", 2048: "3.98"}
-"""Of 4 bits over FP16 at 64 bytes a cycle; which sizes the first two belong to is inferred."""
-
-CYCLES: tuple[str, Mark] = ("136,559 / 34,331", "second-hand")
-GAUSSIAN = {"paper-4bit": "0.123", "paper-3bit": "0.226"}
-"""Relative error of a replication written from the paper's text."""
-
+SIZES = (512, 1024, 2048)
 ROWS, DEVIATION = 128, 0.02
-"""Gaussian weights as in that replication's check; a row is a whole number of blocks of either format."""
+"""Gaussian weights; a row is a whole number of blocks of either format."""
+
+KEPT = {"trellis-4bit": "retention at 4 bits", "trellis-3.5bit": None, "trellis-3bit": "retention at 3 bits"}
+"""Formats that a model is compressed to, and the claims they answer."""
+
+TASKS = (
+    "general_knowledge",
+    "cause_and_effect/two_sentences",
+    "human_organs_senses",
+    "goal_step_wikihow/step_inference",
+    "goal_step_wikihow/goal_inference",
+    "phrase_relatedness",
+)
+"""Of BIG-bench: multiple choice of everyday knowledge. A task counts if the float model does better than guess."""
 
 MATRIX = "encoder.layer.0.intermediate.dense.weight"
 
@@ -52,56 +67,110 @@ def relative_error(weights: Tensor, name: str, coefficients: str = "optimal") ->
     return error
 
 
-def error_figures(weights: Tensor) -> list[Figure]:
-    """Errors on Gaussian weights and on a model's."""
+def error_figures(weights: Tensor) -> dict[str, float | str]:
+    """Relative errors on Gaussian weights and on a model's."""
     gaussian = torch.randn(ROWS, 24, generator=torch.Generator().manual_seed(0)) * DEVIATION
-    figures = []
+    figures: dict[str, float | str] = {}
     for name in FORMATS:
-        rounded = relative_error(gaussian, name, "rounded")
-        figures += [
-            Figure(f"{name}: relative error on Gaussian weights, rounded", rounded, GAUSSIAN[name], "second-hand"),
-            Figure("… the best coefficients and exponent", relative_error(gaussian, name)),
-            Figure("… on a layer of MiniLM", relative_error(weights, name)),
-        ]
+        figures |= {
+            f"{name}: relative error on Gaussian weights, coefficients rounded": relative_error(
+                gaussian, name, "rounded"
+            ),
+            f"{name}: relative error on Gaussian weights, best coefficients": relative_error(gaussian, name),
+            f"{name}: relative error on a layer of MiniLM": relative_error(weights, name),
+        }
     return figures
 
 
-def speed_up(size: int, name: str, dense: int, seeds: int) -> Figure:
-    """FP16's cycles over the seeds', beside the paper's where it has them."""
-    ours = (f"{size} x {size}, {name}: speed-up over FP16 in cycles", dense / seeds)
-    if name == "paper-4bit" and size in SPEED_UPS:
-        return Figure(*ours, SPEED_UPS[size], "second-hand")
-    return Figure(*ours)
-
-
-def product_figures(device: str, weights: Tensor, sizes: tuple[int, ...]) -> list[Figure]:
-    """Speed-ups at square sizes."""
-    figures, exact = [], []
+def products(
+    device: str, weights: Tensor, sizes: Sequence[int]
+) -> tuple[dict[tuple[int, str], float], dict[str, float | str]]:
+    """Speed-ups at square sizes, by size and format; and all figures by their names."""
+    figures: dict[str, float | str] = {}
+    speed_ups, exact = {}, []
     for size in tqdm(sizes, desc="products", unit="size"):
         square = tiled(weights, size)
         vector = square[0]
         dense, same = cycles(device, Fp16Matrix(square.half()), "fp16", vector)
         exact.append(same)
+        figures[f"{size} x {size}: cycles, FP16"] = f"{dense:,}"
         for name in FORMATS:
             seeds, same = cycles(device, encode_matrix(square, PRESETS[name]), name, vector)
             exact.append(same)
-            figures.append(speed_up(size, name, dense, seeds))
-            if (name, size) == ("paper-4bit", 2048):
-                figures.append(Figure("… cycles, FP16 / seeds", f"{dense:,} / {seeds:,}", *CYCLES))
-    return [*figures, Figure("all results equal to the golden datapath's", yes_or_no(all(exact)))]
+            speed_ups[size, name] = dense / seeds
+            figures[f"{size} x {size}: cycles, {name}"] = f"{seeds:,}"
+            figures[f"{size} x {size}: cycles of FP16 over {name}"] = dense / seeds
+    figures["all results equal to the golden datapath's"] = yes_or_no(all(exact))
+    return speed_ups, figures
 
 
-def measure(device: str, sizes: tuple[int, ...] = tuple(SPEED_UPS)) -> Report:
-    """The products on a device, and the error of the formats on Gaussian and on real weights.
+def retentions(compressed: Callable[[str], Path], tasks: Sequence[str], count: int) -> tuple[int, dict[str, Retention]]:
+    """Questions that the float model can answer, and what each format keeps of its accuracy on them.
+
+    Parameters
+    ----------
+    compressed
+        A compressed folder of SmolLM2 by its format.
+    tasks, count
+        Of BIG-bench, and the most questions of each.
+    """
+    smollm2 = SmolLM2.load()
+    questions, given = [], []
+    for task in tasks:
+        asked = choices(task, count)
+        answers = answers_of(smollm2.model, smollm2.tokenizer, asked, f"float: {task}")
+        if above_chance(answers, asked):
+            questions += asked
+            given.append(answers)
+    float_answers, right = torch.cat(given), torch.tensor([question.right for question in questions])
+    found = {}
+    for name in KEPT:
+        model = AutoModelForCausalLM.from_pretrained(compressed(name), dtype=torch.float32)
+        model.dequantize()  # decode once, not at every question
+        found[name] = retention(answers_of(model, smollm2.tokenizer, questions, name), float_answers, right)
+    return len(questions), found
+
+
+def measure(
+    device: str,
+    sizes: tuple[int, ...] = SIZES,
+    compressed: Callable[[str], Path] = compressed_model,
+    tasks: Sequence[str] = TASKS,
+    questions: int = 50,
+) -> Report:
+    """The products on a device, the error of the formats, and the accuracy that a compressed model keeps.
 
     Parameters
     ----------
     device
         ``"emulated"`` or ``"simulated"``: what multiplies.
     sizes
-        Of the square matrices.
+        Of the square matrices; the largest answers the claim.
+    compressed
+        SmolLM2 in a format, as a folder; made at the first call, minutes each, and kept.
+    tasks, questions
+        Of BIG-bench, and the most questions of each.
     """
     weights = load_file(minilm_weights())[MATRIX]
-    figures = product_figures(device, weights, sizes) + error_figures(weights)
-    scale = "a layer of MiniLM, repeated to each size; 64-byte port, ideal memory"
-    return Report("SeedLM (2410.10714)", scale, device, figures)
+    speed_ups, figures = products(device, weights, sizes)
+    size = max(sizes)
+    findings = {
+        "speed-up": Finding(
+            speed_ups[size, "paper-4bit"],
+            f"{size} x {size} of MiniLM's weights, 64 bytes a cycle, ideal memory",
+            f"engine {on(device)}",
+        )
+    }
+    asked, kept = retentions(compressed, tasks, questions)
+    for name, claim in KEPT.items():
+        figures |= figures_of(name, kept[name])
+        figures[f"{name}: accuracy kept, % of the float model's"] = kept[name].kept
+        if claim is not None:
+            findings[claim] = Finding(
+                kept[name].kept,
+                f"SmolLM2-135M, {asked} questions of BIG-bench, fitted to news",
+                "host",
+                kept[name].kept_interval,
+                stand_in=f"{name}, another generator than SeedLM's",
+            )
+    return Report(device, findings, figures | error_figures(weights))

@@ -1,9 +1,8 @@
-"""Superposition prompting on news: which of 20 items holds the answer, by the router; and what the answer costs."""
+"""Superposition prompting on questions of people: which of 20 passages holds the answer, by the router; its cost."""
 
-import random
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +17,7 @@ from formats.errors import InputError
 from golden_models.decoder import Decoder
 from golden_models.superposition.forkjoin import SuperpositionParameters, keep_paths, path_bias
 from golden_models.superposition.prompting import (
+    Paths,
     Segment,
     after,
     counted,
@@ -25,76 +25,39 @@ from golden_models.superposition.prompting import (
     read_documents,
     read_preamble,
     read_queries,
-    respond,
 )
-from papers.report import Figure, Report
+from papers.claim import Finding
+from papers.questions import Asked, interval, passages
+from papers.report import Report, on
 from papers.smollm2 import SmolLM2
 from sw_runtime.device.protocol import Device
 from sw_runtime.methods.superposition.on_device import kept_columns, path_weights
 from sw_runtime.routing.selection import keep_top
-from sw_runtime.texts.corpora import news
 
 ENGINE = seedloom.EngineParameters(("scaled-4bit",))
 """Beside the router, and idle: the model runs on the host here."""
 
-DOCUMENT_WORDS = 60
-CUE_WORDS, ANSWER_WORDS = 4, 3
+PASSAGE_WORDS = 90
+ANSWER_TOKENS = 12
+"""The most that are generated; an answer ends with its line."""
+
 SETTINGS = SuperpositionParameters(temperature=1.0)
 """τ of the authors' configuration for sweeps of k."""
 
-REPORTED = {"naive": ".026", "BM25": ".278", "by attention": ".218", 1: ".465", 2: ".471", 4: ".456", 8: ".423"}
-"""Accuracy of mpt-7b-instruct on NQ-Open (the paper's tables): a model 50 times larger, other questions."""
+
+def words(text: str) -> list[str]:
+    """Of letters and digits, in lower case, articles left out: what answers are compared by."""
+    return [word for word in re.findall(r"[a-z0-9]+", text.casefold()) if word not in ("a", "an", "the")]
 
 
-@dataclass(frozen=True)
-class Question:
-    """How a sentence of a document ends.
-
-    Parameters
-    ----------
-    cue, answer
-        Words of the sentence: its last three, and four before them.
-    document
-        Which one it is from.
-    """
-
-    cue: str
-    answer: str
-    document: int
-
-
-def documents_of(text: str, count: int, start: int) -> list[str]:
-    """The first sentences of news items, one item a line, whole ones of up to 60 words together."""
-    documents = []
-    for item in [line for line in text.splitlines() if line.strip()][start : start + count]:
-        taken: list[str] = []
-        for sentence in re.split(r"(?<=[.!?])\s+", item.strip()):
-            if taken and len(" ".join([*taken, sentence]).split()) > DOCUMENT_WORDS:
-                break
-            taken.append(sentence)
-        documents.append(" ".join(taken))
-    return documents
-
-
-def questions_of(documents: Sequence[str], count: int, seed: int) -> list[Question]:
-    """One question each on as many documents, drawn at random."""
-    draw = random.Random(seed)
-    questions: list[Question] = []
-    for document in draw.sample(range(len(documents)), len(documents)):
-        sentences = [sentence.split() for sentence in re.split(r"(?<=[.!?])\s+", documents[document])]
-        long_enough = [words for words in sentences if len(words) > CUE_WORDS + ANSWER_WORDS]
-        if long_enough and len(questions) < count:
-            words = draw.choice(long_enough)
-            cue, answer = words[-CUE_WORDS - ANSWER_WORDS : -ANSWER_WORDS], words[-ANSWER_WORDS:]
-            questions.append(Question(" ".join(cue), " ".join(answer).rstrip("."), document))
-    return questions
+def holds(response: str, answer: str) -> bool:
+    """Whether the answer's words occur in a response in a row: the paper's measure, best-EM-subspan."""
+    found, wanted = words(response), words(answer)
+    return any(found[start : start + len(wanted)] == wanted for start in range(len(found) - len(wanted) + 1))
 
 
 def best_by_words(documents: Sequence[str], query: str) -> int:
     """The document that BM25 puts first."""
-
-    def words(text: str) -> list[str]:
-        return re.findall(r"[a-z0-9]+", text.lower())
 
     scores = BM25Okapi([words(document) for document in documents]).get_scores(words(query))
     return max(range(len(documents)), key=lambda document: (scores[document], -document))
@@ -111,7 +74,8 @@ class Prompts:
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
-        self.preamble = self.tokens(f"{tokenizer.bos_token}Items of news:")
+        self.preamble = self.tokens(f"{tokenizer.bos_token}Answer the question with a few words of the passages.")
+        self.task = self.tokens("\nAnswer:")
 
     def tokens(self, text: str) -> Tensor:
         """int64 [m]."""
@@ -121,23 +85,45 @@ class Prompts:
         """int64 [m]."""
         return self.tokens(f"\n\n{text}")
 
-    def question(self, question: Question) -> tuple[Tensor, Tensor, Tensor]:
-        """Query, which quotes the cue; task, which begins to quote it again; and answer, which ends the quotation."""
-        query, task = self.tokens(f"\n\n... {question.cue} ..."), self.tokens(f"\n\n... {question.cue}")
-        return query, task, self.tokens(f" {question.answer}")
+    def question(self, text: str) -> Tensor:
+        """int64 [m]."""
+        return self.tokens(f"\n\nQuestion: {text}")
 
 
-def score(segment: Segment, answer: Tensor) -> tuple[bool, float]:
-    """Whether greedy decoding gives the answer, the end of what was read; and its mean log-likelihood a token."""
-    logits = segment.logits[-len(answer) - 1 : -1]
-    likelihoods = logits.log_softmax(dim=-1).gather(1, answer[:, None])
-    return torch.equal(logits.argmax(dim=-1), answer), likelihoods.mean().item()
+def go_on(decoder: Decoder, seen: Sequence[Segment], bias: Tensor, tokens: Tensor, start: float) -> Segment:
+    """Read tokens in a row after others, from a position on."""
+    return read(decoder, tokens, counted(start, tokens), seen, bias)
 
 
-def go_on(decoder: Decoder, seen: Sequence[Segment], tokens: Tensor) -> Segment:
+def in_a_row(decoder: Decoder, seen: Sequence[Segment], tokens: Tensor) -> Segment:
     """Read tokens as an ordinary prompt goes on."""
     nothing = torch.zeros(sum(len(segment.tokens) for segment in seen))
-    return read(decoder, tokens, counted(after(seen[-1].positions), tokens), seen, nothing)
+    return go_on(decoder, seen, nothing, tokens, after(seen[-1].positions))
+
+
+def respond(
+    decoder: Decoder, seen: Sequence[Segment], bias: Tensor, task: Tensor, stop: Callable[[int], bool]
+) -> Tensor:
+    """The likeliest answer, a token at a time: int64 [tokens].
+
+    Parameters
+    ----------
+    seen, bias
+        Everything before the task, and what is added to attention on it, [S].
+    task
+        int64 [m]; stands after the furthest of ``seen``.
+    stop
+        Whether a token ends the answer.
+    """
+    start = max(after(segment.positions) for segment in seen)
+    segment, read_before = go_on(decoder, seen, bias, task, start), list(seen)
+    answer: list[int] = []
+    while len(answer) < ANSWER_TOKENS and not stop(token := int(segment.logits[-1].argmax())):
+        answer.append(token)
+        read_before.append(segment)
+        bias = torch.cat([bias, torch.zeros(len(segment.tokens))])
+        segment = go_on(decoder, read_before, bias, torch.tensor([token]), after(segment.positions))
+    return torch.tensor(answer, dtype=torch.int64)
 
 
 def multiply_accumulates(decoder: Decoder, tokens: int, seen: int, scored: int) -> int:
@@ -152,19 +138,25 @@ def multiply_accumulates(decoder: Decoder, tokens: int, seen: int, scored: int) 
 class Tally:
     """What was found, one entry a question, by method: a name, or the number of kept paths."""
 
-    correct: dict[str | int, list[bool]] = field(default_factory=lambda: defaultdict(list))
-    likelihood: dict[str | int, list[float]] = field(default_factory=lambda: defaultdict(list))
+    holds: dict[str | int, list[bool]] = field(default_factory=lambda: defaultdict(list))
+    exact: dict[str | int, list[bool]] = field(default_factory=lambda: defaultdict(list))
     found: dict[str | int, list[bool]] = field(default_factory=lambda: defaultdict(list))
     work: dict[str | int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    answers: dict[str | int, list[str]] = field(default_factory=lambda: defaultdict(list))
     columns: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
     kept: list[list[int]] = field(default_factory=list)
     like_floats: list[bool] = field(default_factory=list)
 
-    def answer(self, method: str | int, segment: Segment, answer: Tensor) -> None:
-        """Note whether and how likely a method gives the answer."""
-        correct, likelihood = score(segment, answer)
-        self.correct[method].append(correct)
-        self.likelihood[method].append(likelihood)
+    def answer(self, method: str | int, response: str, answer: str) -> None:
+        """Note what a method says."""
+        self.answers[method].append(response)
+        self.holds[method].append(holds(response, answer))
+        self.exact[method].append(words(response) == words(answer))
+
+    def gain(self, method: str | int, other: str | int) -> tuple[float, tuple[float, float]]:
+        """By how many points of 100 a method's answers hold the right words more often, with its interval."""
+        ours, theirs = (100 * torch.tensor(self.holds[name]).double() for name in (method, other))
+        return (ours - theirs).mean().item(), interval(ours - theirs)
 
 
 @dataclass(frozen=True)
@@ -192,43 +184,90 @@ class Library:
         """Read them."""
         tokens = [prompts.document(text) for text in texts]
         preamble = read_preamble(decoder, prompts.preamble)
-        serial = go_on(decoder, [preamble], torch.cat(tokens))
+        serial = in_a_row(decoder, [preamble], torch.cat(tokens))
         return cls(texts, tokens, preamble, read_documents(decoder, [preamble], tokens), serial)
 
 
-def by_ordinary_prompts(
-    decoder: Decoder, library: Library, parts: tuple[Tensor, Tensor, Tensor], question: Question, tally: Tally
-) -> None:
-    """Ask with no document, with all of them in a row, and with the one that BM25 finds."""
-    query, task, answer = parts
-    retrieved = best_by_words(library.texts, question.cue)
-    tally.found["BM25"].append(retrieved == question.document)
-    one = go_on(decoder, [library.preamble], library.tokens[retrieved])
-    for method, documents in (("no document", []), ("naive", [library.serial]), ("BM25", [one])):
+@dataclass(frozen=True)
+class Asking:
+    """A question put to a library.
+
+    Parameters
+    ----------
+    decoder, prompts, library
+        Who is asked, in which words, about what.
+    question
+        Its passage is the library's of that number.
+    """
+
+    decoder: Decoder
+    prompts: Prompts
+    library: Library
+    question: Asked
+
+    @property
+    def query(self) -> Tensor:
+        """int64 [m]."""
+        return self.prompts.question(self.question.text)
+
+    def response(self, seen: Sequence[Segment], bias: Tensor) -> str:
+        """What the model answers."""
+        tokenizer = self.prompts.tokenizer
+
+        def stop(token: int) -> bool:
+            return token == tokenizer.eos_token_id or "\n" in tokenizer.decode([token])
+
+        text: str = tokenizer.decode(respond(self.decoder, seen, bias, self.prompts.task, stop))
+        return text.strip()
+
+
+def by_ordinary_prompts(asking: Asking, tally: Tally) -> None:
+    """Ask with no passage, with all of them in a row, with the one that BM25 finds and with the right one."""
+    decoder, library, query = asking.decoder, asking.library, asking.query
+    retrieved = best_by_words(library.texts, asking.question.text)
+    tally.found["BM25"].append(retrieved == asking.question.passage)
+    alone = {
+        number: in_a_row(decoder, [library.preamble], library.tokens[number])
+        for number in {retrieved, asking.question.passage}
+    }
+    before: dict[str, list[Segment]] = {
+        "no passage": [],
+        "naive": [library.serial],
+        "BM25": [alone[retrieved]],
+        "right passage": [alone[asking.question.passage]],
+    }
+    for method, documents in before.items():
         seen = [library.preamble, *documents]
-        tally.answer(method, go_on(decoder, seen, torch.cat([query, task, answer])), answer)
-        tokens = sum(len(segment.tokens) for segment in seen) + len(query) + len(task)
-        tally.work[method].append(multiply_accumulates(decoder, tokens, 0, 1))
+        seen.append(in_a_row(decoder, seen, query))
+        tokens = sum(len(segment.tokens) for segment in seen)
+        tally.answer(method, asking.response(seen, torch.zeros(tokens)), asking.question.answer)
+        tally.work[method].append(multiply_accumulates(decoder, tokens + len(asking.prompts.task), 0, 1))
 
 
-def by_superposition(
-    decoder: Decoder,
-    device: Device,
-    library: Library,
-    parts: tuple[Tensor, Tensor, Tensor],
-    question: Question,
-    keeps: Sequence[int],
-    tally: Tally,
-) -> None:
+def seen_by_task(paths: Paths, bias: Tensor) -> tuple[list[Segment], Tensor]:
+    """What the task sees of paths, and what is added to its attention there: float32 [S].
+
+    Parameters
+    ----------
+    bias
+        float32 [n_d].
+    """
+    seen, added = list(paths.preamble), [torch.zeros(sum(len(segment.tokens) for segment in paths.preamble))]
+    for document, query, value in zip(paths.documents, paths.queries, bias, strict=True):
+        seen += [document, query]
+        added.append(value.expand(len(document.tokens) + len(query.tokens)))
+    return seen, torch.cat(added)
+
+
+def by_superposition(asking: Asking, device: Device, keeps: Sequence[int], tally: Tally) -> None:
     """Ask on all paths at once; the device weighs them and keeps the best k."""
-    query, task, answer = parts
+    decoder, library, query, passage = asking.decoder, asking.library, asking.query, asking.question.passage
     paths = read_queries(decoder, [library.preamble], library.documents, query)
     weights, query_alone = (
         path_weights(device, paths.documents, paths.queries, weight) for weight in (SETTINGS.document_weight, 0.0)
     )
     likeliest_query = keep_top(device, query_alone, keep=1, score_code="logits")
-    tally.found["query alone"].append(bool(likeliest_query[question.document]))
-    attention = paths.attention_weights()
+    tally.found["query alone"].append(bool(likeliest_query[passage]))
     before = len(library.preamble.tokens)
     reading = [
         multiply_accumulates(decoder, len(query), before + len(document.tokens), len(query) - 1)
@@ -240,88 +279,101 @@ def by_superposition(
         kept = keep_top(device, weights, keep=keep, score_code="logits")
         columns = kept_columns(device, before, paths.documents, paths.queries, kept)
         bias = path_bias(weights, kept, SETTINGS.temperature)
-        tally.answer(keep, respond(decoder, paths.take(kept), bias[kept], torch.cat([task, answer])), answer)
-        tally.found[keep].append(bool(kept[question.document]))
-        tally.work[keep].append(multiply_accumulates(decoder, len(task), int(columns.sum()), 1))
+        response = asking.response(*seen_by_task(paths.take(kept), bias[kept]))
+        tally.answer(keep, response, asking.question.answer)
+        tally.found[keep].append(bool(kept[passage]))
+        tally.work[keep].append(multiply_accumulates(decoder, len(asking.prompts.task), int(columns.sum()), 1))
         tally.columns[keep].append(columns.double().mean().item())
         tally.kept.append(kept.nonzero().flatten().tolist())
         tally.like_floats.append(torch.equal(kept, keep_paths(paths.weights(SETTINGS), keep)))
-    kept = keep_top(device, attention.log(), keep=1, score_code="logits")
-    tally.answer("by attention", respond(decoder, paths.take(kept), torch.zeros(1), torch.cat([task, answer])), answer)
-    tally.found["by attention"].append(bool(kept[question.document]))
+    kept = keep_top(device, paths.attention_weights().log(), keep=1, score_code="logits")
+    response = asking.response(*seen_by_task(paths.take(kept), torch.zeros(1)))
+    tally.answer("k = 1 by attention", response, asking.question.answer)
+    tally.found["attention"].append(bool(kept[passage]))
 
 
-def figures_of(tally: Tally, keeps: Sequence[int], router_cycles: float) -> list[Figure]:
-    """What the tally says, beside the paper's."""
+def share(values: Sequence[bool]) -> str:
+    """A share in % with its 95 % interval."""
+    low, high = interval(100 * torch.tensor(values).double())
+    return f"{100 * sum(values) / len(values):.1f} [{low:.1f}, {high:.1f}]"
 
-    def mean(values: Sequence[float]) -> float:
-        return sum(values) / len(values)
 
-    def accuracy(label: str, method: str | int) -> Figure:
-        reported = REPORTED.get(method)
-        value = f"{mean(tally.correct[method]):.2f} ({mean(tally.likelihood[method]):.2f} nats a token)"
-        return Figure(f"answers right, {label}", value, reported, "as reported" if reported else None)
-
+def figures_of(tally: Tally, keeps: Sequence[int], router_cycles: float) -> dict[str, float | str]:
+    """What the tally says, by name."""
+    figures: dict[str, float | str] = {}
+    for method in tally.holds:
+        label = f"superposition, k = {method}" if isinstance(method, int) else method
+        figures[f"answers that hold the right words, {label}, %"] = share(tally.holds[method])
+        figures[f"answers that are the right words alone, {label}, %"] = share(tally.exact[method])
+    for keep in keeps:
+        figures[f"right passage among k = {keep}, %"] = share(tally.found[keep])
+    for label, method in (
+        ("BM25", "BM25"),
+        ("attention", "attention"),
+        ("the query's likelihood alone", "query alone"),
+    ):
+        figures[f"right passage first by {label}, %"] = share(tally.found[method])
     best = min(keeps)
-    naive, queries, longest = (sum(tally.work[name]) for name in ("naive", "queries", "longest query"))
-    task = sum(tally.work[best])
-    return [
-        accuracy("no document", "no document"),
-        accuracy("naive: all in a row", "naive"),
-        accuracy("BM25's first", "BM25"),
-        *(accuracy(f"superposition, k = {keep}", keep) for keep in keeps),
-        accuracy("superposition, k = 1 by attention", "by attention"),
-        *(Figure(f"the right document among k = {keep}", mean(tally.found[keep])) for keep in keeps),
-        *(
-            Figure(f"the right document first by {label}", mean(tally.found[method]))
-            for label, method in (("BM25", "BM25"), ("attention", "by attention"), ("λ = 0", "query alone"))
-        ),
-        Figure("work to the first token, naive's over ours: cached", naive / (queries + task), "10.3", "as reported"),
-        Figure("… and queries in parallel, k = 1 pruned", naive / (longest + task), "94.0", "as reported"),
-        Figure("… BM25's first, nothing cached", naive / sum(tally.work["BM25"])),
-        Figure(f"cached columns the task sees, k = {best}, %", 100 * mean(tally.columns[best])),
-        Figure("selections by the router as by float32, %", 100 * mean(tally.like_floats)),
-        Figure("router cycles a question, all k", f"{router_cycles:,.0f}"),
-    ]
+    naive, queries, task = (sum(tally.work[name]) for name in ("naive", "queries", best))
+    return figures | {
+        "work to the first token, naive's over superposition's with passages cached": naive / (queries + task),
+        "work to the first token, naive's over BM25's": naive / sum(tally.work["BM25"]),
+        f"cached columns that the task sees, k = {best}, %": 100 * sum(tally.columns[best]) / len(tally.columns[best]),
+        "selections by the router as by float32, %": 100 * sum(tally.like_floats) / len(tally.like_floats),
+        "router cycles a question, all k": f"{router_cycles:,.0f}",
+    }
+
+
+def findings_of(tally: Tally, best: int, scale: str, device: str) -> dict[str, Finding]:
+    """The claims' quantities."""
+    ran = f"paths chosen by the router, {on(device)}; model on the host"
+    findings = {}
+    for claim, method in (("naive", "naive"), ("BM25", "BM25")):
+        gain, ends = tally.gain(best, method)
+        findings[claim] = Finding(gain, scale, ran, ends)
+    naive, longest, task = (sum(tally.work[name]) for name in ("naive", "longest query", best))
+    return findings | {"work": Finding(naive / (longest + task), scale, ran)}
 
 
 def measure(
-    device: str, libraries: int = 2, documents: int = 20, questions: int = 12, keeps: Sequence[int] = (1, 2, 4, 8)
+    device: str, libraries: int = 2, documents: int = 20, questions: int = 14, keeps: Sequence[int] = (1, 2, 4)
 ) -> Report:
-    """Ask SmolLM2 how sentences of news end, with documents in a row and in superposition.
+    """Ask SmolLM2 questions on Wikipedia, with passages in a row and in superposition.
 
     Parameters
     ----------
     device
         ``"emulated"`` or ``"simulated"``: what weighs the paths, keeps the best and leaves out the others' columns.
     libraries, documents
-        Sets of documents, and documents in each.
+        Sets of passages, and passages in each.
     questions
-        On each set.
+        On each set, one a passage, at most ``documents``.
     keeps
         Numbers of paths kept, k.
 
     Raises
     ------
     InputError
-        If more paths are to be kept than there are documents.
+        If more paths are to be kept, or more questions asked, than there are documents.
     """
-    if max(keeps) > documents:
-        raise InputError(f"{max(keeps)} paths cannot be kept of {documents} documents; lower keeps")
+    if max(*keeps, questions) > documents:
+        raise InputError(
+            f"no more than {documents} paths or questions of {documents} documents; lower keeps or questions"
+        )
     smollm2 = SmolLM2.load()
     decoder, prompts = smollm2.decoder, Prompts(smollm2.tokenizer)
-    tally, text = Tally(), news()
+    tally = Tally()
+    texts, asked = passages(libraries * documents, PASSAGE_WORDS)
     with closing(seedloom.open_device(device, parameters=ENGINE, router=seedloom.RouterParameters())) as opened:
         with torch.inference_mode(), tqdm(total=libraries * questions, desc="questions", unit="question") as progress:
-            for number in range(libraries):
-                library = Library.of(decoder, prompts, documents_of(text, documents, number * documents))
-                for question in questions_of(library.texts, questions, number):
-                    parts = prompts.question(question)
-                    by_ordinary_prompts(decoder, library, parts, question, tally)
-                    by_superposition(decoder, opened, library, parts, question, keeps, tally)
+            for start in range(0, libraries * documents, documents):
+                library = Library.of(decoder, prompts, texts[start : start + documents])
+                for one in asked[start : start + questions]:
+                    asking = Asking(decoder, prompts, library, Asked(one.text, one.answer, one.passage - start))
+                    by_ordinary_prompts(asking, tally)
+                    by_superposition(asking, opened, keeps, tally)
                     progress.update()
-        asked = len(tally.correct["naive"])
-        figures = figures_of(tally, keeps, opened.counters.router_cycles / asked)
-    scale = f"SmolLM2-135M, {asked} questions on news, {documents} documents each"
-    details = {"kept": tally.kept, "correct": {str(method): flags for method, flags in tally.correct.items()}}
-    return Report("Superposition prompting (2404.06910)", scale, device, figures, details)
+        figures = figures_of(tally, keeps, opened.counters.router_cycles / len(tally.holds["naive"]))
+    scale = f"SmolLM2-135M, {len(tally.holds['naive'])} questions of disfl_qa, {documents} passages, k = {min(keeps)}"
+    details = {"kept": tally.kept, "answers": {str(method): texts for method, texts in tally.answers.items()}}
+    return Report(device, findings_of(tally, min(keeps), scale, device), figures, details)

