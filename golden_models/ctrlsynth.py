@@ -5,6 +5,9 @@ asks a language model for a caption of them, and the caption is kept if enough o
 occur in it. The paper has no code; what it leaves open is resolved here and said where it is.
 
 Models come in as functions: what writes is ``Callable[[list[str]], list[str]]``, prompts to texts.
+
+There is no code of the authors'; the pipeline is known from a summary and from reviews. Recollected: that a text is
+kept from a fifth of the tags on.
 """
 
 from collections.abc import Callable, Sequence

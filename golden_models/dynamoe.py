@@ -3,6 +3,9 @@
 Expert e of E is the first ``H·(e + 1) / E`` hidden neurons, the most important ones first, so each contains those
 before it and the last is the dense MLP. A small router predicts which is enough. Only the paper's abstract and others'
 accounts of it were at hand: what they leave open is said where it is decided.
+
+There is no code of the authors'. Recollected: four experts, routers of two matrices 256 wide, neurons ordered by
+their activations, cosine likeness with its threshold, and the router's loss.
 """
 
 from collections.abc import Callable, Sequence

@@ -6,6 +6,9 @@ which are made again from those states, and no Aux Cache: a token that stopped i
 
 Keys and values of a token that comes back were computed beside other tokens than in a dense model.
 That is part of the method and is not repaired here.
+
+There is no code of the authors'. Two public implementations, LazyLlama in PyTorch and a port to llama.cpp, were
+read and not run; both score tokens as it is done here. Recollected: that this score is the paper's equation.
 """
 
 from collections.abc import Mapping

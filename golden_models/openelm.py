@@ -2,6 +2,10 @@
 
 The scaling, the block and the names of tensors follow the authors' code (apple/corenet,
 ``general_gpt.py``); shapes come out wrong without its rounding, which the paper does not print.
+
+Authors' code (apple/corenet), read and not run: the layers of ``general_gpt.py`` with ``round_to`` as in
+``corenet/utils/math_utils.py``. The heads of all sizes and the FFN widths of all but 270M are also those of
+an independent public converter. Nothing here is recollected.
 """
 
 from collections.abc import Sequence

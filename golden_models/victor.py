@@ -4,6 +4,9 @@ Learned registers stand behind an image's tokens, so that causal attention lets 
 After k layers the visual tokens are dropped, once; registers and text go on. What the paper leaves
 open is resolved here: kept rows keep their positions, and keys and values that visual tokens have in
 the first k layers stay, for later tokens to see there.
+
+There is no code of the authors'; the whole paper was read. ``best_of_image`` is FastV's choice in its patched
+``modeling_llama.py``, read and not run. Nothing here is recollected.
 """
 
 from collections.abc import Callable, Sequence

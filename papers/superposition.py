@@ -2,34 +2,24 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from rank_bm25 import BM25Okapi
-from torch import Tensor
 from tqdm import tqdm
 
 import seedloom
 from formats.errors import InputError
 from golden_models.decoder import Decoder
 from golden_models.superposition.forkjoin import SuperpositionParameters, keep_paths, path_bias
-from golden_models.superposition.prompting import (
-    Paths,
-    Segment,
-    after,
-    counted,
-    read,
-    read_documents,
-    read_preamble,
-    read_queries,
-)
+from golden_models.superposition.prompting import Segment, read_queries
 from papers.claim import Finding
 from papers.questions import Asked, interval, passages
 from papers.report import Report, on
 from papers.smollm2 import SmolLM2
+from papers.superposition_asking import Asking, Library, Prompts, in_a_row, seen_by_task
 from sw_runtime.device.protocol import Device
 from sw_runtime.methods.superposition.on_device import kept_columns, path_weights
 from sw_runtime.routing.selection import keep_top
@@ -38,9 +28,6 @@ ENGINE = seedloom.EngineParameters(("scaled-4bit",))
 """Beside the router, and idle: the model runs on the host here."""
 
 PASSAGE_WORDS = 90
-ANSWER_TOKENS = 12
-"""The most that are generated; an answer ends with its line."""
-
 SETTINGS = SuperpositionParameters(temperature=1.0)
 """τ of the authors' configuration for sweeps of k."""
 
@@ -61,69 +48,6 @@ def best_by_words(documents: Sequence[str], query: str) -> int:
 
     scores = BM25Okapi([words(document) for document in documents]).get_scores(words(query))
     return max(range(len(documents)), key=lambda document: (scores[document], -document))
-
-
-class Prompts:
-    """Token ids of a prompt's parts.
-
-    Parameters
-    ----------
-    tokenizer
-        Of the model.
-    """
-
-    def __init__(self, tokenizer: Any) -> None:
-        self.tokenizer = tokenizer
-        self.preamble = self.tokens(f"{tokenizer.bos_token}Answer the question with a few words of the passages.")
-        self.task = self.tokens("\nAnswer:")
-
-    def tokens(self, text: str) -> Tensor:
-        """int64 [m]."""
-        return torch.tensor(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    def document(self, text: str) -> Tensor:
-        """int64 [m]."""
-        return self.tokens(f"\n\n{text}")
-
-    def question(self, text: str) -> Tensor:
-        """int64 [m]."""
-        return self.tokens(f"\n\nQuestion: {text}")
-
-
-def go_on(decoder: Decoder, seen: Sequence[Segment], bias: Tensor, tokens: Tensor, start: float) -> Segment:
-    """Read tokens in a row after others, from a position on."""
-    return read(decoder, tokens, counted(start, tokens), seen, bias)
-
-
-def in_a_row(decoder: Decoder, seen: Sequence[Segment], tokens: Tensor) -> Segment:
-    """Read tokens as an ordinary prompt goes on."""
-    nothing = torch.zeros(sum(len(segment.tokens) for segment in seen))
-    return go_on(decoder, seen, nothing, tokens, after(seen[-1].positions))
-
-
-def respond(
-    decoder: Decoder, seen: Sequence[Segment], bias: Tensor, task: Tensor, stop: Callable[[int], bool]
-) -> Tensor:
-    """The likeliest answer, a token at a time: int64 [tokens].
-
-    Parameters
-    ----------
-    seen, bias
-        Everything before the task, and what is added to attention on it, [S].
-    task
-        int64 [m]; stands after the furthest of ``seen``.
-    stop
-        Whether a token ends the answer.
-    """
-    start = max(after(segment.positions) for segment in seen)
-    segment, read_before = go_on(decoder, seen, bias, task, start), list(seen)
-    answer: list[int] = []
-    while len(answer) < ANSWER_TOKENS and not stop(token := int(segment.logits[-1].argmax())):
-        answer.append(token)
-        read_before.append(segment)
-        bias = torch.cat([bias, torch.zeros(len(segment.tokens))])
-        segment = go_on(decoder, read_before, bias, torch.tensor([token]), after(segment.positions))
-    return torch.tensor(answer, dtype=torch.int64)
 
 
 def multiply_accumulates(decoder: Decoder, tokens: int, seen: int, scored: int) -> int:
@@ -159,68 +83,6 @@ class Tally:
         return (ours - theirs).mean().item(), interval(ours - theirs)
 
 
-@dataclass(frozen=True)
-class Library:
-    """Documents, read once for all questions: side by side, and as one long prompt.
-
-    Parameters
-    ----------
-    texts
-        The documents.
-    tokens
-        The same, int64 [m] each.
-    preamble, documents, serial
-        What was read.
-    """
-
-    texts: list[str]
-    tokens: list[Tensor]
-    preamble: Segment
-    documents: list[Segment]
-    serial: Segment
-
-    @classmethod
-    def of(cls, decoder: Decoder, prompts: Prompts, texts: list[str]) -> "Library":
-        """Read them."""
-        tokens = [prompts.document(text) for text in texts]
-        preamble = read_preamble(decoder, prompts.preamble)
-        serial = in_a_row(decoder, [preamble], torch.cat(tokens))
-        return cls(texts, tokens, preamble, read_documents(decoder, [preamble], tokens), serial)
-
-
-@dataclass(frozen=True)
-class Asking:
-    """A question put to a library.
-
-    Parameters
-    ----------
-    decoder, prompts, library
-        Who is asked, in which words, about what.
-    question
-        Its passage is the library's of that number.
-    """
-
-    decoder: Decoder
-    prompts: Prompts
-    library: Library
-    question: Asked
-
-    @property
-    def query(self) -> Tensor:
-        """int64 [m]."""
-        return self.prompts.question(self.question.text)
-
-    def response(self, seen: Sequence[Segment], bias: Tensor) -> str:
-        """What the model answers."""
-        tokenizer = self.prompts.tokenizer
-
-        def stop(token: int) -> bool:
-            return token == tokenizer.eos_token_id or "\n" in tokenizer.decode([token])
-
-        text: str = tokenizer.decode(respond(self.decoder, seen, bias, self.prompts.task, stop))
-        return text.strip()
-
-
 def by_ordinary_prompts(asking: Asking, tally: Tally) -> None:
     """Ask with no passage, with all of them in a row, with the one that BM25 finds and with the right one."""
     decoder, library, query = asking.decoder, asking.library, asking.query
@@ -242,21 +104,6 @@ def by_ordinary_prompts(asking: Asking, tally: Tally) -> None:
         tokens = sum(len(segment.tokens) for segment in seen)
         tally.answer(method, asking.response(seen, torch.zeros(tokens)), asking.question.answer)
         tally.work[method].append(multiply_accumulates(decoder, tokens + len(asking.prompts.task), 0, 1))
-
-
-def seen_by_task(paths: Paths, bias: Tensor) -> tuple[list[Segment], Tensor]:
-    """What the task sees of paths, and what is added to its attention there: float32 [S].
-
-    Parameters
-    ----------
-    bias
-        float32 [n_d].
-    """
-    seen, added = list(paths.preamble), [torch.zeros(sum(len(segment.tokens) for segment in paths.preamble))]
-    for document, query, value in zip(paths.documents, paths.queries, bias, strict=True):
-        seen += [document, query]
-        added.append(value.expand(len(document.tokens) + len(query.tokens)))
-    return seen, torch.cat(added)
 
 
 def by_superposition(asking: Asking, device: Device, keeps: Sequence[int], tally: Tally) -> None:
@@ -336,7 +183,7 @@ def findings_of(tally: Tally, best: int, scale: str, device: str) -> dict[str, F
 
 
 def measure(
-    device: str, libraries: int = 2, documents: int = 20, questions: int = 14, keeps: Sequence[int] = (1, 2, 4)
+    device: str, libraries: int = 2, documents: int = 20, questions: int = 10, keeps: Sequence[int] = (1, 2, 4)
 ) -> Report:
     """Ask SmolLM2 questions on Wikipedia, with passages in a row and in superposition.
 

@@ -5,4 +5,8 @@ do not see one another; the task, and the response after it, sees those that wer
 the authors' code (apple/ml-superposition-prompting) differ, this follows the code.
 
 ``forkjoin`` holds the graph and what is decided on it, ``prompting`` reads a prompt with a decoder.
+
+Authors' code, read and not run: ``forkjoin`` follows
+``src/transformers/prompting/superposition/{core,forkjoin}.py`` of its ``transformers.patch``, hops follow
+``superposition_hops`` with ``flows/musique/main.py``. Nothing here is recollected.
 """

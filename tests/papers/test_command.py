@@ -1,55 +1,55 @@
 import json
 import sys
-from importlib import import_module
-from inspect import signature
 from types import ModuleType
 
 import pytest
 from typer.testing import CliRunner
 
-from papers import command
-from papers.report import Figure, Report
+from papers import command, table
 from seedloom.cli import app
+from tests.papers.some_papers import LISTED, some_report
 
 
-@pytest.fixture
-def some_paper(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType("papers.some")
-    module.measure = lambda device: Report("Some", "a toy", device, [Figure("answer", 42)])  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(command, "PAPERS", ("some",))
+@pytest.fixture(autouse=True)
+def some_papers(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in LISTED:
+        module = ModuleType(f"papers.{name}")
+        module.measure = lambda device, name=name: some_report(name, device)  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    for user in (command, table):
+        monkeypatch.setattr(user, "PAPERS", LISTED)
 
 
-@pytest.mark.usefixtures("some_paper")
-def test_a_paper_prints_its_table() -> None:
-    result = CliRunner().invoke(app, ["paper", "some"])
+def test_a_paper_says_beforehand_what_it_claims_and_how_long_it_takes() -> None:
+    result = CliRunner().invoke(app, ["paper", "first"])
+    assert result.stderr == (
+        "First, arXiv 1234.5678; about 3 minutes on one core. It claims:\n  It is fast (table 2, second-hand)\n\n"
+    )
+
+
+def test_a_paper_prints_its_claims_figures_and_page() -> None:
+    result = CliRunner().invoke(app, ["paper", "first"])
     assert result.exit_code == 0
-    assert "| answer | 42 |  |  |" in result.stdout
+    assert "| 2.5 [2, 3] | a large model → a toy | engine, simulated | direction only |" in result.stdout
+    assert result.stdout.endswith("cycles: 42\nall equal: yes\n\nMore in docs/papers/first.md\n")
 
 
-@pytest.mark.parametrize("name", command.PAPERS)
-def test_every_paper_is_measured_on_a_device_and_reports(name: str) -> None:
-    measure = signature(import_module(f"papers.{name}").measure)
-    first, *sizes = measure.parameters.values()
-    assert (first.name, first.annotation, measure.return_annotation) == ("device", str, Report)
-    assert all(size.default is not size.empty for size in sizes)
+def test_json_holds_claims_verdicts_and_the_report_of_the_device_asked_for() -> None:
+    result = CliRunner().invoke(app, ["paper", "second", "--device", "emulated", "--json"])
+    read = json.loads(result.stdout)
+    assert read["verdicts"] == {"speed": "direction only", "size": "not reproduced"}
+    assert read["claims"]["speed"]["theirs"] == 2.8
+    assert (read["device"], read["figures"]["cycles"]) == ("emulated", 42)
 
 
-@pytest.mark.usefixtures("some_paper")
-def test_the_device_is_handed_on() -> None:
-    result = CliRunner().invoke(app, ["paper", "some", "--device", "simulated", "--json"])
-    assert json.loads(result.stdout)["device"] == "simulated"
-
-
-@pytest.mark.usefixtures("some_paper")
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["other"], "error: no paper 'other'; choose from some"),
-        (["some", "--device", "gpu"], "error: no device 'gpu'; choose from emulated, simulated"),
+        (["other"], "error: no paper 'other'; choose from first, second"),
+        (["first", "--device", "gpu"], "error: no device 'gpu'; choose from emulated, simulated"),
     ],
 )
-def test_an_unknown_name_is_refused_with_the_choices(arguments: list[str], error: str) -> None:
+def test_an_unknown_name_is_refused_at_once_with_the_choices(arguments: list[str], error: str) -> None:
     result = CliRunner().invoke(app, ["paper", *arguments])
     assert result.exit_code == 1
     assert result.stderr.strip() == error

@@ -16,6 +16,7 @@ from papers.ctrlsynth import (
 )
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.texts.packaged_data import wordnet
+from tests.papers.some_papers import alike
 
 CAPTIONS = ["Surface of the moon.", "A golden eagle on a horse.", "Coffee cup against a wall."]
 
@@ -80,10 +81,9 @@ def test_recall_counts_texts_that_find_their_own_caption() -> None:
 def test_both_devices_tag_and_filter_alike() -> None:
     emulated, simulated = (measure(device, 4, write=echo) for device in ("emulated", "simulated"))
     assert emulated.details == simulated.details
-    cycles = "router cycles"
-    alike = [[f for f in report.figures if cycles not in f.name] for report in (emulated, simulated)]
-    assert alike[0] == alike[1]
-    ours = {figure.name: figure.ours for figure in emulated.figures}
+    assert alike(emulated.figures, "router cycles") == alike(simulated.figures, "router cycles")
+    assert emulated.findings["recall"].instead == simulated.findings["recall"].instead
+    ours = emulated.figures
     assert ours["tags and filtered texts by the device as by the golden model"] == "yes"
     assert ours["SP1, tags as they are: texts kept at p_f = 51/256"] == "2 of 4"
 

@@ -13,6 +13,7 @@ from sw_runtime.methods.lazyllm.on_device import RouterTokenSets
 from sw_runtime.methods.lazyllm.schedule import LazyLLMParameters
 from sw_runtime.texts.packaged_models import smollm2_folder
 from tests.models import tiny_llama
+from tests.papers.some_papers import alike
 
 
 def decoder_of_six_layers() -> Decoder:
@@ -59,9 +60,10 @@ def test_too_few_articles_are_refused() -> None:
 def test_both_devices_make_the_same_selections() -> None:
     emulated, simulated = (measure(device, 1, prompt_tokens=40, new_tokens=3) for device in ("emulated", "simulated"))
     assert emulated.details == simulated.details
-    cycles = "router cycles"
-    alike = [[f for f in report.figures if cycles not in f.name] for report in (emulated, simulated)]
-    assert alike[0] == alike[1]
-    assert emulated.figures[0].ours.startswith("the same")
+    timed = "router cycles", "CPU time"
+    assert alike(emulated.figures, *timed) == alike(simulated.figures, *timed)
+    assert emulated.figures["no rates: all tokens predicted as by the dense model"] == "yes"
+    assert emulated.findings["computed"].ours == simulated.findings["computed"].ours
+    assert emulated.findings["first token"].ours
     kept = emulated.details["attended in the last layer of the prefill"]
     assert [len(tokens[0]) for tokens in kept.values()] == [40, 30, 12, 5]

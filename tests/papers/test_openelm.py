@@ -52,7 +52,9 @@ def test_cycles_grow_with_the_layers_of_a_published_size() -> None:
 @pytest.mark.parametrize("device", ["emulated", "simulated"])
 def test_the_report(device: str) -> None:
     report = measure(device, steps=3, parameters=TINY, uniform=UNIFORM, new_bytes=4)
-    ours = {figure.name: figure.ours for figure in report.figures}
-    assert ours["RMSNorms a token, 1.1B"] == 113
+    ours = report.figures
+    assert report.findings["norms"].ours == 113
+    (uniform,) = (value for name, value in ours.items() if "all layers alike" in name)
+    assert report.findings["scaling"].ours == uniform - ours["bits a byte of held-out text, layer-wise scaled"]
     assert report.device == device
-    assert report.json() == measure("emulated", 3, TINY, UNIFORM, 4).json().replace("emulated", device)
+    assert report.details == measure("emulated", 3, TINY, UNIFORM, 4).details

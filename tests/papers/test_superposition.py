@@ -1,40 +1,17 @@
+from pathlib import Path
+
 import pytest
 import torch
 
 from golden_models.decoder import Decoder
-from golden_models.superposition.prompting import read_preamble
-from papers.superposition import (
-    best_by_words,
-    documents_of,
-    go_on,
-    measure,
-    multiply_accumulates,
-    questions_of,
-    score,
-)
+from golden_models.superposition.forkjoin import SuperpositionParameters, keep_paths, path_bias
+from golden_models.superposition.prompting import read_documents, read_preamble, read_queries, superpose
+from papers.superposition import Tally, best_by_words, holds, measure, multiply_accumulates, share
+from papers.superposition_asking import in_a_row, respond, seen_by_task
 from tests.models import tiny_llama
+from tests.papers.big_bench import WIKIPEDIA, tasks_in
 
-LONG = "x " * 60
-NEWS = "One two three. Four five six seven eight nine ten eleven.\n\nA b c d e f g h i.\nIt rains in Spain. " + LONG
-
-
-def test_documents_are_whole_sentences_of_items() -> None:
-    first, second, third = documents_of(NEWS, 3, 0)
-    assert first == "One two three. Four five six seven eight nine ten eleven."
-    assert second == "A b c d e f g h i."
-    assert third == "It rains in Spain."
-
-
-def test_a_question_is_the_end_of_a_long_enough_sentence() -> None:
-    questions = questions_of(documents_of(NEWS, 3, 0), 3, 0)
-    assert {(q.document, q.cue, q.answer) for q in questions} == {
-        (0, "five six seven eight", "nine ten eleven"),
-        (1, "c d e f", "g h i"),
-    }
-
-
-def test_no_more_questions_than_asked_for() -> None:
-    assert len(questions_of(documents_of(NEWS, 3, 0), 1, 0)) == 1
+NO_TOKEN = -1
 
 
 def test_the_document_with_the_words_is_found_and_the_first_among_equals() -> None:
@@ -43,26 +20,61 @@ def test_the_document_with_the_words_is_found_and_the_first_among_equals() -> No
     assert best_by_words(documents, "nothing here") == 0
 
 
-def test_an_answer_is_right_when_every_token_is_the_likeliest() -> None:
+def test_a_response_holds_an_answer_whose_words_it_has_in_a_row() -> None:
+    assert holds("It is the Tower of London.", "Tower of London")
+    assert holds("The answer: tower-of a London", "tower of the London")
+    assert not holds("London has a tower", "Tower of London")
+    assert not holds("", "London")
+
+
+def test_the_likeliest_tokens_answer_until_one_ends_the_answer() -> None:
     decoder = Decoder.from_transformers(tiny_llama())
-    prompt = read_preamble(decoder, torch.tensor([5, 17]))
-    greedy = [int(prompt.logits[-1].argmax())]
-    for _ in range(2):
-        greedy.append(int(go_on(decoder, [prompt], torch.tensor(greedy)).logits[-1].argmax()))
-    answer = torch.tensor(greedy[1:])
-    right, likelihood = score(go_on(decoder, [prompt], torch.tensor(greedy)), answer)
-    assert right
-    assert likelihood < 0
-    assert not score(go_on(decoder, [prompt], torch.tensor([greedy[0], greedy[1], 1 + greedy[2]])), answer + 1)[0]
+    prompt, task = torch.tensor([5, 17, 9]), torch.tensor([3, 99])
+    tokens = torch.cat([prompt, task])
+    expected = []
+    for _ in range(20):
+        expected.append(int(decoder(tokens)[-1].argmax()))
+        tokens = torch.cat([tokens, torch.tensor(expected[-1:])])
+    seen = [read_preamble(decoder, prompt[:1])]
+    seen.append(in_a_row(decoder, seen, prompt[1:]))
+    assert respond(decoder, seen, torch.zeros(3), task, NO_TOKEN).tolist() == expected
+    end = expected.index(expected[3])
+    assert respond(decoder, seen, torch.zeros(3), task, expected[3]).tolist() == expected[:end]
+
+
+def test_an_answer_to_paths_begins_as_the_golden_model_says() -> None:
+    decoder = Decoder.from_transformers(tiny_llama())
+    parameters = SuperpositionParameters(keep=2, temperature=1.0)
+    preamble, query, task = torch.tensor([5]), torch.tensor([7, 8, 9]), torch.tensor([3, 99])
+    documents = [torch.tensor([10, 11, 12]), torch.tensor([20, 21]), torch.tensor([30, 31, 32, 33])]
+    golden = superpose(decoder, parameters, preamble, documents, query, task)
+    start = read_preamble(decoder, preamble)
+    paths = read_queries(decoder, [start], read_documents(decoder, [start], documents), query)
+    weights = paths.weights(parameters)
+    kept = keep_paths(weights, 2)
+    seen, bias = seen_by_task(paths.take(kept), path_bias(weights, kept, 1.0)[kept])
+    assert respond(decoder, seen, bias, task, NO_TOKEN)[0] == golden.logits[-1].argmax()
 
 
 def test_a_prompt_read_in_parts_is_the_prompt() -> None:
     decoder = Decoder.from_transformers(tiny_llama())
     tokens = torch.tensor([5, 17, 3, 99, 42, 7])
     first = read_preamble(decoder, tokens[:2])
-    second = go_on(decoder, [first], tokens[2:5])
-    last = go_on(decoder, [first, second], tokens[5:])
+    second = in_a_row(decoder, [first], tokens[2:5])
+    last = in_a_row(decoder, [first, second], tokens[5:])
     torch.testing.assert_close(torch.cat([x.logits for x in (first, second, last)]), decoder(tokens))
+
+
+def test_a_gain_is_between_the_same_questions() -> None:
+    tally = Tally()
+    for response in ("Spain", "in Spain .", "France"):
+        tally.answer(1, response, "Spain")
+        tally.answer("naive", "Spain" if response == "France" else "", "Spain")
+    gain, (low, high) = tally.gain(1, "naive")
+    assert gain == pytest.approx(100 / 3)
+    assert low < gain < high
+    assert tally.exact[1] == [True, False, False]
+    assert share([True] * 4) == "100.0 [100.0, 100.0]"
 
 
 def test_work_is_counted_by_product() -> None:
@@ -78,16 +90,18 @@ def test_work_of_parts_adds_up() -> None:
     assert parts == multiply_accumulates(decoder, 8, 0, 3)
 
 
-def test_both_devices_select_alike() -> None:
-    reports = [measure(device, 1, 3, 1, (1, 2)) for device in ("emulated", "simulated")]
-    assert reports[0].details == reports[1].details
-    assert [len(kept) for kept in reports[0].details["kept"]] == [1, 2]
-    names = [figure.name for figure in reports[0].figures]
-    for one, other in zip(*(report.figures for report in reports), strict=True):
-        assert one == other or one.name.startswith("router cycles")
-    assert "answers right, superposition, k = 2" in names
+def test_both_devices_select_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks_in(tmp_path, {"disfl_qa": WIKIPEDIA}, monkeypatch)
+    emulated, simulated = (measure(device, 1, 4, 1, (1, 2)) for device in ("emulated", "simulated"))
+    assert emulated.details == simulated.details
+    assert [len(kept) for kept in emulated.details["kept"]] == [1, 2]
+    for claim in ("naive", "BM25", "work"):
+        assert emulated.findings[claim].ours == simulated.findings[claim].ours is not None
+    assert "answers that hold the right words, right passage, %" in emulated.figures
+    assert emulated.figures["selections by the router as by float32, %"] == 100
 
 
-def test_more_paths_than_documents_are_refused() -> None:
-    with pytest.raises(ValueError, match="8 paths cannot be kept of 4 documents; lower keeps"):
-        measure("emulated", 1, 4, 1)
+@pytest.mark.parametrize(("questions", "keeps"), [(1, (1, 8)), (5, (1,))])
+def test_more_paths_or_questions_than_documents_are_refused(questions: int, keeps: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="no more than 4 paths or questions of 4 documents; lower keeps or questions"):
+        measure("emulated", 1, 4, questions, keeps)
