@@ -211,6 +211,8 @@ def measure(device: str, steps: int = 24, windows: int = 64, rank: int = 16, fol
             f"{weights / 1e6:.1f} M weights, {judged}",
             f"host; first layer's palettes also by the engine, {on(device)}",
         ),
-        "adapter size": Finding(AFMParameters().adapter_weights * 2 / 1e6, "the paper's shapes", "computed"),
+        "adapter size": Finding(
+            AFMParameters().adapter_weights * 2 / 1e6, "the paper's shapes, an FFN of 8,032 assumed", "computed"
+        ),
     }
     return Report(device, findings, figures, {"two bits": [n for n, b in bits.items() if b == 2]})
