@@ -18,7 +18,7 @@ SQUARE_BITS = 17
 """Magnitude bits of what an RMSNorm squares."""
 
 FACTOR_BITS = 17
-"""Magnitude bits of the second factor of the vector unit's multiplier, 32 × 18; 1 in the tables is ``2^17``."""
+"""Magnitude bits of the second factor of the vector unit's multiplier, of 32 and 18 bits; 1 in the tables is ``2^17``."""
 
 WEIGHT_BITS = 15
 """Magnitude bits of an RMSNorm's weights."""

@@ -1,4 +1,4 @@
-"""Functions of integers, each read from a table of ``formats.decoder.tables`` with straight lines between its values."""
+"""Functions of integers, each read from a table of ``formats.decoder.tables``, with straight lines between values."""
 
 from functools import cache
 

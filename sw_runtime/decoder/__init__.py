@@ -1,0 +1,1 @@
+"""Models compiled into programs of ``formats.decoder``."""

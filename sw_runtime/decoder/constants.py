@@ -1,0 +1,75 @@
+"""Real numbers of a model as the integers that a program brings along, and the exponents of its products."""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from formats.decoder.program import Constant, RotaryRows
+from formats.decoder.tables import ACTIVATION_BITS, FACTOR_BITS, KEY_BITS, MANTISSA_BITS, ROTARY_BITS, WEIGHT_BITS
+from formats.matrices import Matrix
+from formats.row_scales import EXPONENT_BIAS, split_scales, to_bfloat16
+
+EPS_BITS = 24
+KEY_MARGIN = 1.01
+"""What rounding can add to the length of a normed vector, far from reached below 2^16 elements."""
+
+
+def constant(values: Tensor, bits: int) -> Constant:
+    """Values with a common exponent, the largest of so many bits: real [n]; rounding error 2^-bits of the largest."""
+    values = values.detach().double()
+    _, power = math.frexp(float(values.abs().max()))
+    exponent = power - bits
+    limit = (1 << bits) - 1
+    mantissas = torch.ldexp(values, torch.tensor(-exponent)).round().long().clamp(-limit, limit)
+    return Constant(tuple(mantissas.tolist()), exponent)
+
+
+def factor(value: float) -> Constant:
+    """One number of 17 bits."""
+    return constant(torch.tensor([value], dtype=torch.float64), FACTOR_BITS)
+
+
+def norm_constants(weight: Tensor, eps: float) -> tuple[Constant, Constant]:
+    """Weight and ε of an RMSNorm over [n], both with the number of elements inside, ε's exponent even."""
+    n = len(weight)
+    total = constant(torch.tensor([eps * n], dtype=torch.float64), EPS_BITS)
+    if total.exponent % 2:
+        total = Constant((total.mantissas[0] + 1 >> 1,), total.exponent + 1)
+    return constant(weight.detach().double() * math.sqrt(n), WEIGHT_BITS), total
+
+
+def rotary_rows(frequencies: Tensor, scaling: float, positions: int) -> RotaryRows:
+    """Cosines and sines of positions 0 to ``positions - 1``: angles a position, real [d/2]."""
+    angles = torch.arange(positions, dtype=torch.float64)[:, None] * frequencies.double()
+    rows = [(table * scaling * (1 << ROTARY_BITS)).round() for table in (angles.cos(), angles.sin())]
+    cos, sin = (table.numpy().astype(np.int16) for table in rows)
+    return RotaryRows(cos, sin)
+
+
+def result_exponent(matrix: Matrix) -> int:
+    """The least exponent, above a vector's, at which no result of a matrix passes 31 bits.
+
+    A result is largest where every activation is, with the sign of its weight: the bound is a row's sum of
+    magnitudes. No row is shifted to the left.
+    """
+    scales = to_bfloat16(matrix.unit_scales())
+    sums = matrix.integers().abs().sum(dim=1, dtype=torch.int64).double()
+    largest = float((sums * scales.double()).max()) * ((1 << ACTIVATION_BITS) - 1)
+    return _exponent(largest, MANTISSA_BITS, scales)
+
+
+def key_exponent(matrix: Matrix, norm_weight: Tensor) -> int:
+    """The least exponent at which no logit passes 23 bits.
+
+    By Cauchy and Schwarz: the head's input is ``norm_weight`` times a vector no longer than √columns.
+    """
+    scales = to_bfloat16(matrix.unit_scales())
+    lengths = (matrix.integers().float() * norm_weight.detach().float()).norm(dim=1) * scales.float()
+    return _exponent(KEY_MARGIN * float(lengths.max()) * math.sqrt(matrix.columns), KEY_BITS, scales)
+
+
+def _exponent(largest: float, bits: int, scales: Tensor) -> int:
+    _, power = math.frexp(largest / ((1 << bits) - 1))
+    return max(power, int(split_scales(scales)[1].max()) - EXPONENT_BIAS)

@@ -1,0 +1,116 @@
+"""A decoder's layers as a program needs them, whatever the model's family."""
+
+from dataclasses import dataclass, replace
+
+from torch import Tensor, nn
+
+from formats.decoder.program import MatrixPlace, RotaryRows
+from formats.errors import InputError
+from formats.matrices import EncodedMatrix, Matrix
+from formats.trellis_matrix import TrellisMatrix
+from sw_runtime.nn.device_linear import DeviceLinear
+
+
+@dataclass(frozen=True)
+class Norm:
+    """An RMSNorm: weight [n] that multiplies, and ε."""
+
+    weight: Tensor
+    eps: float
+
+
+@dataclass(frozen=True)
+class Product:
+    """A matrix, where it is, and what is added to its results: bias [rows] or None."""
+
+    place: MatrixPlace
+    matrix: Matrix
+    bias: Tensor | None
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer.
+
+    Parameters
+    ----------
+    attention_norm, mlp_norm
+        Before attention and MLP.
+    query, key, value, output, gate, up, down
+        Products.
+    heads, kv_heads
+        Query heads; key and value heads.
+    score_scale
+        What multiplies a score before its softmax.
+    rotary
+        Number of its rotary rows.
+    window
+        Last positions seen, or None.
+    activation
+        Of the gate, by its name in transformers.
+    query_norm, key_norm
+        Of every head, or None.
+    attended_norm, mlp_output_norm
+        Of what attention and MLP add to the stream, or None.
+    """
+
+    attention_norm: Norm
+    query: Product
+    key: Product
+    value: Product
+    output: Product
+    mlp_norm: Norm
+    gate: Product
+    up: Product
+    down: Product
+    heads: int
+    kv_heads: int
+    score_scale: float
+    activation: str
+    rotary: int = 0
+    window: int | None = None
+    query_norm: Norm | None = None
+    key_norm: Norm | None = None
+    attended_norm: Norm | None = None
+    mlp_output_norm: Norm | None = None
+
+
+@dataclass(frozen=True)
+class DecoderParts:
+    """A decoder: layers, last norm, head, and the rows of its rotary embeddings."""
+
+    layers: tuple[Layer, ...]
+    norm: Norm
+    head: Product
+    rotary: tuple[RotaryRows, ...]
+
+
+def product(name: str, layer: nn.Module) -> Product:
+    """The product of a compressed layer.
+
+    Raises
+    ------
+    InputError
+        If the layer is not compressed, or in a format without a bfloat16 scale a row.
+    """
+    if not isinstance(layer, DeviceLinear):
+        raise InputError(
+            f"{name} is not compressed, and a program multiplies by compressed layers only; compress it too"
+        )
+    matrix = layer.stored_matrix()
+    if not isinstance(matrix, EncodedMatrix | TrellisMatrix) or matrix.shares_scale:
+        raise InputError(
+            f"{name} is stored as {layer.format_name}, and a program needs a scale a row; "
+            "compress it to a scaled or a trellis format"
+        )
+    place = MatrixPlace(name, layer.format_name, matrix.rows, matrix.columns)
+    return Product(place, matrix, layer.bias)
+
+
+def rows_of(whole: Product, first: int, rows: int) -> Product:
+    """Some rows of a product whose layer holds several matrices."""
+    matrix, some = whole.matrix, slice(first, first + rows)
+    assert isinstance(matrix, EncodedMatrix | TrellisMatrix)
+    place = replace(whole.place, first_row=first, rows=rows)
+    part = replace(matrix, words=matrix.words[some], scales=matrix.scales[some])
+    return Product(place, part, None if whole.bias is None else whole.bias[some])
