@@ -12,6 +12,8 @@ import golden_models
 
 WITHOUT_TORCH = (
     "formats.block",
+    "formats.decoder.program",
+    "formats.decoder.tables",
     "formats.fp16",
     "formats.palette_format",
     "formats.presets",

@@ -261,6 +261,13 @@ class Program:
         return tuple(command.matrix for command in self.commands if isinstance(command, Multiply | Answer))
 
     @property
+    def key_exponent(self) -> int:
+        """A logit is its key times two to this power."""
+        answer = self.commands[-1]
+        assert isinstance(answer, Answer)
+        return answer.exponent
+
+    @property
     def vector_words(self) -> int:
         """Words of vector memory: the longest vector of every slot."""
         longest = {Slot.STREAM: self.dim}

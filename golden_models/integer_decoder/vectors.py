@@ -82,7 +82,7 @@ class Vector:
 
     def split(self, heads: int) -> "Vector":
         """[..., heads·d] → [..., heads, d]."""
-        mantissas = self.mantissas.unflatten(-1, (heads, -1))
+        mantissas = self.mantissas.reshape(*self.mantissas.shape[:-1], heads, -1)
         return Vector.of(mantissas, self.exponent[..., None])
 
     def merged(self) -> "Vector":

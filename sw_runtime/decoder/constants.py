@@ -57,7 +57,7 @@ def result_exponent(matrix: Matrix) -> int:
     scales = to_bfloat16(matrix.unit_scales())
     sums = matrix.integers().abs().sum(dim=1, dtype=torch.int64).double()
     largest = float((sums * scales.double()).max()) * ((1 << ACTIVATION_BITS) - 1)
-    return _exponent(largest, MANTISSA_BITS, scales)
+    return max(_exponent(largest, MANTISSA_BITS), int(split_scales(scales)[1].max()) - EXPONENT_BIAS)
 
 
 def key_exponent(matrix: Matrix, norm_weight: Tensor) -> int:
@@ -67,9 +67,9 @@ def key_exponent(matrix: Matrix, norm_weight: Tensor) -> int:
     """
     scales = to_bfloat16(matrix.unit_scales())
     lengths = (matrix.integers().float() * norm_weight.detach().float()).norm(dim=1) * scales.float()
-    return _exponent(KEY_MARGIN * float(lengths.max()) * math.sqrt(matrix.columns), KEY_BITS, scales)
+    return _exponent(KEY_MARGIN * float(lengths.max()) * math.sqrt(matrix.columns), KEY_BITS)
 
 
-def _exponent(largest: float, bits: int, scales: Tensor) -> int:
-    _, power = math.frexp(largest / ((1 << bits) - 1))
-    return max(power, int(split_scales(scales)[1].max()) - EXPONENT_BIAS)
+def _exponent(largest: float, bits: int) -> int:
+    """The least at which a number takes no more than so many bits."""
+    return math.frexp(largest / ((1 << bits) - 1))[1]

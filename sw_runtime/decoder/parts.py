@@ -74,6 +74,11 @@ class Layer:
     attended_norm: Norm | None = None
     mlp_output_norm: Norm | None = None
 
+    @property
+    def products(self) -> tuple[Product, ...]:
+        """Its seven products, in the order they are made."""
+        return self.query, self.key, self.value, self.output, self.gate, self.up, self.down
+
 
 @dataclass(frozen=True)
 class DecoderParts:
@@ -83,6 +88,11 @@ class DecoderParts:
     norm: Norm
     head: Product
     rotary: tuple[RotaryRows, ...]
+
+    @property
+    def products(self) -> tuple[Product, ...]:
+        """All products, in the order they are made."""
+        return (*(product for layer in self.layers for product in layer.products), self.head)
 
 
 def product(name: str, layer: nn.Module) -> Product:

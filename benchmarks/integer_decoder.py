@@ -1,0 +1,123 @@
+"""The integer decoder beside the same weights in floats; docs/decoder.md.
+
+``python benchmarks/integer_decoder.py FOLDER`` takes a folder that ``seedloom compress`` wrote. Windows of Wikipedia
+articles that no calibration saw give divergence and perplexity; ten prompts are continued greedily.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from torch import Tensor
+from transformers import AutoTokenizer
+
+from formats.decoder.program import Program
+from golden_models.integer_decoder.execution import IntegerDecoder
+from golden_models.integer_decoder.operations import IntegerMatrix
+from sw_runtime.decoder.compiler import compile_program
+from sw_runtime.decoder.families import transformers_parts
+from sw_runtime.evaluate.text import Estimate, log_probabilities
+from sw_runtime.pretrained import load_model
+from sw_runtime.progress import progress_bar
+from sw_runtime.texts.corpora import evaluation_text
+from sw_runtime.texts.tokens import text_windows
+
+PROMPTS = (
+    "The capital of France is",
+    "Once upon a time there was a small robot who",
+    "Water boils at a temperature of",
+    "To bake bread, you first",
+    "The history of the steam engine begins",
+    "def fibonacci(n):",
+    "Dear Sir or Madam, I am writing to",
+    "The three most common elements in the sun are",
+    "In the year 1900, the city of London",
+    "A good way to learn a language is",
+)
+TOKENS = 64
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model, and what its programs multiply by."""
+
+    model: Any
+    matrices: dict[str, IntegerMatrix]
+
+    def logits(self, program: Program, tokens: Tensor) -> Tensor:
+        """Of the integer decoder: int64 [T] → float64 [T, vocabulary]."""
+        with torch.no_grad():
+            embeddings = self.model.get_input_embeddings()(tokens)
+        keys = IntegerDecoder(program, self.matrices)(embeddings)
+        return torch.ldexp(keys.double(), torch.tensor(program.key_exponent))
+
+    def compare(self, program: Program, window: Tensor, expected: Tensor) -> Tensor:
+        """Divergence, log of perplexity's ratio and agreement on a window: [3]."""
+        found = self.logits(program, window)[:-1].log_softmax(dim=-1)
+        divergence = (expected.exp() * (expected - found)).sum(dim=-1).mean()
+        ratio = (expected - found).gather(1, window[1:, None]).mean()
+        return torch.stack([divergence, ratio, (expected.argmax(-1) == found.argmax(-1)).double().mean()])
+
+    def parting(self, program: Program, prompt: Tensor) -> tuple[int, float, float] | None:
+        """Where the two greedy texts part, the gap of the float model's logits there, and their largest difference.
+
+        None if all tokens are the same. Up to where they part both see the same text, so one pass over the float
+        model's text finds it.
+        """
+        with torch.no_grad():
+            text = self.model.generate(prompt[None], max_new_tokens=TOKENS, do_sample=False, eos_token_id=None)[0]
+            expected = self.model(text[None]).logits[0, len(prompt) - 1 : -1].double()
+        found = self.logits(program, text)[len(prompt) - 1 : -1]
+        apart = (found.argmax(dim=-1) != text[len(prompt) :]).nonzero()
+        if not len(apart):
+            return None
+        place = int(apart[0])
+        one, other = expected[place], found[place]
+        gap = one.max() - one[other.argmax()]
+        return place, float(gap), float((one - other - (one - other).mean()).abs().max())
+
+
+def main(
+    folder: Path,
+    windows: Annotated[int, typer.Option(help="windows of text")] = 4,
+    length: Annotated[int, typer.Option(help="tokens a window")] = 256,
+    prompts: Annotated[int, typer.Option(help="prompts continued")] = len(PROMPTS),
+) -> None:
+    """Measure and print."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = load_model(folder, dtype=torch.float32).eval()
+    parts = transformers_parts(model, length)
+    matrices = {
+        product.place.name: IntegerMatrix(product.matrix.integers(), product.matrix.unit_scales().bfloat16())
+        for product in parts.products
+    }
+    programs = {bits: compile_program(parts, bits) for bits in (16, 8)}
+    subject = Subject(model, matrices)
+    found: dict[int, list[Tensor]] = {bits: [] for bits in programs}
+    for window in progress_bar(text_windows(evaluation_text(), tokenizer, windows, length), desc="text", unit="window"):
+        expected = log_probabilities(model, window).double()
+        for bits, program in programs.items():
+            found[bits].append(subject.compare(program, window, expected))
+    print(
+        "| keys and values | divergence, nats | log of perplexity's ratio | same likeliest token |\n|---|---:|---:|---:|"
+    )
+    for bits, rows in found.items():
+        estimates = [Estimate.of(column) for column in torch.stack(rows).T]
+        print(f"| {bits} bits | " + " | ".join(f"{e.mean:.2g} ± {e.error:.1g}" for e in estimates) + " |")
+    for bits, program in programs.items():
+        partings = {
+            prompt: subject.parting(program, torch.tensor(tokenizer(prompt)["input_ids"]))
+            for prompt in progress_bar(PROMPTS[:prompts], desc=f"{bits} bits", unit="prompt")
+        }
+        same = sum(parting is None for parting in partings.values())
+        print(f"\n{bits} bits: {same} of {len(partings)} prompts are continued by the same {TOKENS} tokens")
+        for prompt, parting in partings.items():
+            if parting is not None:
+                place, gap, error = parting
+                print(f"  {prompt!r} parts at token {place}: logits {gap:.3f} apart, largest difference {error:.3f}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,47 @@
+from typing import Any
+
+import pytest
+import torch
+from transformers import Gemma2Config, Gemma2ForCausalLM
+
+from formats.errors import InputError
+from sw_runtime.decoder.families import transformers_parts
+from tests.models import TINY
+from tests.sw_runtime.decoder.models import parts_of, tiny_model
+
+
+def refused(model: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parts_of(model)
+
+
+def test_another_family_is_refused_by_name() -> None:
+    model = Gemma2ForCausalLM(Gemma2Config(**TINY | {"head_dim": 16}))
+    refused(model, "compiled for gemma3_text, llama, mistral, qwen2, qwen3, not for gemma2")
+
+
+def test_a_layer_that_is_not_compressed_is_refused_by_name() -> None:
+    model = tiny_model("llama")
+    model.model.layers[1].mlp.up_proj = torch.nn.Linear(64, 100)
+    refused(model, r"model\.layers\.1\.mlp\.up_proj is not compressed, and a program .* compress it too")
+
+
+@pytest.mark.parametrize(
+    ("family", "setting", "value", "message"),
+    [
+        ("llama", "hidden_act", "relu", "gates of a program are silu, gelu, gelu_pytorch_tanh, not relu"),
+        ("gemma3", "attn_logit_softcapping", 50.0, "no command caps logits, .* attn_logit_softcapping is 50.0"),
+        ("gemma3", "final_logit_softcapping", 30.0, "no command caps logits, .* final_logit_softcapping is 30.0"),
+        ("gemma3", "use_bidirectional_attention", True, "attends to later tokens, .* use_bidirectional_attention"),
+        ("llama", "rope_parameters", {"rope_type": "dynamic"}, "rotary rows are default, .*, not dynamic"),
+    ],
+)
+def test_what_no_command_does_is_refused(family: str, setting: str, value: object, message: str) -> None:
+    model = tiny_model(family)
+    setattr(model.config, setting, value)
+    refused(model, message)
+
+
+def test_rotary_rows_reach_as_far_as_asked() -> None:
+    parts = transformers_parts(tiny_model("gemma3"), 17)
+    assert [rows.cos.shape for rows in parts.rotary] == [(17, 8), (17, 8)]
