@@ -4,7 +4,6 @@
 articles that no calibration saw give divergence and perplexity; ten prompts are continued greedily.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ import typer
 from torch import Tensor
 from transformers import AutoTokenizer
 
+import seedloom  # noqa: F401  transformers learns to read compressed folders
 from formats.decoder.program import Program
 from golden_models.integer_decoder.execution import IntegerDecoder
 from golden_models.integer_decoder.operations import IntegerMatrix
@@ -39,12 +39,23 @@ PROMPTS = (
 TOKENS = 64
 
 
-@dataclass(frozen=True)
 class Subject:
-    """A model, and what its programs multiply by."""
+    """A compressed model, and its integers.
 
-    model: Any
-    matrices: dict[str, IntegerMatrix]
+    Parameters
+    ----------
+    model
+        On the host, its layers decoded to floats.
+    positions
+        Longest context.
+    """
+
+    def __init__(self, model: Any, positions: int) -> None:
+        self.model, self.parts = model, transformers_parts(model, positions)
+        self.matrices = {
+            product.place.name: IntegerMatrix(product.matrix.integers(), product.matrix.unit_scales().bfloat16())
+            for product in self.parts.products
+        }
 
     def logits(self, program: Program, tokens: Tensor) -> Tensor:
         """Of the integer decoder: int64 [T] → float64 [T, vocabulary]."""
@@ -88,21 +99,15 @@ def main(
     """Measure and print."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = load_model(folder, dtype=torch.float32).eval()
-    parts = transformers_parts(model, length)
-    matrices = {
-        product.place.name: IntegerMatrix(product.matrix.integers(), product.matrix.unit_scales().bfloat16())
-        for product in parts.products
-    }
-    programs = {bits: compile_program(parts, bits) for bits in (16, 8)}
-    subject = Subject(model, matrices)
+    subject = Subject(model, length)
+    programs = {bits: compile_program(subject.parts, bits) for bits in (16, 8)}
     found: dict[int, list[Tensor]] = {bits: [] for bits in programs}
     for window in progress_bar(text_windows(evaluation_text(), tokenizer, windows, length), desc="text", unit="window"):
         expected = log_probabilities(model, window).double()
         for bits, program in programs.items():
             found[bits].append(subject.compare(program, window, expected))
-    print(
-        "| keys and values | divergence, nats | log of perplexity's ratio | same likeliest token |\n|---|---:|---:|---:|"
-    )
+    print("| keys and values | divergence, nats | log of perplexity's ratio | same likeliest token |")
+    print("|---|---:|---:|---:|")
     for bits, rows in found.items():
         estimates = [Estimate.of(column) for column in torch.stack(rows).T]
         print(f"| {bits} bits | " + " | ".join(f"{e.mean:.2g} ± {e.error:.1g}" for e in estimates) + " |")
