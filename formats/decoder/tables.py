@@ -1,7 +1,7 @@
 """Widths of a decoder's integers, and the five functions that hardware reads from tables.
 
-A function is given by its values at equal steps, ``2^17`` being 1; between two of them it is a straight line. One
-multiplier of 18 bits and one block RAM are enough for each. ``golden_models/integer_decoder`` says how they are used.
+A function is given by its values at equal steps, ``2^17`` being 1; between two of them it is a straight line. A value of
+1 itself is one unit less, so that all fit 18 signed bits. One multiplier and one block RAM are enough for each. ``golden_models/integer_decoder`` says how they are used.
 """
 
 import math
@@ -19,6 +19,8 @@ SQUARE_BITS = 17
 
 FACTOR_BITS = 17
 """Magnitude bits of the second factor of a multiplication of 32 by 18 bits; 1 in the tables is ``2^17``."""
+
+LARGEST_FACTOR = (1 << FACTOR_BITS) - 1
 
 WEIGHT_BITS = 15
 """Magnitude bits of an RMSNorm's weights."""
@@ -62,7 +64,7 @@ class Table:
 
 def _table(function: Callable[[float], float], intervals: int, step: float, fraction_bits: int) -> Table:
     values = (round(function(step * i) * (1 << FACTOR_BITS)) for i in range(intervals + 1))
-    return Table(tuple(values), fraction_bits)
+    return Table(tuple(min(value, LARGEST_FACTOR) for value in values), fraction_bits)
 
 
 NORMAL_BITS = 24
@@ -96,5 +98,5 @@ GATES = {
 }
 """Activation functions by their names in transformers: φ for x of 0 to 16, where the function is x·φ(x).
 
-φ(-x) = 1 - φ(x) for all of them. Error below 2^-14, of GELU's, which bend most, and 2^-15 of SiLU's.
+φ(-x) = 1 - φ(x) for all of them, 1 being the largest factor. Error below 2^-14, of GELU's, which bend most, and 2^-15 of SiLU's.
 """

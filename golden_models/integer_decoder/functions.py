@@ -9,6 +9,7 @@ from formats.decoder.tables import (
     FACTOR_BITS,
     GATE_FRACTION_BITS,
     GATES,
+    LARGEST_FACTOR,
     NORMAL_BITS,
     POWER,
     PROBABILITY_BITS,
@@ -74,4 +75,4 @@ def gate_factor(x: Vector, activation: str) -> Tensor:
     table = GATES[activation]
     size = shifted(x.mantissas.abs(), -x.exponent - GATE_FRACTION_BITS).clamp(max=table.end - 1)
     factor = interpolate(table, size)
-    return torch.where(x.mantissas < 0, (1 << FACTOR_BITS) - factor, factor)
+    return torch.where(x.mantissas < 0, LARGEST_FACTOR - factor, factor)

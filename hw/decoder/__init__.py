@@ -1,0 +1,1 @@
+"""A decoder between its products: the vector unit and its parts."""
