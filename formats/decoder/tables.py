@@ -1,7 +1,8 @@
 """Widths of a decoder's integers, and the five functions that hardware reads from tables.
 
-A function is given by its values at equal steps, ``2^17`` being 1; between two of them it is a straight line. A value of
-1 itself is one unit less, so that all fit 18 signed bits. One multiplier and one block RAM are enough for each. ``golden_models/integer_decoder`` says how they are used.
+A function is given by its values at equal steps, ``2^17`` being 1; between two of them it is a straight line. A value
+of 1 itself is one unit less, so that all fit 18 signed bits: one multiplier and one block RAM are enough for each.
+``golden_models/integer_decoder`` says how they are used.
 """
 
 import math
@@ -98,5 +99,6 @@ GATES = {
 }
 """Activation functions by their names in transformers: φ for x of 0 to 16, where the function is x·φ(x).
 
-φ(-x) = 1 - φ(x) for all of them, 1 being the largest factor. Error below 2^-14, of GELU's, which bend most, and 2^-15 of SiLU's.
+φ(-x) = 1 - φ(x) for all of them, 1 being the largest factor. Error below 2^-15 of SiLU's, and 2^-14 of GELU's, which
+bend more.
 """

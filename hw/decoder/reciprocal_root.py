@@ -1,5 +1,7 @@
 """1/√ of a sum of squares and an ε: the one number that an RMSNorm needs of a vector."""
 
+from itertools import pairwise
+
 from amaranth.hdl import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory, ReadPort
@@ -23,7 +25,7 @@ DROP_BITS = 10
 class ReciprocalRoot(wiring.Component):
     """Takes a number and an ε, with even exponents, and finds a factor of 17 bits and its exponent.
 
-    Two places a cycle: at most 26 cycles to align the number, 12 for ε, 14 to find the number's leading bits, and 6 more.
+    Two places a cycle: at most 26 cycles align the number, 12 ε, 14 find the number's leading bits, 6 do the rest.
     Equal to the first half of ``golden_models.integer_decoder.operations.rms_norm``.
 
     Members
@@ -102,7 +104,7 @@ class ReciprocalRoot(wiring.Component):
     def _table(self, m: Module, total: Signal, total_half: Signal) -> tuple[Signal, ReadPort]:
         """Where ``total``, between 2^24 and 2^26, lies in the table, and the port that reads there."""
         values = RECIPROCAL_ROOT.values
-        words = [value | (value - after) << FACTOR_BITS for value, after in zip(values, values[1:], strict=False)]
+        words = [value | (value - after) << FACTOR_BITS for value, after in pairwise(values)]
         m.submodules.table = table = Memory(shape=unsigned(FACTOR_BITS + DROP_BITS), depth=len(words), init=words)
         read = table.read_port()
         rounded, argument = Signal(NORMAL_BITS + 3), Signal(NORMAL_BITS + 2)
