@@ -38,6 +38,9 @@ PROMPTS = (
 )
 TOKENS = 64
 
+POSITIONS = 128
+"""Room for a prompt and its continuation."""
+
 
 class Subject:
     """A compressed model, and its integers.
@@ -71,23 +74,25 @@ class Subject:
         ratio = (expected - found).gather(1, window[1:, None]).mean()
         return torch.stack([divergence, ratio, (expected.argmax(-1) == found.argmax(-1)).double().mean()])
 
-    def parting(self, program: Program, prompt: Tensor) -> tuple[int, float, float] | None:
+    def continued(self, prompt: Tensor) -> tuple[Tensor, Tensor]:
+        """The float model's greedy text behind a prompt, prompt included, and its logits of the new tokens."""
+        with torch.no_grad():
+            text = self.model.generate(prompt[None], max_new_tokens=TOKENS, do_sample=False, eos_token_id=None)[0]
+            return text, self.model(text[None]).logits[0, len(prompt) - 1 : -1].double()
+
+    def parting(self, program: Program, text: Tensor, expected: Tensor) -> tuple[int, float, float] | None:
         """Where the two greedy texts part, the gap of the float model's logits there, and their largest difference.
 
         None if all tokens are the same. Up to where they part both see the same text, so one pass over the float
         model's text finds it.
         """
-        with torch.no_grad():
-            text = self.model.generate(prompt[None], max_new_tokens=TOKENS, do_sample=False, eos_token_id=None)[0]
-            expected = self.model(text[None]).logits[0, len(prompt) - 1 : -1].double()
-        found = self.logits(program, text)[len(prompt) - 1 : -1]
-        apart = (found.argmax(dim=-1) != text[len(prompt) :]).nonzero()
+        found = self.logits(program, text)[-1 - len(expected) : -1]
+        apart = (found.argmax(dim=-1) != text[-len(expected) :]).nonzero()
         if not len(apart):
             return None
         place = int(apart[0])
         one, other = expected[place], found[place]
-        gap = one.max() - one[other.argmax()]
-        return place, float(gap), float((one - other - (one - other).mean()).abs().max())
+        return place, float(one.max() - one[other.argmax()]), float((one - other).abs().max())
 
 
 def main(
@@ -99,7 +104,7 @@ def main(
     """Measure and print."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = load_model(folder, dtype=torch.float32).eval()
-    subject = Subject(model, length)
+    subject = Subject(model, max(length, POSITIONS))
     programs = {bits: compile_program(subject.parts, bits) for bits in (16, 8)}
     found: dict[int, list[Tensor]] = {bits: [] for bits in programs}
     for window in progress_bar(text_windows(evaluation_text(), tokenizer, windows, length), desc="text", unit="window"):
@@ -111,11 +116,11 @@ def main(
     for bits, rows in found.items():
         estimates = [Estimate.of(column) for column in torch.stack(rows).T]
         print(f"| {bits} bits | " + " | ".join(f"{e.mean:.2g} ± {e.error:.1g}" for e in estimates) + " |")
+    tokens = [torch.tensor(tokenizer(prompt)["input_ids"]) for prompt in PROMPTS[:prompts]]
+    texts = [subject.continued(prompt) for prompt in progress_bar(tokens, desc="floats", unit="prompt")]
     for bits, program in programs.items():
-        partings = {
-            prompt: subject.parting(program, torch.tensor(tokenizer(prompt)["input_ids"]))
-            for prompt in progress_bar(PROMPTS[:prompts], desc=f"{bits} bits", unit="prompt")
-        }
+        found_texts = progress_bar(texts, desc=f"{bits} bits", unit="prompt")
+        partings = dict(zip(PROMPTS, (subject.parting(program, *text) for text in found_texts), strict=False))
         same = sum(parting is None for parting in partings.values())
         print(f"\n{bits} bits: {same} of {len(partings)} prompts are continued by the same {TOKENS} tokens")
         for prompt, parting in partings.items():

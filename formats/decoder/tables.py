@@ -1,4 +1,4 @@
-"""Widths of a decoder's integers, and the five functions that hardware reads from tables.
+"""Widths of a decoder's integers, and the functions that hardware reads from tables.
 
 A function is given by its values at equal steps, ``2^17`` being 1; between two of them it is a straight line. A value
 of 1 itself is one unit less, so that all fit 18 signed bits: one multiplier and one block RAM are enough for each.
