@@ -1,7 +1,9 @@
 """One pass over vectors in their memory: read, shift, work on, write."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
-from amaranth.lib import data, enum, stream, wiring
+from enum import IntEnum
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory, ReadPort, WritePort
 from amaranth.lib.wiring import In, Out
 
@@ -14,7 +16,7 @@ PLACES = signed(7)
 PRODUCT_BITS = MANTISSA_BITS + 1 + FACTOR_BITS + 1
 
 
-class Operation(enum.Enum, shape=unsigned(3)):
+class Operation(IntEnum):
     """What is done with every element, after its shift.
 
     LOAD: it comes from ``i``, unshifted, and is written. READ: it leaves through ``o``. ADD: it is added to its

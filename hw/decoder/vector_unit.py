@@ -1,7 +1,9 @@
 """Vector unit: vectors of 32-bit words that share an exponent, normalised, added up and rounded for a product."""
 
-from amaranth.hdl import Array, Module, Mux, Signal, Value, signed, unsigned
-from amaranth.lib import data, enum, stream, wiring
+from enum import IntEnum
+
+from amaranth.hdl import Array, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from formats.decoder.tables import FACTOR_BITS, MANTISSA_BITS, SQUARE_BITS, WEIGHT_BITS, ZERO_EXPONENT
@@ -14,7 +16,7 @@ EXPONENT = signed(12)
 WIDE_EXPONENT = signed(14)
 
 
-class Operation(enum.Enum, shape=unsigned(2)):
+class Operation(IntEnum):
     """What a command does.
 
     LOAD: ``length`` words of ``i`` become the destination. READ: the source leaves through ``o``, brought to ``bits``.
