@@ -20,6 +20,7 @@ from formats.decoder.program import (
     Slot,
     Store,
 )
+from formats.errors import InputError
 from golden_models.integer_decoder import operations
 from golden_models.integer_decoder.attention import Cache, attend
 from golden_models.integer_decoder.operations import IntegerMatrix
@@ -41,12 +42,24 @@ class IntegerDecoder:
         self.program, self.matrices = program, matrices
         self.caches: dict[int, Cache] = {}
         self.tokens = 0
+        self._slots: dict[Slot, Vector] = {}
+        self._positions = torch.arange(0)
 
     def __call__(self, embeddings: Tensor) -> Tensor:
         """Keys of the logits of the tokens after those before: real [T, dim] → int64 [T, vocabulary].
 
         Several tokens at once are a convenience: each is a vector of its own and sees none after it.
+
+        Raises
+        ------
+        InputError
+            If the text grows longer than the program's rotary rows.
         """
+        if self.tokens + len(embeddings) > self.program.positions:
+            raise InputError(
+                f"the program is compiled for {self.program.positions} positions, and the text has "
+                f"{self.tokens + len(embeddings)} tokens; compile it for more"
+            )
         self._slots = {Slot.STREAM: Vector.from_real(embeddings)}
         self._positions = torch.arange(self.tokens, self.tokens + len(embeddings))
         keys = torch.empty(0, dtype=torch.int64)

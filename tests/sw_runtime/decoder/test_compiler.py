@@ -114,6 +114,14 @@ def test_tokens_one_by_one_get_the_keys_of_the_whole_sequence(family: str) -> No
     assert torch.equal(one_by_one, golden_decoder(program, parts)(embeddings))
 
 
+def test_a_text_longer_than_the_rotary_rows_is_refused() -> None:
+    parts, embeddings, _ = subject("llama")
+    decoder = golden_decoder(compile_program(parts, 8), parts)
+    decoder(embeddings)
+    with pytest.raises(InputError, match="compiled for 40 positions, and the text has 48 tokens; compile it for more"):
+        decoder(embeddings)
+
+
 def test_other_widths_of_keys_and_values_are_refused() -> None:
     with pytest.raises(InputError, match="cached in 8 or 16 bits, not 4"):
         compile_program(subject("llama")[0], 4)
