@@ -56,7 +56,7 @@ class VectorUnit(wiring.Component):
     """Commands one after the other, an element a cycle; a sum takes two, and a norm passes over its vector twice.
 
     READ equals ``Vector.to_bits`` of ``golden_models.integer_decoder``, ADD ``operations.add``, NORMALISE
-    ``operations.rms_norm``. Beside its elements a command takes 12 cycles at most, a norm 80.
+    ``operations.rms_norm``. Loading or reading takes 12 cycles at most beside its elements; a norm's root takes 58.
 
     Parameters
     ----------
