@@ -41,7 +41,7 @@ async def vectors_are_the_golden_models_whatever_stalls(dut: HierarchyObject) ->
     await start(dut)
     for patterns in itertools.product(PATTERNS.values(), repeat=3):
         length = 2 if PATTERNS["rarely"] in patterns else random.choice(LENGTHS)
-        await run(dut, VectorCommands(random, length).sequence(12), patterns, random)
+        await run(dut, VectorCommands(random, length).sequence(8), patterns, random)
 
 
 @cocotb.test()
@@ -49,7 +49,7 @@ async def vectors_of_every_length_are_the_golden_models(dut: HierarchyObject) ->
     random = Random(42)
     await start(dut)
     for length in LENGTHS:
-        await run(dut, VectorCommands(random, length).sequence(80), (PATTERNS["always"],) * 3, random)
+        await run(dut, VectorCommands(random, length).sequence(30), (PATTERNS["always"],) * 3, random)
 
 
 @cocotb.test()
