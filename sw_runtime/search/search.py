@@ -215,7 +215,7 @@ def _search(
     if function is None and coefficients == "optimal":
         return _encode_with_torch(targets, metric, block_format, progress)
     function = function or kernel.encode_blocks(block_format)
-    step = min(BLOCKS_A_BATCH, -(-len(targets) // threads) or 1) if bucketed else BLOCKS_A_TASK
+    step = min(BLOCKS_A_BATCH if bucketed else BLOCKS_A_TASK, -(-len(targets) // threads) or 1)
 
     def encode(first: int) -> int:
         part, found = targets[first : first + step], words[first : first + step]
