@@ -15,10 +15,13 @@ from pathlib import Path
 import torch
 
 from sw_runtime.compress.folder import compress
+from sw_runtime.fit import row_blocks
 from tests.conftest import write_tokenizer
 from tests.models import tiny_llama
 
 TEXT_WORDS = 2100
+
+row_blocks.WEIGHTS_A_BLOCK = 512  # a matrix has three blocks of rows or more, so that kills come between them
 
 
 def write_source(folder: Path) -> None:
@@ -71,7 +74,7 @@ def main(folder: Path, wanted: int) -> dict[str, float]:
     begun = time.monotonic()
     assert waited(start(source, folder / "whole"), 600) == 0
     seconds, expected = time.monotonic() - begun, contents(folder / "whole")
-    kills = results = with_parts = most_in_a_row = in_a_row = 0
+    kills = results = with_parts = with_rows = most_in_a_row = in_a_row = 0
     while kills < wanted or in_a_row:
         output = folder / f"killed-{results}"
         longest = seconds * (1 + in_a_row / 4)  # so that a machine grown slow does not kill for ever
@@ -79,6 +82,7 @@ def main(folder: Path, wanted: int) -> dict[str, float]:
         if status is None:
             kills, in_a_row = kills + 1, in_a_row + 1
             with_parts += any((output / ".partial").glob("*proj.safetensors"))
+            with_rows += any((output / ".partial").glob("*.rows-*.safetensors"))
             continue
         assert status == 0, f"exit code {status}"
         assert contents(output) == expected, "a result after kills differs from an undisturbed one"
@@ -86,6 +90,7 @@ def main(folder: Path, wanted: int) -> dict[str, float]:
     return {
         "kills": kills,
         "kills that left finished parts": with_parts,
+        "kills that left blocks of rows": with_rows,
         "results, all equal": results,
         "most kills before a result": most_in_a_row,
         "seconds of an undisturbed run": round(seconds, 2),
