@@ -11,7 +11,7 @@ from sw_runtime.fit.encoders import Inputs, RowEncoder, encoder_of
 from sw_runtime.fit.row_blocks import ColumnCosts, NothingKept, RowJob
 from sw_runtime.fit.workers import Threads
 
-COLUMNS = 48
+COLUMNS = 24
 FORMATS = ["trellis-3bit", "scaled-3bit", "paper-4bit"]
 
 
@@ -47,7 +47,7 @@ def test_blocks_of_any_size_make_the_matrix_that_one_search_makes(
 ) -> None:
     matrices, inputs = [gaussian(7), gaussian(12, 5)], Inputs(statistics() if calibrated else None)
     whole = encoded(name, matrices, inputs, Threads(1), [])
-    for rows, threads in ((1, 1), (5, 1), (3, 2)):
+    for rows, threads in ((5, 1), (4, 2)):
         monkeypatch.setattr(row_blocks, "WEIGHTS_A_BLOCK", rows * COLUMNS)
         done: list[int] = []
         parts = encoded(name, matrices, inputs, Threads(threads), done)
