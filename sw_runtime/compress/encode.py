@@ -26,7 +26,7 @@ from sw_runtime.progress import progress_bar
 logger = logging.getLogger("seedloom.fit")
 
 STATISTICS_BYTES = 1 << 30
-"""Bounds what the statistics of groups searched side by side take, where two take less than that.
+"""Bounds what the statistics of groups searched side by side take, where one takes less than that.
 
 A mixture of experts has hundreds of groups.
 """
@@ -158,9 +158,10 @@ def _encode_stage(
     """Groups of layers side by side: the search holds no Python lock."""
     waiting = [group for group in groups if not all(partial.has(name) for name in group.names)]
     waiting.sort(key=lambda group: -sum(place_in(model, name).weights.numel() for name in group.names))
-    share = workers.shared(len(waiting))
     columns = max((place_in(model, name).columns for group in waiting for name in group.names), default=1)
-    with ThreadPoolExecutor(groups_at_once(columns, workers.groups)) as pool:
+    at_once = groups_at_once(columns, workers.groups)
+    share = workers.shared(min(at_once, len(waiting)))
+    with ThreadPoolExecutor(at_once) as pool:
         jobs = [
             pool.submit(_encode_group, model, group.names, group, formats, partial, share, progress)
             for group in waiting
@@ -175,7 +176,7 @@ def _encode_stage(
 
 def groups_at_once(columns: int, most: int) -> int:
     """Groups of so many columns that are searched side by side, given how many are worth it."""
-    return min(most, max(2, STATISTICS_BYTES // (MATRICES_A_GROUP * 8 * columns**2)))
+    return min(most, max(1, STATISTICS_BYTES // (MATRICES_A_GROUP * 8 * columns**2)))
 
 
 def _encode_group(
@@ -190,7 +191,7 @@ def _encode_group(
     """Encode and keep layers of one input; errors name the layers."""
     kept, encoder = RowParts(partial, names[0]), None
     for together in _searched_together(names, formats, alone=shared is not None and shared.all_experts):
-        if len(together) == 1 and partial.has(together[0]):
+        if all(partial.has(name) for name in together):
             continue
         try:
             if encoder is None:

@@ -25,9 +25,9 @@ row_blocks.WEIGHTS_A_BLOCK = 512  # a matrix has three blocks of rows or more, s
 
 
 def write_source(folder: Path) -> None:
-    """A model of two layers, 32 wide, its tokenizer, and a calibration text."""
+    """A model of two layers, 32 wide, in several files, its tokenizer, and a calibration text."""
     model = tiny_llama(hidden_size=32, intermediate_size=48, num_hidden_layers=2, max_position_embeddings=512)
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, max_shard_size="20KB")
     write_tokenizer(folder)
     words = torch.randint(120, (TEXT_WORDS,), generator=torch.Generator().manual_seed(0))
     (folder / "calibration.txt").write_text(" ".join(f"w{word}" for word in words.tolist()))
@@ -88,6 +88,7 @@ def main(folder: Path, wanted: int) -> dict[str, float]:
         assert contents(output) == expected, "a result after kills differs from an undisturbed one"
         results, most_in_a_row, in_a_row = results + 1, max(most_in_a_row, in_a_row), 0
     return {
+        "files of the source's weights": len(list(source.glob("*.safetensors"))),
         "kills": kills,
         "kills that left finished parts": with_parts,
         "kills that left blocks of rows": with_rows,

@@ -63,7 +63,7 @@ def test_a_palette_takes_more_copies(source: Path) -> None:
     assert estimate_of(source, "palette-4bit").memory["6 x the largest matrix"] == 6 * 4 * 120 * 32
 
 
-@pytest.mark.parametrize(("columns", "matrices"), [(1024, 42 * 3 + 2), (32768, 2 * 3 + 2)])
+@pytest.mark.parametrize(("columns", "matrices"), [(1024, 42 * 3 + 2), (32768, 3 + 2)])
 def test_statistics_are_those_of_the_groups_searched_side_by_side(columns: int, matrices: int) -> None:
     found = peak_memory(columns**2, columns, 1, 2, threads=64)
     assert found["statistics"] == matrices * 8 * columns**2
