@@ -18,6 +18,7 @@ from sw_runtime.fit.mixed_precision import GRADIENT_WINDOWS
 from sw_runtime.fit.workers import Threads
 from sw_runtime.nn.experts import by_mixture
 from sw_runtime.nn.places import Place
+from sw_runtime.precision import bfloat16_products
 from sw_runtime.texts.calibration import WINDOWS, longest_window
 
 SAMPLE_COLUMNS = 1024
@@ -58,10 +59,13 @@ def seconds(job: Plan, threads: int) -> dict[str, float]:
     found["measuring"] = 2 * MEASURED_WINDOWS * min(LENGTH, window) * a_token
     if job.request.bits is not None:  # a run forward and back, and one that measures every input
         found["sensitivity"] = 2 * (GRADIENT_WINDOWS * window + tokens) * a_token + statistics
-    if job.request.writes_its_text:
-        found["writing the text"] = window * _active_weights(job) * WINDOWS * _product_seconds(job, WINDOWS)
-    if job.request.polish:  # both models forward and one back; and both on what is held out, before and after
-        found["polish"] = (3 * job.request.polish + 2 * 2 * WINDOWS // 4) * window * a_token
+    with bfloat16_products():
+        if job.request.writes_its_text:
+            found["writing the text"] = window * WINDOWS * _active_weights(job) * _product_seconds(job, WINDOWS)
+        if job.request.polish:  # both models forward and one back
+            found["polish"] = 3 * job.request.polish * window * _active_weights(job) * _product_seconds(job)
+    if job.request.polish:  # and both on what is held out, before and after
+        found["polish"] += 2 * 2 * WINDOWS // 4 * window * a_token
     return found
 
 
