@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from threading import Lock
 from typing import Any
 
 from torch import Tensor, nn
@@ -15,6 +14,7 @@ from formats.matrices import FP16_LIMIT
 from sw_runtime.compress.partial import PartialResults
 from sw_runtime.compress.row_parts import RowParts
 from sw_runtime.fit.candidates import GroupEncoder
+from sw_runtime.fit.encoders import FORMING
 from sw_runtime.fit.layerwise import SharedInput, Stage, after_every_stage, visit_stages
 from sw_runtime.fit.report import LayerReport
 from sw_runtime.fit.workers import Workers
@@ -34,9 +34,6 @@ A mixture of experts has hundreds of groups.
 MATRICES_A_GROUP = 3
 """float64 matrices [columns, columns] that a group of layers holds while it is searched: its factor; calibration and
 held-out moments and the search's own form of the factor, float32 each; and a copy of a part."""
-
-_forming = Lock()
-"""Held while a group's statistics are formed and factored, which takes most memory: one group at a time."""
 
 
 def encode_data_free(
@@ -195,7 +192,7 @@ def _encode_group(
             continue
         try:
             if encoder is None:
-                with _forming:
+                with FORMING:
                     encoder = GroupEncoder(None if shared is None else shared.statistics, workers.keeping(kept))
             weights = [place_in(model, name).weights for name in together]
             encoded = encoder.encode(weights, formats[together[0]], progress)

@@ -131,7 +131,7 @@ def _statistics_seconds(job: Plan) -> tuple[float, float]:
     tokens = torch.randn(CHUNK_TOKENS, columns, generator=torch.Generator().manual_seed(0))
     statistics = input_statistics(tokens)
     moments = _timed(lambda: input_statistics(tokens)) / (CHUNK_TOKENS * columns**2)
-    factor = _timed(lambda: Inputs(statistics)) / columns**3
+    factor = _timed(lambda: Inputs(statistics).factor) / columns**3
     judged = _timed(lambda: statistics.calibration.output_errors(tokens[:columns], tokens[:columns])) / columns**3
     formed = sum(seen * columns**2 * moments + columns**3 * factor for seen, columns in _inputs(job))
     return formed, 2 * judged * sum(place.rows * place.columns**2 for place in job.places.values())

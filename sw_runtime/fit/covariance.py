@@ -32,8 +32,8 @@ class Covariance:
     capped
         float32 [columns, columns], mean of ``x xᵀ`` with every token's ``|x|²`` limited to ``CAP`` times the median.
     loud
-        What the limit takes from loud tokens, float64 [loud tokens, columns]: ``capped + loudᵀ loud`` is the mean
-        of ``x xᵀ`` as it is. Loud tokens are few, so this is small beside a matrix.
+        What the limit takes from loud tokens, float64 [at most columns, columns]: ``capped + loudᵀ loud`` is the mean
+        of ``x xᵀ`` as it is. A row is a loud token, of which there are few; where they are many, rows stand for all.
     """
 
     capped: Tensor
@@ -95,7 +95,10 @@ def covariance(inputs: Tensor) -> Covariance:
         kept = chunk.float() * part.sqrt()[:, None]
         capped += kept.T @ kept
     lost = ((1 - gain[gain < 1]).double() / len(inputs)).sqrt()
-    return Covariance(capped.div_(len(inputs)).float(), inputs[gain < 1].double() * lost[:, None])
+    loud = inputs[gain < 1].double() * lost[:, None]
+    if len(loud) > inputs.shape[1]:
+        loud = torch.linalg.qr(loud, mode="r").R  # of the same products, and no larger than a matrix
+    return Covariance(capped.div_(len(inputs)).float(), loud)
 
 
 def input_statistics(inputs: Tensor, all_experts: bool = False) -> InputStatistics:

@@ -2,6 +2,8 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
+from functools import cached_property
+from threading import Lock
 from typing import ClassVar, Protocol
 
 import torch
@@ -25,6 +27,9 @@ from sw_runtime.fit.trellis_range import encode_at_best_scales, suited_scales
 from sw_runtime.fit.workers import Workers
 from sw_runtime.search.search import encode_matrix
 from sw_runtime.search.trellis import encode
+
+FORMING = Lock()
+"""Held while statistics are formed and factored, which takes most memory: those of one input at a time."""
 
 CONTRAST = 64.0
 """Largest importance in a block over the block's median. Beyond it nothing is gained, as the
@@ -53,7 +58,16 @@ class Inputs:
 
     def __init__(self, statistics: InputStatistics | None) -> None:
         self.statistics = statistics
-        self.factor = inverse_factor(statistics.calibration.capped) if statistics else None
+
+    @cached_property
+    def factor(self) -> Tensor | None:
+        """What errors are fed back by, float64 [columns, columns]; None without a text. Formed when it is first asked
+        for, as FP16 and palettes need none.
+        """
+        if self.statistics is None:
+            return None
+        with FORMING:
+            return inverse_factor(self.statistics.calibration.capped)
 
     def powers(self, columns: int) -> list[Tensor]:
         """Mean squares of the input, plain and with loud tokens capped: each [columns]; ones without a text."""

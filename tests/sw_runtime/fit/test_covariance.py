@@ -57,6 +57,14 @@ def test_a_loud_token_is_kept_by_itself_and_its_errors_are_not_lost_beside_its_s
     )
 
 
+def test_many_loud_tokens_take_no_more_than_a_matrix() -> None:
+    tokens = torch.randn(64, 6, generator=torch.Generator().manual_seed(0))
+    tokens[:24] *= 100
+    found = covariance(tokens)
+    assert found.loud.shape == (6, 6)
+    torch.testing.assert_close(found.plain, tokens.double().T @ tokens.double() / 64, rtol=1e-5, atol=1e-3)
+
+
 def test_a_matrix_found_exactly_has_no_error_and_a_silent_one_none_either() -> None:
     weights = torch.ones(2, 3)
     assert covariance(TOKENS).output_errors(weights, weights) == (0, 0)
