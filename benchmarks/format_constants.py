@@ -110,7 +110,7 @@ def preset_constants(layout: RowFormat, weights: Tensor) -> list[Constant]:
     """
     preset, name = preset_of(layout), layout.name
     if preset.row_step is None or preset.rounding_error is None or preset.reach is None:
-        fitted = scales(weights, layout, [torch.ones(weights.shape[1])])
+        fitted = scales([weights], layout, [torch.ones(weights.shape[1])])
         error = relative_error(weights, encoded(weights, layout, fitted))
         return [_constant(name, "ordinary_error", preset.ordinary_error, error)]
     error = error_at(weights, layout, preset.row_step)

@@ -68,7 +68,8 @@ def compress(
         from sw_runtime.compress.estimate import estimate
         from sw_runtime.compress.plan import Request, plan
 
-        found = estimate(plan(source, None, Request(format, text, bits, modules, fp16, allow_partial, polish)))
+        request = Request(format, text, bits, modules, fp16, allow_partial, polish)
+        found = estimate(plan(source, None, request, dry=True))
         typer.echo(figures_text(asdict(found)) if as_json else found)
         return
     with resumable(output):

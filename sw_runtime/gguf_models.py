@@ -3,10 +3,11 @@
 import hashlib
 import logging
 from pathlib import Path
+from typing import Any
 
 import torch
 from gguf import GGUFReader
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from formats.errors import CheckpointError
 from sw_runtime.cache import cache_folder
@@ -30,17 +31,40 @@ def folder_of_gguf(file: Path) -> Path:
     CheckpointError
         If the file cannot be read, is one part of several, or holds a model that transformers does not know.
     """
-    quantised = sorted(_types(file) - {*FLOATS})
-    if quantised:
-        logger.warning(
-            "%s is quantised already (%s): what compression loses adds to that", file.name, ", ".join(quantised)
-        )
+    _warn_of_quantised(file)
     with open(file, "rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     folder = cache_folder("models") / digest[:16] / file.stem
     folder.parent.mkdir(exist_ok=True)
     convert_gguf(file, folder, "give another file of the model")
     return folder
+
+
+def skeleton_of_gguf(file: Path) -> Any:
+    """The model of a GGUF file by its header alone: float32 shapes on the meta device. Warns as ``folder_of_gguf``.
+
+    Raises
+    ------
+    CheckpointError
+        As ``folder_of_gguf``.
+    """
+    _warn_of_quantised(file)
+    try:
+        config = AutoConfig.from_pretrained(file.parent, gguf_file=file.name)
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    except BAD_VALUES as error:
+        raise CheckpointError(
+            f"{file} cannot be read ({first_sentence(error)}); give another file of the model"
+        ) from error
+
+
+def _warn_of_quantised(file: Path) -> None:
+    quantised = sorted(_types(file) - {*FLOATS})
+    if quantised:
+        logger.warning(
+            "%s is quantised already (%s): what compression loses adds to that", file.name, ", ".join(quantised)
+        )
 
 
 def convert_gguf(file: Path, folder: Path, remedy: str) -> None:

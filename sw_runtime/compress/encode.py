@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 from torch import Tensor, nn
@@ -12,21 +12,28 @@ from tqdm import tqdm
 from formats.errors import InputError
 from formats.matrices import FP16_LIMIT
 from sw_runtime.compress.partial import PartialResults
+from sw_runtime.compress.row_parts import RowParts
 from sw_runtime.fit.candidates import GroupEncoder
+from sw_runtime.fit.encoders import FORMING
 from sw_runtime.fit.layerwise import SharedInput, Stage, after_every_stage, visit_stages
 from sw_runtime.fit.report import LayerReport
 from sw_runtime.fit.workers import Workers
+from sw_runtime.nn.experts import mixture_of
 from sw_runtime.nn.layer_classes import layer_class
-from sw_runtime.nn.places import place_in
+from sw_runtime.nn.places import Place, place_in
 from sw_runtime.progress import progress_bar
 
 logger = logging.getLogger("seedloom.fit")
 
-STATISTICS_BYTES = 4 << 30
-"""Bounds what the statistics of groups searched side by side take, about nine float64 [columns, columns] each.
+STATISTICS_BYTES = 1 << 30
+"""Bounds what the statistics of groups searched side by side take, where one takes less than that.
 
 A mixture of experts has hundreds of groups.
 """
+
+MATRICES_A_GROUP = 3
+"""float64 matrices [columns, columns] that a group of layers holds while it is searched: its factor; calibration and
+held-out moments and the search's own form of the factor, float32 each; and a copy of a part."""
 
 
 def encode_data_free(
@@ -94,16 +101,47 @@ def encode_calibrated(
 
 @contextmanager
 def _encoded_weights(model: nn.Module, stage: Stage, partial: PartialResults) -> Iterator[None]:
-    """A stage's layers hold what was encoded, and after it what they held before."""
-    places = [place_in(model, name) for name in stage.names if partial.has(name)]
-    dense = [place.parameter for place in places]
+    """A stage's layers hold what was encoded, and after it what they held before.
+
+    Experts, of which a stage may have hundreds, hold it only while they are called.
+    """
+    with ExitStack() as layers:
+        for place in (place_in(model, name) for name in stage.names if partial.has(name)):
+            holding = _held_when_called if mixture_of(place.name) else _held
+            layers.enter_context(holding(place, lambda place: _decoded(partial, place.name, place.weights)))
+        yield
+
+
+@contextmanager
+def _held(place: Place, decoded: Callable[[Place], Tensor]) -> Iterator[None]:
+    dense = place.parameter
+    place.put(decoded(place))
     try:
-        for place in places:
-            place.put(_decoded(partial, place.name, place.weights))
         yield
     finally:
-        for place, parameter in zip(places, dense, strict=True):
-            place.put_back(parameter)
+        place.put_back(dense)
+
+
+@contextmanager
+def _held_when_called(place: Place, decoded: Callable[[Place], Tensor]) -> Iterator[None]:
+    calls: list[AbstractContextManager[None]] = []
+
+    def enter(*_: object) -> None:
+        calls.append(_held(place, decoded))
+        calls[-1].__enter__()
+
+    def leave(*_: object) -> None:
+        calls.pop().__exit__(None, None, None)
+
+    hooks = [
+        place.module.register_forward_pre_hook(enter),
+        place.module.register_forward_hook(leave, always_call=True),
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _encode_stage(
@@ -117,9 +155,10 @@ def _encode_stage(
     """Groups of layers side by side: the search holds no Python lock."""
     waiting = [group for group in groups if not all(partial.has(name) for name in group.names)]
     waiting.sort(key=lambda group: -sum(place_in(model, name).weights.numel() for name in group.names))
-    share = workers.shared(len(waiting))
     columns = max((place_in(model, name).columns for group in waiting for name in group.names), default=1)
-    with ThreadPoolExecutor(min(workers.groups, max(2, STATISTICS_BYTES // (9 * 8 * columns**2)))) as pool:
+    at_once = groups_at_once(columns, workers.groups)
+    share = workers.shared(min(at_once, len(waiting)))
+    with ThreadPoolExecutor(at_once) as pool:
         jobs = [
             pool.submit(_encode_group, model, group.names, group, formats, partial, share, progress)
             for group in waiting
@@ -132,6 +171,11 @@ def _encode_stage(
             raise
 
 
+def groups_at_once(columns: int, most: int) -> int:
+    """Groups of so many columns that are searched side by side, given how many are worth it."""
+    return min(most, max(1, STATISTICS_BYTES // (MATRICES_A_GROUP * 8 * columns**2)))
+
+
 def _encode_group(
     model: nn.Module,
     names: list[str],
@@ -141,22 +185,35 @@ def _encode_group(
     workers: Workers,
     progress: Callable[[int], object],
 ) -> None:
-    """Encode and keep layers of one input, those of one format together; errors name the layers."""
-    encoder = None
-    for format in dict.fromkeys(formats[name] for name in names):
-        together = [name for name in names if formats[name] == format]
-        weights = [place_in(model, name).weights for name in together]
+    """Encode and keep layers of one input; errors name the layers."""
+    kept, encoder = RowParts(partial, names[0]), None
+    for together in _searched_together(names, formats, alone=shared is not None and shared.all_experts):
+        if all(partial.has(name) for name in together):
+            continue
         try:
-            encoder = encoder or GroupEncoder(None if shared is None else shared.statistics, workers)
-            encoded = encoder.encode(weights, format, progress)
+            if encoder is None:
+                with FORMING:
+                    encoder = GroupEncoder(None if shared is None else shared.statistics, workers.keeping(kept))
+            weights = [place_in(model, name).weights for name in together]
+            encoded = encoder.encode(weights, formats[together[0]], progress)
         except InputError as error:
             raise InputError(
                 f"{', '.join(together)}: {error}; leave it out, by the regular expression of modules"
             ) from error
         for name, layer in zip(together, encoded, strict=True):
-            logger.info("%s", _choice(name, format, layer.report))
+            logger.info("%s", _choice(name, formats[name], layer.report))
             tensors = layer_class(layer.matrix.name).stored_tensors(layer.matrix)
             partial.save(name, tensors, layer.report.as_json())
+    kept.remove()
+
+
+def _searched_together(names: list[str], formats: Mapping[str, str], alone: bool) -> list[list[str]]:
+    """Layers of one format together; or each alone, as of experts, which may be hundreds."""
+    if alone:
+        return [[name] for name in names]
+    return [
+        [name for name in names if formats[name] == format] for format in dict.fromkeys(formats[name] for name in names)
+    ]
 
 
 def _choice(name: str, format: str, report: LayerReport) -> str:

@@ -1,38 +1,32 @@
 """What a compression will need, before it begins: memory, disk, and time by small samples timed on this machine."""
 
-import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import median
 
 import torch
-from torch import Tensor, nn
 
 from formats.fp16 import FP16
+from formats.presets import PALETTES
+from sw_runtime.compress.encode import MATRICES_A_GROUP, groups_at_once
 from sw_runtime.compress.plan import Plan
+from sw_runtime.compress.timing import calibration_tokens, seconds
 from sw_runtime.cores import cores
-from sw_runtime.fit.covariance import CHUNK_TOKENS, input_statistics
-from sw_runtime.fit.encoders import Inputs, encoder_of
-from sw_runtime.fit.workers import Threads
+from sw_runtime.fit.row_blocks import WEIGHTS_A_BLOCK
 from sw_runtime.nn.layer_classes import layer_class
 from sw_runtime.nn.places import Place
-from sw_runtime.texts.calibration import WINDOWS, longest_window
 
 LIBRARIES = 10**9
-"""Bytes that torch, transformers and the search take beside weights and hidden states."""
+"""Bytes that torch, transformers and small buffers take beside weights and hidden states."""
 
-MOMENTS = 18
-"""Matrices [columns, columns] of float64 that two inputs' statistics, and their factors, take at once."""
+FORMING = 2
+"""Further float64 matrices [columns, columns] while a group's statistics are factored; one group does so at a time."""
 
-SAMPLE_COLUMNS = 1024
-"""Most columns of a sample: what wider layers need is reckoned from it."""
+BLOCK_BYTES = 48
+"""Of a weight in the block of rows that a thread searches: float32, its targets and their errors in float64, words."""
 
-SAMPLE_ROWS = 8
-"""Rows of a sample, a thread."""
-
-SAMPLE_TOKENS = 256
-"""Tokens of a sampled product."""
+COPIES, PALETTE_COPIES = 3, 6
+"""The largest matrix, in float32, that layers take at once: its group is searched, judged and packed. A palette's codes
+are 8 bytes a weight until they are packed."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +36,11 @@ class Estimate:
     Parameters
     ----------
     memory
-        Bytes at the peak that the system cannot take back.
+        Bytes at the peak that the system cannot take back, by what takes them.
     disk
         Bytes in the output folder at the peak, finished parts beside the result.
+    converted
+        Bytes in the cache that a GGUF file is converted to first; 0 of another source.
     result
         Bytes of the result's weights.
     seconds
@@ -55,8 +51,9 @@ class Estimate:
         What share of the weights is compressed, and what stays dense and why, in words.
     """
 
-    memory: int
+    memory: dict[str, int]
     disk: int
+    converted: int
     result: int
     seconds: dict[str, float]
     layers: dict[str, int]
@@ -67,14 +64,22 @@ class Estimate:
         """The whole time in words."""
         return in_words(sum(self.seconds.values()))
 
+    @property
+    def peak(self) -> int:
+        """All of the memory."""
+        return sum(self.memory.values())
+
     def __str__(self) -> str:
+        taken = " + ".join(f"{count / 1e9:.1f} GB {what}" for what, count in self.memory.items() if count)
+        cached = f", and {self.converted / 1e9:.2f} GB in the cache, to which the GGUF file is converted first"
         spent = ", ".join(f"{what} {in_words(seconds)}" for what, seconds in self.seconds.items() if seconds >= 1)
         layers = ", ".join(f"{number} in {format}" for format, number in self.layers.items())
         return "\n".join(
             [
                 f"time: about {self.time} on {cores()} cores" + (f" ({spent})" if spent else ""),
-                f"memory: about {self.memory / 1e9:.1f} GB",
-                f"disk: {self.disk / 1e9:.2f} GB while it works, {self.result / 1e9:.2f} GB of weights at the end",
+                f"memory: at most {self.peak / 1e9:.1f} GB ({taken})",
+                f"disk: {self.disk / 1e9:.2f} GB while it works, {self.result / 1e9:.2f} GB of weights at the end"
+                + (cached if self.converted else ""),
                 f"layers: {layers}",
                 self.coverage,
             ]
@@ -90,7 +95,7 @@ def in_words(seconds: float) -> str:
 
 
 def estimate(job: Plan, threads: int | None = None) -> Estimate:
-    """What a planned compression will need, but for the steps of ``polish``; takes seconds, and writes nothing.
+    """What a planned compression will need; takes seconds, and writes nothing.
 
     Parameters
     ----------
@@ -100,10 +105,11 @@ def estimate(job: Plan, threads: int | None = None) -> Estimate:
     packed = sum(_packed_bytes(job, name) for name in job.places)
     result = packed + _dense_bytes(job)
     return Estimate(
-        memory=_memory(job),
+        memory=_memory(job, threads or cores()),
         disk=packed + result,
+        converted=job.source.converted,
         result=result,
-        seconds=_seconds(job, threads or cores()),
+        seconds=seconds(job, threads or cores()),
         layers=dict(Counter(job.formats.values()).most_common()),
         coverage=str(job.coverage),
     )
@@ -129,85 +135,49 @@ def _dense_bytes(job: Plan) -> int:
     return sum(parameter.nbytes for parameter in parameters.values())
 
 
-def _tokens(job: Plan) -> int:
-    """Tokens of the calibration; 0 without one."""
-    return 0 if job.request.calibration_text is None else WINDOWS * longest_window(job.model)
-
-
-def _memory(job: Plan) -> int:
-    """Three of the largest matrix in float32, what is no view of a file, hidden states and statistics of a text."""
+def _memory(job: Plan, threads: int) -> dict[str, int]:
+    """Bytes by what takes them."""
     matrices = [place.rows * place.columns for place in job.places.values()]
-    columns = max(place.columns for place in job.places.values())
-    held = 0 if job.source.views is None else job.source.views.held
-    statistics = MOMENTS * 8 * columns**2 if _tokens(job) else 0
-    hidden = 8 * _tokens(job) * columns * int(job.model.dtype.itemsize)
-    decoded = 4 * sum(matrices) if job.request.polish else 0  # the compressed model beside the original
-    return LIBRARIES + 3 * 4 * max(matrices) + held + statistics + hidden + decoded
-
-
-def _seconds(job: Plan, threads: int) -> dict[str, float]:
-    """Seconds by what they are spent on."""
-    weights = sum(place.rows * place.columns for place in job.places.values())
-    tokens = _tokens(job)
-    seconds = {"search": sum(_search_seconds(job, format, threads) for format in set(job.formats.values()))}
-    if tokens:
-        inputs = {(name.rpartition(".")[0], place.columns) for name, place in job.places.items()}
-        moments, factor = _statistics_seconds()
-        seconds["running the text"] = 2 * weights * _product_seconds(job, tokens)
-        seconds["statistics"] = sum(tokens * columns**2 * moments + columns**3 * factor for _, columns in inputs)
-    if job.request.writes_its_text:
-        seconds["writing the text"] = longest_window(job.model) * weights * _product_seconds(job, WINDOWS)
-    return seconds
-
-
-def _search_seconds(job: Plan, format: str, threads: int) -> float:
-    """A few rows of the layer in the middle, encoded, and all weights of the format reckoned from them."""
-    sizes = {name: place.rows * place.columns for name, place in job.places.items() if job.formats[name] == format}
-    middle = sorted(sizes, key=lambda name: sizes[name])[len(sizes) // 2]
-    sample = _sample(job.places[middle], SAMPLE_ROWS * threads)
-    encoder, inputs = encoder_of(format), Inputs(None)
-    method = encoder.methods[-1]
-    if _tokens(job):
-        generator = torch.Generator().manual_seed(0)
-        inputs = Inputs(input_statistics(torch.randn(2 * sample.shape[1], sample.shape[1], generator=generator)))
-        method = encoder.methods[0]
-
-    def encode() -> object:
-        return encoder.encode([sample], method, inputs, Threads(threads), None)
-
-    encode()  # compiles the search
-    return _timed(encode) / sample.numel() * sum(sizes.values())
-
-
-def _product_seconds(job: Plan, tokens: int) -> float:
-    """Seconds for a weight that multiplies so many tokens at once."""
-    sample = _sample(next(iter(job.places.values())), SAMPLE_COLUMNS)
-    sampled = min(tokens, SAMPLE_TOKENS)
-    inputs = torch.ones(sampled, sample.shape[1], dtype=sample.dtype)
-    return _timed(lambda: nn.functional.linear(inputs, sample)) / sample.numel() * tokens / sampled
-
-
-def _statistics_seconds() -> tuple[float, float]:
-    """Seconds for a token and an entry of its moments, and for a cubed column of what feedback makes of them."""
-    columns = SAMPLE_COLUMNS // 2
-    tokens = torch.randn(CHUNK_TOKENS, columns, generator=torch.Generator().manual_seed(0))
-    statistics = input_statistics(tokens)
-    return (
-        _timed(lambda: input_statistics(tokens)) / (CHUNK_TOKENS * columns**2),
-        _timed(lambda: Inputs(statistics)) / columns**3,
+    found = peak_memory(
+        largest=max(matrices),
+        columns=max(place.columns for place in job.places.values()),
+        tokens=calibration_tokens(job),
+        token_bytes=int(job.model.dtype.itemsize),
+        threads=threads,
+        copies=PALETTE_COPIES if any(format in PALETTES for format in job.formats.values()) else COPIES,
     )
+    if job.source.views is not None:
+        found["no views of files"] = job.source.views.held
+    if job.request.polish:
+        found["polish"] = 4 * sum(matrices)  # the compressed model, decoded, beside the original
+    return found
 
 
-def _sample(place: Place, rows: int) -> Tensor:
-    """The first rows and columns of a layer's weights."""
-    return place.weights[:rows, :SAMPLE_COLUMNS].contiguous()
+def peak_memory(
+    largest: int, columns: int, tokens: int, token_bytes: int, threads: int, copies: int = COPIES
+) -> dict[str, int]:
+    """Bytes that a compression takes at its peak, whatever the size of the model, by what takes them.
 
-
-def _timed(work: Callable[[], object]) -> float:
-    """Seconds of work: the middle one of three runs, as other programs may disturb one."""
-    seconds = []
-    for _ in range(3):
-        begun = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - begun)
-    return median(seconds)
+    Parameters
+    ----------
+    largest
+        Weights of the largest matrix.
+    columns
+        Columns of the widest.
+    tokens
+        Of the calibration; 0 without one.
+    token_bytes
+        Bytes of a number of the model's hidden states.
+    threads
+        Threads of the search.
+    copies
+        How often the largest matrix is held.
+    """
+    groups = groups_at_once(columns, threads) * MATRICES_A_GROUP + FORMING
+    return {
+        "libraries": LIBRARIES,
+        f"{copies} x the largest matrix": copies * 4 * largest,
+        "blocks of rows": threads * min(WEIGHTS_A_BLOCK, largest) * BLOCK_BYTES,
+        "statistics": groups * 8 * columns**2 if tokens else 0,
+        "hidden states": 8 * tokens * columns * token_bytes,
+    }

@@ -29,7 +29,7 @@ from sw_runtime.progress import progress_bars
 from sw_runtime.texts.calibration import longest_window, token_windows
 from sw_runtime.texts.self_written import SELF, written_windows
 
-ENCODER_VERSION = 4
+ENCODER_VERSION = 5
 """Part of a partial result's fingerprint: raise it when the same input would give other bytes."""
 
 WRITTEN = "text-of-its-own"

@@ -110,6 +110,11 @@ class PartialResults:
         write_tensors(self._path(name), tensors, {"part": record, "sha256": self._sum(tensors, record)})
         self._sound.add(name)
 
+    def delete(self, name: str) -> None:
+        """Delete a part; one that is not there is none."""
+        self._path(name).unlink(missing_ok=True)
+        self._sound.discard(name)
+
     def remove(self) -> None:
         """Delete the folder once the whole is written."""
         removed = self.folder.with_name(REMOVED)

@@ -12,7 +12,7 @@ from formats.errors import InputError
 from formats.fp16 import FP16
 from formats.presets import mixed_formats, preset_named
 from sw_runtime.compress.coverage import Coverage, coverage
-from sw_runtime.compress.source import Source, check_pattern, load
+from sw_runtime.compress.source import Source, check_pattern, load, skeleton
 from sw_runtime.compress.trial import trial_inputs
 from sw_runtime.fit.encoders import encoder_of
 from sw_runtime.fit.layerwise import after_every_stage
@@ -99,8 +99,15 @@ class Plan:
         return [name for name, format in self.formats.items() if self.request.bits is not None and format != FP16]
 
 
-def plan(source: str | Path | nn.Module, tokenizer: Any | None, request: Request) -> Plan:
+def plan(source: str | Path | nn.Module, tokenizer: Any | None, request: Request, dry: bool = False) -> Plan:
     """Load a model and choose its layers.
+
+    Parameters
+    ----------
+    source, tokenizer
+        As ``compress`` takes them.
+    dry
+        For an estimate alone: of a GGUF file the header is read, and whether its model runs is not tried.
 
     Raises
     ------
@@ -115,9 +122,9 @@ def plan(source: str | Path | nn.Module, tokenizer: Any | None, request: Request
         If the calibration text needs a package that is not installed.
     """
     text = None if request.calibration_text is None or request.writes_its_text else read_text(request.calibration_text)
-    loaded = load(source, tokenizer)
+    loaded = (skeleton if dry else load)(source, tokenizer)
     loaded = replace(loaded, model=with_separate_experts(loaded.model, request.modules))
-    if request.calibration_text is not None:
+    if request.calibration_text is not None and not loaded.converted:
         _check_reads_text(loaded)
     if request.writes_its_text:
         check_writer(loaded.model)

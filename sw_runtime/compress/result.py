@@ -10,11 +10,12 @@ from huggingface_hub import split_torch_state_dict_into_shards
 from torch import Tensor
 
 from sw_runtime.compress.card import model_card
+from sw_runtime.compress.divergence import DIVERGENCE, measured_divergence
 from sw_runtime.compress.partial import PartialResults
 from sw_runtime.compress.plan import Plan
 from sw_runtime.compress.source import write_companions
 from sw_runtime.fit.polish import polish
-from sw_runtime.fit.report import REPORT, report_text
+from sw_runtime.fit.report import REPORT, add_to_report, report_text
 from sw_runtime.json_files import json_text
 from sw_runtime.nn.checksums import CARD, CHECKSUMS, checksums
 from sw_runtime.nn.golden_tokens import GOLDEN_TOKENS, golden_tokens
@@ -56,9 +57,11 @@ def write_result(
     write_file(folder / REPORT, report_text(reports, plan.coverage.as_json()))
     formats = {name: record["format"] for name, record in reports.items()}
     write_file(folder / "config.json", config_text(plan, formats))
-    write_file(folder / CARD, model_card(folder, plan.source.name, plan.source.card, plan.request.calibration_text))
     if plan.request.polish and windows is not None:
         polish(plan.model, folder, windows, plan.request.polish)
+    if windows is not None and writes_alone(plan.model):
+        add_to_report(folder, {DIVERGENCE: measured_divergence(plan.source, folder, windows)})
+    write_file(folder / CARD, model_card(folder, plan.source.name, plan.source.card, plan.request.calibration_text))
     if writes_alone(plan.model):
         write_file(folder / GOLDEN_TOKENS, json_text(golden_tokens(folder)))
     write_file(folder / CHECKSUMS, json_text(checksums(folder)))  # last: it vouches for all others

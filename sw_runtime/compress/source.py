@@ -16,7 +16,7 @@ from formats.errors import CheckpointError, InputError
 from sw_runtime.compress.companions import copy_companions
 from sw_runtime.compress.plain_weights import check_config, check_model_is_plain, check_names, check_stored_dtypes
 from sw_runtime.file_views import FileViews
-from sw_runtime.gguf_models import folder_of_gguf
+from sw_runtime.gguf_models import folder_of_gguf, skeleton_of_gguf
 from sw_runtime.nn.checksums import CARD
 from sw_runtime.nn.shards import read_headers, shard_files
 from sw_runtime.pretrained import load_any_model, load_config, load_tokenizer
@@ -41,12 +41,15 @@ class Source:
         object.
     views
         The weights that are read from the folder when they are used; ``None`` for a model handed over as an object.
+    converted
+        Bytes of the folder that a GGUF file would be converted to, where it was not.
     """
 
     model: Any
     tokenizer: Any | None
     folder: Path | None
     views: FileViews | None = None
+    converted: int = 0
 
     def release(self) -> None:
         """Give back the memory of weights that are read from the folder again when they are used."""
@@ -108,6 +111,15 @@ def load(source: str | Path | nn.Module, tokenizer: Any | None) -> Source:
     return Source(model.eval(), tokenizer, folder, views)
 
 
+def skeleton(source: str | Path | nn.Module, tokenizer: Any | None) -> Source:
+    """As ``load``; but a GGUF file is not converted: of its model only the shapes are known, on the meta device."""
+    file = None if isinstance(source, nn.Module) else _gguf_file(Path(source))
+    if file is None:
+        return load(source, tokenizer)
+    model = skeleton_of_gguf(file)
+    return Source(model, tokenizer, None, converted=sum(parameter.nbytes for parameter in model.parameters()))
+
+
 def source_folder(source: Path) -> Path:
     """The Hugging Face folder to compress: the source itself, or what a GGUF file is converted to.
 
@@ -120,22 +132,30 @@ def source_folder(source: Path) -> Path:
     CheckpointError
         If a file is no GGUF file, or cannot be read.
     """
-    if source.suffix == ".gguf" and source.is_file():
-        return folder_of_gguf(source)
+    file = _gguf_file(source)
+    if file is not None:
+        return folder_of_gguf(file)
     if source.is_file():
         raise CheckpointError(f"{source} is neither a folder nor a GGUF file; name the model's folder")
     if not source.is_dir():
         on_hub = HUB_NAME.fullmatch(str(source))
         remedy = f"download it first: hf download {source} --local-dir FOLDER" if on_hub else "name a model's folder"
         raise FileNotFoundError(f"there is no {str(source)!r} here; {remedy}")
-    files = sorted(source.glob("*.gguf"))
-    if files and not any(source.glob("*.safetensors")) and not any(source.glob("*.bin")):
-        if len(files) > 1:
-            raise CheckpointError(f"{source} holds {', '.join(file.name for file in files)}; name one of them")
-        return folder_of_gguf(files[0])
     if not (source / "config.json").exists():
         raise FileNotFoundError(f"no model in {str(source)!r}: a Hugging Face folder has a config.json")
     return source
+
+
+def _gguf_file(source: Path) -> Path | None:
+    """The GGUF file that a source is, or holds without other weights; None of another source."""
+    if source.suffix == ".gguf" and source.is_file():
+        return source
+    files = sorted(source.glob("*.gguf"))
+    if not files or any(source.glob("*.safetensors")) or any(source.glob("*.bin")):
+        return None
+    if len(files) > 1:
+        raise CheckpointError(f"{source} holds {', '.join(file.name for file in files)}; name one of them")
+    return files[0]
 
 
 def check_pattern(option: str, pattern: str | None) -> None:

@@ -1,5 +1,6 @@
 """A model against its original on text: perplexity, KL divergence, agreement."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,8 @@ class Estimate:
     @classmethod
     def of(cls, values: Tensor) -> "Estimate":
         """From one value a window, [windows]; of one window the error is unknown, NaN."""
-        return cls(values.mean().item(), (values.std() / len(values) ** 0.5).item())
+        error = values.std().item() / len(values) ** 0.5 if len(values) > 1 else math.nan
+        return cls(values.mean().item(), error)
 
 
 @dataclass(frozen=True)

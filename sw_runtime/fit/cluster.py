@@ -10,7 +10,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from copy import copy
 from importlib import import_module
 from typing import Any
 
@@ -18,15 +18,20 @@ import torch
 from torch import Tensor
 
 from formats.errors import DependencyError, InputError
-from formats.matrices import EncodedMatrix
-from formats.trellis_matrix import TrellisMatrix
 from sw_runtime.cores import cores
-from sw_runtime.fit.workers import ColumnCosts, Progress, RowSearch, Threads, Workers
+from sw_runtime.fit.row_blocks import (
+    ColumnCosts,
+    KeptBlocks,
+    NothingKept,
+    RowBlock,
+    RowJob,
+    RowSearch,
+    SearchedMatrix,
+    joined,
+)
+from sw_runtime.fit.workers import Threads, Workers
 
 logger = logging.getLogger("seedloom.fit")
-
-WEIGHTS_A_TASK = 1 << 20
-"""Weights of a block of rows: one to ten seconds of one core, so that little is lost with a worker."""
 
 ANSWER_SECONDS = 10
 """How long a cluster's head may take to answer."""
@@ -64,6 +69,7 @@ class Cluster:
             with _signals_kept():
                 self._connect(address)
         options = {"num_cpus": 1, "max_retries": -1}  # a dead worker's task is run again, however often
+        self.kept: KeptBlocks = NothingKept()
         self._search_rows = self._ray.remote(**options)(_search_rows)
         logger.info("cluster of %d cores", self.cores)
 
@@ -93,20 +99,29 @@ class Cluster:
         """The cluster shares itself out."""
         return self
 
-    def search(
-        self, search: RowSearch, weights: Tensor, scales: Tensor, costs: ColumnCosts, progress: Progress | None
-    ) -> EncodedMatrix | TrellisMatrix:
+    def keeping(self, kept: KeptBlocks) -> "Cluster":
+        """The same cluster."""
+        keeping = copy(self)
+        keeping.kept = kept
+        return keeping
+
+    def search(self, job: RowJob) -> SearchedMatrix:
         """Blocks of rows, each a task."""
-        shared = self._ray.put(costs)
-        tasks = [self._search_rows.remote(search, *block, shared) for block in _blocks(weights, scales)]
-        found: dict[Any, EncodedMatrix | TrellisMatrix] = {}
-        waiting = list(tasks)
+        costs = self._ray.put(job.costs)
+        found: dict[int, SearchedMatrix] = {}
+        waiting: dict[Any, RowBlock] = {}
+        for block in job.blocks(cores=1):
+            if (finished := job.finished(block)) is not None:
+                found[block.first] = finished
+            else:
+                waiting[self._search_rows.remote(job.search, block.weights, block.scales, costs)] = block
         while waiting:
-            (done, *_), waiting = self._ray.wait(waiting)
-            found[done] = matrix = self._ray.get(done)
-            if progress:
-                progress(matrix.rows * matrix.columns)
-        return _joined([found[task] for task in tasks])
+            (done, *_), _ = self._ray.wait(list(waiting))
+            block, matrix = waiting.pop(done), self._ray.get(done)
+            found[block.first] = matrix
+            job.keep(block, matrix)
+            job.tell(block.weights.numel())
+        return joined([found[first] for first in sorted(found)])
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends. A caller's own connection stays."""
@@ -155,23 +170,7 @@ def search_workers(threads: int | None, cluster: str | None) -> Iterator[Workers
         workers.close()
 
 
-def _search_rows(
-    search: RowSearch, weights: Tensor, scales: Tensor, costs: ColumnCosts
-) -> EncodedMatrix | TrellisMatrix:
+def _search_rows(search: RowSearch, weights: Tensor, scales: Tensor, costs: ColumnCosts) -> SearchedMatrix:
     """A task: the words of a block of rows."""
     torch.set_num_threads(1)  # a task has one core
     return search.search(weights, scales, costs, 1, None)
-
-
-def _blocks(weights: Tensor, scales: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    rows = max(1, WEIGHTS_A_TASK // weights.shape[1])
-    for first in range(0, len(weights), rows):
-        part = slice(first, first + rows)
-        yield weights[part].clone(), scales[part].clone() if len(scales) == len(weights) else scales
-
-
-def _joined(parts: list[EncodedMatrix | TrellisMatrix]) -> EncodedMatrix | TrellisMatrix:
-    """Blocks of rows under each other."""
-    first = parts[0]
-    scales = first.scales if first.shares_scale else torch.cat([part.scales for part in parts])
-    return replace(first, words=torch.cat([part.words for part in parts]), scales=scales)

@@ -16,8 +16,8 @@ all, are a thousand times louder than the rest and would drown them."""
 HELD_OUT = 0.25
 """Share of the tokens, the last ones, that judge a compressed matrix and take no part in making it."""
 
-ROWS_AT_ONCE = 4096
-"""Rows of weights whose errors are formed at once: bounds the memory for float64 copies."""
+AT_ONCE = 1 << 22
+"""Weights whose errors are formed at once: bounds the memory for copies."""
 
 CHUNK_TOKENS = 4096
 """Tokens whose products are summed in their own precision before they are added in float64."""
@@ -29,31 +29,48 @@ class Covariance:
 
     Parameters
     ----------
-    plain
-        float64 [columns, columns], mean of ``x xᵀ``.
     capped
-        The same with every token's ``|x|²`` limited to ``CAP`` times the median.
+        float32 [columns, columns], mean of ``x xᵀ`` with every token's ``|x|²`` limited to ``CAP`` times the median.
+    loud
+        What the limit takes from loud tokens, float64 [at most columns, columns]: ``capped + loudᵀ loud`` is the mean
+        of ``x xᵀ`` as it is. A row is a loud token, of which there are few; where they are many, rows stand for all.
     """
 
-    plain: Tensor
     capped: Tensor
+    loud: Tensor
+
+    @property
+    def plain(self) -> Tensor:
+        """Mean of ``x xᵀ`` with all tokens as they are: float64 [columns, columns], formed at every reading."""
+        return self.capped.double() + self.loud.T @ self.loud
+
+    @property
+    def powers(self) -> tuple[Tensor, Tensor]:
+        """Mean squares of the inputs, plain and with loud tokens capped: float64 [columns] each."""
+        capped = self.capped.diagonal().double()
+        return capped + self.loud.square().sum(dim=0), capped
 
     def output_errors(self, weights: Tensor, found: Tensor) -> tuple[float, float]:
         """``‖(W − Ŵ) X‖ / ‖W X‖`` over plain and over capped tokens; weights [rows, columns], any float dtype."""
-        parts = zip(torch.split(weights, ROWS_AT_ONCE), torch.split(found, ROWS_AT_ONCE), strict=True)
-        costs = torch.stack([self._costs(part.double(), part_found.double()) for part, part_found in parts])
-        error, whole = costs.sum(dim=0)
+        largest = (
+            max(abs(float(bound)) for bound in weights.aminmax()) or 1.0
+        )  # float32 holds squares of what is of ordinary size
+        parts = (torch.split(tensor, max(1, AT_ONCE // weights.shape[1])) for tensor in (weights, found))
+        costs = [
+            self._costs((part.double() - part_found) / largest, part.double() / largest)
+            for part, part_found in zip(*parts, strict=True)
+        ]
+        error, whole = torch.stack(costs).sum(dim=0)
         plain, capped = (error / whole.clamp(min=1e-300)).clamp(min=0).sqrt().tolist()
         return plain, capped
 
-    def _costs(self, weights: Tensor, found: Tensor) -> Tensor:
-        """Squared output errors and squared outputs, each over plain and over capped tokens: float64 [2, 2]."""
-        return torch.stack(
-            [
-                torch.stack([((matrix @ moments) * matrix).sum() for moments in (self.plain, self.capped)])
-                for matrix in (weights - found, weights)
-            ]
-        )
+    def _costs(self, *matrices: Tensor) -> Tensor:
+        """Squared outputs of float64 matrices, each over plain and over capped tokens: float64 [matrices, 2]."""
+        costs = []
+        for matrix in matrices:
+            capped = ((matrix.float() @ self.capped) * matrix).sum()
+            costs.append(torch.stack([capped + (matrix @ self.loud.T).square().sum(), capped]))
+        return torch.stack(costs)
 
 
 @dataclass(frozen=True)
@@ -70,11 +87,18 @@ class InputStatistics:
 
 def covariance(inputs: Tensor) -> Covariance:
     """Second moments of tokens, [tokens, columns] of any float dtype."""
-    loudness = inputs.float().square().sum(dim=1)
+    chunks = torch.split(inputs, CHUNK_TOKENS)
+    loudness = torch.cat([chunk.float().square().sum(dim=1) for chunk in chunks])
     gain = (CAP * loudness.median() / loudness.clamp(min=1e-30)).clamp(max=1.0)
-    capped = _moments(inputs.float() * gain.sqrt()[:, None])
-    lost = _moments(inputs[gain < 1].double() * (1 - gain[gain < 1]).double().sqrt()[:, None])
-    return Covariance((capped + lost) / len(inputs), capped / len(inputs))
+    capped = torch.zeros(inputs.shape[1], inputs.shape[1], dtype=torch.float64)
+    for chunk, part in zip(chunks, torch.split(gain, CHUNK_TOKENS), strict=True):
+        kept = chunk.float() * part.sqrt()[:, None]
+        capped += kept.T @ kept
+    lost = ((1 - gain[gain < 1]).double() / len(inputs)).sqrt()
+    loud = inputs[gain < 1].double() * lost[:, None]
+    if len(loud) > inputs.shape[1]:
+        loud = torch.linalg.qr(loud, mode="r").R  # of the same products, and no larger than a matrix
+    return Covariance(capped.div_(len(inputs)).float(), loud)
 
 
 def input_statistics(inputs: Tensor, all_experts: bool = False) -> InputStatistics:
@@ -88,10 +112,3 @@ def parted(inputs: Tensor) -> tuple[Tensor, Tensor]:
     tokens = inputs.flatten(0, -2)
     fitting = len(tokens) - int(HELD_OUT * len(tokens))
     return tokens[:fitting], tokens[fitting:]
-
-
-def _moments(inputs: Tensor) -> Tensor:
-    total = torch.zeros(inputs.shape[1], inputs.shape[1], dtype=torch.float64)
-    for chunk in torch.split(inputs, CHUNK_TOKENS):
-        total += chunk.T @ chunk
-    return total

@@ -2,6 +2,8 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
+from functools import cached_property
+from threading import Lock
 from typing import ClassVar, Protocol
 
 import torch
@@ -19,11 +21,15 @@ from sw_runtime.fit.covariance import InputStatistics
 from sw_runtime.fit.feedback import DAMPING, encode_with_feedback, inverse_factor
 from sw_runtime.fit.palettes import palettise
 from sw_runtime.fit.report import Method
+from sw_runtime.fit.row_blocks import ColumnCosts, Progress, RowJob, SearchedMatrix
 from sw_runtime.fit.row_range import scales
 from sw_runtime.fit.trellis_range import encode_at_best_scales, suited_scales
-from sw_runtime.fit.workers import ColumnCosts, Progress, Workers
+from sw_runtime.fit.workers import Workers
 from sw_runtime.search.search import encode_matrix
 from sw_runtime.search.trellis import encode
+
+FORMING = Lock()
+"""Held while statistics are formed and factored, which takes most memory: those of one input at a time."""
 
 CONTRAST = 64.0
 """Largest importance in a block over the block's median. Beyond it nothing is gained, as the
@@ -52,13 +58,22 @@ class Inputs:
 
     def __init__(self, statistics: InputStatistics | None) -> None:
         self.statistics = statistics
-        self.factor = inverse_factor(statistics.calibration.capped) if statistics else None
+
+    @cached_property
+    def factor(self) -> Tensor | None:
+        """What errors are fed back by, float64 [columns, columns]; None without a text. Formed when it is first asked
+        for, as FP16 and palettes need none.
+        """
+        if self.statistics is None:
+            return None
+        with FORMING:
+            return inverse_factor(self.statistics.calibration.capped)
 
     def powers(self, columns: int) -> list[Tensor]:
         """Mean squares of the input, plain and with loud tokens capped: each [columns]; ones without a text."""
         if self.statistics is None:
             return [torch.ones(columns)]
-        return [self.statistics.calibration.plain.diagonal(), self.statistics.calibration.capped.diagonal()]
+        return list(self.statistics.calibration.powers)
 
 
 class Encoder(Protocol):
@@ -114,11 +129,10 @@ class RowEncoder(PresetEncoder):
         InputError
             If a row's weights are so small that their scale is 0, naming the row of its own matrix.
         """
-        stacked = torch.cat([matrix.float() for matrix in weights])
-        costs = self._costs(method, inputs, inputs.powers(stacked.shape[1])[-1])
-        row_scales = self._scales(stacked, costs, inputs)
+        costs = self._costs(method, inputs, inputs.powers(weights[0].shape[1])[-1])
+        row_scales = self._scales(weights, costs, inputs)
         _check_scaled(weights, row_scales)
-        found = workers.search(self, stacked, row_scales, costs, progress)
+        found = workers.search(RowJob(self, weights, row_scales, costs, workers.kept, progress))
         ends = torch.tensor([len(matrix) for matrix in weights]).cumsum(0).tolist()
         return [_rows(found, slice(end - len(matrix), end)) for matrix, end in zip(weights, ends, strict=True)]
 
@@ -133,14 +147,18 @@ class RowEncoder(PresetEncoder):
         """Weight of each column's squared error, of mean squares [columns]."""
 
     @abstractmethod
-    def _scales(self, weights: Tensor, costs: ColumnCosts, inputs: Inputs) -> Tensor:
-        """Scales of all rows, before the search."""
+    def _scales(self, weights: list[Tensor], costs: ColumnCosts, inputs: Inputs) -> Tensor:
+        """Scales of all rows, before the search: float32, one a row of all matrices, or one for all."""
 
     @abstractmethod
     def search(
         self, weights: Tensor, scales: Tensor, costs: ColumnCosts, threads: int, progress: Progress | None
-    ) -> EncodedMatrix | TrellisMatrix:
+    ) -> SearchedMatrix:
         """One matrix of rows, float32 [rows, columns], each searched by itself."""
+
+    @abstractmethod
+    def matrix(self, words: Tensor, scales: Tensor, columns: int) -> SearchedMatrix:
+        """The matrix of words and scales that a search found."""
 
 
 def _check_scaled(weights: list[Tensor], scales: Tensor) -> None:
@@ -153,7 +171,7 @@ def _check_scaled(weights: list[Tensor], scales: Tensor) -> None:
             raise InputError(f"row {int(lost.nonzero()[0])}{which} holds weights too small for a scale")
 
 
-def _rows(matrix: EncodedMatrix | TrellisMatrix, rows: slice) -> Matrix:
+def _rows(matrix: SearchedMatrix, rows: slice) -> Matrix:
     row_scales = matrix.scales if matrix.shares_scale else matrix.scales[rows]
     return replace(matrix, words=matrix.words[rows], scales=row_scales.clone())
 
@@ -164,9 +182,9 @@ class BlockEncoder(RowEncoder):
     def _importance(self, power: Tensor) -> Tensor:
         return importance(power, PRESETS[self.name].block_size)
 
-    def _scales(self, weights: Tensor, costs: ColumnCosts, inputs: Inputs) -> Tensor:
+    def _scales(self, weights: list[Tensor], costs: ColumnCosts, inputs: Inputs) -> Tensor:
         answered = None if costs.factor is None else costs.factor.diagonal() ** -2
-        return scales(weights, PRESETS[self.name], inputs.powers(weights.shape[1]), answered)
+        return scales(weights, PRESETS[self.name], inputs.powers(weights[0].shape[1]), answered)
 
     def search(
         self, weights: Tensor, scales: Tensor, costs: ColumnCosts, threads: int, progress: Progress | None
@@ -176,6 +194,10 @@ class BlockEncoder(RowEncoder):
             return encode_with_feedback(weights, PRESETS[self.name], scales, costs.factor, threads, progress)
         return encode_matrix(weights, PRESETS[self.name], scales, costs.importance, threads, progress)
 
+    def matrix(self, words: Tensor, scales: Tensor, columns: int) -> EncodedMatrix:
+        """Block words."""
+        return EncodedMatrix(PRESETS[self.name], words, scales, columns)
+
 
 class TrellisEncoder(RowEncoder):
     """Trellis words, found by the Viterbi algorithm; without feedback each row at the best of several scales."""
@@ -183,12 +205,14 @@ class TrellisEncoder(RowEncoder):
     def _importance(self, power: Tensor) -> Tensor:
         return damped(power)
 
-    def _scales(self, weights: Tensor, costs: ColumnCosts, inputs: Inputs) -> Tensor:
-        trellis_format, powers = TRELLIS_PRESETS[self.name], inputs.powers(weights.shape[1])
+    def _scales(self, weights: list[Tensor], costs: ColumnCosts, inputs: Inputs) -> Tensor:
+        trellis_format, powers = TRELLIS_PRESETS[self.name], inputs.powers(weights[0].shape[1])
         if costs.factor is None:
             return scales(weights, trellis_format, powers)
         answered = costs.factor.diagonal() ** -2
-        return suited_scales(weights, trellis_format, scales(weights, trellis_format, powers, answered), answered)
+        usual = torch.split(scales(weights, trellis_format, powers, answered), [len(matrix) for matrix in weights])
+        pairs = zip(weights, usual, strict=True)
+        return torch.cat([suited_scales(matrix, trellis_format, scale, answered) for matrix, scale in pairs])
 
     def search(
         self, weights: Tensor, scales: Tensor, costs: ColumnCosts, threads: int, progress: Progress | None
@@ -198,7 +222,11 @@ class TrellisEncoder(RowEncoder):
         if costs.factor is None:
             return encode_at_best_scales(weights, trellis_format, scales, costs.importance, threads, progress)
         found = encode(weights, trellis_format, scales, costs.factor, threads=threads, progress=progress)
-        return TrellisMatrix(trellis_format, found.words, scales, weights.shape[1])
+        return self.matrix(found.words, scales, weights.shape[1])
+
+    def matrix(self, words: Tensor, scales: Tensor, columns: int) -> TrellisMatrix:
+        """Trellis words."""
+        return TrellisMatrix(TRELLIS_PRESETS[self.name], words, scales, columns)
 
 
 class PaletteEncoder(PresetEncoder):

@@ -25,7 +25,7 @@ DAMPING = 0.01
 
 
 def inverse_factor(covariance: Tensor) -> Tensor:
-    """Upper triangular U with ``(H + damping)⁻¹ = Uᵀ U``: float64 [n, n] → float64 [n, n].
+    """Upper triangular U with ``(H + damping)⁻¹ = Uᵀ U``: [n, n] of any float dtype → float64 [n, n].
 
     An input that is never excited is free of all others. Inputs of no power at all count alike.
 
@@ -34,12 +34,15 @@ def inverse_factor(covariance: Tensor) -> Tensor:
     InputError
         If the covariance is not finite, as of inputs that overflow.
     """
-    power = covariance.diagonal().mean().item() or 1.0
-    damped = covariance + DAMPING * power * torch.eye(len(covariance), dtype=torch.float64)
+    power = covariance.diagonal().double().mean().item() or 1.0
+    damped = covariance.to(torch.float64, copy=True)
+    damped.diagonal().add_(DAMPING * power)
     factor, failed = torch.linalg.cholesky_ex(damped)
-    if failed or not factor.isfinite().all():
+    del damped  # matrices of this size are the most that a fit holds
+    if failed or not factor.sum().isfinite():
         raise InputError("its inputs overflow on the calibration text, so the model is damaged or needs another dtype")
     inverse = torch.cholesky_inverse(factor)
+    del factor
     upper: Tensor = torch.linalg.cholesky(inverse, upper=True)
     return upper
 
@@ -78,22 +81,24 @@ def encode_with_feedback(
     size, blocks = block_format.block_size, block_format.blocks(columns)
     targets = torch.zeros(rows, blocks * size, dtype=torch.float64)
     targets[:, :columns] = in_units(weights, scales)
-    factor = _padded(factor, blocks * size)
     words = torch.empty(rows, blocks, dtype=torch.int64)
     for block in range(blocks):
-        inside, after = slice(block * size, (block + 1) * size), slice((block + 1) * size, None)
-        inverse = torch.linalg.inv(factor[inside, inside])
+        inside, after = slice(block * size, (block + 1) * size), slice((block + 1) * size, columns)
+        inverse = torch.linalg.inv(_padded(factor[inside, inside], size, factor.diagonal().max()))
         words[:, block] = encode_blocks(targets[:, inside], inverse.T, block_format, threads)
         found = EncodedMatrix(block_format, words[:, block, None], scales, size).integers()
         errors = (targets[:, inside] - found) * (scales > 0)[:, None]  # a row of zeros is met by its scale of 0
-        targets[:, after] -= errors @ (inverse @ factor[inside, after])
+        if after.start < columns:
+            targets[:, after] -= errors @ (inverse @ factor[inside, after])
         if progress:
             progress(rows * min(size, columns - block * size))
     return EncodedMatrix(block_format, words, scales, columns)
 
 
-def _padded(factor: Tensor, size: int) -> Tensor:
-    """With columns that stand for padding: independent of all others, and as cheap to miss as the cheapest."""
-    padded = factor.diagonal().max() * torch.eye(size, dtype=torch.float64)
+def _padded(factor: Tensor, size: int, largest: Tensor) -> Tensor:
+    """A block of a factor with columns that stand for padding: independent of all others, and as cheap to miss as the
+    cheapest: [size, size].
+    """
+    padded = largest * torch.eye(size, dtype=torch.float64)
     padded[: len(factor), : len(factor)] = factor
     return padded

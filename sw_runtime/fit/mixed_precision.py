@@ -32,6 +32,9 @@ GRADIENT_WINDOWS = 4
 SCALE_BITS = 16
 """Bits of a row's scale."""
 
+ROWS_AT_ONCE = 512
+"""Rows of weights squared at once: bounds the memory for float64 copies."""
+
 
 @dataclass(frozen=True)
 class Sensitivity:
@@ -132,7 +135,8 @@ def _group_sensitivities(
     found = {}
     for name in group.names:
         weights = place_in(model, name).weights
-        row_cost = (gradients[name] * weights.double().square().mean(dim=1)).sum()
+        mean_squares = torch.cat([rows.double().square().mean(dim=1) for rows in torch.split(weights, ROWS_AT_ONCE)])
+        row_cost = (gradients[name] * mean_squares).sum()
         found[name] = Sensitivity((input_cost * row_cost / 2).item(), *weights.shape)
     return found
 

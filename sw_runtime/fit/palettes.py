@@ -18,7 +18,10 @@ BINS = 192
 LLOYD_STEPS = 12
 
 GROUPS_A_STEP = 64
-"""Tables fitted at once: about 20 MB for the costs of all runs."""
+"""Most tables fitted at once: about 20 MB for the costs of all runs."""
+
+AT_ONCE = 1 << 21
+"""Weights taken at once: bounds the memory for float64 copies."""
 
 
 def palettise(weights: Tensor, code_bits: int, importance: Tensor | None = None) -> PaletteMatrix:
@@ -33,6 +36,13 @@ def palettise(weights: Tensor, code_bits: int, importance: Tensor | None = None)
     importance
         Weight of each column's squared error, [columns]; all alike when not given.
     """
+    groups = min(GROUPS_A_STEP, max(1, AT_ONCE // (ROWS_A_TABLE * weights.shape[1])))
+    found = [_palettised(rows, 1 << code_bits, importance) for rows in torch.split(weights, groups * ROWS_A_TABLE)]
+    return PaletteMatrix(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+
+
+def _palettised(weights: Tensor, entries: int, importance: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Codes, tables and scales of rows that share no table with others."""
     rows, columns = weights.shape
     groups = -(-rows // ROWS_A_TABLE)
     padded = nn.functional.pad(weights.double(), (0, 0, 0, groups * ROWS_A_TABLE - rows))
@@ -40,10 +50,9 @@ def palettise(weights: Tensor, code_bits: int, importance: Tensor | None = None)
     present[:rows] = 1.0 if importance is None else importance.double().clamp(min=0)
     values, counts = padded.view(groups, -1), present.view(groups, -1)
     counts = torch.where(counts.sum(dim=1, keepdim=True) > 0, counts, 1.0)
-    steps = [slice(first, first + GROUPS_A_STEP) for first in range(0, groups, GROUPS_A_STEP)]
-    tables, scales = quantise_tables(torch.cat([_fit(values[s], counts[s], 1 << code_bits) for s in steps]))
+    tables, scales = quantise_tables(_fit(values, counts, entries))
     codes = _nearest(values, tables * scales.double()[:, None]).view(-1, columns)[:rows]
-    return PaletteMatrix(codes, tables, scales)
+    return codes, tables, scales
 
 
 def _fit(values: Tensor, counts: Tensor, entries: int) -> Tensor:

@@ -16,15 +16,14 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from formats.errors import InputError
-from sw_runtime.fit.report import REPORT
-from sw_runtime.json_files import json_text, read_object
+from sw_runtime.fit.report import add_to_report
 from sw_runtime.nn.attach import compressed_linears
 from sw_runtime.nn.device_linear import DeviceLinear
-from sw_runtime.nn.shards import COPY_OR_COMPRESS, read_headers, shard_files
+from sw_runtime.nn.shards import read_headers, shard_files
 from sw_runtime.precision import bfloat16_products
 from sw_runtime.pretrained import load_model
 from sw_runtime.progress import progress_bar
-from sw_runtime.whole_files import write_file, write_tensors
+from sw_runtime.whole_files import write_tensors
 
 RATE = 2e-3
 """Learning rate over the root mean square of what is trained; it falls to 0 with the steps. 96 windows of 512 tokens
@@ -83,9 +82,8 @@ def polish(original: Any, folder: Path, windows: Tensor, steps: int) -> Polish:
     found = Polish(steps, before, divergence(original, model, held_out))
     if found.kept:
         _rewrite(folder, trained)
-    report = read_object(folder / REPORT, COPY_OR_COMPRESS)
     said = asdict(found) | {"kept": found.kept, "layer_errors": "measured before the polish"}
-    write_file(folder / REPORT, json_text(report | {"polish": said}))
+    add_to_report(folder, {"polish": said})
     return found
 
 

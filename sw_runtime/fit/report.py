@@ -8,6 +8,7 @@ from typing import Any, Literal
 from formats.errors import CheckpointError
 from sw_runtime.json_files import json_text, read_object
 from sw_runtime.nn.shards import COPY_OR_COMPRESS
+from sw_runtime.whole_files import write_file
 
 REPORT = "report.json"
 
@@ -46,6 +47,17 @@ class LayerReport:
 def report_text(layers: Mapping[str, dict[str, Any]], coverage: Mapping[str, Any]) -> str:
     """The file's text: every layer's fields by its name, and how much of the model is compressed."""
     return json_text({"coverage": coverage, "layers": layers})
+
+
+def add_to_report(folder: Path, found: dict[str, Any]) -> None:
+    """Write more into a folder's report, by name.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder has no report, or a damaged one.
+    """
+    write_file(folder / REPORT, json_text(read_object(folder / REPORT, COPY_OR_COMPRESS) | found))
 
 
 def read_report(folder: Path) -> dict[str, LayerReport]:

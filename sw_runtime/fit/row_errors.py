@@ -13,8 +13,8 @@ OUTLIERS = 64
 SMALL = 0.1
 """Rows smaller than this share of the median row are judged as if they were so large."""
 
-ROWS_AT_ONCE = 1024
-"""Bounds the memory for float64 copies."""
+AT_ONCE = 1 << 20
+"""Weights taken at once: bounds the memory for float64 copies."""
 
 
 def worst_row_error(weights: Tensor, found: Tensor) -> float:
@@ -25,8 +25,9 @@ def worst_row_error(weights: Tensor, found: Tensor) -> float:
     weights, found
         Dense and decoded matrix, [rows, columns], any float dtypes.
     """
-    parts = [slice(first, first + ROWS_AT_ONCE) for first in range(0, len(weights), ROWS_AT_ONCE)]
-    sizes, missed = torch.cat([_norms(weights[rows].double(), found[rows].double()) for rows in parts], dim=2)
+    parts = (torch.split(tensor, max(1, AT_ONCE // weights.shape[1])) for tensor in (weights, found))
+    norms = [_norms(part.double(), part_found.double()) for part, part_found in zip(*parts, strict=True)]
+    sizes, missed = torch.cat(norms, dim=2)
     if not sizes.any():
         return float(missed.any())
     least = SMALL * sizes[sizes > 0].median()

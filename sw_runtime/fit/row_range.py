@@ -15,8 +15,8 @@ from formats.scales import paper_scale
 from formats.trellis import TrellisFormat
 
 MULTIPLES = (1.0, 1.15, 1.35, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.0)
-ROWS_AT_ONCE = 4096
-"""Bounds the memory for float64 copies."""
+AT_ONCE = 1 << 22
+"""Weights taken at once: bounds the memory for float64 copies."""
 
 GAIN = 0.98
 """A larger multiple must cut the expected error at least to this share."""
@@ -58,12 +58,12 @@ def _paying_multiples(
 
 
 def scales(
-    weights: Tensor,
+    weights: list[Tensor],
     layout: BlockFormat | TrellisFormat,
     powers: list[Tensor],
     rounded: Tensor | None = None,
 ) -> Tensor:
-    """Scales of a matrix, or of several stacked: float32 [rows] (scaled, trellis) or [1] (paper formats).
+    """Scales of matrices of one input, under each other: float32 [rows] (scaled, trellis) or [1] (paper formats).
 
     Formats with row scales: ``row_step · rms · m``, rounded to bfloat16. rms is the row's root mean square, m the
     smallest of ``MULTIPLES`` whose expected error is lowest by at least 2 %. Paper formats: the power of two
@@ -72,19 +72,21 @@ def scales(
     Parameters
     ----------
     weights
-        [rows, columns], any float dtype.
+        [rows, columns] each, any float dtype.
     powers
         Mean squares of the inputs, each [columns]; the expected errors under all are summed.
     rounded
         What a rounding error in each column costs where columns answer each other's errors, [columns];
         the powers themselves when not given.
     """
+    parts = [part for matrix in weights for part in torch.split(matrix, max(1, AT_ONCE // matrix.shape[1]))]
     if isinstance(layout, BlockFormat) and layout.exponent_bits:
-        overall = weights.double().square().mean().sqrt().item()
+        energy = sum(part.double().square().sum().item() for part in parts)
+        overall = math.sqrt(energy / sum(matrix.numel() for matrix in weights))
         usual = math.floor(math.log2(overall / 4)) if overall else layout.exponent_limits[0]
         return torch.tensor([paper_scale(layout, usual - ROOM_BELOW - layout.exponent_limits[0])])
     preset = preset_of(layout)
     assert preset.row_step is not None
-    parts = [_paying_multiples(rows, preset, powers, rounded) for rows in torch.split(weights, ROWS_AT_ONCE)]
-    chosen, rms = (torch.cat(values) for values in zip(*parts, strict=True))
+    found = [_paying_multiples(part, preset, powers, rounded) for part in parts]
+    chosen, rms = (torch.cat(values) for values in zip(*found, strict=True))
     return (preset.row_step * chosen * rms).bfloat16().float()

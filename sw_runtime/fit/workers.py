@@ -1,57 +1,30 @@
 """Where rows are searched: in threads of this process, or on other machines (``cluster``)."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from torch import Tensor
-
-from formats.matrices import EncodedMatrix
-from formats.trellis_matrix import TrellisMatrix
-
-Progress = Callable[[int], object]
-"""Called with the number of weights done since it was called last."""
-
-
-@dataclass(frozen=True)
-class ColumnCosts:
-    """What errors in the columns cost; all columns alike where neither is given.
-
-    Parameters
-    ----------
-    factor
-        Errors are fed back by it: ``feedback.inverse_factor``, float64 [columns, columns].
-    importance
-        Weight of each column's squared error, [columns].
-    """
-
-    factor: Tensor | None = None
-    importance: Tensor | None = None
-
-
-class RowSearch(Protocol):
-    """Finds the words of rows, each row by itself."""
-
-    def search(
-        self, weights: Tensor, scales: Tensor, costs: ColumnCosts, threads: int, progress: Progress | None
-    ) -> EncodedMatrix | TrellisMatrix:
-        """Rows [rows, columns] with their scales, [rows] or one for all of them."""
+from sw_runtime.fit.row_blocks import KeptBlocks, NothingKept, RowBlock, RowJob, SearchedMatrix, joined
 
 
 class Workers(Protocol):
-    """What runs a row search."""
+    """What runs row searches, and keeps what they find."""
 
     @property
     def groups(self) -> int:
         """Groups of layers that are worth searching side by side."""
 
+    @property
+    def kept(self) -> KeptBlocks:
+        """Where finished blocks of rows are kept."""
+
+    def keeping(self, kept: KeptBlocks) -> "Workers":
+        """The same, which keep finished blocks there."""
+
     def shared(self, groups: int) -> "Workers":
         """What each of so many groups searched side by side may use."""
 
-    def search(
-        self, search: RowSearch, weights: Tensor, scales: Tensor, costs: ColumnCosts, progress: Progress | None
-    ) -> EncodedMatrix | TrellisMatrix:
-        """The matrix that ``search`` finds, the same words whoever searches."""
+    def search(self, job: RowJob) -> SearchedMatrix:
+        """The matrix that the job's search finds, the same words whoever searches."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +32,26 @@ class Threads:
     """This process."""
 
     count: int
+    kept: KeptBlocks = field(default_factory=NothingKept, compare=False)
 
     @property
     def groups(self) -> int:
         """A group a thread."""
         return self.count
 
+    def keeping(self, kept: KeptBlocks) -> "Threads":
+        """As many threads."""
+        return replace(self, kept=kept)
+
     def shared(self, groups: int) -> "Threads":
         """An equal share, at least one thread."""
-        return Threads(max(1, self.count // max(1, groups)))
+        return replace(self, count=max(1, self.count // max(1, groups)))
 
-    def search(
-        self, search: RowSearch, weights: Tensor, scales: Tensor, costs: ColumnCosts, progress: Progress | None
-    ) -> EncodedMatrix | TrellisMatrix:
-        """All rows in one search."""
-        return search.search(weights, scales, costs, self.count, progress)
+    def search(self, job: RowJob) -> SearchedMatrix:
+        """Block after block, all threads in each."""
+        return joined([job.finished(block) or self._searched(job, block) for block in job.blocks(self.count)])
+
+    def _searched(self, job: RowJob, block: RowBlock) -> SearchedMatrix:
+        found = job.search.search(block.weights, block.scales, job.costs, self.count, job.progress)
+        job.keep(block, found)
+        return found

@@ -36,7 +36,7 @@ def golden_tokens(folder: Path) -> dict[str, Any]:
     FileNotFoundError, CheckpointError
         If the folder is no complete language model.
     """
-    model = _load(folder)
+    model = load_undecoded(folder)
     vocabulary = model.config.get_text_config().vocab_size
     prompt = [vocabulary * (place + 1) // (PROMPT + 1) for place in range(PROMPT)]
     tokens: list[int] = []
@@ -57,7 +57,7 @@ def check_golden_tokens(folder: Path) -> None:
     """
     path = folder / GOLDEN_TOKENS
     content = read_object(path, COPY_OR_COMPRESS)
-    model = _load(folder)
+    model = load_undecoded(folder)
     match content:
         case {"dtype": "float32", "prompt": [_, *_] as prompt, "tokens": [_, *_] as tokens}:
             vocabulary = model.config.get_text_config().vocab_size
@@ -77,8 +77,14 @@ def check_golden_tokens(folder: Path) -> None:
         )
 
 
-def _load(folder: Path) -> Any:
-    """The model, of which no more than the layer that runs is in memory decoded."""
+def load_undecoded(folder: Path) -> Any:
+    """A folder's model, of which no more than the layer that runs is in memory decoded.
+
+    Raises
+    ------
+    FileNotFoundError, CheckpointError
+        If the folder is no complete language model.
+    """
     with progress_bars(shown=False):
         model = load_model(folder, dtype=DTYPE)
     views = FileViews(model)

@@ -24,8 +24,10 @@ from sw_runtime.search import kernel, torch_search
 
 logger = logging.getLogger("seedloom.search")
 
-BLOCKS_A_TASK = 8192
-"""Blocks handed to the kernel at once: it decomposes every seed's matrix anew for each call."""
+FEWEST_BLOCKS_A_TASK, BLOCKS_A_TASK = 256, 8192
+"""Blocks handed to the kernel at once: it decomposes every seed's matrix anew for each call, which takes as long as the
+search of the fewest.
+"""
 
 BLOCKS_A_BATCH = 1 << 20
 """The same for the bucketed search, which is the faster the more blocks it divides into cells."""
@@ -215,7 +217,8 @@ def _search(
     if function is None and coefficients == "optimal":
         return _encode_with_torch(targets, metric, block_format, progress)
     function = function or kernel.encode_blocks(block_format)
-    step = min(BLOCKS_A_BATCH, -(-len(targets) // threads) or 1) if bucketed else BLOCKS_A_TASK
+    share = max(FEWEST_BLOCKS_A_TASK, -(-len(targets) // threads))
+    step = min(BLOCKS_A_BATCH if bucketed else BLOCKS_A_TASK, share)
 
     def encode(first: int) -> int:
         part, found = targets[first : first + step], words[first : first + step]

@@ -36,6 +36,9 @@ ROWS_A_TASK = 8
 ROWS_A_STEP = {"cpu": 16, "cuda": 1024}
 """Rows that torch searches side by side: a row's survivors take 1 to 4 MB."""
 
+ROWS_AT_ONCE = 512
+"""Rows of a factor that are divided at once: bounds the memory for copies."""
+
 LARGEST_UNITS = 1e6
 """Weights over scales above this would leave the kernel's float32 costs no precision."""
 
@@ -192,7 +195,10 @@ def _response(factor: Tensor, size: int) -> Tensor:
     """How a column's miss moves the targets after it, ``-U[s, t] / U[s, s]``: float32 [size, size]."""
     response = torch.zeros(size, size)
     columns = len(factor)
-    response[:columns, :columns] = -(factor / factor.diagonal()[:, None]).triu(diagonal=1)
+    for first in range(0, columns, ROWS_AT_ONCE):  # no float64 copy of the whole
+        rows = slice(first, min(first + ROWS_AT_ONCE, columns))
+        moved = -(factor[rows] / factor.diagonal()[rows, None])
+        response[rows, :columns] = moved.triu(diagonal=first + 1)
     return response
 
 

@@ -186,7 +186,7 @@ def test_a_dry_run_prints_json(tmp_path: Path) -> None:
     tiny_llama(num_hidden_layers=1).save_pretrained(tmp_path / "dense")
     options = ("--calibration", "none", "--dry-run", "--json")
     found = json.loads(run("compress", str(tmp_path / "dense"), str(tmp_path / "out"), *options))
-    assert found.keys() == {"memory", "disk", "result", "seconds", "layers", "coverage"}
+    assert found.keys() == {"memory", "disk", "converted", "result", "seconds", "layers", "coverage"}
 
 
 def test_compress_prints_json(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,16 +15,19 @@ from pathlib import Path
 import torch
 
 from sw_runtime.compress.folder import compress
+from sw_runtime.fit import row_blocks
 from tests.conftest import write_tokenizer
 from tests.models import tiny_llama
 
 TEXT_WORDS = 2100
 
+row_blocks.WEIGHTS_A_BLOCK = 512  # a matrix has three blocks of rows or more, so that kills come between them
+
 
 def write_source(folder: Path) -> None:
-    """A model of two layers, 32 wide, its tokenizer, and a calibration text."""
+    """A model of two layers, 32 wide, in several files, its tokenizer, and a calibration text."""
     model = tiny_llama(hidden_size=32, intermediate_size=48, num_hidden_layers=2, max_position_embeddings=512)
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, max_shard_size="20KB")
     write_tokenizer(folder)
     words = torch.randint(120, (TEXT_WORDS,), generator=torch.Generator().manual_seed(0))
     (folder / "calibration.txt").write_text(" ".join(f"w{word}" for word in words.tolist()))
@@ -71,7 +74,7 @@ def main(folder: Path, wanted: int) -> dict[str, float]:
     begun = time.monotonic()
     assert waited(start(source, folder / "whole"), 600) == 0
     seconds, expected = time.monotonic() - begun, contents(folder / "whole")
-    kills = results = with_parts = most_in_a_row = in_a_row = 0
+    kills = results = with_parts = with_rows = most_in_a_row = in_a_row = 0
     while kills < wanted or in_a_row:
         output = folder / f"killed-{results}"
         longest = seconds * (1 + in_a_row / 4)  # so that a machine grown slow does not kill for ever
@@ -79,13 +82,16 @@ def main(folder: Path, wanted: int) -> dict[str, float]:
         if status is None:
             kills, in_a_row = kills + 1, in_a_row + 1
             with_parts += any((output / ".partial").glob("*proj.safetensors"))
+            with_rows += any((output / ".partial").glob("*.rows-*.safetensors"))
             continue
         assert status == 0, f"exit code {status}"
         assert contents(output) == expected, "a result after kills differs from an undisturbed one"
         results, most_in_a_row, in_a_row = results + 1, max(most_in_a_row, in_a_row), 0
     return {
+        "files of the source's weights": len(list(source.glob("*.safetensors"))),
         "kills": kills,
         "kills that left finished parts": with_parts,
+        "kills that left blocks of rows": with_rows,
         "results, all equal": results,
         "most kills before a result": most_in_a_row,
         "seconds of an undisturbed run": round(seconds, 2),

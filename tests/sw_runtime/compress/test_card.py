@@ -10,6 +10,7 @@ from transformers import AutoConfig, LlamaForCausalLM
 from sw_runtime.compress.card import model_card
 from sw_runtime.compress.folder import compress
 from sw_runtime.compress.source import Source
+from sw_runtime.fit.report import add_to_report
 from sw_runtime.nn.folder import describe, verify
 from tests.models import tiny_llama
 
@@ -73,7 +74,20 @@ def test_it_says_how_the_folder_is_loaded(folder: Path) -> None:
     names: dict[str, Any] = {}
     exec(code.split("```")[0].replace('"FOLDER"', repr(str(folder))), names)
     assert isinstance(names["model"], LlamaForCausalLM)
-    assert "`seedloom eval FOLDER --reference ORIGINAL` measures the KL divergence" in text
+    assert "The KL divergence from the original was not measured when this card was written." in text
+    assert "`seedloom eval FOLDER --reference ORIGINAL` measures it on any text" in text
+
+
+def test_it_says_what_was_measured_on_how_many_tokens(folder: Path) -> None:
+    before = (folder / "report.json").read_text()
+    add_to_report(folder, {"divergence": {"kind": "measured", "mean": 0.07062, "error": 0.004, "tokens": 1024}})
+    card = model_card(folder, "a/b", "", "self")
+    assert "next token from the original's: 0.0706 ± 0.0040 nats, measured on\n1024 tokens of the calibration" in card
+    add_to_report(folder, {"divergence": {"kind": "measured", "mean": 0.07062, "error": None, "tokens": 128}})
+    assert "0.0706 nats, measured on" in model_card(folder, "a/b", "", "self")
+    add_to_report(folder, {"divergence": None})
+    assert "was not measured" in model_card(folder, "a/b", "", "self")
+    (folder / "report.json").write_text(before)
 
 
 def test_the_originals_own_text_follows(folder: Path) -> None:

@@ -18,7 +18,7 @@ from golden_models.seedlm.codec import decode
 from sw_runtime.compress.encode import encode_calibrated, encode_data_free
 from sw_runtime.compress.partial import PartialResults
 from sw_runtime.fit.candidates import EncodedLayer, GroupEncoder
-from sw_runtime.fit.covariance import input_statistics
+from sw_runtime.fit.covariance import InputStatistics, input_statistics
 from sw_runtime.fit.report import LayerReport
 from sw_runtime.fit.workers import Threads
 
@@ -174,6 +174,73 @@ def test_a_layer_may_stay_in_fp16_and_later_ones_see_it_rounded(tmp_path: Path) 
         [Tiny().head.weight.detach()], "scaled-3bit"
     )
     assert partial.load("head")[1] == head.report.as_json()
+
+
+class Mixture(nn.ModuleList):
+    """Three experts; the first takes the first token alone, the second all others, the third none."""
+
+    def __init__(self) -> None:
+        super().__init__([nn.ModuleDict({"up": nn.Linear(8, 8)}) for _ in range(3)])
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        tokens = hidden.flatten(0, 1)
+        outputs = torch.cat([self[0].get_submodule("up")(tokens[:1]), self[1].get_submodule("up")(tokens[1:])])
+        return outputs.view(hidden.shape)
+
+
+def mixture() -> tuple[Tiny, list[str]]:
+    model = Tiny()
+    torch.manual_seed(1)
+    model.blocks = nn.ModuleList([Mixture(), nn.Linear(8, 8)])
+    return model, [f"blocks.0.{expert}.up" for expert in range(3)]
+
+
+def test_experts_that_share_an_input_are_encoded_one_at_a_time_on_statistics_formed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, names = mixture()
+    partial, searched, formed = PartialResults(tmp_path, {}), list[int](), list[object]()
+    encode, begin = GroupEncoder.encode, GroupEncoder.__init__
+
+    def count(self: GroupEncoder, weights: list[Tensor], *arguments: object) -> list[EncodedLayer]:
+        searched.append(len(weights))
+        if len(searched) == 2:
+            raise KeyboardInterrupt
+        return encode(self, weights, *arguments)  # type: ignore[arg-type]
+
+    def form(self: GroupEncoder, statistics: InputStatistics | None, *others: object) -> None:
+        formed.append(statistics)
+        begin(self, statistics, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(GroupEncoder, "encode", count)
+    monkeypatch.setattr(GroupEncoder, "__init__", form)
+    formats = dict.fromkeys(names, "scaled-3bit")
+    with pytest.raises(KeyboardInterrupt):
+        encode_calibrated(model, WINDOWS, formats, partial, Threads(1))
+    assert [partial.has(name) for name in names] == [True, False, False]
+    encode_calibrated(model, WINDOWS, formats, partial, Threads(1))
+    assert searched == [1] * 4
+    assert len(formed) == 2
+    assert all(partial.load(name)[1]["all_experts"] for name in names)
+
+
+def test_an_expert_holds_encoded_weights_only_while_it_is_called(tmp_path: Path) -> None:
+    model, names = mixture()
+    partial = PartialResults(tmp_path, {})
+    formats = dict.fromkeys([*names, "blocks.1"], "scaled-3bit")
+    dense = model.state_dict()
+    held: list[list[str]] = []
+
+    def note(*_: object) -> None:
+        state = model.state_dict()
+        held.append([name for name in dense if not torch.equal(state[name], dense[name])])
+
+    encode_calibrated(model, WINDOWS, formats, partial, Threads(1))
+    model.blocks[0][0]["up"].register_forward_hook(note)  # the second run of its layer is the encoded one
+    other = PartialResults(tmp_path / "other", {})
+    encode_calibrated(model, WINDOWS, formats, other, Threads(1))
+    assert held == [[], [f"{names[0]}.weight"]]
+    assert torch.equal(other.load("blocks.1")[0]["weight"], partial.load("blocks.1")[0]["weight"])
 
 
 def test_a_layer_that_no_format_suits_is_named_with_the_remedy(tmp_path: Path) -> None:

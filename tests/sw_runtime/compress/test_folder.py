@@ -115,6 +115,16 @@ def test_a_loaded_model_gives_the_folders_bytes(source: Path, text: Path, tmp_pa
     assert (two / "tokenizer.json").exists()
 
 
+def test_half_bit_trellises_share_out_the_bits_and_the_folder_is_sound(
+    source: Path, text: Path, tmp_path: Path
+) -> None:
+    output = compress(source, tmp_path / "out", calibration_text=text, bits=3.2, progress=False)
+    contents = verify(output, progress=False)
+    assert {"trellis-2.5bit", "trellis-3.5bit"} & {layer.format for layer in contents.layers}
+    half_a_bit = 0.5 * max(layer.rows * layer.columns for layer in contents.layers) / contents.weights
+    assert 3.2 - half_a_bit < contents.bits_per_weight <= 3.2
+
+
 def test_bits_are_shared_out_between_formats(source: Path, text: Path, tmp_path: Path) -> None:
     output = compress(source, tmp_path / "out", calibration_text=text, bits=3.8)
     formats = config(output)["quantization_config"]["modules"]

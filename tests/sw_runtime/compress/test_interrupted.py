@@ -5,13 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import Tensor
 
 from formats.errors import InputError
 from sw_runtime.compress import folder as folder_module
 from sw_runtime.compress.folder import compress
 from sw_runtime.compress.lock import FILE as LOCK
 from sw_runtime.compress.lock import only_writer
+from sw_runtime.fit import row_blocks
 from sw_runtime.fit.candidates import GroupEncoder
+from sw_runtime.fit.encoders import BlockEncoder, RowEncoder, TrellisEncoder
 from tests.sw_runtime.compress.conftest import FIRST_LAYER, config
 
 
@@ -40,6 +43,56 @@ def test_a_rerun_after_a_stop_goes_on_and_gives_the_same_bytes(
     resumed = compress(source, tmp_path / "resumed", **asked)
     for path in whole.iterdir():
         assert (resumed / path.name).read_bytes() == path.read_bytes()
+
+
+class RowCounter:
+    """Counts the rows that an encoder searches; stops it once, before a search."""
+
+    def __init__(self, encoder: type[RowEncoder], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.rows = list[int]()
+        self.stop_after: int | None = None
+        search = encoder.search
+
+        def counted(found: RowEncoder, weights: Tensor, *others: Any) -> Any:
+            if len(self.rows) == self.stop_after:
+                self.stop_after = None
+                raise KeyboardInterrupt
+            self.rows.append(len(weights))
+            return search(found, weights, *others)
+
+        monkeypatch.setattr(encoder, "search", counted)
+
+    def taken(self) -> list[int]:
+        """Rows of every search since this was last asked."""
+        rows, self.rows = self.rows, []
+        return rows
+
+
+@pytest.mark.parametrize("calibrated", [True, False], ids=["with a text", "without"])
+@pytest.mark.parametrize(("format", "encoder"), [("scaled-3bit", BlockEncoder), ("trellis-3bit", TrellisEncoder)])
+def test_a_stop_between_two_blocks_of_rows_costs_no_finished_block(
+    format: str,
+    encoder: type[RowEncoder],
+    calibrated: bool,
+    source: Path,
+    text: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(row_blocks, "WEIGHTS_A_BLOCK", 20 * 32)
+    counter = RowCounter(encoder, monkeypatch)
+    asked: dict[str, Any] = {"format": format, "calibration_text": text if calibrated else None, "threads": 1}
+    asked |= {"modules": r"layers\.0\.mlp\.(gate|up)_proj", "allow_partial": True, "progress": False}
+    whole = compress(source, tmp_path / "whole", **asked)
+    every = counter.taken()
+    assert sum(every) == 2 * 48
+    counter.stop_after = 3
+    with pytest.raises(KeyboardInterrupt):
+        compress(source, tmp_path / "resumed", **asked)
+    assert counter.taken() == every[:3]
+    resumed = compress(source, tmp_path / "resumed", **asked)
+    assert counter.taken() == every[3:]
+    assert files(resumed) == files(whole)
 
 
 def test_parts_of_another_compression_are_refused(

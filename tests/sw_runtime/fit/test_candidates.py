@@ -53,7 +53,7 @@ def test_feedback_is_the_first_choice_and_matrices_of_one_input_share_it() -> No
     covariance = inputs.calibration
     factor = inverse_factor(covariance.capped)
     powers = [covariance.plain.diagonal(), covariance.capped.diagonal()]
-    row_scales = scales(stacked, PRESETS[THREE_BITS], powers, factor.diagonal() ** -2)
+    row_scales = scales([stacked], PRESETS[THREE_BITS], powers, factor.diagonal() ** -2)
     expected = encode_with_feedback(stacked, PRESETS[THREE_BITS], row_scales, factor)
     assert [layer.report.method for layer in found] == ["feedback", "feedback"]
     assert isinstance(found[0].matrix, EncodedMatrix)

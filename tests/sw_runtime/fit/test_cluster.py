@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from formats.errors import DependencyError, InputError
-from sw_runtime.fit import cluster
+from sw_runtime.fit import cluster, row_blocks
 from sw_runtime.fit.candidates import GroupEncoder
 from sw_runtime.fit.cluster import Cluster, search_workers
 from sw_runtime.fit.covariance import input_statistics
@@ -33,7 +33,7 @@ def local() -> Iterator[Workers]:
 
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "WEIGHTS_A_TASK", 8 * 64)
+    monkeypatch.setattr(row_blocks, "WEIGHTS_A_BLOCK", 8 * 64)
 
 
 def weights(rows: int, seed: int = 0) -> torch.Tensor:
@@ -82,7 +82,7 @@ def kill_one_task(killed: list[int]) -> None:
 
 
 def test_a_worker_killed_half_way_changes_nothing(local: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "WEIGHTS_A_TASK", 256 * 64)
+    monkeypatch.setattr(row_blocks, "WEIGHTS_A_BLOCK", 256 * 64)
     killed: list[int] = []
     thread = threading.Thread(target=kill_one_task, args=(killed,), daemon=True)
     thread.start()

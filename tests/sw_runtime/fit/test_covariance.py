@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sw_runtime.fit.covariance import Covariance, covariance, input_statistics
+from sw_runtime.fit.covariance import covariance, input_statistics
 
 TOKENS = torch.tensor([[1.0, 0, 0], [0, 1.0, 0], [1.0, 1.0, 0], [0, 0, 100.0], [1.0, 0, 0], [1.0, 1.0, 0]])
 
@@ -28,16 +28,41 @@ def test_the_last_quarter_of_the_tokens_is_held_out() -> None:
 
 def test_many_tokens_are_summed_as_few_are() -> None:
     tokens = torch.randint(-4, 5, (10000, 3), generator=torch.Generator().manual_seed(0)).float()
-    assert torch.equal(covariance(tokens).plain * 10000, tokens.double().T @ tokens.double())
+    assert torch.equal(covariance(tokens).capped, (tokens.double().T @ tokens.double() / 10000).float())
 
 
 def test_output_errors_are_relative_to_the_outputs() -> None:
     inputs = torch.randn(50, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    moments = inputs.T @ inputs / 50
+    inputs[7] *= 30  # a loud token
     weights, found = torch.tensor([[1.0, 2, 3], [0, 1, 0]]), torch.tensor([[1.0, 2, 4], [0, 0, 0]])
     expected = ((weights - found).double() @ inputs.T).norm() / (weights.double() @ inputs.T).norm()
-    errors = Covariance(moments, 2 * moments).output_errors(weights, found)
-    assert errors == pytest.approx((expected.item(), expected.item()))
+    plain, capped = covariance(inputs).output_errors(weights, found)
+    moments = covariance(inputs).capped.double()
+    assert plain == pytest.approx(expected.item(), rel=1e-6)
+    quiet = ((weights - found).double() @ moments @ (weights - found).double().T).trace()
+    assert capped == pytest.approx((quiet / (weights.double() @ moments @ weights.double().T).trace()).sqrt().item())
+
+
+def test_a_loud_token_is_kept_by_itself_and_its_errors_are_not_lost_beside_its_size() -> None:
+    tokens = torch.randn(64, 6, generator=torch.Generator().manual_seed(0))
+    tokens[3, 0] = 1e6
+    found = covariance(tokens)
+    assert found.loud.shape == (1, 6)
+    error = torch.zeros(1, 6)
+    error[0, 1:] = 1e-4 * torch.arange(1.0, 6)  # leaves the loud direction alone
+    error[0, 0] = -(error[0, 1:] @ tokens[3, 1:]) / 1e6
+    expected = ((error.double() @ tokens.double().T).norm() / tokens.double().sum(dim=1).norm()).item()
+    assert found.output_errors(torch.ones(1, 6), torch.ones(1, 6).double() - error)[0] == pytest.approx(
+        expected, rel=1e-3
+    )
+
+
+def test_many_loud_tokens_take_no_more_than_a_matrix() -> None:
+    tokens = torch.randn(64, 6, generator=torch.Generator().manual_seed(0))
+    tokens[:24] *= 100
+    found = covariance(tokens)
+    assert found.loud.shape == (6, 6)
+    torch.testing.assert_close(found.plain, tokens.double().T @ tokens.double() / 64, rtol=1e-5, atol=1e-3)
 
 
 def test_a_matrix_found_exactly_has_no_error_and_a_silent_one_none_either() -> None:

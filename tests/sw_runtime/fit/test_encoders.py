@@ -50,6 +50,15 @@ def test_matrices_of_one_input_are_encoded_together_and_taken_apart() -> None:
     assert sum(done) == 5 * 32
 
 
+def test_a_factor_is_formed_only_where_errors_are_fed_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoders, "inverse_factor", None)
+    inputs = Inputs(statistics())
+    for name, method in (("fp16", "rounded"), ("palette-4bit", "diagonal"), (NAME, "diagonal")):
+        encoder_of(name).encode([gaussian(3, 32)], method, inputs, Threads(1), None)
+    with pytest.raises(TypeError):
+        encoder_of(NAME).encode([gaussian(3, 32)], "feedback", inputs, Threads(1), None)
+
+
 @pytest.mark.parametrize(
     ("count", "said"),
     [

@@ -28,7 +28,7 @@ def correlated_inputs(columns: int, seed: int = 1) -> Tensor:
 
 
 def row_scales(weights: Tensor, block_format: BlockFormat) -> Tensor:
-    return scales(weights, block_format, [torch.ones(weights.shape[1])])
+    return scales([weights], block_format, [torch.ones(weights.shape[1])])
 
 
 def reference_words(weights: Tensor, block_format: BlockFormat, row_scales: Tensor, covariance: Tensor) -> Tensor:

@@ -63,6 +63,20 @@ def test_the_formats_given_are_those_that_are_mixed() -> None:
     assert set(choose_formats(LAYERS, 3.0, trellis).values()) <= set(trellis)
 
 
+def test_half_bits_are_taken_where_they_are_the_better_steps() -> None:
+    def divergence(formats: dict[str, str]) -> float:
+        return sum(LAYERS[name].cost(format) for name, format in formats.items())
+
+    trellis = mixed_formats("trellis-4bit")
+    whole = tuple(format for format in trellis if ".5" not in format)
+    assert len(trellis) == len(whole) + 2
+    for bits in (2.4, 3.2, 3.7):
+        found = choose_formats(LAYERS, bits, trellis)
+        assert {"trellis-2.5bit", "trellis-3.5bit"} & set(found.values())
+        assert bits_of(found) <= bits
+        assert divergence(found) < divergence(choose_formats(LAYERS, bits, whole))
+
+
 @pytest.mark.parametrize("bits", [1.5, 6.0])
 def test_a_budget_out_of_the_formats_reach_is_refused(bits: float) -> None:
     with pytest.raises(InputError, match=rf"bits must be from 2\.\d+ to 4\.\d+ for these layers, .*, not {bits:g}"):

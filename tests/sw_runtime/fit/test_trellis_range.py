@@ -33,7 +33,7 @@ def errors(weights: Tensor, matrix: TrellisMatrix, importance: Tensor) -> Tensor
 def test_every_row_loses_as_little_as_at_the_best_scale_tried(trellis_format: TrellisFormat, weighted: bool) -> None:
     weights = rows()
     importance = torch.linspace(0.1, 4.0, 96) if weighted else torch.ones(96)
-    usual = scales(weights, trellis_format, [torch.ones(96)])
+    usual = scales([weights], trellis_format, [torch.ones(96)])
     found = encode_at_best_scales(weights, trellis_format, usual, importance if weighted else None)
     alone = []
     for multiple in TRIED:
@@ -46,7 +46,7 @@ def test_every_row_loses_as_little_as_at_the_best_scale_tried(trellis_format: Tr
 
 
 def test_rows_are_the_same_however_many_are_encoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    usual = scales(rows(), FOUR, [torch.ones(96)])
+    usual = scales([rows()], FOUR, [torch.ones(96)])
     together, done = encode_at_best_scales(rows(), FOUR, usual), []
     monkeypatch.setattr(trellis_range, "ROWS_A_STEP", 4)
     apart = encode_at_best_scales(rows(), FOUR, usual, threads=2, progress=done.append)
@@ -70,7 +70,7 @@ def test_where_no_weight_is_dear_the_scale_stays_the_usual_one() -> None:
 
 
 def test_suited_scales_are_near_the_usual_ones_and_rows_do_not_meet(monkeypatch: pytest.MonkeyPatch) -> None:
-    usual, costs = scales(rows(), FOUR, [torch.ones(96)]), torch.logspace(-2, 2, 96)
+    usual, costs = scales([rows()], FOUR, [torch.ones(96)]), torch.logspace(-2, 2, 96)
     together = suited_scales(rows(), FOUR, usual, costs)
     assert torch.equal(together, together.bfloat16().float())
     assert ((together / usual - 1).abs() < max(1 - NEAR[0], NEAR[-1] - 1) + 2**-7).all()
