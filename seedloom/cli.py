@@ -27,6 +27,8 @@ COMMANDS = {
     "verify": "seedloom.folders:verify",
     "export": "seedloom.folders:export",
     "generate": "seedloom.generation:generate",
+    "chat": "seedloom.chat:chat",
+    "serve": "seedloom.serving:serve",
     "fit-m2r2": "seedloom.generation:fit_m2r2",
     "eval": "seedloom.evaluation:eval_command",
     "paper": "papers.command:paper",

@@ -87,11 +87,10 @@ def compress(
             polish=polish,
         )
     from sw_runtime.compress.coverage import read_coverage
-    from sw_runtime.nn.folder import describe
 
     if covered := read_coverage(output):
         typer.echo(covered, err=True)
-    _print_contents(output, describe(output), as_json)
+    _print_contents(output, seedloom.inspect(output), as_json)
     if calibration == "self":
         typer.echo("calibrated on a text that the model wrote itself; --calibration names another", err=True)
     if calibration == NONE:
@@ -104,9 +103,8 @@ def compress(
 def inspect(folder: Folder, as_json: Json = False) -> None:
     """List the layers of a compressed folder: format, bits per weight, method and output error."""
     from sw_runtime.fit.report import read_report
-    from sw_runtime.nn.folder import describe
 
-    contents, reports = describe(folder), read_report(folder)
+    contents, reports = seedloom.inspect(folder), read_report(folder)
     if not as_json:
         for layer in contents.layers:
             shape = f"[{layer.rows}, {layer.columns}]"
@@ -123,10 +121,8 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Check that a compressed folder is complete, every stored word valid, and everything as it was written."""
-    from sw_runtime.nn import folder as compressed
-
     verdict = "complete, unchanged, every word valid; " + ("golden tokens equal; " if run else "")
-    _print_contents(folder, compressed.verify(folder, run), as_json, verdict=verdict)
+    _print_contents(folder, seedloom.verify(folder, run), as_json, verdict=verdict)
 
 
 def export(

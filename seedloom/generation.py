@@ -1,22 +1,18 @@
 """``seedloom generate`` and ``fit-m2r2``: continue a text on a device, plainly or by a paper's method."""
 
-import time
-from collections.abc import Callable
-from contextlib import closing
-from dataclasses import asdict, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
 import seedloom
-from formats.errors import CheckpointError, InputError
 from seedloom.folders import Folder, Json
-from seedloom.methods import MAXIMUM_DRAFTS, OPTIONS, Choice, MeasuredText, names
+from seedloom.methods import MAXIMUM_DRAFTS, names
 from sw_runtime.json_files import figures_text
 
-if TYPE_CHECKING:
-    from sw_runtime.device.protocol import Counters, Device
+Device = Annotated[
+    str, typer.Option(help=f"What multiplies the compressed layers: {', '.join(('host', *seedloom.device_names()))}.")
+]
 
 
 def generate(
@@ -29,9 +25,7 @@ def generate(
     greedy: Annotated[
         bool, typer.Option("--greedy", help="Take the likeliest token, also where generation_config.json asks to draw.")
     ] = False,
-    device: Annotated[
-        str, typer.Option(help=f"Device that runs the compressed layers: {', '.join(seedloom.device_names())}.")
-    ] = "emulated",
+    device: Device = "emulated",
     argmax_on_device: Annotated[
         bool,
         typer.Option("--argmax-on-device", help="The device chooses each token, so logits stay on it."),
@@ -67,91 +61,31 @@ def generate(
     """
     from transformers import TextStreamer
 
-    from sw_runtime.methods.continuation import continue_text, take_tokens
-    from sw_runtime.methods.generation_settings import check_settings, most_tokens
-
-    seedloom.find_device(device)  # before the model is loaded
-    choice = Choice.of(dict(zip(OPTIONS, (argmax_on_device, prune, exit_early, speculate), strict=True)))
-    model, tokenizer = _load(folder)
-    # before a device is opened and filled
-    check_settings(model.generation_config, choice.method.option if choice.method else None, greedy)
-    length = _prompt_length(tokenizer, prompt)
-    positions = getattr(model.config, "max_position_embeddings", None)
-    most = most_tokens(model.generation_config, tokens, length, positions)
-    tokens_of = choice.method.prepare(folder, model, choice.number) if choice.method else None
-    figures: dict[str, float] = {}
-
-    def write(opened: "Device", streamer: Any) -> list[int]:
-        if tokens_of is None:
-            return continue_text(model, tokenizer, prompt, most, streamer, greedy)
-        ids = tokenizer(prompt, return_tensors="pt")["input_ids"][0]
-        text = tokens_of(opened, ids)
-        found = take_tokens(text, model, ids, most, streamer)
-        if isinstance(text, MeasuredText):
-            figures.update(text.figures())
-        return found
-
-    with closing(seedloom.open_device(device, **choice.units(model))) as opened:
-        seedloom.attach(model, opened)
-        streamer = None if as_json else TextStreamer(tokenizer)
-        ids, seconds, spent = _measured(opened, lambda: write(opened, streamer))
+    written = seedloom.generate(
+        folder,
+        prompt,
+        tokens,
+        greedy,
+        device,
+        argmax_on_device,
+        prune,
+        exit_early,
+        speculate,
+        streamer=None if as_json else TextStreamer,
+    )
+    rate = len(written.tokens) / written.seconds
     if as_json:
-        answer = {
-            "prompt": prompt,
-            "text": tokenizer.decode(ids),
-            "tokens": ids,
-            "device": device,
-            "seconds": seconds,
-            "tokens_per_second": len(ids) / seconds,
-            "counters": asdict(spent),
-            "figures": figures,
-        }
+        answer = {"prompt": prompt, "device": device, "tokens_per_second": rate, **asdict(written)}
         typer.echo(figures_text(answer))
-    else:
-        handed = spent.result_bytes + spent.router_bytes
-        typer.echo(
-            f"{len(ids)} tokens, {len(ids) / seconds:.1f} a second on the {device} device; "
-            f"{handed:,} bytes of results and answers, the prompt's included",
-            err=True,
-        )
-        for name, value in figures.items():
-            typer.echo(f"{name.replace('_', ' ')}: {value:.4g}", err=True)
-
-
-def _prompt_length(tokenizer: Any, prompt: str) -> int:
-    """Tokens of a prompt; one that leaves the model nothing to start from is refused."""
-    length = len(tokenizer(prompt)["input_ids"])
-    if not length:
-        raise InputError("the prompt is empty, and this model's tokenizer begins no text by itself; give a word")
-    return length
-
-
-def _measured(device: "Device", write: Callable[[], list[int]]) -> "tuple[list[int], float, Counters]":
-    """Tokens, seconds, and what the device did meanwhile."""
-    before, start = replace(device.counters), time.perf_counter()
-    ids = write()
-    return ids, time.perf_counter() - start, device.counters - before
-
-
-def _load(folder: Path) -> tuple[Any, Any]:
-    """A compressed model, in float32, and its tokenizer.
-
-    Raises
-    ------
-    InputError
-        If the folder holds no compressed model, or no tokenizer.
-    """
-    import torch
-
-    from sw_runtime.nn.folder import compressed_config
-    from sw_runtime.pretrained import load_model, load_tokenizer
-
-    compressed_config(folder)
-    try:
-        tokenizer = load_tokenizer(folder)
-    except CheckpointError as error:
-        raise InputError(f"{folder} has no tokenizer; copy the original model's tokenizer files into it") from error
-    return load_model(folder, dtype=torch.float32), tokenizer
+        return
+    handed = written.counters.result_bytes + written.counters.router_bytes
+    typer.echo(
+        f"{len(written.tokens)} tokens, {rate:.1f} a second on the {device} device; "
+        f"{handed:,} bytes of results and answers, the prompt's included",
+        err=True,
+    )
+    for name, value in written.figures.items():
+        typer.echo(f"{name.replace('_', ' ')}: {value:.4g}", err=True)
 
 
 def fit_m2r2(
@@ -171,7 +105,7 @@ def fit_m2r2(
     from sw_runtime.texts.calibration_text import read_text
 
     text = read_text(calibration)
-    model, tokenizer = _load(folder)
+    model, tokenizer = seedloom.load(folder)
     decoder = Decoder.of(model)
     texts = token_windows(text, tokenizer, WINDOWS, LENGTH)
     with torch.inference_mode():

@@ -1,0 +1,211 @@
+"""What the commands do, as functions: load, generate, inspect and verify. ``seedloom`` itself names them all."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+import seedloom
+from formats.errors import CheckpointError, InputError
+from seedloom.methods import MAXIMUM_DRAFTS, OPTIONS, Choice, MeasuredText
+from sw_runtime.arguments import check_types
+from sw_runtime.device.protocol import Counters, Device
+from sw_runtime.methods.continuation import continue_text, take_tokens
+from sw_runtime.methods.generation_settings import check_settings, most_tokens
+from sw_runtime.nn import folder as compressed
+from sw_runtime.pretrained import load_model, load_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+HOST = "host"
+"""In the place of a device's name: the compressed layers are decoded, and multiply where the rest of the model does."""
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A text that a model wrote.
+
+    Parameters
+    ----------
+    text
+        The new text, without the prompt.
+    tokens
+        Its tokens.
+    seconds
+        Of writing it, the prompt's included.
+    counters
+        What the device did meanwhile; zeros on the host.
+    figures
+        Of a paper's method, by name.
+    """
+
+    text: str
+    tokens: list[int]
+    seconds: float
+    counters: Counters
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+def load(folder: str | Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+    """The model of a compressed folder, in float32 on the host, and its tokenizer.
+
+    Raises
+    ------
+    FileNotFoundError, CheckpointError
+        If the folder is not a complete compressed model.
+    InputError
+        If it has no tokenizer.
+    """
+    check_types(folder=(folder, str | Path))
+    folder = Path(folder)
+    compressed.compressed_config(folder)
+    try:
+        tokenizer = load_tokenizer(folder)
+    except CheckpointError as error:
+        raise InputError(f"{folder} has no tokenizer; copy the original model's tokenizer files into it") from error
+    return load_model(folder, dtype=torch.float32), tokenizer
+
+
+@contextmanager
+def placed(model: Any, device: str, choice: Choice | None = None) -> Iterator[Device | None]:
+    """A model attached to a device that is opened for it, and closed at the end; None for ``HOST``.
+
+    Parameters
+    ----------
+    model
+        Of a compressed folder.
+    device
+        Name of the device, or ``HOST``.
+    choice
+        The method whose units the device needs.
+
+    Raises
+    ------
+    InputError
+        If there is no such device, or the host is to run a method that needs a router.
+    """
+    choice = choice or Choice()
+    if device == HOST:
+        if choice.method is not None:
+            raise InputError(f"{choice.method.option} needs a device's router; choose a device instead of {HOST!r}")
+        yield None
+        return
+    with closing(seedloom.open_device(device, **choice.units(model))) as opened:
+        seedloom.attach(model, opened)
+        yield opened
+
+
+def generate(
+    folder: str | Path,
+    prompt: str,
+    tokens: int | None = None,
+    greedy: bool = False,
+    device: str = "emulated",
+    argmax_on_device: bool = False,
+    prune: str | None = None,
+    exit_early: str | None = None,
+    speculate: int | None = None,
+    streamer: Callable[[Any], Any] | None = None,
+) -> Generated:
+    """Continue a text, as the model's generation_config.json says, with all compressed layers on a device.
+
+    Parameters
+    ----------
+    folder
+        Compressed folder; it is not verified first.
+    prompt
+        Text to continue.
+    tokens
+        New tokens at most; as generation_config.json says where not given, else 32.
+    greedy
+        Take the likeliest token, also where generation_config.json asks to draw.
+    device
+        Name of the device that multiplies, or ``"host"``.
+    argmax_on_device, prune, exit_early, speculate
+        The options of ``seedloom generate``, at most one of them.
+    streamer
+        Tokenizer → a transformers streamer that takes the tokens as they are made.
+
+    Raises
+    ------
+    InputError, CheckpointError
+        If the folder, the prompt or an option will not do.
+    """
+    check_types(
+        folder=(folder, str | Path),
+        prompt=(prompt, str),
+        tokens=(tokens, int | None),
+        device=(device, str),
+        speculate=(speculate, int | None),
+    )
+    if tokens is not None and tokens < 1:
+        raise InputError(f"tokens must be 1 or more, not {tokens}")
+    if speculate is not None and not 1 <= speculate <= MAXIMUM_DRAFTS:
+        raise InputError(f"speculate must be from 1 to {MAXIMUM_DRAFTS}, not {speculate}")
+    choice = Choice.of(dict(zip(OPTIONS, (argmax_on_device, prune, exit_early, speculate), strict=True)))
+    folder = Path(folder)
+    model, tokenizer = load(folder)
+    # before a device is opened and filled
+    check_settings(model.generation_config, choice.method.option if choice.method else None, greedy)
+    length = _prompt_length(tokenizer, prompt)
+    positions = getattr(model.config, "max_position_embeddings", None)
+    most = most_tokens(model.generation_config, tokens, length, positions)
+    tokens_of = choice.method.prepare(folder, model, choice.number) if choice.method else None
+    figures: dict[str, float] = {}
+    with placed(model, device, choice) as opened:
+        stream = streamer(tokenizer) if streamer else None
+        before, start = replace(opened.counters) if opened else Counters(), time.perf_counter()
+        if tokens_of is None or opened is None:
+            ids = continue_text(model, tokenizer, prompt, most, stream, greedy)
+        else:
+            prompt_ids = tokenizer(prompt, return_tensors="pt")["input_ids"][0]
+            text = tokens_of(opened, prompt_ids)
+            ids = take_tokens(text, model, prompt_ids, most, stream)
+            figures = text.figures() if isinstance(text, MeasuredText) else {}
+        seconds = time.perf_counter() - start
+        spent = opened.counters - before if opened else Counters()
+    return Generated(tokenizer.decode(ids), ids, seconds, spent, figures)
+
+
+def _prompt_length(tokenizer: Any, prompt: str) -> int:
+    """Tokens of a prompt; one that leaves the model nothing to start from is refused."""
+    length = len(tokenizer(prompt)["input_ids"])
+    if not length:
+        raise InputError("the prompt is empty, and this model's tokenizer begins no text by itself; give a word")
+    return length
+
+
+def inspect(folder: str | Path) -> compressed.Contents:
+    """Layers, formats and sizes of a compressed folder, from its headers.
+
+    Raises
+    ------
+    FileNotFoundError, CheckpointError
+        If the folder is not a complete compressed model.
+    """
+    check_types(folder=(folder, str | Path))
+    return compressed.describe(Path(folder))
+
+
+def verify(folder: str | Path, run: bool = False) -> compressed.Contents:
+    """Check that a compressed folder is complete, every stored word valid, and everything as it was written.
+
+    Parameters
+    ----------
+    folder
+        Compressed folder.
+    run
+        Also run the model on the host, and compare its first tokens with those kept.
+
+    Raises
+    ------
+    FileNotFoundError, CheckpointError
+        Naming tensor and file of the first fault.
+    """
+    check_types(folder=(folder, str | Path), run=(run, bool))
+    return compressed.verify(Path(folder), run)

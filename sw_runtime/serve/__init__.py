@@ -1,0 +1,1 @@
+"""A model that answers over HTTP, as clients of OpenAI's API expect it."""
