@@ -68,7 +68,7 @@ class Asked(_Strict):
         Ours: what the answer has cost so far stands in every chunk, and in a whole answer.
     """
 
-    model: str
+    model: Annotated[str, Field(max_length=256)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
@@ -141,6 +141,6 @@ def read(kind: type[A], body: bytes) -> A:
         return kind.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        field = ".".join(map(str, first["loc"]))
+        field = ".".join(str(part)[:64] for part in first["loc"][:8])
         said = "this server does not know the field" if first["type"] == "extra_forbidden" else first["msg"]
         raise InputError(f"{field}: {said}" if field else said) from error

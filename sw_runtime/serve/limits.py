@@ -68,5 +68,5 @@ class Limits:
         if prompt > self.prompt:
             raise InputError(f"the prompt has {prompt} tokens, and this server takes {self.prompt}; give a shorter one")
         if asked is not None and asked > self.new:
-            raise InputError(f"max_tokens is {asked}, and this server writes {self.new}; ask for fewer")
+            raise InputError(f"max_tokens is above {self.new}, the most that this server writes; ask for fewer")
         return asked or self.new

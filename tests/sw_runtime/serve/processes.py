@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -76,6 +77,7 @@ def start(folder: Path, *options: str) -> Server:
     process = os.fork()
     if not process:
         os.dup2(file, 2)
+        sys.stderr = os.fdopen(file, "w", buffering=1)  # pytest has put another there
         torch.set_num_threads(1)  # a pool of threads does not outlive a fork
         code = 1
         try:

@@ -37,7 +37,7 @@ def test_new_tokens_are_those_asked_for_or_the_limit() -> None:
     [
         (0, None, "the prompt is empty"),
         (41, None, "the prompt has 41 tokens, and this server takes 40; give a shorter one"),
-        (1, 25, "max_tokens is 25, and this server writes 24; ask for fewer"),
+        (1, 25, "max_tokens is above 24, the most that this server writes; ask for fewer"),
     ],
 )
 def test_what_is_over_a_limit_is_refused(prompt: int, asked: int | None, said: str) -> None:

@@ -63,6 +63,9 @@ WRONG: list[tuple[str, str, Any]] = [
     (TEXT, "logit_bias", {"5": 100}),
     (TEXT, "presence_penalty", 0.5),
     (TEXT, "unheard_of", None),
+    (TEXT, "a" * 10_000, None),
+    (TEXT, "model", "a" * 10_000),
+    (TEXT, "metadata", {"a" * 10_000: 1}),
     (CHAT, "messages", []),
     (CHAT, "messages", "w3"),
     (CHAT, "messages", ["w3"]),
@@ -96,7 +99,7 @@ def test_what_is_no_request_is_refused(server: Server, path: str, kind: str) -> 
 def test_a_field_that_is_wrong_is_named(server: Server, path: str, field: str, value: Any) -> None:
     status, answer = server.ask(path, **VALID[path] | {field: value})
     check_refusal(status, answer)
-    assert answer["error"]["message"].startswith(field)
+    assert answer["error"]["message"].startswith(field[:64])
 
 
 @pytest.mark.parametrize(("path", "field"), FIELDS)
@@ -105,13 +108,10 @@ def test_negative_and_huge_integers_are_refused_in_every_field(server: Server, p
         check_refusal(*server.ask(path, **VALID[path] | {field: value}))
 
 
-@pytest.mark.parametrize(("path", "field"), [(path, field) for path in VALID for field in VALID[path]][:5])
+@pytest.mark.parametrize(("path", "field"), [(TEXT, "model"), (TEXT, "prompt"), (CHAT, "model"), (CHAT, "messages")])
 def test_a_field_that_is_missing_is_named(server: Server, path: str, field: str) -> None:
     body = {name: value for name, value in VALID[path].items() if name != field}
     status, answer = server.send(path, json.dumps(body).encode())
-    if field == "max_tokens":
-        assert status == 200
-        return
     check_refusal(status, answer)
     assert answer["error"]["message"] == f"{field}: Field required"
 
