@@ -25,10 +25,16 @@ class Browser:
     def __init__(self, profile: Path, url: str) -> None:
         theirs, self._orders = (_high(end) for end in os.pipe())
         self._answers, theirs_too = (_high(end) for end in os.pipe())
-        options = f"--headless --no-sandbox --disable-gpu --remote-debugging-pipe --user-data-dir={profile}"
+        options = "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", f"--user-data-dir={profile}"
+
+        def place() -> None:
+            os.dup2(theirs, 3)
+            os.dup2(theirs_too, 4)
+
         self._process = subprocess.Popen(
-            ["sh", "-c", f"exec {CHROMIUM} {options} 3<&{theirs} 4>&{theirs_too}"],
-            pass_fds=(theirs, theirs_too),
+            [str(CHROMIUM), *options],
+            preexec_fn=place,
+            close_fds=False,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -72,7 +78,7 @@ class Browser:
 
 
 def _high(end: int) -> int:
-    """A pipe's end under a number above those that the shell gives the browser."""
+    """A pipe's end under a number above those that the browser reads and writes."""
     high = fcntl.fcntl(end, fcntl.F_DUPFD, 10)
     os.close(end)
     return high
