@@ -1,6 +1,6 @@
 """``seedloom eval``: what compression costs in text, beside other quantisers in the same run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, stdev
@@ -49,8 +49,8 @@ class Evaluation:
 
 
 def evaluate(
-    folders: list[Path],
-    reference: Path | None = None,
+    folders: Sequence[str | Path],
+    reference: str | Path | None = None,
     text: str | None = None,
     windows: int = WINDOWS,
     length: int = LENGTH,

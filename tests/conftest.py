@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from formats import presets
 from formats.block import BlockFormat
@@ -123,3 +123,22 @@ def tiny_model(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / "compressed"
 
     return write
+
+
+TEMPLATE = (
+    "{% for message in messages %}{% if message.role == 'system' %}{{ raise_exception('no\nsystem') }}{% endif %}"
+    "{{ message.content }} {% endfor %}"
+)
+"""Joins the messages, and takes none of the system's."""
+
+
+@pytest.fixture(scope="session")
+def chatting(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny compressed model with a chat template."""
+    folder = tmp_path_factory.mktemp("serve") / "tiny"
+    write_tiny_model(folder)
+    write_tokenizer(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.chat_template = TEMPLATE
+    tokenizer.save_pretrained(folder)
+    return folder

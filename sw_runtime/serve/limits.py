@@ -66,7 +66,7 @@ class Limits:
         if not prompt:
             raise InputError("the prompt is empty, and this model's tokenizer begins no text by itself; give a word")
         if prompt > self.prompt:
-            raise InputError(f"the prompt has {prompt} tokens, and this server takes {self.prompt}; give a shorter one")
+            raise InputError(f"the prompt has {prompt} tokens, and {self.prompt} are taken; give a shorter one")
         if asked is not None and asked > self.new:
             raise InputError(f"max_tokens is above {self.new}, the most that this server writes; ask for fewer")
         return asked or self.new

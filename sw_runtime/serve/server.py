@@ -34,7 +34,7 @@ def listen(host: str, port: int, key: str | None) -> socket.socket:
         If a key is missing, or nothing can listen there.
     """
     if key is None and not is_loopback(host):
-        raise InputError(f"{host} is open to other machines, and there is no key; set SEEDLOOM_KEY, or give --key-file")
+        raise InputError(f"{host} is open to other machines, and there is no key; set SEEDLOOM_KEY to one")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)

@@ -16,6 +16,7 @@ import seedloom
 from formats.engine import EngineParameters
 from formats.errors import InputError
 from sw_runtime.device.emulated import EmulatedDevice
+from sw_runtime.device.protocol import Counters
 from sw_runtime.nn import attach as attaching
 from sw_runtime.nn.dequantize import dequantize
 from sw_runtime.nn.quantizer import METHOD, QUANT_METHOD
@@ -193,3 +194,56 @@ def test_export_names_a_wrong_argument(arguments: dict[str, Any], said: str) -> 
 def test_what_is_no_devices_name_is_refused(name: Any) -> None:
     with pytest.raises(InputError, match=re.escape(f"no device {name!r}; choose from emulated")):
         seedloom.open_device(name)
+
+
+def test_every_command_about_models_has_a_function_of_its_name() -> None:
+    for name in ("compress", "evaluate", "export", "generate", "inspect", "verify"):
+        assert name in seedloom.__all__
+        assert callable(getattr(seedloom, name))
+
+
+def test_load_gives_model_and_tokenizer_that_generate_uses(chatting: Path) -> None:
+    model, tokenizer = seedloom.load(str(chatting))
+    written = seedloom.generate(str(chatting), "w3 w7", tokens=4, device="host")
+    tokens = model.generate(torch.tensor([[3, 7]]), max_new_tokens=4, do_sample=False)[0, 2:].tolist()
+    assert written.tokens == tokens
+    assert written.text == tokenizer.decode(tokens)
+    assert written.counters == Counters()
+    assert written.figures == {}
+
+
+def test_generate_counts_what_a_device_does(chatting: Path) -> None:
+    one, two = (seedloom.generate(chatting, "w3 w7", tokens) for tokens in (1, 2))
+    assert one.tokens == two.tokens[:1]
+    assert 0 < one.counters.cycles < two.counters.cycles
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"prompt": 3}, "prompt must be str, not 3"),
+        ({"tokens": 0}, "tokens must be 1 or more, not 0"),
+        ({"tokens": True}, "tokens must be int or None, not True"),
+        ({"speculate": 16}, "speculate must be from 1 to 15, not 16"),
+        ({"device": None}, "device must be str, not None"),
+        (
+            {"device": "host", "argmax_on_device": True},
+            "--argmax-on-device needs a device's router; choose a device instead of 'host'",
+        ),
+    ],
+)
+def test_what_generate_cannot_do_is_refused(chatting: Path, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=f"^{re.escape(said)}$"):
+        seedloom.generate(**{"folder": chatting, "prompt": "w3"} | options)
+
+
+@pytest.mark.parametrize("function", ["inspect", "verify", "load"])
+def test_a_folder_is_a_path_or_its_text(function: str) -> None:
+    with pytest.raises(InputError, match="folder must be str or Path, not 3"):
+        getattr(seedloom, function)(3)
+
+
+def test_inspect_and_verify_say_what_a_folder_holds(tiny_model: Callable[..., Path]) -> None:
+    folder = str(tiny_model())
+    assert seedloom.verify(folder) == seedloom.inspect(folder)
+    assert len(seedloom.inspect(folder).layers) == 15

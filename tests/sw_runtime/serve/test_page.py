@@ -67,7 +67,8 @@ def test_a_prompt_is_answered_with_its_figures(page: Browser, server: Server) ->
     )
     assert page.evaluate("at('answer').textContent") == after["choices"][0]["message"]["content"]
     cycles, busy = (
-        after["counters"]["device"][name] - before["counters"]["device"][name] for name in ("cycles", "port_busy_cycles")
+        after["counters"]["device"][name] - before["counters"]["device"][name]
+        for name in ("cycles", "port_busy_cycles")
     )
     assert page.evaluate("at('cycles').textContent") == f"{cycles:,}"
     assert page.evaluate("at('busy').textContent") == f"{100 * busy / cycles:.1f} %"
