@@ -94,7 +94,7 @@ def evaluate(
 
     check_types(
         folders=(folders, list),
-        reference=(reference, Path | None),
+        reference=(reference, str | Path | None),
         text=(text, str | None),
         baselines=(baselines, list | None),
         layers=(layers, bool),
@@ -103,14 +103,15 @@ def evaluate(
     unknown = [name for name in baselines or [] if name not in BASELINES]
     if unknown:
         raise InputError(f"no baseline {unknown[0]!r}; choose from {', '.join(BASELINES)}")
-    source = smollm2_folder() if reference is None else reference
-    for folder in folders:
+    source = smollm2_folder() if reference is None else Path(reference)
+    paths = [Path(folder) for folder in folders]
+    for folder in paths:
         _check_reference(folder, source)
     content = evaluation_text() if text is None else read_file(Path(text))
     chosen = text_windows(content, load_tokenizer(source), windows, length)
     original = _load(source)
     kept = Reference(original, chosen)
-    judged = [_judge_folder(folder, original if layers else None, kept, chosen) for folder in folders]
+    judged = [_judge_folder(folder, original if layers else None, kept, chosen) for folder in paths]
     others = list(_judge_baselines(source, baselines or [], kept))
     name = text or "Wikipedia, articles kept for evaluation"
     return Evaluation(name, len(chosen), length, kept.perplexity, judged, others)
