@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import seedloom
+from formats.arguments import check_types
 from formats.errors import CheckpointError, InputError
 from seedloom.methods import MAXIMUM_DRAFTS, OPTIONS, Choice, MeasuredText
-from sw_runtime.arguments import check_types
 from sw_runtime.device.protocol import Counters, Device
 from sw_runtime.methods.continuation import continue_text, take_tokens
 from sw_runtime.methods.generation_settings import check_settings, most_tokens
@@ -69,6 +69,18 @@ def load(folder: str | Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]
     except CheckpointError as error:
         raise InputError(f"{folder} has no tokenizer; copy the original model's tokenizer files into it") from error
     return load_model(folder, dtype=torch.float32), tokenizer
+
+
+def check_device(name: str) -> None:
+    """Refuse what is no device's name, nor ``HOST``, before anything is loaded.
+
+    Raises
+    ------
+    InputError
+        With the names there are.
+    """
+    if name != HOST:
+        seedloom.find_device(name)
 
 
 @contextmanager
@@ -140,13 +152,13 @@ def generate(
         folder=(folder, str | Path),
         prompt=(prompt, str),
         tokens=(tokens, int | None),
-        device=(device, str),
         speculate=(speculate, int | None),
     )
     if tokens is not None and tokens < 1:
         raise InputError(f"tokens must be 1 or more, not {tokens}")
     if speculate is not None and not 1 <= speculate <= MAXIMUM_DRAFTS:
         raise InputError(f"speculate must be from 1 to {MAXIMUM_DRAFTS}, not {speculate}")
+    check_device(device)
     choice = Choice.of(dict(zip(OPTIONS, (argmax_on_device, prune, exit_early, speculate), strict=True)))
     folder = Path(folder)
     model, tokenizer = load(folder)

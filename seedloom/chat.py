@@ -29,12 +29,13 @@ def chat(
 
     The folder is not verified first; `seedloom verify` does that.
     """
-    from seedloom.api import load, placed
+    from seedloom.api import check_device, load, placed
     from sw_runtime.methods.generation_settings import check_settings
     from sw_runtime.serve.chat_template import chat_tokens
     from sw_runtime.serve.limits import Limits
     from sw_runtime.serve.writer import Writer
 
+    check_device(device)
     model, tokenizer = load(folder)
     check_settings(model.generation_config, None, greedy=False)
     chat_tokens(tokenizer, [{"role": "user", "content": "Hello"}])  # before a device is opened and filled

@@ -1,6 +1,6 @@
 """``seedloom eval``: what compression costs in text, beside other quantisers in the same run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, stdev
@@ -49,7 +49,7 @@ class Evaluation:
 
 
 def evaluate(
-    folders: Sequence[str | Path],
+    folders: list[Path] | list[str],
     reference: str | Path | None = None,
     text: str | None = None,
     windows: int = WINDOWS,

@@ -39,12 +39,13 @@ def serve(
         from sw_runtime.serve.writer import Writer
     except ImportError as error:
         raise DependencyError(f"seedloom serve needs {error.name}: pip install 'seedloom[serve]'") from error
-    from seedloom.api import load, placed
+    from seedloom.api import check_device, load, placed
     from sw_runtime.methods.generation_settings import check_settings
 
     key = os.environ.get(KEY)
     if key is not None and not (key and key.isascii() and key.isprintable()):
         raise InputError(f"{KEY} is empty or has characters that no header carries; use letters and digits")
+    check_device(device)
     with listen(host, port, key) as listening:
         model, tokenizer = load(folder)
         check_settings(model.generation_config, None, greedy=False)

@@ -225,7 +225,8 @@ def test_generate_counts_what_a_device_does(chatting: Path) -> None:
         ({"tokens": 0}, "tokens must be 1 or more, not 0"),
         ({"tokens": True}, "tokens must be int or None, not True"),
         ({"speculate": 16}, "speculate must be from 1 to 15, not 16"),
-        ({"device": None}, "device must be str, not None"),
+        ({"device": None}, "no device None; choose from emulated, simulated"),
+        ({"device": "gpu", "folder": "nowhere"}, "no device 'gpu'; choose from emulated, simulated"),
         (
             {"device": "host", "argmax_on_device": True},
             "--argmax-on-device needs a device's router; choose a device instead of 'host'",

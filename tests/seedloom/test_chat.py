@@ -101,3 +101,8 @@ def test_a_line_that_is_too_long_is_refused_and_the_chat_goes_on(short: Talk) ->
 def test_what_a_reply_took_on_a_device() -> None:
     last = Piece("", 4, 2.0, Counters(cycles=5000, weight_bytes=1000, activation_bytes=24))
     assert cost(last) == "(4 tokens, 2.0 a second; 5,000 cycles and 1,024 bytes from memory, the prompt's included)"
+
+
+def test_an_unknown_device_is_refused_before_anything_is_loaded() -> None:
+    result = CliRunner().invoke(app, ["chat", "no-such-folder", "--device", "gpu"])
+    assert result.stderr == "error: no device 'gpu'; choose from emulated, simulated\n"
