@@ -45,8 +45,10 @@ class Browser:
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
 
     def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression in the page; of a promise, what it gives."""
+        """The value of a JavaScript expression in the page; of a promise, what it gives. None while a page is replaced."""
         found = self._call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        if found is None:
+            return None
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
@@ -65,7 +67,7 @@ class Browser:
         os.write(self._orders, json.dumps(order).encode() + b"\0")
         while (said := self._read()).get("id") != self._sent:
             pass
-        return said["result"]
+        return said.get("result")
 
     def _read(self) -> dict[str, Any]:
         while b"\0" not in self._unread:
