@@ -45,7 +45,7 @@ class Browser:
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
 
     def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression in the page; of a promise, what it gives. None while a page is replaced."""
+        """The value of a JavaScript expression in the page; of a promise, what it gives; None while it loads."""
         found = self._call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
         if found is None:
             return None
