@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM
 from typer.testing import CliRunner
 
 import seedloom
-from seedloom import generation
+from seedloom import api
 from seedloom.cli import app
 from sw_runtime.device.emulated import EmulatedDevice
 
@@ -120,7 +120,7 @@ def test_a_folder_without_fast_stream_is_refused_before_a_device_is_opened(
 
 
 def test_an_unknown_device_is_refused_before_the_model_is_loaded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(generation, "_load")
+    monkeypatch.delattr(api, "load")
     result = CliRunner().invoke(app, ["generate", str(folder), "w3", "--device", "zz"])
     assert (result.exit_code, result.stderr) == (1, "error: no device 'zz'; choose from emulated, simulated\n")
 
