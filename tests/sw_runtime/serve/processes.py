@@ -41,12 +41,14 @@ class Server:
         return self.printed().split("emulated: ")[1].split()[0]
 
     def send(self, path: str, body: bytes, headers: dict[str, str] = JSON, method: str = "POST") -> tuple[int, Any]:
-        """Status and JSON of the answer to one request."""
+        """Status and JSON of the answer to one request; the text of a stream."""
         connection = HTTPConnection(urlsplit(self.url).netloc, timeout=DEADLINE_SECONDS)
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
-            return answer.status, json.loads(answer.read())
+            text = answer.read().decode()
+            streamed = answer.getheader("Content-Type", "").startswith("text/event-stream")
+            return answer.status, text if streamed else json.loads(text)
         finally:
             connection.close()
 

@@ -185,6 +185,8 @@ def _fuzz(server: Server, examples: int) -> None:
         if status != 200:
             check_refusal(status, answer)
             refused += 1
+        elif isinstance(answer, str):
+            assert answer.endswith("data: [DONE]\n\n")
 
     send()
     assert refused > examples / 2
