@@ -99,6 +99,8 @@ def evaluate(
         baselines=(baselines, list | None),
         layers=(layers, bool),
     )
+    for folder in folders:
+        check_types(folder=(folder, str | Path))
     check_integers(windows=(windows, range(2, MOST)), length=(length, range(2, MOST)))
     unknown = [name for name in baselines or [] if name not in BASELINES]
     if unknown:

@@ -113,8 +113,8 @@ def test_a_text_that_is_no_file_is_named(text: str, tiny_model: Callable[..., Pa
     ("wrong", "said"),
     [
         ({"folders": Path("a")}, "folders must be list, not "),
-        ({"folders": ["a"]}, "folder must be Path, not 'a'"),
-        ({"reference": "a"}, "reference must be Path or None, not 'a'"),
+        ({"folders": [3]}, "folder must be str or Path, not 3"),
+        ({"reference": 3}, "reference must be str or Path or None, not 3"),
         ({"text": 3}, "text must be str or None, not 3"),
         ({"windows": 1}, "windows must be 2 to 1048575, not 1"),
         ({"length": 2.5}, r"length must be an integer, 2 to 1048575, not 2\.5"),
