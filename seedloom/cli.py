@@ -26,6 +26,7 @@ COMMANDS = {
     "inspect": "seedloom.folders:inspect",
     "verify": "seedloom.folders:verify",
     "export": "seedloom.folders:export",
+    "boards": "seedloom.boards:boards",
     "generate": "seedloom.generation:generate",
     "fit-m2r2": "seedloom.generation:fit_m2r2",
     "eval": "seedloom.evaluation:eval_command",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from formats.board_requests import WORD_BYTES
 from formats.errors import InputError
 from hw.memory.chips import AS4C32M16SB_7, W9825G6KH_6, SdramChip
 
@@ -33,8 +34,10 @@ class BoardMemory:
         Of the memory.
     peak_bytes_per_second
         A beat of the chip a cycle, at both edges for DDR.
+    port_bytes
+        Of an engine that takes what the memory gives.
     share
-        Of the peak, while an engine reads a matrix.
+        Of the peak, while a matrix is multiplied: weights, activations and results over the cycles.
     share_is
         How the share was found: ``"simulated"`` or ``"assumed"``.
     sdram
@@ -44,6 +47,7 @@ class BoardMemory:
     name: str
     size_bytes: int
     peak_bytes_per_second: float
+    port_bytes: int
     share: float
     share_is: str
     sdram: Sdram | None = None
@@ -51,16 +55,17 @@ class BoardMemory:
 
 def _single_data_rate(name: str, sdram: Sdram, share: float) -> BoardMemory:
     chip = sdram.chip
-    return BoardMemory(name, chip.size_bytes, chip.data_bits / 8 * sdram.clock_mhz * 1e6, share, "simulated", sdram)
+    peak = chip.data_bits / 8 * sdram.clock_mhz * 1e6
+    return BoardMemory(name, chip.size_bytes, peak, WORD_BYTES, share, "simulated", sdram)
 
 
 BOARDS: dict[str, BoardMemory] = {
     board.name: board
     for board in (
-        _single_data_rate("ulx3s-32mb", Sdram(W9825G6KH_6, clock_mhz=100, cas_latency=2), share=0.97),
-        _single_data_rate("ulx3s-64mb", Sdram(AS4C32M16SB_7, clock_mhz=100, cas_latency=2), share=0.97),
-        BoardMemory("orangecrab", 128 << 20, 384e6, share=0.90, share_is="assumed"),
-        BoardMemory("ecpix5", 512 << 20, 600e6, share=0.90, share_is="assumed"),
+        _single_data_rate("ulx3s-32mb", Sdram(W9825G6KH_6, clock_mhz=100, cas_latency=2), share=0.976),
+        _single_data_rate("ulx3s-64mb", Sdram(AS4C32M16SB_7, clock_mhz=100, cas_latency=2), share=0.976),
+        BoardMemory("orangecrab", 128 << 20, 384e6, port_bytes=8, share=0.90, share_is="assumed"),
+        BoardMemory("ecpix5", 512 << 20, 600e6, port_bytes=8, share=0.90, share_is="assumed"),
     )
 }
 """Name → board. Sizes and rates of the DDR3 boards second-hand, from the makers' pages."""

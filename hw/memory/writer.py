@@ -7,19 +7,22 @@ from amaranth.lib.wiring import In, Out
 from hw.memory.chips import SdramChip
 from hw.memory.port import address_bits, run_layout
 
+BURST_WORDS = 256
+"""Words of a run, unless ``flush`` ends it early."""
+
 
 class WordWriter(wiring.Component):
     """Gathers words of a port's width and writes them in runs.
 
-    Half of ``depth`` words make a run, or any number while ``flush`` is asserted. A run is begun only when all of
-    it is here, so that it passes without a pause.
+    ``burst`` words or more make a run, or any number while ``flush`` is asserted. A run is begun only when all of
+    it is here, so that it passes without a pause. Twice as many are kept at once.
 
     Parameters
     ----------
     chip, port_bytes
         Of the port.
-    depth
-        Words that are kept at once.
+    burst
+        Words of a run.
 
     Members
     -------
@@ -35,8 +38,8 @@ class WordWriter(wiring.Component):
         To the port.
     """
 
-    def __init__(self, chip: SdramChip, port_bytes: int, depth: int = 512) -> None:
-        self._depth = depth
+    def __init__(self, chip: SdramChip, port_bytes: int, burst: int = BURST_WORDS) -> None:
+        self._burst = burst
         words = stream.Signature(8 * port_bytes)
         super().__init__(
             {
@@ -53,8 +56,8 @@ class WordWriter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """A queue, and a run of as many words as it holds."""
         m = Module()
-        m.submodules.kept = kept = fifo.SyncFIFOBuffered(width=len(self.i.payload), depth=self._depth)
-        address, left = Signal.like(self.address), Signal(range(self._depth + 1))
+        m.submodules.kept = kept = fifo.SyncFIFOBuffered(width=len(self.i.payload), depth=2 * self._burst)
+        address, left = Signal.like(self.address), Signal(range(2 * self._burst + 1))
         enough = Signal()
         m.d.comb += [
             kept.w_data.eq(self.i.payload),
@@ -65,7 +68,7 @@ class WordWriter(wiring.Component):
             self.run.payload.beats.eq(left - 1),
             self.run.payload.write.eq(1),
         ]
-        m.d.sync += enough.eq((kept.level >= self._depth // 2) | (self.flush & (kept.level != 0)))
+        m.d.sync += enough.eq((kept.level >= self._burst) | (self.flush & (kept.level != 0)))
         with m.If(self.start):
             m.d.sync += address.eq(self.address)
         with m.FSM():

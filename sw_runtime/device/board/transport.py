@@ -158,6 +158,4 @@ class BoardTransport:
         """Fields and data of each response; ``words`` pass the memory beside those of the requests."""
         moved = words + sum(map(len, requests)) + MAXIMUM_WORDS
         responses = self._channel.exchange(requests, CYCLES_A_WORD * moved)
-        return [
-            answer_of(Opcode(request[0]), response) for request, response in zip(requests, responses, strict=True)
-        ]
+        return [answer_of(Opcode(request[0]), response) for request, response in zip(requests, responses, strict=True)]

@@ -100,9 +100,7 @@ def build_board(parameters: BoardParameters) -> Path:
         If a tool is missing or fails, with its last words.
     """
     formats = "+".join(parameters.engine.formats)
-    return build_library(
-        lambda: convert(Board(parameters), TOP), (parameters,), BOARD_HARNESS, f"board with {formats}"
-    )
+    return build_library(lambda: convert(Board(parameters), TOP), (parameters,), BOARD_HARNESS, f"board with {formats}")
 
 
 def build_library(

@@ -71,7 +71,7 @@ def build(folder: Path, verilog: Callable[[], str] | None = None, marks: str = "
     parts = [f'#include "{file}"\n' for file in (HARNESS, SDRAM_MODEL)] + [(HERE / "memory_harness.cpp").read_text()]
     subject = hashlib.sha256((HERE / "subject.py").read_bytes()).hexdigest()  # the Verilog follows from it too
     harness = folder / "harness.cpp"
-    harness.write_text(f'// {subject}\n{define}' + "".join(parts) + marks)
+    harness.write_text(f"// {subject}\n{define}" + "".join(parts) + marks)
     made = verilog or (lambda: convert(MemorySubject(PARAMETERS), TOP))
     return build_library(made, (), harness, "memory")
 

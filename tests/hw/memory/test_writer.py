@@ -5,12 +5,12 @@ from amaranth.sim import Simulator, SimulatorContext
 from hw.memory.chips import W9825G6KH_6
 from hw.memory.writer import WordWriter
 
-DEPTH = 8
+BURST = 4
 
 
 def written(words: int, share: int = 1) -> list[tuple[int, int]]:
     """Address and beats of each run that ``words`` words make from address 100 on, which arrive in order."""
-    writer = WordWriter(W9825G6KH_6, port_bytes=4, depth=DEPTH)
+    writer = WordWriter(W9825G6KH_6, port_bytes=4, burst=BURST)
     runs: list[tuple[int, int]] = []
     received: list[int] = []
 
@@ -62,9 +62,9 @@ def test_no_words_are_no_run() -> None:
     assert written(0) == []
 
 
-def test_many_words_are_runs_of_half_the_depth_or_more_that_follow_each_other() -> None:
+def test_many_words_are_runs_of_a_burst_or_more_that_follow_each_other() -> None:
     for share in (1, 3):
         runs = written(50, share)
-        assert all(DEPTH // 2 <= beats <= DEPTH for _, beats in runs[:-1])
+        assert all(BURST <= beats <= 2 * BURST for _, beats in runs[:-1])
         assert sum(beats for _, beats in runs) == 50
         assert [address for address, _ in runs] == [100 + sum(n for _, n in runs[:i]) for i in range(len(runs))]

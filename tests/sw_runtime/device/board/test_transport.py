@@ -87,7 +87,7 @@ def test_a_memory_that_lost_what_was_written_is_named_and_its_room_given_back(
     channel: ModelChannel, transport: BoardTransport
 ) -> None:
     channel.damages = True
-    with pytest.raises(DeviceError, match="the board's memory does not hold what was written to 0x[0-9a-f]+; load it"):
+    with pytest.raises(DeviceError, match=r"the board's memory does not hold what was written to 0x[0-9a-f]+; load it"):
         transport.load(beats(10), 32)
     channel.damages = False
     assert transport.load(beats(10), 32).place == Workspace.of(ENGINE).end
