@@ -8,9 +8,9 @@ from amaranth.lib import crc, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from formats.board_requests import MAXIMUM_WORDS, REQUESTS, WORD_BYTES, Opcode, Status
+from hw.board.collector import WORD, Collector
 from hw.board.parameters import BoardParameters
 from hw.board.product import Product
-from hw.board.receiver import WORD, Receiver
 from hw.board.responder import Responder
 from hw.memory.memory import Memory
 from hw.memory.sdram import SdramPins
@@ -24,7 +24,7 @@ COUNTER_BITS = 48
 class _Parts:
     """What the board is made of, the status of the request under way, and the strobe of a RESET."""
 
-    receiver: Receiver
+    collector: Collector
     responder: Responder
     memory: Memory
     product: Product
@@ -73,15 +73,15 @@ class Board(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Take a request, do it, answer it."""
         m = Module()
-        m.submodules.receiver = receiver = Receiver()
+        m.submodules.collector = collector = Collector()
         m.submodules.memory = memory = self._memory
         m.submodules.product = product = Product(self._parameters)
         m.submodules.checksum = checksum = crc.catalog.CRC32_ISO_HDLC(data_width=32).create()
         reset = Signal()
         fields = self._fields(m, product, checksum, reset)
         m.submodules.responder = responder = Responder(max(map(len, fields.values())))
-        parts = _Parts(receiver, responder, memory, product, checksum, Signal(8), reset)
-        connect(m, flipped(self.i), receiver.i)
+        parts = _Parts(collector, responder, memory, product, checksum, Signal(8), reset)
+        connect(m, flipped(self.i), collector.i)
         connect(m, responder.o, flipped(self.o))
         connect(m, memory.pins, flipped(self.pins))
         self._answer(m, parts, fields)
@@ -107,26 +107,26 @@ class Board(wiring.Component):
 
     def _answer(self, m: Module, parts: _Parts, fields: Mapping[Opcode, Sequence[Value]]) -> None:
         """What the responder sends for the request under way."""
-        receiver, responder = parts.receiver, parts.responder
-        m.d.comb += responder.header.eq(Cat(receiver.opcode[:8], parts.status))
-        with m.If(parts.status == Status.OK), m.Switch(receiver.opcode[:8]):
+        collector, responder = parts.collector, parts.responder
+        m.d.comb += responder.header.eq(Cat(collector.opcode[:8], parts.status))
+        with m.If(parts.status == Status.OK), m.Switch(collector.opcode[:8]):
             for opcode, words in fields.items():
                 with m.Case(opcode):
                     padded = [*words, *[words[-1]] * ((1 << len(responder.position)) - len(words))]
                     m.d.comb += responder.fields.eq(len(words))
                     m.d.comb += responder.field.eq(choose(responder.position, padded))
             with m.Case(Opcode.READ):
-                m.d.comb += responder.words.eq(receiver.arguments[1])
+                m.d.comb += responder.words.eq(collector.arguments[1])
 
     def _serve(self, m: Module, parts: _Parts) -> None:
         """One state a step of a request."""
-        receiver, responder, product = parts.receiver, parts.responder, parts.product
-        m.d.comb += product.arguments.eq(receiver.arguments)
+        collector, responder, product = parts.collector, parts.responder, parts.product
+        m.d.comb += product.arguments.eq(collector.arguments)
         with m.FSM():
             with m.State("COLLECT"):
-                with m.If(receiver.complete):
+                with m.If(collector.complete):
                     m.next = "CHECK"
-                with m.Elif((receiver.opcode == Opcode.WRITE) & (receiver.words == 2)):
+                with m.Elif((collector.opcode == Opcode.WRITE) & (collector.words == 2)):
                     m.next = "WRITE"
             self._write(m, parts)
             with m.State("CHECK"):
@@ -143,21 +143,21 @@ class Board(wiring.Component):
             with m.State("RESPONSE"):
                 self._pass(m, parts.memory.o, responder.data)
                 with m.If(responder.done):
-                    m.d.comb += receiver.clear.eq(1)
+                    m.d.comb += collector.clear.eq(1)
                     m.next = "COLLECT"
 
     def _check(self, m: Module, parts: _Parts) -> None:
         """Opcode and length."""
-        receiver = parts.receiver
+        collector = parts.collector
         m.d.sync += parts.status.eq(Status.UNKNOWN_OPCODE)
         m.next = "RESPOND"
         following = {Opcode.READ: "RANGE", Opcode.CHECKSUM: "RANGE", Opcode.PRODUCT: "PRODUCT"}
-        with m.Switch(receiver.opcode):
+        with m.Switch(collector.opcode):
             for opcode, request in REQUESTS.items():
                 with m.Case(opcode):
                     m.d.sync += parts.status.eq(Status.WRONG_LENGTH)
                     # a WRITE that has data is not checked here
-                    with m.If((receiver.words == request.least_words) & (opcode != Opcode.WRITE)):
+                    with m.If((collector.words == request.least_words) & (opcode != Opcode.WRITE)):
                         m.d.sync += parts.status.eq(Status.OK)
                         m.d.comb += parts.reset.eq(opcode == Opcode.RESET)
                         m.d.comb += parts.product.start.eq(opcode == Opcode.PRODUCT)
@@ -165,8 +165,8 @@ class Board(wiring.Component):
 
     def _write(self, m: Module, parts: _Parts) -> None:
         """Data of a WRITE as they come, those past the memory's end left out."""
-        receiver, memory = parts.receiver, parts.memory
-        address, place, bad = receiver.arguments[0], Signal(31), Signal()
+        collector, memory = parts.collector, parts.memory
+        address, place, bad = collector.arguments[0], Signal(31), Signal()
         inside = (place < self._parameters.memory_words) & (address[:2] == 0)
         with m.State("WRITE"):
             m.d.comb += [memory.start.eq(1), memory.address.eq(address[2:])]
@@ -174,13 +174,13 @@ class Board(wiring.Component):
             m.next = "WORDS"
         with m.State("WORDS"):
             m.d.comb += [
-                memory.i.payload.eq(receiver.data.payload),
-                memory.i.valid.eq(receiver.data.valid & inside),
-                receiver.data.ready.eq(memory.i.ready | ~inside),
+                memory.i.payload.eq(collector.data.payload),
+                memory.i.valid.eq(collector.data.valid & inside),
+                collector.data.ready.eq(memory.i.ready | ~inside),
             ]
-            with m.If(receiver.data.valid & receiver.data.ready):
+            with m.If(collector.data.valid & collector.data.ready):
                 m.d.sync += [place.eq(place + 1), bad.eq(bad | ~inside)]
-            with m.If(receiver.complete):
+            with m.If(collector.complete):
                 m.next = "FLUSH"
         with m.State("FLUSH"):
             m.d.comb += memory.flush.eq(1)
@@ -190,9 +190,9 @@ class Board(wiring.Component):
 
     def _read(self, m: Module, parts: _Parts) -> None:
         """The range of a READ or a CHECKSUM, its words, and their checksum."""
-        receiver, memory, checksum = parts.receiver, parts.memory, parts.checksum
-        address, words = receiver.arguments[0], receiver.arguments[1]
-        is_read, last, left = receiver.opcode == Opcode.READ, Signal(33), Signal(32)
+        collector, memory, checksum = parts.collector, parts.memory, parts.checksum
+        address, words = collector.arguments[0], collector.arguments[1]
+        is_read, last, left = collector.opcode == Opcode.READ, Signal(33), Signal(32)
         m.d.sync += last.eq(address[2:] + words - 1)
         m.d.comb += checksum.data.eq(memory.o.payload)
         with m.State("RANGE"):  # a cycle behind the last argument's

@@ -11,8 +11,8 @@ from amaranth.lib.wiring import In, Out
 
 from formats.board_requests import REQUESTS, Opcode, Status
 from formats.weight_format import WeightFormat
+from hw.board.collector import MOST_ARGUMENTS
 from hw.board.parameters import BoardParameters
-from hw.board.receiver import MOST_ARGUMENTS
 from hw.engine.sequencer import command_layout
 from hw.memory.port import address_bits
 from hw.memory.words import reading_layout

@@ -6,9 +6,9 @@ from amaranth.lib.wiring import In, Out
 
 from formats.board_requests import Status
 from formats.engine import RESULT_BITS
+from hw.board.collector import MOST_ARGUMENTS
 from hw.board.parameters import BoardParameters
 from hw.board.plan import ProductPlan
-from hw.board.receiver import MOST_ARGUMENTS
 from hw.engine.engine import Engine
 from hw.memory.port import address_bits
 from hw.memory.words import reading_layout

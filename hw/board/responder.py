@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from formats.board_requests import MAXIMUM_WORDS
-from hw.board.receiver import WORD
+from hw.board.collector import WORD
 
 
 class Responder(wiring.Component):

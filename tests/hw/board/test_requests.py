@@ -1,20 +1,20 @@
 """A board does what its requests say, and answers whatever comes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from random import Random
 
 import pytest
 
-from formats.board_requests import MAXIMUM_WORDS, REQUESTS, Opcode, Status, answer_of, request_words
+from formats.board_requests import MAXIMUM_WORDS, Opcode, Status, answer_of, request_words
+from formats.errors import DeviceError
 from hw.board.parameters import BoardParameters
 from sw_runtime.device.simulator.board import BoardSimulator
 from tests.hw.board.board_model import BoardModel
 from tests.hw.board.boards import BOARD, simulator
+from tests.hw.board.traffic import right_request, wrong_request
 
 SIZE = BOARD.chip.size_bytes
 CYCLES = 2_000_000
-EDGES = (0, 1, 4, 1 << 16, SIZE - 8, SIZE - 4, SIZE, SIZE + 4, (1 << 32) - 4, (1 << 32) - 1)
-"""Addresses at which something may go wrong."""
 
 
 @pytest.fixture
@@ -29,37 +29,6 @@ def ask(board: BoardSimulator, requests: list[list[int]]) -> list[list[int]]:
     return board.exchange(requests, MAXIMUM_WORDS * len(requests), CYCLES)
 
 
-def right_request(random: Random) -> list[int]:
-    """A request as it should be, but for its address; runs meet each other and the edges."""
-    address = random.choice(EDGES) + 4 * random.randrange(-3, 40)
-    address = max(0, min(address, (1 << 32) - 1))
-    count = random.choice((1, 2, 3, random.randrange(1, 60)))
-    opcode = random.choice(list(Opcode))
-    if opcode == Opcode.WRITE:
-        return request_words(opcode, address, data=[random.getrandbits(32) for _ in range(count)])
-    if opcode in (Opcode.READ, Opcode.CHECKSUM):
-        return request_words(opcode, address, count)
-    return request_words(random.choice((Opcode.IDENTIFY, Opcode.RESET, Opcode.COUNTERS)))
-
-
-def wrong_request(random: Random) -> list[int]:
-    """Any words: known opcodes of any length, arguments at edges, noise. No PRODUCT has its seven arguments."""
-    opcode = random.choice((*map(int, Opcode), random.getrandbits(8), random.getrandbits(32)))
-    length = random.choice((0, 1, 2, 3, random.randrange(20), random.randrange(100)))
-    if length == len(REQUESTS[Opcode.PRODUCT].arguments):
-        length -= 1
-    drawn: tuple[Callable[[], int], ...] = (
-        lambda: random.choice(EDGES),
-        lambda: random.randrange(1, 40),
-        lambda: random.choice((0, MAXIMUM_WORDS - 1, MAXIMUM_WORDS)),
-        lambda: random.getrandbits(32),
-    )
-    words = [opcode, *(random.choice(drawn)() for _ in range(length))]
-    if opcode == Opcode.CHECKSUM and length == 2:
-        words[2] = min(words[2], 2_000)  # a checksum of the whole memory is right, and slow
-    return words
-
-
 def test_a_board_says_what_it_is(board: BoardSimulator) -> None:
     (identity,) = ask(board, [request_words(Opcode.IDENTIFY)])
     values, names = answer_of(Opcode.IDENTIFY, identity)
@@ -69,10 +38,15 @@ def test_a_board_says_what_it_is(board: BoardSimulator) -> None:
     assert tuple(text.split(",")) == BOARD.engine.formats
 
 
+def test_a_board_that_does_not_answer_is_given_up(board: BoardSimulator) -> None:
+    with pytest.raises(DeviceError, match=r"the simulated board sent 0 words in \d+ cycles and stopped"):
+        board.exchange([request_words(Opcode.CHECKSUM, 0, 1 << 20)], MAXIMUM_WORDS, cycles=10)
+
+
 @pytest.mark.parametrize("share", [1, 0.4])
 def test_requests_right_and_wrong_are_answered_as_the_model_says(share: float) -> None:
     random, model, board = Random(5), BoardModel(BOARD), simulator(share)
-    requests = [random.choice((right_request, wrong_request))(random) for _ in range(1_200)]
+    requests = [random.choice((right_request, wrong_request))(random, SIZE) for _ in range(1_200)]
     expected = [model.answer(request) for request in requests]
     statuses = {answer[0] >> 8 for answer in expected}
     assert statuses == set(Status), "every status was met"

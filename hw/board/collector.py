@@ -1,4 +1,4 @@
-"""Receiver: a request word by word, whatever it is."""
+"""Collector: a request word by word, whatever it is."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
@@ -12,7 +12,7 @@ WORD = data.StructLayout({"data": 32, "last": 1})
 MOST_ARGUMENTS = max(len(request.arguments) for request in REQUESTS.values())
 
 
-class Receiver(wiring.Component):
+class Collector(wiring.Component):
     """Keeps a request's opcode and arguments, counts its words, and hands on the data of a WRITE.
 
     Words that no request has are taken and counted. After the last word nothing is taken until ``clear``.
