@@ -80,7 +80,7 @@ def main() -> None:
         print("|---|---|---:|---:|---:|---:|")
         for each in shares:
             print(
-                f"| `{each.format}` | {each.rows} × {each.columns} | {each.cycles:,} | {each.predicted_cycles:,} "
+                f"| `{each.format}` | {each.rows} x {each.columns} | {each.cycles:,} | {each.predicted_cycles:,} "
                 f"| {each.share:.1%} | {each.share_without_results:.1%} |"
             )
     sys.exit(not all(each.exact for each in shares))

@@ -54,7 +54,6 @@ class Board(wiring.Component):
 
     def __init__(self, parameters: BoardParameters) -> None:
         self._parameters = parameters
-        # the engine's clock is the memory's
         self._memory = Memory(
             parameters.chip,
             parameters.clock_mhz,

@@ -11,7 +11,7 @@ from sw_runtime.device.simulator.build import BOARD_HARNESS, build_library
 from tests.hw.switched_mutants import Mutant, listed, switched_verilog
 
 SMALL = BoardParameters(
-    EngineParameters(("scaled-3bit",), port_bytes=4, batch=2, maximum_columns=64, maximum_rows=64, multiplier_bits=18),
+    EngineParameters(("scaled-3bit",), port_bytes=4, batch=2, maximum_columns=64, maximum_rows=200, multiplier_bits=18),
     W9825G6KH_6,
     clock_mhz=100,
     cas_latency=2,
@@ -42,15 +42,15 @@ MUTANTS = (
     ),
     Mutant("board.py", "bad | ~inside", "Const(0)"),
     Mutant("board.py", "product.done & (product.status == Status.OK)", "product.done"),
-    Mutant("plan.py", "| (blocks > most_blocks)", "| (blocks > most_blocks + 1)"),
-    Mutant("plan.py", "| (groups > most_groups)", "| (groups > most_groups + 1)"),
-    Mutant("plan.py", "| (vectors > engine.batch)", "| (vectors > engine.batch + 1)"),
+    Mutant("plan.py", "blocks > most_blocks", "blocks > most_blocks + 1"),
+    Mutant("plan.py", "groups > most_groups", "groups > most_groups + 1"),
+    Mutant("plan.py", "vectors > engine.batch", "vectors > engine.batch + 1"),
     Mutant("plan.py", "groups << 1", "groups"),
     Mutant("plan.py", "(address[:2] != 0) | (last[bits:] != 0)", "address[:2] != 0"),
     Mutant("plan.py", "units + (a_beat - 1)", "units"),
     Mutant("plan.py", "outside | (area == 2)", "area == 2"),
     Mutant("product.py", "self.o.ready & upper", "self.o.ready"),
-    Mutant("product.py", "left == 0", "left == 2"),
+    Mutant("product.py", "left == 0", "Const(1)"),
     Mutant("responder.py", "~self.o.valid | self.o.ready", "Const(1)"),
     Mutant("responder.py", "self.position + 1 == self.fields", "self.position == self.fields"),
     Mutant(
