@@ -57,7 +57,7 @@ MUTANTS = (
         "writer.py", "(kept.level >= self._burst) | (self.flush & (kept.level != 0))", "self.flush & (kept.level != 0)"
     ),
     Mutant("writer.py", "address + left", "address + left - 1"),
-    Mutant("arbiter.py", "self.request.ready & writes", "self.request.ready"),
+    Mutant("arbiter.py", "self.request.ready & ~writes", "self.request.ready"),
 )
 """Number 0 of a build is the board without a fault, number k has mutant k - 1."""
 
