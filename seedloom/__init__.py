@@ -79,7 +79,7 @@ def find_device(name: str) -> EntryPoint:
     InputError
         If no installed package has such a device.
     """
-    found = entry_points(group=DEVICES, name=name.partition(":")[0])
+    found = entry_points(group=DEVICES, name=str(name).partition(":")[0])
     if not found:
         names = ", ".join(device_names()) or "none: `pip install` the package, that its devices are found"
         raise InputError(f"no device {name!r}; choose from {names}")
@@ -113,9 +113,9 @@ def open_device(name: str, **options: Any) -> "Device":
         if not isinstance(options.get(option), kind | None):
             raise InputError(f"{option} must be seedloom.{kind.__name__}(...), not {options[option]!r}")
     options = {option: value for option, value in options.items() if value is not None}
+    opened: Callable[..., Device] = find_device(name).load()
     _, _, place = name.partition(":")
     options |= {"place": place} if place else {}
-    opened: Callable[..., Device] = find_device(name).load()
     try:
         signature(opened).bind(**options)
     except TypeError as error:
