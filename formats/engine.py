@@ -212,6 +212,12 @@ class EngineParameters:
         """Beats of a matrix."""
         return self.row_groups(weight_format, rows) * weight_format.blocks(columns)
 
+    def beat_bits(self, weight_format: WeightFormat) -> int:
+        """Bits that a beat of weights holds, and takes in a memory in which beats lie without gaps."""
+        if weight_format.table_blocks:  # a table's beats are full
+            return self.port_bits
+        return self.lanes_for(weight_format) * weight_format.word_bits
+
     def lane_latency(self, weight_format: WeightFormat) -> int:
         """Cycles from a lane's word to its sums."""
         if weight_format.has_own_lanes:

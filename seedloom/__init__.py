@@ -86,14 +86,14 @@ def device_names() -> list[str]:
 
 
 def find_device(name: str) -> EntryPoint:
-    """The entry point of a device.
+    """The entry point of a device; what follows a colon in its name is not looked at.
 
     Raises
     ------
     InputError
         If no installed package has such a device.
     """
-    found = entry_points(group=DEVICES, name=name)
+    found = entry_points(group=DEVICES, name=str(name).partition(":")[0])
     if not found:
         names = ", ".join(device_names()) or "none: `pip install` the package, that its devices are found"
         raise InputError(f"no device {name!r}; choose from {names}")
@@ -108,7 +108,8 @@ def open_device(name: str, **options: Any) -> "Device":
     name
         ``"emulated"``: the device's integers at the speed of a matrix library.
         ``"simulated"``: its Verilog, cycle by cycle.
-        Other packages may bring more, see ``device_names``.
+        ``"simulated-board:NAME"``: the Verilog of a board, ``hw.board.boards`` has the names, with its memory chip.
+        Other packages may bring more, see ``device_names``. What follows a colon is the device's option ``place``.
     options
         Passed on to the device's entry point: ``parameters=EngineParameters(...)`` for its engine, and
         ``router=RouterParameters(...)`` for a token router beside it.
@@ -127,6 +128,8 @@ def open_device(name: str, **options: Any) -> "Device":
             raise InputError(f"{option} must be seedloom.{kind.__name__}(...), not {options[option]!r}")
     options = {option: value for option, value in options.items() if value is not None}
     opened: Callable[..., Device] = find_device(name).load()
+    _, _, place = name.partition(":")
+    options |= {"place": place} if place else {}
     try:
         signature(opened).bind(**options)
     except TypeError as error:

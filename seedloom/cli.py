@@ -26,6 +26,7 @@ COMMANDS = {
     "inspect": "seedloom.folders:inspect",
     "verify": "seedloom.folders:verify",
     "export": "seedloom.folders:export",
+    "boards": "seedloom.boards:boards",
     "generate": "seedloom.generation:generate",
     "chat": "seedloom.chat:chat",
     "serve": "seedloom.serving:serve",

@@ -16,7 +16,7 @@ from hw.router.parameters import UnitParameters
 from sw_runtime.device.driver import Driver
 from sw_runtime.device.layout import Beats
 from sw_runtime.device.simulator.transport import VerilatorTransport
-from sw_runtime.device.transport import Packet, Pass, Transport
+from sw_runtime.device.transport import Packet, Pass, StoredWeights, Transport
 
 
 class TracedTransport:
@@ -30,6 +30,20 @@ class TracedTransport:
 
     def __init__(self, inner: Transport) -> None:
         self._inner = inner
+
+    def check_room(self, nbytes: int) -> None:
+        """Refuse weights that do not fit."""
+        self._inner.check_room(nbytes)
+
+    def load(self, beats: Beats, beat_bits: int) -> StoredWeights:
+        """Keep the beats of a matrix."""
+        weights = self._inner.load(beats, beat_bits)
+        _note(f"matrix: {weights.nbytes} bytes to be read a pass")
+        return weights
+
+    def unload(self, weights: StoredWeights) -> None:
+        """Give their room back."""
+        self._inner.unload(weights)
 
     def run(self, passes: Sequence[Pass]) -> Iterator[tuple[Beats, int]]:
         """Run passes; yields result beats and cycles of each."""

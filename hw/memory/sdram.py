@@ -33,7 +33,7 @@ class SdramPins(wiring.Signature):
                 "we": Out(1),
                 "ba": Out(chip.BANK_BITS),
                 "a": Out(chip.row_bits),
-                "dqm": Out(chip.data_bits // 8, init=-1),
+                "dqm": Out(chip.data_bits // 8, init=(1 << chip.data_bits // 8) - 1),
                 "dq_o": Out(chip.data_bits),
                 "dq_oe": Out(1),
                 "dq_i": In(chip.data_bits),

@@ -16,19 +16,19 @@ from hw.engine.sequencer import command_layout
 from hw.top import joint_command_layout
 from sw_runtime.device.checks import check_activations, check_matrix
 from sw_runtime.device.comparison import RowComparison, check_routed, compare_rows
-from sw_runtime.device.layout import Beats, activation_beats, format_of, results_from_beats, weight_beats
+from sw_runtime.device.layout import activation_beats, format_of, results_from_beats, stored_bytes, weight_beats
 from sw_runtime.device.loaded import LoadedMatrices
-from sw_runtime.device.protocol import Counters, DeviceInfo, Request
+from sw_runtime.device.protocol import Counters, DeviceInfo, MatrixShape, Request
 from sw_runtime.device.router_driver import ROUTED_WORDS, RouterDriver, answer_of
 from sw_runtime.device.routing import present, route, traffic_bytes
-from sw_runtime.device.transport import Packet, Pass, Transport
+from sw_runtime.device.transport import Packet, Pass, StoredWeights, Transport
 from sw_runtime.device.turns import Turns, in_turn, last_turn
 
 
 @dataclass(frozen=True)
 class _LoadedMatrix:
     weight_format: WeightFormat
-    beats: Beats
+    weights: StoredWeights
     matrix: Matrix
 
     @cached_property
@@ -76,17 +76,31 @@ class Driver:
         return DeviceInfo(self._name, p.formats, p.activation_bits, p.batch, *size, self._router_parameters)
 
     @in_turn
-    def load(self, matrix: Matrix) -> int:
-        """Lay a matrix out in beats and return its handle.
+    def check_room(self, shapes: Sequence[MatrixShape]) -> None:
+        """Refuse matrices that the accelerator's memory does not hold all together, beside those it has.
 
         Raises
         ------
         DeviceError
-            If the device does not take the format or the matrix is too large, naming the limit.
+            If they do not fit, by how many bytes.
+        """
+        self._transport.check_room(sum(stored_bytes(shape, self._parameters) for shape in shapes))
+
+    @in_turn
+    def load(self, matrix: Matrix) -> int:
+        """Lay a matrix out in beats, have the transport keep them, and return its handle.
+
+        Raises
+        ------
+        DeviceError
+            If the device does not take the format, the matrix is too large, naming the limit, or there is no
+            room for it.
         """
         check_matrix(self.info(), matrix)
+        weight_format = format_of(matrix, self._parameters)
         beats = weight_beats(matrix, self._parameters)
-        return self._matrices.add(_LoadedMatrix(format_of(matrix, self._parameters), beats, matrix))
+        weights = self._transport.load(beats, self._parameters.beat_bits(weight_format))
+        return self._matrices.add(_LoadedMatrix(weight_format, weights, matrix))
 
     @in_turn
     def matvec(self, handle: int, activations: Tensor) -> Tensor:
@@ -143,6 +157,7 @@ class Driver:
         DeviceError
             If the handle is unknown.
         """
+        self._transport.unload(self._matrices[handle].weights)
         self._matrices.remove(handle)
 
     @in_turn
@@ -180,7 +195,7 @@ class Driver:
         command = command_layout(parameters).const(self._fields(loaded, vectors)).as_value().value
         groups = parameters.row_groups(weight_format, loaded.matrix.rows)
         result_beats = groups * vectors * parameters.result_beats(weight_format)
-        return Pass(command, activation_beats(activations, weight_format, parameters), loaded.beats, result_beats)
+        return Pass(command, activation_beats(activations, weight_format, parameters), loaded.weights, result_beats)
 
     def _routed_pass(self, loaded: _LoadedMatrix, activations: Tensor) -> Pass:
         """A pass of one vector whose results become keys."""
@@ -195,14 +210,14 @@ class Driver:
             },
         }
         command = joint_command_layout(parameters).const(fields).as_value().value
-        return Pass(command, activation_beats(activations, weight_format, parameters), loaded.beats)
+        return Pass(command, activation_beats(activations, weight_format, parameters), loaded.weights)
 
 
 def _moved(product: Pass, cycles: int) -> Counters:
     """What a pass took from the memory port, in how many cycles."""
     return Counters(
         cycles=cycles,
-        port_busy_cycles=len(product.activations) + len(product.weights),
+        port_busy_cycles=len(product.activations) + product.weights.beats,
         weight_bytes=product.weights.nbytes,
         activation_bytes=product.activations.nbytes,
     )

@@ -17,7 +17,7 @@ from sw_runtime.device.comparison import RowComparison, check_routed, compare_ro
 from sw_runtime.device.cost import pass_cost, routed_cost
 from sw_runtime.device.layout import format_of
 from sw_runtime.device.loaded import LoadedMatrices
-from sw_runtime.device.protocol import Counters, DeviceInfo, Request
+from sw_runtime.device.protocol import Counters, DeviceInfo, MatrixShape, Request
 from sw_runtime.device.routing import EmulatedRouter, present, route, traffic_bytes
 from sw_runtime.device.turns import Turns, in_turn, last_turn
 
@@ -81,6 +81,9 @@ class EmulatedDevice:
         p = self._parameters
         size = (p.maximum_columns, p.maximum_rows)
         return DeviceInfo("emulated", p.formats, p.activation_bits, p.batch, *size, self._router_parameters)
+
+    def check_room(self, shapes: Sequence[MatrixShape]) -> None:
+        """The host's memory is the limit."""
 
     @in_turn
     def load(self, matrix: Matrix) -> int:

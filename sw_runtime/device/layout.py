@@ -8,6 +8,7 @@ from torch import Tensor
 from formats.engine import EngineParameters
 from formats.matrices import Matrix
 from formats.weight_format import WeightFormat
+from sw_runtime.device.protocol import MatrixShape
 
 Beats = NDArray[np.uint8]
 """uint8 [beats, port_bytes], C-contiguous."""
@@ -55,6 +56,24 @@ def activation_beats(activations: Tensor, weight_format: WeightFormat, parameter
     in_words = padded.view(np.uint8).reshape(vectors * words, -1)
     beats_per_word = parameters.beats_per_activation_word(weight_format)
     return _pad_beats(in_words, beats_per_word * parameters.port_bytes).reshape(-1, parameters.port_bytes)
+
+
+def dense_bytes(beats: Beats, beat_bits: int) -> NDArray[np.uint8]:
+    """The lowest ``beat_bits`` of each beat without gaps: uint8 [a multiple of port_bytes], as a board keeps them."""
+    port_bytes = beats.shape[1]
+    if beat_bits % 8:
+        bits = np.unpackbits(beats, axis=1, bitorder="little")[:, :beat_bits]
+        octets = np.packbits(bits.reshape(-1), bitorder="little")
+    else:
+        octets = beats[:, : beat_bits // 8].reshape(-1)
+    return np.pad(octets, (0, -len(octets) % port_bytes))
+
+
+def stored_bytes(shape: MatrixShape, parameters: EngineParameters) -> int:
+    """Bytes of a matrix's beats without gaps."""
+    weight_format = parameters.weight_formats[parameters.formats.index(shape.format)]
+    beats = parameters.weight_beats(weight_format, shape.rows, shape.columns)
+    return -(-beats * parameters.beat_bits(weight_format) // parameters.port_bits) * parameters.port_bytes
 
 
 def results_from_beats(

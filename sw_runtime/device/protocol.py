@@ -83,6 +83,23 @@ class DeviceInfo:
 
 
 @dataclass(frozen=True)
+class MatrixShape:
+    """What decides a matrix's room.
+
+    Parameters
+    ----------
+    format
+        Name of its weight format.
+    rows, columns
+        Its size.
+    """
+
+    format: str
+    rows: int
+    columns: int
+
+
+@dataclass(frozen=True)
 class Request:
     """A command to a router, and the bytes that follow it.
 
@@ -118,6 +135,15 @@ class Device(Protocol):
 
     def info(self) -> DeviceInfo:
         """What the device can take."""
+
+    def check_room(self, shapes: Sequence[MatrixShape]) -> None:
+        """Refuse matrices that the device's memory does not hold all together, beside those it has.
+
+        Raises
+        ------
+        DeviceError
+            If it has a limit and they pass it, by how many bytes.
+        """
 
     def load(self, matrix: Matrix) -> int:
         """Upload a matrix and return its handle.

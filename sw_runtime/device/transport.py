@@ -9,6 +9,25 @@ from sw_runtime.device.layout import Beats
 
 
 @dataclass(frozen=True)
+class StoredWeights:
+    """Weights that a transport keeps where the accelerator reads them.
+
+    Parameters
+    ----------
+    place
+        What the transport finds them by.
+    beats
+        Beats that the engine takes.
+    nbytes
+        Bytes that it reads for them.
+    """
+
+    place: int
+    beats: int
+    nbytes: int
+
+
+@dataclass(frozen=True)
 class Pass:
     """One pass over a matrix's weights.
 
@@ -17,15 +36,17 @@ class Pass:
     command
         Its command as bits: ``hw.engine.sequencer.command_layout``, or ``hw.top.joint_command_layout`` for a
         routed pass.
-    activations, weights
-        Beats of the memory port, in this order: uint8 [beats, port_bytes].
+    activations
+        Beats of the memory port before those of the weights: uint8 [beats, port_bytes].
+    weights
+        What ``Transport.load`` returned.
     result_beats
         Beats of results that come back; 0 for a routed pass.
     """
 
     command: int
     activations: Beats
-    weights: Beats
+    weights: StoredWeights
     result_beats: int = 0
 
 
@@ -55,6 +76,27 @@ class Transport(Protocol):
     A transport knows no formats: it moves beats. Every call raises DeviceError where the
     accelerator stops answering.
     """
+
+    def check_room(self, nbytes: int) -> None:
+        """Refuse weights of so many bytes, all matrices together, if they do not fit.
+
+        Raises
+        ------
+        DeviceError
+            Naming what is needed and by how much the memory is too small.
+        """
+
+    def load(self, beats: Beats, beat_bits: int) -> StoredWeights:
+        """Keep the beats of a matrix, uint8 [beats, port_bytes], of which ``beat_bits`` say something.
+
+        Raises
+        ------
+        DeviceError
+            If there is no room for them, before any has been moved.
+        """
+
+    def unload(self, weights: StoredWeights) -> None:
+        """Give their room back."""
 
     def run(self, passes: Sequence[Pass]) -> Iterator[tuple[Beats, int]]:
         """Run passes that do not depend on each other; yields, in order, result beats and cycles of each.

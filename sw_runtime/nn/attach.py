@@ -4,7 +4,7 @@ from torch import nn
 
 from formats.arguments import check_types
 from formats.errors import InputError
-from sw_runtime.device.protocol import Device
+from sw_runtime.device.protocol import Device, MatrixShape
 from sw_runtime.nn.device_linear import DeviceLinear
 from sw_runtime.progress import progress_bar
 
@@ -25,6 +25,8 @@ def attach(model: nn.Module, device: Device) -> None:
     InputError
         If an argument is of another type, the model has no compressed layers, is attached already, or has a layer
         the device does not take, naming it.
+    DeviceError
+        If the device's memory does not hold the layers, by how many bytes.
     """
     check_types(model=(model, nn.Module))
     if not hasattr(device, "matvec"):
@@ -48,6 +50,7 @@ def attach(model: nn.Module, device: Device) -> None:
                 f"{name} [{layer.out_features}, {layer.in_features}] is larger than the {info.name} device's "
                 f"maximum [{info.maximum_rows}, {info.maximum_columns}]"
             )
+    device.check_room([MatrixShape(each.format_name, each.out_features, each.in_features) for each in layers.values()])
     try:
         for layer in progress_bar(layers.values(), desc=f"loading the {info.name} device", unit="layer", disable=None):
             layer.attach(device)

@@ -12,6 +12,7 @@ import seedloom
 from seedloom import api
 from seedloom.cli import app
 from sw_runtime.device.emulated import EmulatedDevice
+from tests.conftest import OTHER_FORMATS
 
 DEVICES = ("emulated", "simulated")
 
@@ -51,6 +52,22 @@ def test_the_router_may_choose_the_tokens_and_no_logits_come_back(folder: Path) 
     saved = on_host["counters"]["result_bytes"] - on_device["counters"]["result_bytes"]
     assert saved == 3 * 8 * 120, "a result of 8 bytes for each of 120 words, three times"
     assert on_device["counters"]["router_bytes"] == 3 * 36
+
+
+def test_a_board_and_its_memory_write_what_the_emulated_device_writes(
+    monkeypatch: pytest.MonkeyPatch, tiny_model: Callable[..., Path]
+) -> None:
+    monkeypatch.setitem(OTHER_FORMATS, "model.layers.1.mlp.down_proj", "paper-4bit")  # 3 bits need a wider port
+    folder, answers = tiny_model(), []
+    for device in ("emulated", "simulated-board:ulx3s-64mb"):
+        options = ["--tokens", "3", "--json", "--device", device]
+        result = CliRunner().invoke(app, ["generate", str(folder), "w3 w7", *options])
+        assert result.exit_code == 0, result.output
+        answers.append(json.loads(result.stdout))
+    emulated, board = answers
+    assert board["tokens"] == emulated["tokens"]
+    assert board["counters"]["result_bytes"] == emulated["counters"]["result_bytes"]
+    assert board["counters"]["cycles"] > board["counters"]["port_busy_cycles"] > emulated["counters"]["cycles"]
 
 
 def answer_of(folder: Path, *options: str, tokens: int = 4) -> dict[str, Any]:

@@ -17,6 +17,8 @@ import formats
 import hw
 from formats.engine import EngineParameters
 from formats.errors import DependencyError
+from hw.board.board import Board
+from hw.board.parameters import BoardParameters
 from hw.router.parameters import UnitParameters
 from hw.top import Accelerator
 from hw.verilog import convert
@@ -31,6 +33,8 @@ FAST, SLOW = "-O2", "-O0"
 
 TOP = "accelerator"
 HARNESS = Path(__file__).with_name("harness.cpp")
+SDRAM_MODEL = HARNESS.with_name("sdram_model.cpp")
+BOARD_HARNESS = HARNESS.with_name("board_harness.cpp")
 
 
 def _verilator_root() -> Path:
@@ -79,19 +83,34 @@ def build_accelerator(engine: EngineParameters | None, router: UnitParameters | 
     units = ["+".join(engine.formats)] if engine else []
     if router:
         units.append(f"router of {router.lanes} lanes")
+    defines = (*(("-DENGINE",) if engine else ()), *(("-DROUTER",) if router else ()))
     return build_library(
-        lambda: convert(Accelerator(engine, router), TOP), engine, router, HARNESS, " and ".join(units)
+        lambda: convert(Accelerator(engine, router), TOP), (engine, router), HARNESS, " and ".join(units), defines
     )
+
+
+def build_board(parameters: BoardParameters) -> Path:
+    """Compile the simulator of a board with its chip and return its library; half a minute, once.
+
+    Raises
+    ------
+    InputError
+        If the chip cannot run so.
+    DependencyError
+        If a tool is missing or fails, with its last words.
+    """
+    formats = "+".join(parameters.engine.formats)
+    return build_library(lambda: convert(Board(parameters), TOP), (parameters,), BOARD_HARNESS, f"board with {formats}")
 
 
 def build_library(
     verilog: Callable[[], str],
-    engine: EngineParameters | None,
-    router: UnitParameters | None,
+    parameters: tuple[object, ...],
     harness: Path,
     label: str,
+    defines: tuple[str, ...] = (),
 ) -> Path:
-    """Compile an accelerator and the harness that drives it into one library; instant when the cache has it.
+    """Compile a design and the harness that drives it into one library; instant when the cache has it.
 
     A library is kept by its content: the Verilog, the harness, the flags, the tools and the processor. Which
     Verilog a unit has is kept too, by its parameters and the hardware's sources: where they are as before nothing
@@ -102,12 +121,14 @@ def build_library(
     ----------
     verilog
         Makes the text, whose top level is ``TOP``.
-    engine, router
-        Sizes of the units; the harness learns which there are.
+    parameters
+        What the text follows from, beside the sources.
     harness
         C++ that includes ``Vaccelerator.h``.
     label
         What the progress bar calls it.
+    defines
+        What the compiler tells the harness.
 
     Raises
     ------
@@ -115,19 +136,19 @@ def build_library(
         If a tool is missing or fails, with its last words.
     """
     folder = cache_folder("simulators")
-    known = folder / f"{_key(repr((engine, router)), harness.read_text(), *_hardware())}.v"
+    known = folder / f"{_key(repr(parameters), harness.read_text(), *_hardware())}.v"
     with _alone(known):
         if not known.exists():
             partial = known.with_suffix(".partial")
             partial.write_text(verilog())
             partial.replace(known)
         text = known.read_text()
-    flags = (*VERILATOR_FLAGS, *COMPILER_FLAGS, FAST, *_defines(engine, router))
-    library = folder / f"{_key(text, harness.read_text(), HARNESS.read_text(), *flags, *_toolchain())}.so"
+    flags = (*VERILATOR_FLAGS, *COMPILER_FLAGS, FAST, *defines)
+    library = folder / f"{_key(text, harness.read_text(), *_harnesses(), *flags, *_toolchain())}.so"
     with _alone(library):
         if not library.exists():
             with tempfile.TemporaryDirectory(dir=folder) as scratch:
-                _compile(text, _defines(engine, router), harness, Path(scratch), label)
+                _compile(text, defines, harness, Path(scratch), label)
                 os.replace(Path(scratch) / f"{TOP}.so", library)
     return library
 
@@ -157,9 +178,9 @@ def _toolchain() -> tuple[str, ...]:
     return _compiler(), verilator.__version__, processor()
 
 
-def _defines(engine: EngineParameters | None, router: UnitParameters | None) -> tuple[str, ...]:
-    """What tells the harness which units there are."""
-    return (*(("-DENGINE",) if engine else ()), *(("-DROUTER",) if router else ()))
+def _harnesses() -> Iterator[str]:
+    """What a harness may include."""
+    yield from (source.read_text() for source in sorted(HARNESS.parent.glob("*.cpp")))
 
 
 def _compile(verilog: str, defines: tuple[str, ...], harness: Path, folder: Path, label: str) -> None:

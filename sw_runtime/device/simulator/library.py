@@ -111,8 +111,8 @@ class Simulator:
         """What the library calls this simulation."""
         return int(self._simulation)
 
-    def run(self, product: Pass, traffic: Traffic = IDEAL) -> tuple[Beats, int]:
-        """Run one product; returns its result beats and the cycles from command to last result.
+    def run(self, product: Pass, weights: Beats, traffic: Traffic = IDEAL) -> tuple[Beats, int]:
+        """Run one product over beats of weights; returns its result beats and the cycles from command to last result.
 
         Raises
         ------
@@ -121,7 +121,7 @@ class Simulator:
         """
         assert self._engine  # a router alone multiplies nothing
         results = np.zeros((product.result_beats, self._engine.results_per_beat * 8), dtype=np.uint8)
-        command, beats = self._command(product), np.concatenate([product.activations, product.weights])
+        command, beats = self._command(product), np.concatenate([product.activations, weights])
         run = Run(
             commands=_items(command, traffic.commands),
             data=_items(beats, traffic.memory),
@@ -167,7 +167,13 @@ class Simulator:
         return words[: run.word_count].tolist(), int(run.cycles)
 
     def run_routed(
-        self, product: Pass, scales: Beats, packet: Packet, word_limit: int, traffic: Traffic = IDEAL
+        self,
+        product: Pass,
+        weights: Beats,
+        scales: Beats,
+        packet: Packet,
+        word_limit: int,
+        traffic: Traffic = IDEAL,
     ) -> tuple[list[int], int]:
         """Run a product whose results are the data of a router command; returns the answer's words, and cycles.
 
@@ -177,7 +183,7 @@ class Simulator:
             If the answer does not come, with the cycle at which it was given up.
         """
         router_command, words = np.array([packet.command.words()], dtype="<u4"), np.zeros(word_limit, dtype=np.uint16)
-        command, beats = self._command(product), np.concatenate([product.activations, product.weights])
+        command, beats = self._command(product), np.concatenate([product.activations, weights])
         run = Run(
             commands=_items(command, traffic.commands),
             data=_items(beats, traffic.memory),

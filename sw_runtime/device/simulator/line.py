@@ -64,7 +64,7 @@ def build_line_of(verilog: Callable[[], str], name: str, divisor: int = 0, more:
     with tempfile.TemporaryDirectory() as folder:
         harness = Path(folder) / "harness.cpp"
         harness.write_text(f'// {name}\n{define}#include "{HARNESS}"\n{LINE_HARNESS.read_text()}{more}')
-        return build_library(verilog, None, None, harness, name)
+        return build_library(verilog, (), harness, name)
 
 
 class LineSimulation:

@@ -1,5 +1,6 @@
 """The transport into Verilator: every cycle of the accelerator is simulated."""
 
+import itertools
 import queue
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ from sw_runtime.cores import cores
 from sw_runtime.device.layout import Beats
 from sw_runtime.device.simulator.build import build_accelerator
 from sw_runtime.device.simulator.library import IDEAL, Simulator, Traffic
-from sw_runtime.device.transport import Packet, Pass
+from sw_runtime.device.transport import Packet, Pass, StoredWeights
 
 
 class VerilatorTransport:
@@ -50,6 +51,21 @@ class VerilatorTransport:
         for simulator in self._engines:
             self._free.put(simulator)
         self._pool = ThreadPoolExecutor(count)
+        self._weights: dict[int, Beats] = {}
+        self._places = itertools.count()
+
+    def check_room(self, nbytes: int) -> None:
+        """There is always room."""
+
+    def load(self, beats: Beats, beat_bits: int) -> StoredWeights:
+        """Keep beats as they pass the port."""
+        place = next(self._places)
+        self._weights[place] = beats
+        return StoredWeights(place, len(beats), beats.nbytes)
+
+    def unload(self, weights: StoredWeights) -> None:
+        """Forget beats."""
+        del self._weights[weights.place]
 
     def run(self, passes: Sequence[Pass]) -> Iterator[tuple[Beats, int]]:
         """Run passes, several at once; yields result beats and cycles of each.
@@ -81,7 +97,9 @@ class VerilatorTransport:
             If the accelerator stops answering.
         """
         assert self._joint
-        return self._joint.run_routed(product, scales, packet, word_limit, self._traffic)
+        return self._joint.run_routed(
+            product, self._weights[product.weights.place], scales, packet, word_limit, self._traffic
+        )
 
     def close(self) -> None:
         """Free the simulators."""
@@ -91,12 +109,13 @@ class VerilatorTransport:
         if self._joint:
             self._joint.close()
             self._joint = None
+        self._weights.clear()
 
     def _run(self, product: Pass) -> tuple[Beats, int]:
         """One pass, on a simulator that is free."""
         simulator = self._free.get()
         try:
-            return simulator.run(product, self._traffic)
+            return simulator.run(product, self._weights[product.weights.place], self._traffic)
         finally:
             self._free.put(simulator)
 

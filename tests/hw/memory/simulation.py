@@ -13,7 +13,7 @@ from hw.memory.chips import SdramTiming
 from hw.memory.port import run_layout
 from hw.memory.words import reading_layout
 from hw.verilog import convert
-from sw_runtime.device.simulator.build import HARNESS, TOP, build_library
+from sw_runtime.device.simulator.build import HARNESS, SDRAM_MODEL, TOP, build_library
 from sw_runtime.device.simulator.library import ALWAYS, Items
 from tests.hw.memory.subject import (
     BEATS,
@@ -68,12 +68,12 @@ def build(folder: Path, verilog: Callable[[], str] | None = None, marks: str = "
     ``marks`` is C++ that the library is found again by.
     """
     define = "" if verilog else "#define PRODUCTS\n"
-    parts = [(HERE / name).read_text() for name in ("sdram_model.cpp", "memory_harness.cpp")]
+    parts = [f'#include "{file}"\n' for file in (HARNESS, SDRAM_MODEL)] + [(HERE / "memory_harness.cpp").read_text()]
     subject = hashlib.sha256((HERE / "subject.py").read_bytes()).hexdigest()  # the Verilog follows from it too
     harness = folder / "harness.cpp"
-    harness.write_text(f'// {subject}\n{define}#include "{HARNESS}"\n' + "".join(parts) + marks)
+    harness.write_text(f"// {subject}\n{define}" + "".join(parts) + marks)
     made = verilog or (lambda: convert(MemorySubject(PARAMETERS), TOP))
-    return build_library(made, None, None, harness, "memory")
+    return build_library(made, (), harness, "memory")
 
 
 class MemorySimulation:

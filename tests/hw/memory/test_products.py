@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
-from sw_runtime.device.layout import format_of
+from sw_runtime.device.layout import dense_bytes, format_of, weight_beats
 from tests.hw.memory.simulation import MemorySimulation
 from tests.hw.memory.subject import LARGEST, PARAMETERS, PORT_BYTES
 from tests.hw.products import Product, make_product, random_activations, random_matrix
@@ -17,27 +16,16 @@ ACTIVATIONS_AT, WEIGHTS_AT = 1_000, 50_000
 """Addresses, in beats."""
 
 
-def dense_beats(words: list[int], width: int) -> NDArray[np.uint32]:
-    """Words without gaps, in beats of the port."""
-    bits = (np.array(words, dtype=np.uint64)[:, None] >> np.arange(width, dtype=np.uint64)).astype(np.uint8) & 1
-    octets = np.packbits(bits.reshape(-1), bitorder="little")
-    return np.pad(octets, (0, -len(octets) % PORT_BYTES)).view(np.uint32)
-
-
-def word_bits(product: Product) -> int:
-    """Bits that all lanes take together."""
-    weight_format = format_of(product.matrix, PARAMETERS)
-    return PARAMETERS.lanes_for(weight_format) * weight_format.word_bits
-
-
 def run(simulation: MemorySimulation, product: Product) -> tuple[torch.Tensor, float]:
     """Results, and the share of the chip's peak: bytes of the product over those of its cycles."""
-    width = word_bits(product)
+    weight_format = format_of(product.matrix, PARAMETERS)
+    width = PARAMETERS.beat_bits(weight_format)
     readings = [
         (ACTIVATIONS_AT, 8 * PORT_BYTES, len(product.activation_beats)),
         (WEIGHTS_AT, width, len(product.weight_beats)),
     ]
-    beats = [np.array(product.activation_beats, dtype=np.uint32), dense_beats(product.weight_beats, width)]
+    dense = dense_bytes(weight_beats(product.matrix, PARAMETERS), width)
+    beats = [np.array(product.activation_beats, dtype=np.uint32), dense.view(np.uint32)]
     for (address, _, _), part in zip(readings, beats, strict=True):
         simulation.write(address, part)
     answer = simulation.product(readings, product.command, product.result_beats)

@@ -3,14 +3,16 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import pytest
 import torch
 
 from formats.engine import EngineParameters
+from formats.errors import DeviceError
 from formats.router.descriptor import Command, Flag, KeyFormat, Opcode, RouterParameters
 from sw_runtime.device.driver import Driver
 from sw_runtime.device.layout import Beats
-from sw_runtime.device.protocol import Counters, Request
-from sw_runtime.device.transport import Packet, Pass
+from sw_runtime.device.protocol import Counters, MatrixShape, Request
+from sw_runtime.device.transport import Packet, Pass, StoredWeights
 from tests.sw_runtime.device.matrices import random_activations, random_matrix
 
 ENGINE = EngineParameters(("fp16",), port_bytes=16, batch=2, maximum_columns=64, maximum_rows=64)
@@ -24,6 +26,18 @@ class Canned:
         self.passes: list[Pass] = []
         self.packets: list[Packet] = []
         self.closed = False
+        self.kept: list[Beats] = []
+
+    def check_room(self, nbytes: int) -> None:
+        if nbytes > 5_000:
+            raise DeviceError(f"{nbytes} bytes do not fit")
+
+    def load(self, beats: Beats, beat_bits: int) -> StoredWeights:
+        self.kept.append(beats)
+        return StoredWeights(len(self.kept), len(beats), len(beats) * beat_bits // 8)
+
+    def unload(self, weights: StoredWeights) -> None:
+        self.kept[weights.place - 1] = self.kept[weights.place - 1][:0]
 
     def run(self, passes: Sequence[Pass]) -> Iterator[tuple[Beats, int]]:
         for product in passes:
@@ -51,7 +65,7 @@ def test_vectors_cross_in_passes_of_a_batch() -> None:
     assert torch.equal(results, torch.full((5, 5), 7))
     assert len(transport.passes) == 3
     weight_bytes = sum(product.weights.nbytes for product in transport.passes)
-    beats = sum(len(product.weights) + len(product.activations) for product in transport.passes)
+    beats = sum(product.weights.beats + len(product.activations) for product in transport.passes)
     counted = device.counters
     assert (counted.cycles, counted.port_busy_cycles, counted.weight_bytes) == (300, beats, weight_bytes)
     assert counted.result_bytes == 8 * 5 * 5
@@ -82,3 +96,22 @@ def test_closing_closes_the_transport() -> None:
     Driver("canned", transport, ENGINE).close()
     assert transport.closed
     assert transport.passes == []
+
+
+def test_unloading_gives_the_transport_its_room_back() -> None:
+    transport = Canned()
+    device = Driver("canned", transport, ENGINE)
+    first, second = (device.load(random_matrix("fp16", rows, 20)) for rows in (5, 6))
+    device.unload(first)
+    assert [len(beats) for beats in transport.kept] == [0, 6 * 3]
+    with pytest.raises(DeviceError, match="no matrix with handle 1 on this device; load it first"):
+        device.unload(first)
+    device.unload(second)
+
+
+def test_room_is_asked_for_all_matrices_together() -> None:
+    device = Driver("canned", Canned(), ENGINE)
+    shape = MatrixShape("fp16", rows=8, columns=20)
+    device.check_room([shape] * 10)
+    with pytest.raises(DeviceError, match="5376 bytes do not fit"):
+        device.check_room([shape] * 14)

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -7,8 +7,10 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from formats.engine import EngineParameters, format_names
+from formats.errors import DeviceError
 from formats.matrices import Matrix
 from sw_runtime.device.emulated import EmulatedDevice
+from sw_runtime.device.protocol import MatrixShape
 from sw_runtime.nn.attach import attach, compressed_linears, detach
 
 TOKENS = torch.tensor([[1, 5, 9, 2]])
@@ -55,6 +57,22 @@ def test_on_the_device_the_model_computes_what_it_does_on_the_host(model: PreTra
     on_device = model(TOKENS).logits
     assert not torch.equal(on_device, on_host)
     assert torch.allclose(on_device, on_host, atol=1e-2 * on_host.abs().max().item())
+
+
+def test_a_model_that_does_not_fit_is_refused_before_a_layer_is_loaded(model: PreTrainedModel) -> None:
+    asked: list[MatrixShape] = []
+
+    class SmallDevice(RecordingDevice):
+        def check_room(self, shapes: Sequence[MatrixShape]) -> None:
+            asked.extend(shapes)
+            raise DeviceError("too small by 3 bytes")
+
+    device = SmallDevice()
+    with pytest.raises(DeviceError, match="too small by 3 bytes"):
+        attach(model, device)
+    assert device.loads == 0
+    assert len(asked) == 15
+    assert MatrixShape("scaled-2bit", rows=120, columns=64) in asked, "the head"
 
 
 def test_generate_works_on_the_device(model: PreTrainedModel) -> None:

@@ -1,0 +1,1 @@
+"""Boards: memory and engine behind requests and responses."""

@@ -1,0 +1,241 @@
+"""A board's logic: requests in, responses out, a memory and an engine behind them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import crc, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from formats.board_requests import MAXIMUM_WORDS, REQUESTS, WORD_BYTES, Opcode, Status
+from hw.board.collector import WORD, Collector
+from hw.board.parameters import BoardParameters
+from hw.board.product import Product
+from hw.board.responder import Responder
+from hw.memory.memory import Memory
+from hw.memory.sdram import SdramPins
+from hw.mux import choose
+
+COUNTER_BITS = 48
+"""Of the sums over all products: a month at 100 MHz."""
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What the board is made of, the status of the request under way, and the strobe of a RESET."""
+
+    collector: Collector
+    responder: Responder
+    memory: Memory
+    product: Product
+    checksum: crc.Processor
+    status: Signal
+    reset: Signal
+
+
+class Board(wiring.Component):
+    """Does requests of ``formats.board_requests`` one after the other, and answers each.
+
+    Whatever the words of a request are, it comes to an end: what it would read and write is counted and checked
+    before anything begins. A request is taken only as fast as it can be done, and nothing of the next one before
+    the last word of its response is offered.
+
+    Parameters
+    ----------
+    parameters
+        Engine, memory and build.
+
+    Members
+    -------
+    i : In(stream.Signature(WORD))
+    o : Out(stream.Signature(WORD))
+    pins : Out(SdramPins(chip))
+    """
+
+    def __init__(self, parameters: BoardParameters) -> None:
+        self._parameters = parameters
+        self._memory = Memory(
+            parameters.chip,
+            parameters.clock_mhz,
+            parameters.cas_latency,
+            parameters.engine.port_bytes,
+            parameters.word_bits,
+        )
+        super().__init__(
+            {
+                "i": In(stream.Signature(WORD)),
+                "o": Out(stream.Signature(WORD)),
+                "pins": Out(SdramPins(parameters.chip)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Take a request, do it, answer it."""
+        m = Module()
+        m.submodules.collector = collector = Collector()
+        m.submodules.memory = memory = self._memory
+        m.submodules.product = product = Product(self._parameters)
+        m.submodules.checksum = checksum = crc.catalog.CRC32_ISO_HDLC(data_width=32).create()
+        reset = Signal()
+        fields = self._fields(m, product, checksum, reset)
+        m.submodules.responder = responder = Responder(max(map(len, fields.values())))
+        parts = _Parts(collector, responder, memory, product, checksum, Signal(8), reset)
+        connect(m, flipped(self.i), collector.i)
+        connect(m, responder.o, flipped(self.o))
+        connect(m, memory.pins, flipped(self.pins))
+        self._answer(m, parts, fields)
+        self._serve(m, parts)
+        return m
+
+    def _fields(
+        self, m: Module, product: Product, checksum: crc.Processor, reset: Signal
+    ) -> Mapping[Opcode, Sequence[Value]]:
+        """Words that answer requests of few words."""
+        cycles, port_busy, products = Signal(COUNTER_BITS), Signal(COUNTER_BITS), Signal(32)
+        m.d.sync += [cycles.eq(cycles + product.active), port_busy.eq(port_busy + product.took)]
+        m.d.sync += products.eq(products + (product.done & (product.status == Status.OK)))
+        with m.If(reset):
+            m.d.sync += [cycles.eq(0), port_busy.eq(0), products.eq(0)]
+        wide = [counter[place:][:32] for counter in (cycles, port_busy) for place in (0, 32)]
+        return {
+            Opcode.IDENTIFY: [Const(word, 32) for word in self._parameters.identity()],
+            Opcode.COUNTERS: [*wide, products],
+            Opcode.CHECKSUM: [checksum.crc],
+            Opcode.PRODUCT: [product.cycles, product.port_busy],
+        }
+
+    def _answer(self, m: Module, parts: _Parts, fields: Mapping[Opcode, Sequence[Value]]) -> None:
+        """What the responder sends for the request under way."""
+        collector, responder = parts.collector, parts.responder
+        m.d.comb += responder.header.eq(Cat(collector.opcode[:8], parts.status))
+        with m.If(parts.status == Status.OK), m.Switch(collector.opcode[:8]):
+            for opcode, words in fields.items():
+                with m.Case(opcode):
+                    padded = [*words, *[words[-1]] * ((1 << len(responder.position)) - len(words))]
+                    m.d.comb += responder.fields.eq(len(words))
+                    m.d.comb += responder.field.eq(choose(responder.position, padded))
+            with m.Case(Opcode.READ):
+                m.d.comb += responder.words.eq(collector.arguments[1])
+
+    def _serve(self, m: Module, parts: _Parts) -> None:
+        """One state a step of a request."""
+        collector, responder, product = parts.collector, parts.responder, parts.product
+        m.d.comb += product.arguments.eq(collector.arguments)
+        with m.FSM():
+            with m.State("COLLECT"):
+                with m.If(collector.complete):
+                    m.next = "CHECK"
+                with m.Elif((collector.opcode == Opcode.WRITE) & (collector.words == 2)):
+                    m.next = "WRITE"
+            self._write(m, parts)
+            with m.State("CHECK"):
+                self._check(m, parts)
+            self._read(m, parts)
+            with m.State("PRODUCT"):
+                self._multiply(m, parts)
+                m.d.sync += parts.status.eq(product.status)
+                with m.If(product.done):
+                    m.next = "RESPOND"
+            with m.State("RESPOND"):
+                m.d.comb += responder.start.eq(1)
+                m.next = "RESPONSE"
+            with m.State("RESPONSE"):
+                self._pass(m, parts.memory.o, responder.data)
+                with m.If(responder.done):
+                    m.d.comb += collector.clear.eq(1)
+                    m.next = "COLLECT"
+
+    def _check(self, m: Module, parts: _Parts) -> None:
+        """Opcode and length."""
+        collector = parts.collector
+        m.d.sync += parts.status.eq(Status.UNKNOWN_OPCODE)
+        m.next = "RESPOND"
+        following = {Opcode.READ: "RANGE", Opcode.CHECKSUM: "RANGE", Opcode.PRODUCT: "PRODUCT"}
+        with m.Switch(collector.opcode):
+            for opcode, request in REQUESTS.items():
+                with m.Case(opcode):
+                    m.d.sync += parts.status.eq(Status.WRONG_LENGTH)
+                    # a WRITE that has data is not checked here
+                    with m.If((collector.words == request.least_words) & (opcode != Opcode.WRITE)):
+                        m.d.sync += parts.status.eq(Status.OK)
+                        m.d.comb += parts.reset.eq(opcode == Opcode.RESET)
+                        m.d.comb += parts.product.start.eq(opcode == Opcode.PRODUCT)
+                        m.next = following.get(opcode, "RESPOND")
+
+    def _write(self, m: Module, parts: _Parts) -> None:
+        """Data of a WRITE as they come, those past the memory's end left out."""
+        collector, memory = parts.collector, parts.memory
+        address, place, bad = collector.arguments[0], Signal(31), Signal()
+        inside = (place < self._parameters.memory_words) & (address[:2] == 0)
+        with m.State("WRITE"):
+            m.d.comb += [memory.start.eq(1), memory.address.eq(address[2:])]
+            m.d.sync += [place.eq(address[2:]), bad.eq(0)]
+            m.next = "WORDS"
+        with m.State("WORDS"):
+            m.d.comb += [
+                memory.i.payload.eq(collector.data.payload),
+                memory.i.valid.eq(collector.data.valid & inside),
+                collector.data.ready.eq(memory.i.ready | ~inside),
+            ]
+            with m.If(collector.data.valid & collector.data.ready):
+                m.d.sync += [place.eq(place + 1), bad.eq(bad | ~inside)]
+            with m.If(collector.complete):
+                m.next = "FLUSH"
+        with m.State("FLUSH"):
+            m.d.comb += memory.flush.eq(1)
+            m.d.sync += parts.status.eq(Mux(bad, Status.BAD_ADDRESS, Status.OK))
+            with m.If(memory.empty):
+                m.next = "RESPOND"
+
+    def _read(self, m: Module, parts: _Parts) -> None:
+        """The range of a READ or a CHECKSUM, its words, and their checksum."""
+        collector, memory, checksum = parts.collector, parts.memory, parts.checksum
+        address, words = collector.arguments[0], collector.arguments[1]
+        is_read, last, left = collector.opcode == Opcode.READ, Signal(33), Signal(32)
+        m.d.sync += last.eq(address[2:] + words - 1)
+        m.d.comb += checksum.data.eq(memory.o.payload)
+        with m.State("RANGE"):  # a cycle behind the last argument's
+            m.next = "RESPOND"
+            with m.If((words == 0) | (is_read & (words >= MAXIMUM_WORDS))):
+                m.d.sync += parts.status.eq(Status.BAD_ARGUMENT)
+            with m.Elif((address[:2] != 0) | (last >= self._parameters.memory_words)):
+                m.d.sync += parts.status.eq(Status.BAD_ADDRESS)
+            with m.Else():
+                m.next = "READ"
+        with m.State("READ"):
+            m.d.comb += [
+                checksum.start.eq(1),
+                memory.i_reading.valid.eq(1),
+                memory.i_reading.payload.address.eq(address[2:]),
+                memory.i_reading.payload.beats.eq(words - 1),
+                memory.i_reading.payload.words.eq(words - 1),
+                memory.i_reading.payload.width.eq(self._parameters.word_bits.index(8 * WORD_BYTES)),
+            ]
+            m.d.sync += left.eq(words)
+            with m.If(memory.i_reading.ready):
+                m.next = "SUM"
+                with m.If(is_read):
+                    m.next = "RESPOND"
+        with m.State("SUM"):
+            m.d.comb += [memory.o.ready.eq(1), checksum.valid.eq(memory.o.valid)]
+            with m.If(memory.o.valid):
+                m.d.sync += left.eq(left - 1)
+                with m.If(left == 1):
+                    m.next = "RESPOND"
+
+    def _multiply(self, m: Module, parts: _Parts) -> None:
+        """Give the memory to the product."""
+        memory, product = parts.memory, parts.product
+        self._pass(m, product.reading, memory.i_reading)
+        self._pass(m, memory.o, product.i)
+        self._pass(m, product.o, memory.i)
+        m.d.comb += [
+            memory.start.eq(product.write_start),
+            memory.address.eq(product.write_address),
+            memory.flush.eq(product.write_flush),
+            product.write_empty.eq(memory.empty),
+        ]
+
+    def _pass(self, m: Module, source: stream.Interface, sink: stream.Interface) -> None:
+        """Join two streams in the state under way."""
+        m.d.comb += [sink.valid.eq(source.valid), source.ready.eq(sink.ready), sink.payload.eq(source.payload)]

@@ -1,0 +1,69 @@
+"""What a board's hardware is built for."""
+
+from dataclasses import dataclass
+
+from formats.board_requests import IDENTITY, VERSION, WORD_BYTES
+from formats.engine import EngineParameters
+from formats.errors import InputError
+from hw.memory.chips import SdramChip
+
+
+@dataclass(frozen=True)
+class BoardParameters:
+    """An engine and the chip that it reads from.
+
+    Parameters
+    ----------
+    engine
+        Its port has the width of a request's words.
+    chip, clock_mhz, cas_latency
+        Of the memory; engine and memory share a clock.
+    build
+        What IDENTIFY answers as the build.
+
+    Raises
+    ------
+    InputError
+        If the engine's port is wider than a word, or ``build`` does not fit 32 bits.
+    """
+
+    engine: EngineParameters
+    chip: SdramChip
+    clock_mhz: float
+    cas_latency: int
+    build: int = 0
+
+    def __post_init__(self) -> None:
+        if self.engine.port_bytes != WORD_BYTES:
+            raise InputError(
+                f"port_bytes of a board's engine must be {WORD_BYTES}, not {self.engine.port_bytes!r}: "
+                f"{self.chip.name} fills no wider port"
+            )
+        if not 0 <= self.build < 1 << 32:
+            raise InputError(f"build must be 0 to 2^32 - 1, not {self.build!r}")
+
+    @property
+    def word_bits(self) -> tuple[int, ...]:
+        """Widths of what the engine reads: activations, and the beats of each format."""
+        engine = self.engine
+        return tuple(sorted({engine.port_bits, *map(engine.beat_bits, engine.weight_formats)}, reverse=True))
+
+    @property
+    def memory_words(self) -> int:
+        """Words that the chip holds."""
+        return self.chip.size_bytes // WORD_BYTES
+
+    def identity(self) -> list[int]:
+        """Words that IDENTIFY answers, in the order of ``formats.board_requests.IDENTITY``."""
+        names = ",".join(self.engine.formats).encode()
+        names += bytes(-len(names) % WORD_BYTES)
+        known = {
+            "version": VERSION,
+            "build": self.build,
+            "memory_bytes": self.chip.size_bytes,
+            "clock_khz": round(1000 * self.clock_mhz),
+        }
+        return [
+            *(known[each.name] if each.name in known else getattr(self.engine, each.name) for each in IDENTITY[:-1]),
+            *(int.from_bytes(names[at : at + WORD_BYTES], "little") for at in range(0, len(names), WORD_BYTES)),
+        ]

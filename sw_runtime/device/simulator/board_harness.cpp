@@ -1,0 +1,78 @@
+// Drives a board's requests and the chip on its pins, many requests a call.
+
+#include "harness.cpp"
+#include "sdram_model.cpp"
+
+struct BoardSimulation {
+    Simulation simulation;
+    Sdram sdram;
+};
+
+extern "C" {
+
+// Fields in the order of board.py.
+struct BoardRun {
+    Items words;
+    uint64_t *taken;
+    uint64_t taken_limit;
+    uint64_t taken_count;
+    uint64_t taken_chance;
+    uint64_t responses;
+    uint64_t cycle_limit;
+    uint64_t cycles;
+    uint64_t broken_offers;
+};
+
+void *board_open(uint64_t seed, Timing timing, Geometry geometry) {
+    return new BoardSimulation{Simulation{seed}, {timing, geometry}};
+}
+
+void board_close(void *handle) { delete static_cast<BoardSimulation *>(handle); }
+
+const char *sdram_rules() { return RULES; }
+
+void sdram_report(void *handle, int64_t *broken, int64_t *longest_gap) {
+    const Sdram &sdram = static_cast<BoardSimulation *>(handle)->sdram;
+    std::copy_n(sdram.broken, RULE_COUNT, broken);
+    *longest_gap = sdram.longest_gap;
+}
+
+// Offers all words and takes words until so many of them were the last of their response. Returns 0, or 1 when the cycle
+// limit or the space for words ran out first.
+int board_run(void *handle, BoardRun *run) {
+    auto &board = *static_cast<BoardSimulation *>(handle);
+    Simulation &simulation = board.simulation;
+    Vaccelerator &unit = *simulation.unit;
+    SOURCE(words, i, run->words);
+    uint64_t responses = 0, pending_word = 0;
+    bool pending = false;
+    run->taken_count = run->cycles = run->broken_offers = 0;
+    while (responses < run->responses) {
+        if (run->cycles == run->cycle_limit || run->taken_count == run->taken_limit) return 1;
+        words.offer(simulation);
+        unit.o___05Fready = simulation.draw(run->taken_chance);
+        unit.pins___05Fdq_i = board.sdram.driven();
+        unit.clk = 0;
+        unit.eval();
+        words.look();
+        const uint64_t word = unit.o___05Fpayload;
+        const bool valid = unit.o___05Fvalid, ready = unit.o___05Fready;
+        if (pending && (!valid || word != pending_word)) run->broken_offers++;
+        pending = valid && !ready;
+        pending_word = word;
+        if (valid && ready) {
+            run->taken[run->taken_count++] = word;
+            responses += word >> 32;
+        }
+        board.sdram.edge({bool(unit.pins___05Fcke), bool(unit.pins___05Fcs), bool(unit.pins___05Fras),
+                          bool(unit.pins___05Fcas), bool(unit.pins___05Fwe), bool(unit.pins___05Fdq_oe),
+                          unit.pins___05Fba, unit.pins___05Fa, unit.pins___05Fdqm, unit.pins___05Fdq_o});
+        unit.clk = 1;
+        unit.eval();
+        words.advance();
+        run->cycles++;
+    }
+    return 0;
+}
+
+}  // extern "C"

@@ -1,0 +1,99 @@
+"""Faults to seed into a small board, all in one build, and the switch that chooses one."""
+
+import ctypes
+from pathlib import Path
+
+from formats.engine import EngineParameters
+from hw.board.parameters import BoardParameters
+from hw.memory.chips import W9825G6KH_6
+from sw_runtime.device.simulator.board import BoardSimulator
+from sw_runtime.device.simulator.build import BOARD_HARNESS, build_library
+from tests.hw.switched_mutants import Mutant, listed, switched_verilog
+
+SMALL = BoardParameters(
+    EngineParameters(("scaled-3bit",), port_bytes=4, batch=2, maximum_columns=64, maximum_rows=200, multiplier_bits=18),
+    W9825G6KH_6,
+    clock_mhz=100,
+    cas_latency=2,
+)
+
+MUTANTS = (
+    Mutant("collector.py", "self.words != MOST_ARGUMENTS + 2", "Const(1)"),
+    Mutant("collector.py", "(self.opcode == Opcode.WRITE) & (self.words >= 2)", "(self.opcode == Opcode.WRITE)"),
+    Mutant("collector.py", "~self.complete & (~is_data | self.data.ready)", "~is_data | self.data.ready"),
+    Mutant("board.py", "(words == 0) | (is_read & (words >= MAXIMUM_WORDS))", "words == 0"),
+    Mutant("board.py", "(words == 0) | (is_read & (words >= MAXIMUM_WORDS))", "is_read & (words >= MAXIMUM_WORDS)"),
+    Mutant("board.py", "(address[:2] != 0) | (last >= self._parameters.memory_words)", "address[:2] != 0"),
+    Mutant(
+        "board.py",
+        "(address[:2] != 0) | (last >= self._parameters.memory_words)",
+        "last >= self._parameters.memory_words",
+    ),
+    Mutant(
+        "board.py",
+        "(collector.words == request.least_words) & (opcode != Opcode.WRITE)",
+        "collector.words <= request.least_words",
+    ),
+    Mutant("board.py", "(place < self._parameters.memory_words) & (address[:2] == 0)", "address[:2] == 0"),
+    Mutant(
+        "board.py",
+        "(place < self._parameters.memory_words) & (address[:2] == 0)",
+        "place < self._parameters.memory_words",
+    ),
+    Mutant("board.py", "bad | ~inside", "Const(0)"),
+    Mutant("board.py", "product.done & (product.status == Status.OK)", "product.done"),
+    Mutant("plan.py", "blocks > most_blocks", "blocks > most_blocks + 1"),
+    Mutant("plan.py", "groups > most_groups", "groups > most_groups + 1"),
+    Mutant("plan.py", "vectors > engine.batch", "vectors > engine.batch + 1"),
+    Mutant("plan.py", "groups << 1", "groups"),
+    Mutant("plan.py", "(address[:2] != 0) | (last[bits:] != 0)", "address[:2] != 0"),
+    Mutant("plan.py", "units + (a_beat - 1)", "units"),
+    Mutant("plan.py", "outside | (area == 2)", "area == 2"),
+    Mutant("product.py", "self.o.ready & upper", "self.o.ready"),
+    Mutant("product.py", "left == 0", "Const(1)"),
+    Mutant("responder.py", "~self.o.valid | self.o.ready", "Const(1)"),
+    Mutant("responder.py", "self.position + 1 == self.fields", "self.position == self.fields"),
+    Mutant(
+        "writer.py", "(kept.level >= self._burst) | (self.flush & (kept.level != 0))", "self.flush & (kept.level != 0)"
+    ),
+    Mutant("writer.py", "address + left", "address + left - 1"),
+    Mutant("arbiter.py", "self.request.ready & ~writes", "self.request.ready"),
+)
+"""Number 0 of a build is the board without a fault, number k has mutant k - 1."""
+
+_IMPORTS = """
+from hw.board.board import Board
+from hw.board.parameters import BoardParameters
+from hw.memory.chips import SdramChip
+from formats.engine import EngineParameters
+"""
+
+_SWITCH = """
+extern "C" void board_mutate(void *handle, int mutant) {
+    static_cast<BoardSimulation *>(handle)->simulation.unit->mutant = mutant;
+}
+"""
+
+
+def build_mutants(folder: Path) -> Path:
+    """Compile a small board that contains every mutant; returns the library.
+
+    Raises
+    ------
+    ValueError
+        If the text of a mutant does not occur once in its file.
+    """
+    harness = folder / "harness.cpp"
+    harness.write_text(f'{listed(MUTANTS)}#include "{BOARD_HARNESS}"\n{_SWITCH}')
+
+    def verilog() -> str:
+        return switched_verilog(MUTANTS, ".", _IMPORTS, f"Board({SMALL!r})", folder)
+
+    return build_library(verilog, (SMALL,), harness, "mutants of the board")
+
+
+def open_mutant(library: Path, number: int, share: float) -> BoardSimulator:
+    """A board at power-up with one of the faults."""
+    opened = BoardSimulator(library, SMALL, share)
+    opened._library.board_mutate(opened._handle, ctypes.c_int(number))
+    return opened
