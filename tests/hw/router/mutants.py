@@ -67,7 +67,7 @@ def build_mutants(parameters: UnitParameters, folder: Path) -> Path:
 
     harness = folder / "harness.cpp"
     harness.write_text(listed(MUTANTS) + _HARNESS)
-    return build_library(verilog, (parameters,), harness, "mutants of the router")
+    return build_library(verilog, (parameters,), harness, "mutants of the router", ("-DROUTER",))
 
 
 def choose(library: Path, router: int, number: int) -> None:
