@@ -8,7 +8,7 @@ import torch
 from formats.router.descriptor import CacheAction, Flag, Opcode
 from golden_models.m2r2.experts import ExpertCache as GoldenExpertCache
 from hw.router.parameters import UnitParameters
-from papers.m2r2 import Fitted, exit_figures, expert_hits, speculation_figures
+from papers.m2r2 import Fitted, exit_figures, expert_hits, speculate
 from papers.smollm2 import SmolLM2
 from sw_runtime.methods.decoder import Decoder
 from sw_runtime.methods.m2r2.fit import Window
@@ -32,7 +32,7 @@ def test_drafts_exits_and_experts(tmp_path: Path) -> None:
     device = Recorder(ROUTER)
     with torch.inference_mode():
         fitted = Fitted.to(decoder, PARAMETERS, texts[:2])
-        assert speculation_figures(fitted, device, [texts[2]], TOKENS)[0].ours == "greedy decoding's"
+        assert speculate(fitted, device, [texts[2]], TOKENS).same == 1, "greedy decoding's"
         exit_figures(fitted, device, [texts[2]], TOKENS)
         judged = [Window.of(decoder, texts[2][:TOKENS])]
         hits = expert_hits(fitted, DeviceExpertCache(device, LAYERS), judged, "fast")

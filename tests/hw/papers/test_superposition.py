@@ -11,14 +11,14 @@ from golden_models.superposition.forkjoin import SuperpositionParameters, keep_p
 from golden_models.superposition.prompting import Paths, read_documents, read_preamble, read_queries
 from hw.router.parameters import UnitParameters
 from papers.smollm2 import SmolLM2
-from papers.superposition import Prompts, documents_of, questions_of
+from papers.superposition_asking import Prompts
 from sw_runtime.device.protocol import Request
 from sw_runtime.routing.commands import request
 from sw_runtime.texts.corpora import news
 from tests.hw.router.packets import check_packets
 from tests.hw.router.problems import Problem
 
-DOCUMENTS = 6
+DOCUMENTS, WORDS = 6, 35
 ROUTER = UnitParameters(lanes=8, keys=512, slots=4, sets=1, ways=1)
 CURRENT, KEPT_PATHS = 0, 1
 
@@ -26,8 +26,8 @@ CURRENT, KEPT_PATHS = 0, 1
 def paths_of_a_question() -> Paths:
     smollm2 = SmolLM2.load()
     decoder, prompts = smollm2.decoder, Prompts(smollm2.tokenizer)
-    texts = documents_of(news(), DOCUMENTS, 0)
-    query, _, _ = prompts.question(questions_of(texts, 1, 0)[0])
+    texts = [" ".join(item.split()[:WORDS]) for item in news().splitlines()[:DOCUMENTS]]
+    query = prompts.question(f"What happened to {' '.join(texts[0].split()[:4])}?")
     with torch.inference_mode():
         preamble = [read_preamble(decoder, prompts.preamble)]
         return read_queries(
