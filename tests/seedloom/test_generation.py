@@ -139,7 +139,10 @@ def test_a_folder_without_fast_stream_is_refused_before_a_device_is_opened(
 def test_an_unknown_device_is_refused_before_the_model_is_loaded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(api, "load")
     result = CliRunner().invoke(app, ["generate", str(folder), "w3", "--device", "zz"])
-    assert (result.exit_code, result.stderr) == (1, "error: no device 'zz'; choose from emulated, simulated\n")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "error: no device 'zz'; choose from emulated, simulated, simulated-board\n",
+    )
 
 
 def test_the_text_goes_to_stdout_and_the_rate_to_stderr(folder: Path) -> None:
@@ -166,7 +169,7 @@ def test_counters_are_what_this_text_cost(folder: Path, monkeypatch: pytest.Monk
 def test_an_unknown_device_is_refused(folder: Path) -> None:
     result = CliRunner().invoke(app, ["generate", str(folder), "w3", "--device", "gpu"])
     assert result.exit_code == 1
-    assert result.stderr.endswith("error: no device 'gpu'; choose from emulated, simulated\n")
+    assert result.stderr.endswith("error: no device 'gpu'; choose from emulated, simulated, simulated-board\n")
 
 
 def test_a_folder_without_tokenizer_is_refused(folder: Path) -> None:

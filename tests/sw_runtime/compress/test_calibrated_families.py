@@ -98,7 +98,7 @@ def test_a_model_that_does_not_run_as_it_is_configured_is_refused_in_one_line(tm
 def test_bits_out_of_reach_are_refused_before_the_search(
     bits: float, text: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=rf"bits must be from 2\.\d+ to 4\.\d+ .*, not {bits:g}"):
+    with pytest.raises(InputError, match=rf"bits must be (what|from 2\.\d+ to 4\.\d+) .*, not {bits:g}"):
         compress(FAMILIES["llama"].build(), tmp_path / "out", bits=bits, calibration_text=text, tokenizer=tokenizer)
 
 

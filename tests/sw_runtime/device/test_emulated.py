@@ -45,7 +45,7 @@ def largest_matrix(name: str, columns: int) -> Matrix:
     )
     sums = matvec(every, torch.ones(1, block_format.block_size, dtype=torch.int64)).abs()
     words = torch.full((2, block_format.blocks(columns)), first + int(sums.argmax()))
-    return EncodedMatrix(block_format, words, torch.ones(1), columns)
+    return EncodedMatrix(block_format, words, torch.ones(1 if block_format.exponent_bits else 2), columns)
 
 
 @pytest.fixture
