@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -219,7 +220,9 @@ def test_a_device_without_a_router_routes_nothing() -> None:
 
 def test_an_accelerator_that_never_answers_is_given_up(devices: Devices, monkeypatch: pytest.MonkeyPatch) -> None:
     device = simulated_device(ENGINE, simulators=1, router=ROUTER)
-    monkeypatch.setattr("sw_runtime.device.driver.activation_beats", lambda *_: device._matrices[1].beats[:0])
+    monkeypatch.setattr(
+        "sw_runtime.device.driver.activation_beats", lambda *_: np.zeros((0, ENGINE.port_bytes), dtype=np.uint8)
+    )
     handle = device.load(random_matrix("scaled-4bit", 3, 9))
     with pytest.raises(DeviceError, match=r"the simulated accelerator did not answer a routed product in \d+ cycles"):
         device.route_matvec(handle, random_activations(1, 9, 16), Command(Opcode.LOAD, flags=ROUTED, n=3))
