@@ -41,7 +41,7 @@ def random_matrix(name: str, rows: int, columns: int) -> EncodedMatrix:
     block_format, generator = PRESETS[name], torch.Generator().manual_seed(rows)
     words = torch.randint(1 << block_format.word_bits, (rows, block_format.blocks(columns)), generator=generator)
     words = torch.where(words & block_format.seeds == 0, 1, words)
-    return EncodedMatrix(block_format, words, torch.ones(rows), columns)
+    return EncodedMatrix(block_format, words, torch.ones(1 if block_format.exponent_bits else rows), columns)
 
 
 def measure(board: str) -> list[Share]:

@@ -89,7 +89,7 @@ def random_matrix(parameters: EngineParameters, name: str, rows: int, columns: i
         return Fp16Matrix(torch.from_numpy(patterns.numpy().astype(np.uint16).view(np.float16)))
     words = torch.randint(1 << weight_format.word_bits, (rows, weight_format.blocks(columns)))
     words = torch.where(words & weight_format.seeds == 0, 1, words)
-    return EncodedMatrix(weight_format, words, torch.ones(rows), columns)
+    return EncodedMatrix(weight_format, words, torch.ones(1 if weight_format.exponent_bits else rows), columns)
 
 
 def random_activations(vectors: int, columns: int, bits: int) -> Tensor:
