@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from sw_runtime.compress.source import Source
 from sw_runtime.evaluate.text import Estimate
+from sw_runtime.fit.divergence import mean_divergence
 from sw_runtime.fit.layerwise import after_every_stage
 from sw_runtime.nn.golden_tokens import load_undecoded
 
@@ -48,7 +49,7 @@ def measured_divergence(source: Source, folder: Path, windows: Tensor) -> dict[s
         wanted = _logits(source.model, pieces)
     found = _logits(load_undecoded(folder), pieces)
     pairs = zip(wanted, found, strict=True)
-    estimate = Estimate.of(torch.stack([_divergence(one.float(), other.float()) for one, other in pairs]))
+    estimate = Estimate.of(torch.stack([mean_divergence(one, other) for one, other in pairs]))
     if not math.isfinite(estimate.mean):
         return None
     error = estimate.error if len(pieces) > 1 else None
@@ -66,9 +67,3 @@ def _logits(model: nn.Module, pieces: Tensor) -> Tensor:
     with torch.no_grad():
         logits: Tensor = model(input_ids=pieces, use_cache=False).logits
     return logits
-
-
-def _divergence(wanted: Tensor, found: Tensor) -> Tensor:
-    """Mean over tokens of logits, [tokens, vocabulary] each."""
-    wanted, found = wanted.log_softmax(dim=-1), found.log_softmax(dim=-1)
-    return nn.functional.kl_div(found, wanted, reduction="batchmean", log_target=True)

@@ -16,6 +16,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from formats.errors import InputError
+from sw_runtime.fit.divergence import mean_divergence
 from sw_runtime.fit.report import add_to_report
 from sw_runtime.nn.attach import compressed_linears
 from sw_runtime.nn.device_linear import DeviceLinear
@@ -95,9 +96,8 @@ def divergence(original: Any, model: Any, windows: Tensor) -> float:
 
 def _divergence(original: Any, model: Any, window: Tensor) -> Tensor:
     with torch.no_grad():
-        wanted = original(input_ids=window[None], use_cache=False).logits[0].float().log_softmax(dim=-1)
-    found = model(input_ids=window[None], use_cache=False).logits[0].float().log_softmax(dim=-1)
-    return nn.functional.kl_div(found, wanted, reduction="batchmean", log_target=True)
+        wanted = original(input_ids=window[None], use_cache=False).logits[0]
+    return mean_divergence(wanted, model(input_ids=window[None], use_cache=False).logits[0])
 
 
 def _trained(original: Any, model: nn.Module, windows: Tensor, steps: int) -> dict[str, Tensor]:
