@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
+from formats.board_requests import MAXIMUM_WORDS
 from formats.errors import InputError
 
 VERSION = 1
 """Version of the protocol; a host refuses another."""
-
-MAXIMUM_WORDS = 1024
-"""Payload words of the longest request and of the longest response."""
 
 
 class Kind(IntEnum):

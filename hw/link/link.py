@@ -6,8 +6,9 @@ from amaranth.hdl import Cat, Module
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from formats.board_requests import MAXIMUM_WORDS
 from formats.errors import InputError
-from formats.link import MAXIMUM_WORDS, VERSION, WELCOME, word_of
+from formats.link import VERSION, WELCOME, word_of
 from hw.link.cobs import CobsDecoder, CobsEncoder
 from hw.link.core_port import CorePort
 from hw.link.layouts import LINE_OCTETS, OCTETS, WORD_BITS, WORDS

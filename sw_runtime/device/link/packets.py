@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from cobs import cobs
 
-from formats.link import HEADER, MAXIMUM_WORDS, Kind, values_of, word_of
+from formats.board_requests import MAXIMUM_WORDS
+from formats.link import HEADER, Kind, values_of, word_of
 
 
 @dataclass(frozen=True)
