@@ -1,5 +1,6 @@
 """Faults seeded into a copy of the hardware, all in one build, and the port that switches one on."""
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -105,6 +106,22 @@ def switched_verilog(mutants: Sequence[Mutant], package: str, imports: str, unit
     return subprocess.run(command, env=environment, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
-def listed(mutants: Sequence[Mutant]) -> str:
-    """A comment in C++ by which a library of these mutants is found again."""
-    return "".join(f"// {mutant}\n" for mutant in mutants)
+def switch(mutants: Sequence[Mutant], unit: str) -> str:
+    """C++ for the end of a harness, by which ``switch_on`` chooses one, and by which their library is found again.
+
+    Parameters
+    ----------
+    mutants
+        The faults of the build.
+    unit
+        Pointer to the unit's model, an expression of the simulation's ``handle``.
+    """
+    listed = "".join(f"// {mutant}\n" for mutant in mutants)
+    return f'{listed}extern "C" void switch_mutant(void *handle, int mutant) {{ {unit}->mutant = mutant; }}\n'
+
+
+def switch_on(library: Path, handle: int | ctypes.c_void_p, number: int) -> None:
+    """Choose a mutant in an open simulation: 0 for none."""
+    switch_mutant = ctypes.CDLL(str(library)).switch_mutant
+    switch_mutant.argtypes = [ctypes.c_void_p, ctypes.c_int]
+    switch_mutant(handle, number)

@@ -1,6 +1,5 @@
 """Faults to seed into a small board, all in one build, and the switch that chooses one."""
 
-import ctypes
 from pathlib import Path
 
 from formats.engine import EngineParameters
@@ -8,7 +7,7 @@ from hw.board.parameters import BoardParameters
 from hw.memory.chips import W9825G6KH_6
 from sw_runtime.device.simulator.board import BoardSimulator
 from sw_runtime.device.simulator.build import BOARD_HARNESS, build_library
-from tests.hw.switched_mutants import Mutant, listed, switched_verilog
+from tests.hw.switched_mutants import Mutant, switch, switch_on, switched_verilog
 
 SMALL = BoardParameters(
     EngineParameters(("scaled-3bit",), port_bytes=4, batch=2, maximum_columns=64, maximum_rows=200, multiplier_bits=18),
@@ -68,12 +67,6 @@ from hw.memory.chips import SdramChip
 from formats.engine import EngineParameters
 """
 
-_SWITCH = """
-extern "C" void board_mutate(void *handle, int mutant) {
-    static_cast<BoardSimulation *>(handle)->simulation.unit->mutant = mutant;
-}
-"""
-
 
 def build_mutants(folder: Path) -> Path:
     """Compile a small board that contains every mutant; returns the library.
@@ -84,7 +77,8 @@ def build_mutants(folder: Path) -> Path:
         If the text of a mutant does not occur once in its file.
     """
     harness = folder / "harness.cpp"
-    harness.write_text(f'{listed(MUTANTS)}#include "{BOARD_HARNESS}"\n{_SWITCH}')
+    switched = switch(MUTANTS, "static_cast<BoardSimulation *>(handle)->simulation.unit")
+    harness.write_text(f'#include "{BOARD_HARNESS}"\n{switched}')
 
     def verilog() -> str:
         return switched_verilog(MUTANTS, ".", _IMPORTS, f"Board({SMALL!r})", folder)
@@ -95,5 +89,5 @@ def build_mutants(folder: Path) -> Path:
 def open_mutant(library: Path, number: int, share: float) -> BoardSimulator:
     """A board at power-up with one of the faults."""
     opened = BoardSimulator(library, SMALL, share)
-    opened._library.board_mutate(opened._handle, ctypes.c_int(number))
+    switch_on(library, opened._handle, number)
     return opened

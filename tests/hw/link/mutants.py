@@ -1,11 +1,10 @@
 """Faults to seed into the link, all in one build, and the switch that chooses one."""
 
-import ctypes
 from pathlib import Path
 
 from sw_runtime.device.simulator.line import LineSimulation
 from tests.hw.link.subject import build_subject
-from tests.hw.switched_mutants import Mutant, listed, switched_verilog
+from tests.hw.switched_mutants import Mutant, switch, switch_on, switched_verilog
 
 MUTANTS = (
     Mutant("cobs.py", "~self.idle & ~full", "~self.idle"),
@@ -44,12 +43,6 @@ MUTANTS = (
 )
 """Number 0 of a build is the link without a fault, number k has mutant k - 1."""
 
-_SWITCH = """
-extern "C" void line_mutate(void *handle, int mutant) {
-    static_cast<Line *>(handle)->simulation.unit->mutant = mutant;
-}
-"""
-
 
 def build_mutants(folder: Path) -> Path:
     """Compile a subject that contains every mutant; returns the library.
@@ -64,11 +57,11 @@ def build_mutants(folder: Path) -> Path:
         imports = "from tests.hw.link.subject import LinkedCore"
         return switched_verilog(MUTANTS, "link", imports, "LinkedCore()", folder)
 
-    return build_subject(verilog, listed(MUTANTS) + _SWITCH)
+    return build_subject(verilog, switch(MUTANTS, "static_cast<Line *>(handle)->simulation.unit"))
 
 
 def open_mutant(library: Path, number: int) -> LineSimulation:
     """A simulation with a mutant switched on."""
     line = LineSimulation(library)
-    ctypes.CDLL(str(library)).line_mutate(line.handle, number)
+    switch_on(library, line.handle, number)
     return line

@@ -1,10 +1,9 @@
 """Faults to seed into the memory, all in one build, and the switch that chooses one."""
 
-import ctypes
 from pathlib import Path
 
 from tests.hw.memory.simulation import MemorySimulation, build
-from tests.hw.switched_mutants import Mutant, listed, switched_verilog
+from tests.hw.switched_mutants import Mutant, switch, switch_on, switched_verilog
 
 MUTANTS = (
     Mutant("sdram.py", "page.done & written.done", "page.done"),
@@ -38,12 +37,6 @@ MUTANTS = (
 
 _IMPORTS = "from tests.hw.memory.subject import MemorySubject"
 
-_SWITCH = """
-extern "C" void memory_mutate(void *handle, int mutant) {
-    static_cast<MemorySimulation *>(handle)->simulation.unit->mutant = mutant;
-}
-"""
-
 
 def build_mutants(folder: Path) -> Path:
     """Compile a subject without engine that contains every mutant; returns the library.
@@ -57,11 +50,11 @@ def build_mutants(folder: Path) -> Path:
     def verilog() -> str:
         return switched_verilog(MUTANTS, "memory", _IMPORTS, "MemorySubject(None)", folder)
 
-    return build(folder, verilog, listed(MUTANTS) + _SWITCH)
+    return build(folder, verilog, switch(MUTANTS, "static_cast<MemorySimulation *>(handle)->simulation.unit"))
 
 
 def open_mutant(library: Path, number: int) -> MemorySimulation:
     """A simulation with a mutant switched on."""
     simulation = MemorySimulation(library)
-    ctypes.CDLL(str(library)).memory_mutate(simulation.handle, number)
+    switch_on(library, simulation.handle, number)
     return simulation

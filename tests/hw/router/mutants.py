@@ -1,11 +1,10 @@
 """Faults to seed into the router, all in one build, and the switch that chooses one."""
 
-import ctypes
 from pathlib import Path
 
 from hw.router.parameters import UnitParameters
 from sw_runtime.device.simulator.build import HARNESS, build_library
-from tests.hw.switched_mutants import Mutant, listed, switched_verilog
+from tests.hw.switched_mutants import Mutant, switch, switched_verilog
 
 MUTANTS = (
     Mutant("keep.py", "before[lane] < left", "before[lane] <= left"),
@@ -44,14 +43,6 @@ from hw.router.parameters import UnitParameters
 from hw.top import Accelerator
 """
 
-_HARNESS = f"""
-#include "{HARNESS}"
-
-extern "C" void router_mutate(void *handle, int mutant) {{
-    static_cast<Simulation *>(handle)->unit->mutant = mutant;
-}}
-"""
-
 
 def build_mutants(parameters: UnitParameters, folder: Path) -> Path:
     """Compile a router that contains every mutant; returns the library.
@@ -66,12 +57,6 @@ def build_mutants(parameters: UnitParameters, folder: Path) -> Path:
         return switched_verilog(MUTANTS, "router", _IMPORTS, f"Accelerator(None, {parameters!r})", folder)
 
     harness = folder / "harness.cpp"
-    harness.write_text(listed(MUTANTS) + _HARNESS)
+    switched = switch(MUTANTS, "static_cast<Simulation *>(handle)->unit")
+    harness.write_text(f'#include "{HARNESS}"\n{switched}')
     return build_library(verilog, (parameters,), harness, "mutants of the router", ("-DROUTER",))
-
-
-def choose(library: Path, router: int, number: int) -> None:
-    """Switch a mutant of an open router on."""
-    mutate = ctypes.CDLL(str(library)).router_mutate
-    mutate.argtypes = [ctypes.c_void_p, ctypes.c_int]
-    mutate(router, number)

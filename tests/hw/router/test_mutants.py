@@ -9,8 +9,9 @@ from formats.errors import DeviceError
 from formats.router.descriptor import Opcode
 from tests.hw.router.bench import Bench, compare
 from tests.hw.router.conftest import ODD
-from tests.hw.router.mutants import MUTANTS, build_mutants, choose
+from tests.hw.router.mutants import MUTANTS, build_mutants
 from tests.hw.router.problems import Problem, Problems
+from tests.hw.switched_mutants import switch_on
 
 BATCHES = 60
 
@@ -46,7 +47,7 @@ def run_mutant(library: Path, batches: list[Batch], number: int) -> None:
         If an answer differs or does not come.
     """
     bench = Bench(ODD, library)
-    choose(library, bench.simulator.handle, number)
+    switch_on(library, bench.simulator.handle, number)
     try:
         for problems, expected in batches:
             compare(problems, expected, bench.run(problems, expected))
