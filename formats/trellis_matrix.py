@@ -107,7 +107,7 @@ class TrellisMatrix:
 
 
 @cache
-def _stream_table(trellis_format: TrellisFormat) -> Tensor:
+def stream_table(trellis_format: TrellisFormat) -> Tensor:
     """The weight of every window as it lies in the stream, the oldest bit lowest: int8 [2^L]."""
     length = trellis_format.window_bits
     stream = torch.arange(1 << length)
@@ -120,7 +120,7 @@ def _decoded_rows(words: Tensor, trellis_format: TrellisFormat) -> Iterator[tupl
 
     A word and the L stream bits before it, which lie below it, hold the windows of all its weights.
     """
-    table, length, bits = _stream_table(trellis_format), trellis_format.window_bits, trellis_format.word_bits
+    table, length, bits = stream_table(trellis_format), trellis_format.window_bits, trellis_format.word_bits
     ends = np.cumsum([trellis_format.fresh(weight) for weight in range(WORD_WEIGHTS)]).tolist()
     step = max(1, CHUNK_WORDS // max(1, words.shape[1]))
     for first in range(0, len(words), step):

@@ -17,6 +17,7 @@ from sw_runtime.device.protocol import Counters, Device
 from sw_runtime.methods.continuation import continue_text, take_tokens
 from sw_runtime.methods.generation_settings import check_settings, most_tokens
 from sw_runtime.nn import folder as compressed
+from sw_runtime.nn.attach import stay_packed
 from sw_runtime.pretrained import load_model, load_tokenizer
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 
 HOST = "host"
 """In the place of a device's name: the compressed layers are decoded, and multiply where the rest of the model does."""
+
+PACKED_HOST = "host:compressed"
+"""The same, but the layers stay compressed in memory, and multiply from their stored bytes."""
+
+HOSTS = {"decoded": HOST, "compressed": PACKED_HOST}
+"""What ``load`` calls them."""
 
 
 @dataclass(frozen=True)
@@ -51,48 +58,69 @@ class Generated:
     figures: dict[str, float] = field(default_factory=dict)
 
 
-def load(folder: str | Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
-    """The model of a compressed folder, in float32 on the host, and its tokenizer.
+def load(
+    folder: str | Path, host: str = "decoded", dtype: torch.dtype = torch.float32
+) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+    """The model of a compressed folder on the host, and its tokenizer.
+
+    Parameters
+    ----------
+    folder
+        The compressed folder.
+    host
+        ``"decoded"``: a layer's weights are decoded at its first call, and kept. ``"compressed"``: they stay packed in
+        memory, and a C kernel multiplies from the packed words; trellis formats and FP16.
+    dtype
+        Of hidden states, embeddings and decoded weights.
 
     Raises
     ------
     FileNotFoundError, CheckpointError
         If the folder is not a complete compressed model.
     InputError
-        If it has no tokenizer.
+        If it has no tokenizer, or layers that the host multiplies only decoded are to stay packed.
+    DependencyError
+        If there is no C compiler for layers that stay packed.
     """
-    check_types(folder=(folder, str | Path))
+    check_types(folder=(folder, str | Path), host=(host, str), dtype=(dtype, torch.dtype))
+    if host not in HOSTS:
+        raise InputError(f"host must be one of {', '.join(HOSTS)}, not {host!r}")
+    if not dtype.is_floating_point:
+        raise InputError(f"dtype must be a float dtype, not {dtype}")
     folder = Path(folder)
     compressed.compressed_config(folder)
     try:
         tokenizer = load_tokenizer(folder)
     except CheckpointError as error:
         raise InputError(f"{folder} has no tokenizer; copy the original model's tokenizer files into it") from error
-    return load_model(folder, dtype=torch.float32), tokenizer
+    model = load_model(folder, dtype=dtype)
+    if host == "compressed":
+        stay_packed(model)
+    return model, tokenizer
 
 
 def check_device(name: str) -> None:
-    """Refuse what is no device's name, nor ``HOST``, before anything is loaded.
+    """Refuse what is no device's name, nor the host's, before anything is loaded.
 
     Raises
     ------
     InputError
         With the names there are.
     """
-    if name != HOST:
+    if name not in HOSTS.values():
         seedloom.find_device(name)
 
 
 @contextmanager
 def placed(model: Any, device: str, choice: Choice | None = None) -> Iterator[Device | None]:
-    """A model attached to a device that is opened for it, and closed at the end; None for ``HOST``.
+    """A model attached to a device that is opened for it, and closed at the end; None for the host.
 
     Parameters
     ----------
     model
         Of a compressed folder.
     device
-        Name of the device, or ``HOST``.
+        Name of the device, ``HOST`` or ``PACKED_HOST``.
     choice
         The method whose units the device needs.
 
@@ -102,9 +130,11 @@ def placed(model: Any, device: str, choice: Choice | None = None) -> Iterator[De
         If there is no such device, or the host is to run a method that needs a router.
     """
     choice = choice or Choice()
-    if device == HOST:
+    if device in HOSTS.values():
         if choice.method is not None:
-            raise InputError(f"{choice.method.option} needs a device's router; choose a device instead of {HOST!r}")
+            raise InputError(f"{choice.method.option} needs a device's router; choose a device instead of {device!r}")
+        if device == PACKED_HOST:
+            stay_packed(model)
         yield None
         return
     with closing(seedloom.open_device(device, **choice.units(model))) as opened:
@@ -137,7 +167,7 @@ def generate(
     greedy
         Take the likeliest token, also where generation_config.json asks to draw.
     device
-        Name of the device that multiplies, or ``"host"``.
+        Name of the device that multiplies, or ``"host"``, or ``"host:compressed"``.
     argmax_on_device, prune, exit_early, speculate
         The options of ``seedloom generate``, at most one of them.
     streamer

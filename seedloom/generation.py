@@ -10,8 +10,11 @@ from seedloom.folders import Folder, Json
 from seedloom.methods import MAXIMUM_DRAFTS, names
 from sw_runtime.json_files import figures_text
 
+DEVICES = seedloom.device_names()
+
 Device = Annotated[
-    str, typer.Option(help=f"What multiplies the compressed layers: {', '.join(('host', *seedloom.device_names()))}.")
+    str,
+    typer.Option(help=f"What multiplies the compressed layers: host, host:compressed, {', '.join(DEVICES)}."),
 ]
 
 

@@ -15,9 +15,13 @@ from torch import Tensor
 
 from formats.matrices import EncodedMatrix
 from formats.trellis_matrix import TrellisMatrix
+from sw_runtime.c_library import has_compiler
 
 WEIGHTS_A_BLOCK = 1 << 21
 """Weights of a block, a core: 5 s of it for a trellis, 10 to 25 s for the block formats (measured, in C)."""
+
+TORCH_IS_SLOWER = 32
+"""Without a C compiler the search runs in torch, and a block has so many times fewer weights: 5 to 33 s (derived)."""
 
 SearchedMatrix = EncodedMatrix | TrellisMatrix
 """What a search of rows finds."""
@@ -126,7 +130,8 @@ class RowJob:
     def blocks(self, cores: int) -> Iterator[RowBlock]:
         """All rows, in blocks for so many cores; only the block that is asked for is in memory as float32."""
         columns, rows = self.matrices[0].shape[1], sum(map(len, self.matrices))
-        step = max(1, cores * WEIGHTS_A_BLOCK // columns)
+        weights = WEIGHTS_A_BLOCK if has_compiler() else WEIGHTS_A_BLOCK // TORCH_IS_SLOWER
+        step = max(1, cores * weights // columns)
         for first in range(0, rows, step):
             part = slice(first, first + step)
             yield RowBlock(first, self._weights(part), self.scales[part] if len(self.scales) == rows else self.scales)

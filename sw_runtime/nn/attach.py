@@ -14,6 +14,16 @@ def compressed_linears(model: nn.Module) -> dict[str, DeviceLinear]:
     return {name: module for name, module in model.named_modules() if isinstance(module, DeviceLinear)}
 
 
+def _layers(model: nn.Module) -> dict[str, DeviceLinear]:
+    """The compressed layers; a model without any is refused."""
+    layers = compressed_linears(model)
+    if not layers:
+        raise InputError(
+            f"{type(model).__name__} has no compressed layers; load a folder that `seedloom compress` wrote"
+        )
+    return layers
+
+
 def attach(model: nn.Module, device: Device) -> None:
     """Load every compressed layer on a device and multiply there from now on; ``generate`` then just works.
 
@@ -31,11 +41,7 @@ def attach(model: nn.Module, device: Device) -> None:
     check_types(model=(model, nn.Module))
     if not hasattr(device, "matvec"):
         raise InputError(f"device must be what seedloom.open_device gives, not {device!r}")
-    layers = compressed_linears(model)
-    if not layers:
-        raise InputError(
-            f"{type(model).__name__} has no compressed layers; load a folder that `seedloom compress` wrote"
-        )
+    layers = _layers(model)
     info = device.info()
     for name, layer in layers.items():
         if layer.is_attached:
@@ -57,6 +63,24 @@ def attach(model: nn.Module, device: Device) -> None:
     except BaseException:
         detach(model)
         raise
+
+
+def stay_packed(model: nn.Module) -> None:
+    """Keep every compressed layer packed on the host, and multiply from its stored bytes: no decoded weights.
+
+    Raises
+    ------
+    InputError
+        If it is no model, has no compressed layers, or one that the host multiplies only decoded, naming it.
+    DependencyError
+        If there is no C compiler.
+    """
+    check_types(model=(model, nn.Module))
+    for name, layer in _layers(model).items():
+        try:
+            layer.stay_packed()
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from None
 
 
 def detach(model: nn.Module) -> None:

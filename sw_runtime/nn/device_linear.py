@@ -13,6 +13,7 @@ from formats.activations import quantise_activations, rescale
 from formats.errors import DeviceError, InputError
 from formats.matrices import Matrix, real_weights
 from sw_runtime.device.protocol import Device
+from sw_runtime.host.packed_rows import PackedRows
 from sw_runtime.routing.products import argmax_product
 
 
@@ -43,6 +44,8 @@ class DeviceLinear(nn.Module):
     bias: Tensor | None
     keeps_decoded: bool
     """Keep decoded weights for the next call; a model that is larger so than the memory decodes them every time."""
+    stays_packed: bool
+    """The host multiplies from the stored bytes, see ``stay_packed``."""
 
     def __init__(self, in_features: int, out_features: int, row_bytes: int, format_name: str, bias: bool) -> None:
         super().__init__()
@@ -55,8 +58,10 @@ class DeviceLinear(nn.Module):
         after_load(_renew)
         self.reads_as_dense = False
         self.keeps_decoded = True
+        self.stays_packed = False
         self._dtype = torch.get_default_dtype()
         self._dense: Tensor | None = None
+        self._packed: PackedRows | None = None
         self._device: Device | None = None
         self._handle = 0
         self._loaded: Matrix | None = None
@@ -84,6 +89,29 @@ class DeviceLinear(nn.Module):
     @abstractmethod
     def checks(self) -> dict[str, Callable[[Tensor], None]]:
         """What to check of each stored tensor, by the names of the buffers; a check raises ValueError."""
+
+    def packed_rows(self) -> PackedRows:
+        """The stored rows, to be multiplied on the host as they are.
+
+        Raises
+        ------
+        InputError
+            If the host multiplies this format only decoded.
+        DependencyError
+            If there is no C compiler.
+        """
+        raise InputError(f"{self.format_name} is multiplied on the host only decoded; load it with host='decoded'")
+
+    def stay_packed(self) -> None:
+        """Multiply from the stored bytes on the host from now on, and keep no decoded weights.
+
+        Raises
+        ------
+        InputError, DependencyError
+            As ``packed_rows``.
+        """
+        self._packed = self.packed_rows()
+        self.stays_packed, self.keeps_decoded, self._dense = True, False, None
 
     @property
     def stored_weight(self) -> Tensor:
@@ -159,6 +187,9 @@ class DeviceLinear(nn.Module):
                 without_gradient: Callable[..., Tensor] = _NoGradient.apply  # torch gives it no types
                 outputs = without_gradient(hidden_states, outputs)
             return outputs if self.bias is None else outputs + self.bias
+        if self._takes_packed(hidden_states):
+            outputs = self._multiply_packed(hidden_states)
+            return outputs if self.bias is None else outputs + self.bias
         return nn.functional.linear(
             hidden_states, self._dense_weights(hidden_states.dtype, hidden_states.device), self.bias
         )
@@ -187,6 +218,18 @@ class DeviceLinear(nn.Module):
         outputs = rescale(device.matvec(self._handle, activations), matrix, scales)
         return outputs.to(hidden_states).view(*hidden_states.shape[:-1], self.out_features)
 
+    def _takes_packed(self, hidden_states: Tensor) -> bool:
+        """Whether packed rows give this product: they are on the CPU, and give no gradients."""
+        here = hidden_states.device.type == self.stored_weight.device.type == "cpu"
+        return self.stays_packed and here and not (hidden_states.requires_grad and torch.is_grad_enabled())
+
+    def _multiply_packed(self, hidden_states: Tensor) -> Tensor:
+        packed = self._packed  # another thread may forget it meanwhile
+        if packed is None:
+            packed = self._packed = self.packed_rows()
+        outputs = packed.multiply(hidden_states.detach().reshape(-1, self.in_features))
+        return outputs.view(*hidden_states.shape[:-1], self.out_features)
+
     def _dense_weights(self, dtype: torch.dtype, place: torch.device) -> Tensor:
         """Weights in a dtype and on a torch device, decoded at the first call (``keeps_decoded``)."""
         dense = self._dense  # another thread may forget or replace it meanwhile
@@ -198,7 +241,7 @@ class DeviceLinear(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         """What a pickle holds: the layer on no device."""
-        return self.__dict__ | {"_device": None, "_loaded": None, "_dense": None}
+        return self.__dict__ | {"_device": None, "_loaded": None, "_dense": None, "_packed": None}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "DeviceLinear":
         """A copy; of a layer on a device, one that is on the same device, its weights loaded once more."""
@@ -219,13 +262,13 @@ class DeviceLinear(nn.Module):
             assert moved is not None
             if moved.dtype != buffer.dtype:
                 self.register_buffer(name, buffer.to(moved.device))
-        self._dense, self._dtype = None, fn(torch.empty(0, dtype=self._dtype)).dtype
+        self._dense, self._packed, self._dtype = None, None, fn(torch.empty(0, dtype=self._dtype)).dtype
         return self
 
 
 def _renew(layer: DeviceLinear, _: object) -> None:
     """New bytes were loaded: decode them at the next call, or put them on the device in the place of the old ones."""
-    layer._dense, device = None, layer._device
+    layer._dense, layer._packed, device = None, None, layer._device
     if device is not None:
         layer.detach()
         layer.attach(device)

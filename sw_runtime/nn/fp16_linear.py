@@ -7,6 +7,7 @@ from torch import Tensor
 
 from formats.fp16 import FP16
 from formats.matrices import Fp16Matrix, Matrix
+from sw_runtime.host.fp16 import Fp16Rows
 from sw_runtime.nn.device_linear import DeviceLinear
 
 
@@ -44,6 +45,10 @@ class Fp16Linear(DeviceLinear):
             If a weight is not finite or not below 256 in magnitude.
         """
         return Fp16Matrix(self.stored_weight.cpu().view(torch.float16))
+
+    def packed_rows(self) -> Fp16Rows:
+        """The float16 numbers, a few rows at a time in the dtype of the hidden states."""
+        return Fp16Rows(self.stored_weight.view(torch.float16))
 
     def checks(self) -> dict[str, Callable[[Tensor], None]]:
         """Weights must be such as FP16 lanes take."""

@@ -10,6 +10,7 @@ from formats.presets import TRELLIS_PRESETS
 from formats.storage import pack_rows, unpack_rows
 from formats.trellis import TrellisFormat
 from formats.trellis_matrix import TrellisMatrix
+from sw_runtime.host.trellis import TrellisRows
 from sw_runtime.nn.device_linear import DeviceLinear, check_padding, check_scales
 
 
@@ -60,6 +61,16 @@ class TrellisLinear(DeviceLinear):
         """The stored weights as trellis words, on the CPU."""
         words = unpack_rows(self.stored_weight.cpu(), self.trellis_format, self.in_features)
         return TrellisMatrix(self.trellis_format, words, self.weight_scale.cpu().float(), self.in_features)
+
+    def packed_rows(self) -> TrellisRows:
+        """The words, multiplied by a C kernel.
+
+        Raises
+        ------
+        DependencyError
+            If there is no C compiler.
+        """
+        return TrellisRows(self.trellis_format, self.stored_weight, self.weight_scale, self.in_features)
 
     def checks(self) -> dict[str, Callable[[Tensor], None]]:
         """What to check of each stored tensor."""

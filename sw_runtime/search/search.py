@@ -19,6 +19,7 @@ from formats.errors import InputError, SeedloomError
 from formats.matrices import EncodedMatrix
 from formats.presets import is_registered, preset_of
 from formats.scales import row_scales
+from sw_runtime.c_library import NoCompilerError
 from sw_runtime.cores import cores
 from sw_runtime.search import kernel, torch_search
 
@@ -239,7 +240,7 @@ def _compiled(block_format: BlockFormat) -> Any | None:
     """The kernel; None, said once, where it cannot be compiled for want of a compiler."""
     try:
         return kernel.encode_blocks(block_format)
-    except kernel.NoCompilerError:
+    except NoCompilerError:
         logger.warning("no C compiler found: the seed search runs in torch, far slower; install gcc or set CC")
         return None
 

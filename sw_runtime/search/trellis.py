@@ -20,9 +20,9 @@ from torch import Tensor
 
 from formats.errors import InputError, SeedloomError
 from formats.trellis import TrellisFormat
+from sw_runtime.c_library import NoCompilerError, compiled_library
 from sw_runtime.cores import cores
 from sw_runtime.search import torch_trellis
-from sw_runtime.search.kernel import NoCompilerError, compiled_library
 from sw_runtime.search.search import in_units
 from sw_runtime.search.torch_trellis import GROUP
 

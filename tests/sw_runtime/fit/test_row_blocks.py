@@ -1,5 +1,7 @@
 """Rows searched block by block: the same matrix, and no finished block searched again."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
@@ -115,6 +117,18 @@ def test_only_the_block_that_is_searched_is_a_copy(monkeypatch: pytest.MonkeyPat
     assert [block.first for block in blocks] == [0, 4, 8]
     assert torch.equal(torch.cat([block.weights for block in blocks]), torch.cat(matrices).float())
     assert torch.equal(torch.cat([block.scales for block in blocks]), torch.arange(10.0))
+
+
+def test_without_a_compiler_the_search_is_slower_and_its_blocks_smaller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_blocks, "WEIGHTS_A_BLOCK", 128 * COLUMNS)
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    encoder = encoder_of(FORMATS[0])
+    assert isinstance(encoder, RowEncoder)
+    job = RowJob(encoder, [gaussian(10)], torch.ones(10), ColumnCosts(), NothingKept(), None)
+    assert [block.first for block in job.blocks(cores=1)] == [0, 4, 8]
 
 
 def test_a_block_of_the_widest_rows_is_one_row_at_least(monkeypatch: pytest.MonkeyPatch) -> None:

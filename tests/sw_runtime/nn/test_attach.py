@@ -1,4 +1,5 @@
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from formats.engine import EngineParameters, format_names
 from formats.errors import DeviceError
 from formats.matrices import Matrix
+from sw_runtime.compress.folder import compress
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.device.protocol import MatrixShape
-from sw_runtime.nn.attach import attach, compressed_linears, detach
+from sw_runtime.nn.attach import attach, compressed_linears, detach, stay_packed
+from tests.models import tiny_llama
 
 TOKENS = torch.tensor([[1, 5, 9, 2]])
 
@@ -134,3 +137,58 @@ def test_attaching_twice_is_refused_and_changes_nothing(model: PreTrainedModel) 
 def test_a_model_without_compressed_layers_is_refused() -> None:
     with pytest.raises(ValueError, match="Linear has no compressed layers; load a folder that"):
         attach(nn.Linear(2, 2), EmulatedDevice())
+
+
+@pytest.fixture
+def trellis_model(tmp_path: Path) -> PreTrainedModel:
+    """Two layers: one matrix in FP16, the others in trellis words."""
+    compress(tiny_llama(num_hidden_layers=2), tmp_path / "trellis", "trellis-4bit", fp16="layers.0.mlp.down_proj")
+    return AutoModelForCausalLM.from_pretrained(tmp_path / "trellis", dtype=torch.float32)
+
+
+def test_a_model_that_stays_packed_computes_what_it_does_decoded_and_decodes_nothing(
+    trellis_model: PreTrainedModel,
+) -> None:
+    decoded = trellis_model(TOKENS).logits
+    stay_packed(trellis_model)
+    with torch.inference_mode():
+        torch.testing.assert_close(trellis_model(TOKENS).logits, decoded)
+    assert all(layer._dense is None for layer in compressed_linears(trellis_model).values())
+    attach(trellis_model, EmulatedDevice())
+    assert not torch.equal(trellis_model(TOKENS).logits, decoded)
+    detach(trellis_model)
+    copied = deepcopy(trellis_model).bfloat16()
+    with torch.inference_mode():
+        assert copied(TOKENS).logits.dtype == torch.bfloat16
+        torch.testing.assert_close(trellis_model(TOKENS).logits, decoded)
+
+
+def test_new_bytes_of_a_packed_layer_are_multiplied(trellis_model: PreTrainedModel) -> None:
+    stay_packed(trellis_model)
+    layer = trellis_model.get_submodule("model.layers.1.mlp.up_proj")
+    inputs = torch.ones(1, 64)
+    before = layer(inputs)
+    layer.load_state_dict(layer.state_dict() | {"weight_scale": 2 * layer.weight_scale})
+    assert torch.equal(layer(inputs), 2 * before)
+
+
+def test_gradients_go_through_a_packed_layer(trellis_model: PreTrainedModel) -> None:
+    stay_packed(trellis_model)
+    layer = trellis_model.get_submodule("model.layers.1.mlp.up_proj")
+    inputs = torch.ones(1, 64, requires_grad=True)
+    layer(inputs).sum().backward()
+    torch.testing.assert_close(inputs.grad, layer.decoded(torch.float32).sum(0, keepdim=True))
+
+
+def test_formats_that_the_host_multiplies_only_decoded_are_refused_by_layer(model: PreTrainedModel) -> None:
+    with pytest.raises(
+        ValueError, match=r"layers\.0\.self_attn\.q_proj: paper-4bit is multiplied on the host only decoded"
+    ):
+        stay_packed(model)
+
+
+def test_a_model_without_compressed_layers_cannot_stay_packed() -> None:
+    with pytest.raises(ValueError, match="Linear has no compressed layers"):
+        stay_packed(nn.Linear(2, 2))
+    with pytest.raises(ValueError, match="model must be"):
+        stay_packed("model")  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Products on the host with weights that stay packed."""
