@@ -20,6 +20,8 @@ from sw_runtime.device.protocol import Counters
 from sw_runtime.nn import attach as attaching
 from sw_runtime.nn.dequantize import dequantize
 from sw_runtime.nn.quantizer import METHOD, QUANT_METHOD
+from tests.conftest import write_tokenizer
+from tests.models import tiny_llama
 
 ROOT = Path(__file__).parents[2]
 
@@ -210,6 +212,28 @@ def test_load_gives_model_and_tokenizer_that_generate_uses(chatting: Path) -> No
     assert written.text == tokenizer.decode(tokens)
     assert written.counters == Counters()
     assert written.figures == {}
+
+
+def test_on_the_host_a_model_may_stay_compressed(tmp_path: Path) -> None:
+    source, folder = tmp_path / "model", tmp_path / "compressed"
+    tiny_llama(num_hidden_layers=1).save_pretrained(source)
+    write_tokenizer(source)
+    seedloom.compress(source, folder, "trellis-3bit", progress=False)
+    model, _ = seedloom.load(folder, host="compressed", dtype=torch.bfloat16)
+    assert model.dtype == torch.bfloat16
+    assert all(layer.stays_packed for layer in attaching.compressed_linears(model).values())
+    decoded, packed = (seedloom.generate(folder, "w3 w7", 4, device=host) for host in ("host", "host:compressed"))
+    assert packed.tokens == decoded.tokens
+    assert packed.counters == Counters()
+
+
+def test_load_refuses_other_hosts_and_dtypes(chatting: Path) -> None:
+    with pytest.raises(InputError, match="host must be one of decoded, compressed, not 'gpu'"):
+        seedloom.load(chatting, host="gpu")
+    with pytest.raises(InputError, match=r"dtype must be a float dtype, not torch\.int8"):
+        seedloom.load(chatting, dtype=torch.int8)
+    with pytest.raises(InputError, match="q_proj: paper-4bit is multiplied on the host only decoded"):
+        seedloom.load(chatting, host="compressed")
 
 
 def test_generate_counts_what_a_device_does(chatting: Path) -> None:
