@@ -32,6 +32,7 @@ COMMANDS = {
     "serve": "seedloom.serving:serve",
     "fit-m2r2": "seedloom.generation:fit_m2r2",
     "eval": "seedloom.evaluation:eval_command",
+    "lm-eval": "seedloom.harness:lm_eval",
     "paper": "papers.command:paper",
     "bench": "seedloom.bench:bench",
 }
