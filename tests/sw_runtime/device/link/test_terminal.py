@@ -7,13 +7,13 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from sw_runtime.device.link.memory import BoardMemory
 
 from formats.board_requests import Opcode, answer_of, request_words
 from formats.errors import DependencyError, DeviceError
 from sw_runtime.device.link import lines
-from sw_runtime.device.link.channel import Channel
+from sw_runtime.device.link.channel import LinkChannel
 from sw_runtime.device.link.lines import SerialPort
-from sw_runtime.device.link.memory import BoardMemory
 from sw_runtime.device.simulator.terminal import TerminalBoard, memory_board
 
 WORDS = 512
@@ -35,8 +35,8 @@ def board(library: Path) -> Iterator[TerminalBoard]:
 
 
 @pytest.fixture
-def channel(board: TerminalBoard) -> Iterator[Channel]:
-    with Channel(lambda: SerialPort(board.path, BAUD), silence_seconds=60) as opened:
+def channel(board: TerminalBoard) -> Iterator[LinkChannel]:
+    with LinkChannel(lambda: SerialPort(board.path, BAUD), silence_seconds=60) as opened:
         yield opened
 
 
@@ -59,17 +59,17 @@ class NoisyPort(SerialPort):
         return bytes(octet ^ (hit << self._random.randrange(8)) for octet, hit in zip(octets, hits, strict=True))
 
 
-def executed(channel: Channel) -> int:
+def executed(channel: LinkChannel) -> int:
     """Requests before this one."""
     fields, _ = answer_of(Opcode.COUNTERS, channel.ask(request_words(Opcode.COUNTERS)))
     return fields["products"] - 1
 
 
-def test_the_board_says_what_it_is(channel: Channel) -> None:
+def test_the_board_says_what_it_is(channel: LinkChannel) -> None:
     assert (channel.welcome.window, channel.welcome.words, channel.welcome.build) == (4, 1024, 0x5EED)
 
 
-def test_memory_is_written_and_read_through_the_terminal(channel: Channel) -> None:
+def test_memory_is_written_and_read_through_the_terminal(channel: LinkChannel) -> None:
     octets, board = Random(1).randbytes(4 * WORDS), BoardMemory(channel)
     assert board.upload(0, octets) == len(octets)
     assert board.upload(0, octets) == 0
@@ -78,14 +78,14 @@ def test_memory_is_written_and_read_through_the_terminal(channel: Channel) -> No
 
 def test_memory_is_right_through_a_terminal_that_damages_both_directions(board: TerminalBoard) -> None:
     octets, port = Random(2).randbytes(4 * WORDS), NoisyPort(board.path)
-    with Channel(lambda: port, silence_seconds=60) as channel:
+    with LinkChannel(lambda: port, silence_seconds=60) as channel:
         memory = BoardMemory(channel)
         memory.upload(0, octets)
         assert memory.read(0, WORDS) == octets
     assert port.damaged > 3
 
 
-def test_without_its_cable_the_board_keeps_its_session(board: TerminalBoard, channel: Channel) -> None:
+def test_without_its_cable_the_board_keeps_its_session(board: TerminalBoard, channel: LinkChannel) -> None:
     path, before = board.path, executed(channel)
     board.unplug()
     with pytest.raises(DeviceError, match=rf"^{path} is gone \(.*\): plug the cable in and open the device again$"):
@@ -96,7 +96,7 @@ def test_without_its_cable_the_board_keeps_its_session(board: TerminalBoard, cha
 
 
 def test_a_cable_that_goes_while_an_answer_is_awaited_costs_one_line_at_once(
-    board: TerminalBoard, channel: Channel
+    board: TerminalBoard, channel: LinkChannel
 ) -> None:
     requests = (request_words(Opcode.CHECKSUM, 0, WORDS) for _ in range(10_000))
     unplugging = threading.Timer(0.2, board.unplug)
@@ -107,14 +107,14 @@ def test_a_cable_that_goes_while_an_answer_is_awaited_costs_one_line_at_once(
     assert "\n" not in str(raised.value)
 
 
-def test_a_reconnection_without_a_board_says_so(board: TerminalBoard, channel: Channel) -> None:
+def test_a_reconnection_without_a_board_says_so(board: TerminalBoard, channel: LinkChannel) -> None:
     path = board.path
     board.unplug()
     with pytest.raises(DeviceError, match=f"^{path} cannot be opened at 3000000 baud: No such file or directory$"):
         channel.reconnect()
 
 
-def test_a_port_that_another_program_has_is_refused(board: TerminalBoard, channel: Channel) -> None:
+def test_a_port_that_another_program_has_is_refused(board: TerminalBoard, channel: LinkChannel) -> None:
     with pytest.raises(DeviceError, match=f"^{board.path} cannot be opened at 3000000 baud: "):
         SerialPort(board.path, BAUD)
 

@@ -4,11 +4,11 @@ import struct
 from random import Random
 
 import pytest
+from sw_runtime.device.link.memory import BoardMemory
 
 from formats.errors import DeviceError, InputError
 from golden_models.line import LineFaults
 from sw_runtime.device.link import memory
-from sw_runtime.device.link.memory import BoardMemory
 from tests.sw_runtime.device.link.channels import Bench
 
 NOISY = LineFaults(byte_errors=1e-4, lost=0.01)
