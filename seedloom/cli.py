@@ -33,6 +33,7 @@ COMMANDS = {
     "fit-m2r2": "seedloom.generation:fit_m2r2",
     "eval": "seedloom.evaluation:eval_command",
     "paper": "papers.command:paper",
+    "selftest": "seedloom.selftest:selftest",
     "bench": "seedloom.bench:bench",
 }
 """Module and function, or group of commands, by name; in the order of the help."""

@@ -14,10 +14,10 @@ from sw_runtime.device.simulator.line import LineSimulation
 DIVISOR = 4
 """Cycles of a bit: the fewest that a UART takes, so that simulated bytes are quick."""
 
-TURN_CYCLES = 4_000
+TURN_CYCLES = 500
 """Simulated behind the last byte, before a look at the terminal."""
 
-IDLE_TURNS = 25
+IDLE_TURNS = 200
 """After which time stands still until a byte comes; enough for the chip's start."""
 
 
