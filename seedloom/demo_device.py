@@ -15,7 +15,7 @@ from sw_runtime.json_files import figures_text
 if TYPE_CHECKING:
     from sw_runtime.device.protocol import Counters, Device
 
-PROMPT = (1, 20, 3, 40, 5)
+PROMPT = (1, 20, 3)
 WIDTH, LAYERS, WORDS = 64, 2, 128
 
 

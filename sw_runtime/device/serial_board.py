@@ -11,6 +11,7 @@ from sw_runtime.device.board.transport import BoardTransport, check_router
 from sw_runtime.device.driver import Driver
 from sw_runtime.device.link.channel import LinkChannel
 from sw_runtime.device.link.lines import SerialPort
+from sw_runtime.device.link.session import SILENCE_SECONDS
 from sw_runtime.device.simulated_board import board_parameters
 from sw_runtime.device.simulator.terminal import TerminalBoard
 
@@ -80,7 +81,7 @@ def serial_channel(place: str, parameters: EngineParameters | None = None) -> Li
     path, _, rate = place.partition("@")
     if rate and not (rate.isdecimal() and int(rate)):
         raise InputError(f"what follows @ in {place!r} must be bits a second, such as {BAUD}")
-    channel = LinkChannel(lambda: SerialPort(path, int(rate or BAUD)))
+    channel = LinkChannel(lambda: SerialPort(path, int(rate or BAUD)), SILENCE_SECONDS)
     if isinstance(channel.line, SerialPort) and channel.line.advice:
         _say_once(channel.line.advice)
     return channel

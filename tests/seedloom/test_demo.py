@@ -28,9 +28,8 @@ def test_what_cannot_be_shown_is_refused_at_once(
 
 
 def test_a_small_model_writes_on_any_device_what_it_writes_on_the_emulated_one() -> None:
-    result = CliRunner().invoke(
-        app, ["demo", "--device", "serial:pty", "--format", "scaled-4bit", "--tokens", "2", "--json"]
-    )
+    options = ["--device", "serial:pty", "--format", "scaled-4bit", "--tokens", "2", "--json"]
+    result = CliRunner().invoke(app, ["demo", *options])
     assert result.exit_code == 0, result.output
     written = json.loads(result.stdout)
     assert written["tokens_equal_emulated"] is True

@@ -60,10 +60,12 @@ def test_a_place_that_is_none_is_refused(place: str, message: str) -> None:
 
 
 def test_a_port_that_is_not_there_is_refused() -> None:
-    with pytest.raises(DeviceError, match="^/dev/no-such-port cannot be opened at 3000000 baud: No such file or direc"):
+    with pytest.raises(
+        DeviceError, match=r"^/dev/no-such-port cannot be opened at 3000000 baud: No such file or direc"
+    ):
         serial_board("/dev/no-such-port")
 
 
 def test_a_router_is_refused_before_a_port_is_opened() -> None:
-    with pytest.raises(DeviceError, match="^the board has no router: leave the work to the host, or open another dev"):
+    with pytest.raises(DeviceError, match=r"^the board has no router: leave the work to the host, or open another dev"):
         serial_board("/dev/no-such-port", router=RouterParameters())

@@ -1,7 +1,5 @@
 """A board is asked what it is, and refused if it is another than this program knows."""
 
-from dataclasses import replace
-
 import pytest
 
 from formats.engine import EngineParameters
@@ -15,23 +13,18 @@ from tests.sw_runtime.device.board.model_channel import ENGINE, SIZE, ModelChann
 @pytest.mark.parametrize("build", [0, build_number()])
 def test_a_board_of_this_release_or_of_nobodys_build_is_known_by_its_own_words(build: int) -> None:
     board = identify(ModelChannel(build))
-    lanes_are_the_ports = replace(ENGINE, lanes=board.engine.lanes)
     assert (board.build, board.memory_bytes, board.clock_hz) == (build, SIZE, 100e6)
-    assert board.engine == lanes_are_the_ports
+    assert board.engine == ENGINE
 
 
 def test_a_board_built_from_other_sources_is_refused() -> None:
-    with pytest.raises(
-        DeviceError, match=r"built from other sources, 0000abcd, than this program's, [0-9a-f]{8}: take"
-    ):
+    with pytest.raises(DeviceError, match=r"built from other sources, 0000abcd, than this program's, [0-9a-f]{8}:"):
         identify(ModelChannel(0xABCD))
 
 
 def test_a_board_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(identity, "VERSION", 9)
-    with pytest.raises(
-        DeviceError, match="the board speaks version 1 of the requests, this program 9: take a bitstream"
-    ):
+    with pytest.raises(DeviceError, match="the board speaks version 1 of the requests, this program 9: take"):
         identify(ModelChannel())
 
 
@@ -47,7 +40,7 @@ def test_an_engine_that_nobody_knows_is_refused(monkeypatch: pytest.MonkeyPatch)
     [
         (
             {"formats": ("scaled-3bit", "scaled-4bit")},
-            "the board has no lane for scaled-4bit; it has scaled-3bit: comp",
+            "the board has no lane for scaled-4bit; it has scaled-3bit: ",
         ),
         ({"formats": ("scaled-3bit",), "batch": 4}, "the board multiplies 1 vectors at once, not 4: program it with a"),
     ],
