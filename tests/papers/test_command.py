@@ -48,7 +48,7 @@ def test_json_holds_claims_verdicts_and_the_report_of_the_device_asked_for() -> 
         (["other"], "error: no paper 'other'; choose from first, second"),
         (
             ["first", "--device", "gpu"],
-            "error: no device 'gpu'; choose from emulated, serial, simulated",
+            "error: no device 'gpu'; choose from emulated, serial, simulated, simulated-board",
         ),
     ],
 )
