@@ -8,7 +8,7 @@ from random import Random
 from formats.board_requests import Opcode
 from golden_models.line import LineFaults, VirtualLine
 from golden_models.link import LinkModel
-from sw_runtime.device.link.channel import Channel
+from sw_runtime.device.link.channel import LinkChannel
 
 REQUESTS, DEPENDENT = 400, 100
 WRITE = [Opcode.WRITE, 0, *(0x01020304 + n for n in range(254))]
@@ -20,7 +20,7 @@ def measure(faults: LineFaults, baud: int, latency: float) -> tuple[float, float
     """Share of the line's rate that uploads reach, packets sent again a request, seconds of a dependent exchange."""
     device = LinkModel(lambda words: [words[0]])
     line = VirtualLine(device.receive, faults, Random(1), baud, latency)
-    channel = Channel(lambda: line, clock=line.clock)
+    channel = LinkChannel(lambda: line, clock=line.clock)
     start = line.now
     assert len(list(channel.exchange([WRITE] * REQUESTS))) == REQUESTS
     payload = 4 * (len(WRITE) - 2) * REQUESTS

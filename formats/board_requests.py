@@ -111,7 +111,9 @@ class Request:
 
 IDENTITY = (
     Field("version", "of this definition"),
-    Field("build", "what the maker of the bitstream named it by, such as the start of a hash"),
+    Field(
+        "build", "names the sources of the bitstream (`hw/sources.py`); a host of other sources refuses it, but for 0"
+    ),
     Field("memory_bytes", "bytes of memory; addresses are below it"),
     Field("clock_khz", "clock of engine and memory"),
     Field("port_bytes", "parameters of the engine, as in `EngineParameters`"),

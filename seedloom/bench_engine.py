@@ -41,48 +41,16 @@ class EngineBenchmark:
     sim_cycles_per_second: float
 
 
-def _random_matrix(name: str, rows: int, columns: int) -> "Matrix":
-    import torch
-
-    from formats.matrices import EncodedMatrix, Fp16Matrix
-    from formats.palette import PaletteMatrix, quantise_tables
-    from formats.palette_format import ROWS_A_TABLE
-    from formats.presets import PALETTES, PRESETS, TRELLIS_PRESETS
-    from formats.scales import row_scales
-    from formats.trellis_matrix import TrellisMatrix
-
-    generator = torch.Generator().manual_seed(0)
-    weights = torch.randn(rows, columns, generator=generator)
-    if name == "fp16":
-        return Fp16Matrix(weights.half())
-    if name in PALETTES:
-        entries, groups = 1 << PALETTES[name].code_bits, -(-rows // ROWS_A_TABLE)
-        tables, scales = quantise_tables(torch.randn(groups, entries, generator=generator))
-        return PaletteMatrix(torch.randint(entries, (rows, columns), generator=generator), tables, scales)
-    if name in TRELLIS_PRESETS:
-        trellis_format = TRELLIS_PRESETS[name]
-        shape = (rows, trellis_format.blocks(columns))
-        words = torch.randint(0, 1 << trellis_format.word_bits, shape, generator=generator)
-        return TrellisMatrix(trellis_format, words, torch.ones(rows), columns)
-    block_format = PRESETS[name]
-    shape = (rows, block_format.blocks(columns))
-    seeds = torch.randint(1, block_format.seeds + 1, shape, generator=generator)
-    above = torch.randint(0, 1 << (block_format.word_bits - block_format.lfsr_bits), shape, generator=generator)
-    return EncodedMatrix(
-        block_format, above << block_format.lfsr_bits | seeds, row_scales(weights, block_format), columns
-    )
-
-
 def _simulate(parameters: "EngineParameters", matrix: "Matrix", memory: float) -> tuple["Counters", bool, float]:
     """Counters of one product, whether it is exact, and simulated cycles per CPU second."""
     import torch
 
     from sw_runtime.device.protocol import Counters
+    from sw_runtime.device.random_matrices import random_activations
     from sw_runtime.device.simulated import simulated_device
     from sw_runtime.device.simulator.library import Traffic
 
-    limit = 1 << (parameters.activation_bits - 1)
-    activations = torch.randint(-limit, limit, (1, matrix.columns), generator=torch.Generator().manual_seed(1))
+    activations = random_activations(1, matrix.columns, parameters.activation_bits)
     device = simulated_device(parameters, Traffic(memory=memory), simulators=1)
     try:
         handle = device.load(matrix)
@@ -114,6 +82,7 @@ def measure_engine(
         If a parameter is out of range, naming it.
     """
     from formats.engine import EngineParameters
+    from sw_runtime.device.random_matrices import random_matrix
 
     # at least the default size, so that one simulator serves every matrix up to it
     largest_columns, largest_rows = (
@@ -121,9 +90,9 @@ def measure_engine(
         max(rows, EngineParameters.maximum_rows),
     )
     parameters = EngineParameters((format,), port_bytes, lanes, activation_bits, 1, largest_columns, largest_rows)
-    counters, exact, speed = _simulate(parameters, _random_matrix(format, rows, columns), memory)
+    counters, exact, speed = _simulate(parameters, random_matrix(format, rows, columns), memory)
     baseline_parameters = replace(parameters, formats=("fp16",), lanes=0)
-    baseline, baseline_exact, _ = _simulate(baseline_parameters, _random_matrix("fp16", rows, columns), memory)
+    baseline, baseline_exact, _ = _simulate(baseline_parameters, random_matrix("fp16", rows, columns), memory)
     return EngineBenchmark(
         format=format,
         rows=rows,

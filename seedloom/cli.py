@@ -34,6 +34,7 @@ COMMANDS = {
     "eval": "seedloom.evaluation:eval_command",
     "lm-eval": "seedloom.harness:lm_eval",
     "paper": "papers.command:paper",
+    "selftest": "seedloom.selftest:selftest",
     "bench": "seedloom.bench:bench",
 }
 """Module and function, or group of commands, by name; in the order of the help."""

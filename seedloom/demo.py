@@ -166,9 +166,17 @@ def demo(
     tokens: Annotated[int, typer.Option(min=2, help="Number of tokens to generate.")] = 48,
     format: Annotated[str, typer.Option(help="Format of the weights; see docs/formats.md.")] = "trellis-4bit",
     prompt: Annotated[str, typer.Option(help="Text to continue.")] = PROMPT,
+    device: Annotated[
+        str | None, typer.Option(help="Instead, write tokens on this device with a model of two small layers.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Generate a story with SmolLM2-135M on the simulated accelerator."""
+    if device is not None:
+        from seedloom.demo_device import run_on, show
+
+        show(run_on(device, format, tokens), as_json)
+        return
     result = run_demo(format, tokens, prompt, show=not as_json)
     if as_json:
         typer.echo(figures_text(asdict(result)))

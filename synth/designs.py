@@ -10,6 +10,7 @@ from formats.fp16 import Fp16Format
 from formats.presets import PRESETS, TRELLIS_PRESETS
 from hw.board.board import Board
 from hw.board.parameters import BoardParameters
+from hw.board.serial_board import SerialBoard
 from hw.engine.engine import Engine
 from hw.engine.fp16_lane import Fp16Lane
 from hw.engine.lane import Lane
@@ -64,14 +65,14 @@ def engine(*formats: str, port_bytes: int) -> Callable[[int], wiring.Component]:
     return lambda bits: Engine(EngineParameters(formats, port_bytes=port_bytes, multiplier_bits=bits))
 
 
-def board(*formats: str) -> Callable[[int], wiring.Component]:
-    """All that a ULX3S holds behind its link: requests, memory and an engine for a model 2,048 columns wide."""
+def board_parameters(multiplier_bits: int, *formats: str) -> BoardParameters:
+    """A ULX3S with 64 MB of memory, and an engine for a model 2,048 columns wide."""
+    engine = EngineParameters(formats, port_bytes=4, maximum_columns=2048, multiplier_bits=multiplier_bits)
+    return BoardParameters(engine, AS4C32M16SB_7, clock_mhz=100, cas_latency=2)
 
-    def build(multiplier_bits: int) -> wiring.Component:
-        engine = EngineParameters(formats, port_bytes=4, maximum_columns=2048, multiplier_bits=multiplier_bits)
-        return Board(BoardParameters(engine, AS4C32M16SB_7, clock_mhz=100, cas_latency=2))
 
-    return build
+BAUD_DIVISOR = 33
+"""3 Mbaud at 100 MHz."""
 
 
 def router(lanes: int) -> Callable[[int], wiring.Component]:
@@ -102,8 +103,13 @@ DESIGNS: dict[str, Design] = {
         Design("SDRAM controller", lambda _: SdramController(AS4C32M16SB_7, 100, cas_latency=2), xc7=False),
         Design("memory port, 4 bytes", lambda _: MemoryPort(AS4C32M16SB_7, port_bytes=4), xc7=False),
         Design("word reader, 32 and 24 bits", lambda _: WordReader(AS4C32M16SB_7, 4, (32, 24)), xc7=False),
-        Design("serial link, window of 4", lambda _: SerialLink(LinkParameters(), divisor=33), xc7=False),
-        Design("scaled-4bit board, 1 lane", board("scaled-4bit"), xc7=False),
+        Design("serial link, window of 4", lambda _: SerialLink(LinkParameters(), BAUD_DIVISOR), xc7=False),
+        Design("scaled-4bit board, 1 lane", lambda bits: Board(board_parameters(bits, "scaled-4bit")), xc7=False),
+        Design(
+            "scaled-4bit serial board, 1 lane",
+            lambda bits: SerialBoard(board_parameters(bits, "scaled-4bit"), BAUD_DIVISOR),
+            xc7=False,
+        ),
         *(Design(f"router, {lanes} lanes", router(lanes), lanes, xc7=False, placed=False) for lanes in (4, 8, 16)),
     )
 }

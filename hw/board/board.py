@@ -8,13 +8,14 @@ from amaranth.lib import crc, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from formats.board_requests import MAXIMUM_WORDS, REQUESTS, WORD_BYTES, Opcode, Status
-from hw.board.collector import WORD, Collector
+from hw.board.collector import Collector
 from hw.board.parameters import BoardParameters
 from hw.board.product import Product
 from hw.board.responder import Responder
 from hw.memory.memory import Memory
 from hw.memory.sdram import SdramPins
 from hw.mux import choose
+from hw.request_words import WORDS
 
 COUNTER_BITS = 48
 """Of the sums over all products: a month at 100 MHz."""
@@ -47,8 +48,8 @@ class Board(wiring.Component):
 
     Members
     -------
-    i : In(stream.Signature(WORD))
-    o : Out(stream.Signature(WORD))
+    i : In(WORDS)
+    o : Out(WORDS)
     pins : Out(SdramPins(chip))
     """
 
@@ -63,8 +64,8 @@ class Board(wiring.Component):
         )
         super().__init__(
             {
-                "i": In(stream.Signature(WORD)),
-                "o": Out(stream.Signature(WORD)),
+                "i": In(WORDS),
+                "o": Out(WORDS),
                 "pins": Out(SdramPins(parameters.chip)),
             }
         )

@@ -5,9 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from formats.board_requests import REQUESTS, Opcode
-
-WORD = data.StructLayout({"data": 32, "last": 1})
-"""Word of a request or a response, and whether it is the last."""
+from hw.request_words import WORDS
 
 MOST_ARGUMENTS = max(len(request.arguments) for request in REQUESTS.values())
 
@@ -19,7 +17,7 @@ class Collector(wiring.Component):
 
     Members
     -------
-    i : In(stream.Signature(WORD))
+    i : In(WORDS)
     opcode, arguments : Out(32), Out(ArrayLayout(32, MOST_ARGUMENTS))
     words : Out(range(MOST_ARGUMENTS + 3))
         Words so far; more than any request's arguments count as one more.
@@ -33,7 +31,7 @@ class Collector(wiring.Component):
     def __init__(self) -> None:
         super().__init__(
             {
-                "i": In(stream.Signature(WORD)),
+                "i": In(WORDS),
                 "opcode": Out(32),
                 "arguments": Out(data.ArrayLayout(32, MOST_ARGUMENTS)),
                 "words": Out(range(MOST_ARGUMENTS + 3)),

@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from formats.board_requests import MAXIMUM_WORDS
-from hw.board.collector import WORD
+from hw.request_words import WORDS
 
 
 class Responder(wiring.Component):
@@ -28,7 +28,7 @@ class Responder(wiring.Component):
     data : In(stream.Signature(32))
     done : Out(1)
         The last word is offered.
-    o : Out(stream.Signature(WORD))
+    o : Out(WORDS)
         Out of a register.
     """
 
@@ -43,7 +43,7 @@ class Responder(wiring.Component):
                 "field": In(32),
                 "data": In(stream.Signature(32)),
                 "done": Out(1),
-                "o": Out(stream.Signature(WORD)),
+                "o": Out(WORDS),
             }
         )
 

@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.link.layouts import WORD_BITS, WORDS
+from hw.request_words import WORD_BITS, WORDS
 
 
 class CorePort(wiring.Component):

@@ -1,18 +1,10 @@
-"""What lies on the link's wires: words of requests and responses, and packets' headers."""
+"""What lies on the link's wires: bytes, and packets' headers."""
 
-from amaranth.hdl import ShapeLike, unsigned
+from amaranth.hdl import ShapeLike
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import Out
 
 from formats.link import HEADER
-
-WORD_BITS = 32
-
-WORD = data.StructLayout({"data": unsigned(WORD_BITS), "last": unsigned(1)})
-"""A word of a request or a response, and whether it is the last."""
-
-WORDS = stream.Signature(WORD)
-"""Requests or responses, one after the other."""
 
 HEADER_LAYOUT = data.StructLayout({field.name: field.bits for field in HEADER})
 """First word of a packet."""

@@ -11,11 +11,12 @@ from formats.errors import InputError
 from formats.link import VERSION, WELCOME, word_of
 from hw.link.cobs import CobsDecoder, CobsEncoder
 from hw.link.core_port import CorePort
-from hw.link.layouts import LINE_OCTETS, OCTETS, WORD_BITS, WORDS
+from hw.link.layouts import LINE_OCTETS, OCTETS
 from hw.link.outbox import Outbox
 from hw.link.packet_receiver import PacketReceiver
 from hw.link.packet_sender import PacketSender
 from hw.link.window import Window
+from hw.request_words import WORD_BITS, WORDS
 
 
 @dataclass(frozen=True)

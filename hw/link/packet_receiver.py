@@ -6,7 +6,8 @@ from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
 
 from hw.link.cobs import ITEMS
-from hw.link.layouts import HEADER_LAYOUT, WORD_BITS
+from hw.link.layouts import HEADER_LAYOUT
+from hw.request_words import WORD_BITS
 
 
 def verdict_layout(words: int) -> data.StructLayout:

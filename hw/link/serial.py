@@ -4,9 +4,9 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw.link.layouts import WORDS
 from hw.link.link import Link, LinkParameters
 from hw.link.uart import UartReceiver, UartTransmitter
+from hw.request_words import WORDS
 
 
 class SerialLink(wiring.Component):
@@ -50,39 +50,4 @@ class SerialLink(wiring.Component):
         connect(m, self._link.o, self._transmitter.i)
         connect(m, self._link.o_request, flipped(self.o_request))
         connect(m, flipped(self.i_response), self._link.i_response)
-        return m
-
-
-class SerialBoard(wiring.Component):
-    """A core behind a serial line.
-
-    Parameters
-    ----------
-    core
-        Has ``i_request`` and ``o_response``, both ``WORDS``.
-    parameters, divisor
-        Of the link.
-
-    Members
-    -------
-    rx : In(1)
-    tx : Out(1)
-
-    Raises
-    ------
-    InputError
-        If a bit has fewer than 4 cycles.
-    """
-
-    def __init__(self, core: wiring.Component, parameters: LinkParameters, divisor: int) -> None:
-        self._core, self._link = core, SerialLink(parameters, divisor)
-        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})
-
-    def elaborate(self, platform: object) -> Module:
-        """Join both."""
-        m = Module()
-        m.submodules.core, m.submodules.link = self._core, self._link
-        m.d.comb += [self._link.rx.eq(self.rx), self.tx.eq(self._link.tx)]
-        connect(m, self._link.o_request, self._core.i_request)
-        connect(m, self._core.o_response, self._link.i_response)
         return m

@@ -9,10 +9,12 @@ from hw.memory.sdram import request_layout
 
 
 class Arbiter(wiring.Component):
-    """Passes on requests of two ports, writes first, without a cycle's delay.
+    """Passes on requests of two ports, writes first.
 
-    A reader that waits for room asks for nothing, so what it reads can always be answered by writes. Whoever
-    changes between pages loses time: a writer offers its beats in bursts.
+    Whose turn it is stands in a register, so no path leads from one port's request to the other's answer: the cycle
+    in which a writer begins, and the one behind its last beat, are lost. A reader that waits for room asks for
+    nothing, so what it reads can always be answered by writes. Whoever changes between pages loses time anyway: a
+    writer offers its beats in bursts.
 
     Parameters
     ----------
@@ -32,9 +34,8 @@ class Arbiter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """A choice, kept while what was offered waits."""
         m = Module()
-        waiting, chosen, writes = Signal(), Signal(), Signal()
+        writes = Signal()
         m.d.comb += [
-            writes.eq(Mux(waiting, chosen, self.i_writes.valid)),
             self.request.valid.eq(Mux(writes, self.i_writes.valid, self.i_reads.valid)),
             self.request.payload.as_value().eq(
                 Mux(writes, self.i_writes.payload.as_value(), self.i_reads.payload.as_value())
@@ -42,5 +43,6 @@ class Arbiter(wiring.Component):
             self.i_writes.ready.eq(self.request.ready & writes),
             self.i_reads.ready.eq(self.request.ready & ~writes),
         ]
-        m.d.sync += [waiting.eq(self.request.valid & ~self.request.ready), chosen.eq(writes)]
+        with m.If(~self.request.valid | self.request.ready):
+            m.d.sync += writes.eq(self.i_writes.valid)
         return m

@@ -45,7 +45,7 @@ class Driver:
     name
         What the device calls itself.
     transport
-        Carries beats to the accelerator; the driver closes it.
+        Carries beats to the accelerator; the driver closes it. An attribute, for who tries more than a driver does.
     parameters
         The accelerator's engine.
     router
@@ -58,7 +58,7 @@ class Driver:
         self.counters = Counters()
         self._turns = Turns()
         self._name = name
-        self._transport = transport
+        self.transport = transport
         self._parameters = parameters
         self._router_parameters = router
         self._router = RouterDriver(transport, router) if router else None
@@ -84,7 +84,7 @@ class Driver:
         DeviceError
             If they do not fit, by how many bytes.
         """
-        self._transport.check_room(sum(stored_bytes(shape, self._parameters) for shape in shapes))
+        self.transport.check_room(sum(stored_bytes(shape, self._parameters) for shape in shapes))
 
     @in_turn
     def load(self, matrix: Matrix) -> int:
@@ -99,7 +99,7 @@ class Driver:
         check_matrix(self.info(), matrix)
         weight_format = format_of(matrix, self._parameters)
         beats = weight_beats(matrix, self._parameters)
-        weights = self._transport.load(beats, self._parameters.beat_bits(weight_format))
+        weights = self.transport.load(beats, self._parameters.beat_bits(weight_format))
         return self._matrices.add(_LoadedMatrix(weight_format, weights, matrix))
 
     @in_turn
@@ -120,7 +120,7 @@ class Driver:
         batches = [activations[first : first + batch] for first in range(0, len(activations), batch)]
         passes = [self._pass(loaded, vectors) for vectors in batches]
         results = []
-        for vectors, product, (beats, cycles) in zip(batches, passes, self._transport.run(passes), strict=True):
+        for vectors, product, (beats, cycles) in zip(batches, passes, self.transport.run(passes), strict=True):
             size = (loaded.matrix.rows, len(vectors))
             results.append(results_from_beats(beats, loaded.weight_format, self._parameters, *size))
             self.counters += _moved(product, cycles) + Counters(result_bytes=8 * size[0] * size[1])
@@ -142,7 +142,7 @@ class Driver:
         check_routed(command, loaded.matrix.rows, len(activations))
         product = self._routed_pass(loaded, activations)
         scales = loaded.comparison.bfloat16_scales().view(torch.uint8).view(loaded.matrix.rows, -1).numpy()
-        words, cycles = self._transport.run_routed(product, scales, Packet(command), ROUTED_WORDS)
+        words, cycles = self.transport.run_routed(product, scales, Packet(command), ROUTED_WORDS)
         answer, _ = answer_of(words)
         self.counters += _moved(product, cycles)
         self.counters += Counters(scale_bytes=scales.nbytes, router_bytes=traffic_bytes(answer))
@@ -157,7 +157,7 @@ class Driver:
         DeviceError
             If the handle is unknown.
         """
-        self._transport.unload(self._matrices[handle].weights)
+        self.transport.unload(self._matrices[handle].weights)
         self._matrices.remove(handle)
 
     @in_turn
@@ -176,7 +176,7 @@ class Driver:
     @last_turn
     def close(self) -> None:
         """Close the transport and forget all matrices."""
-        self._transport.close()
+        self.transport.close()
         self._matrices.clear()
 
     def _fields(self, loaded: _LoadedMatrix, vectors: int) -> dict[str, int]:

@@ -1,19 +1,31 @@
 """A board without the board: the driver over requests to its Verilog, with its memory chip behind it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
-from formats.board_requests import MAXIMUM_WORDS, WORD_BYTES
+from formats.board_requests import MAXIMUM_WORDS, REQUESTS, WORD_BYTES, Opcode
 from formats.engine import EngineParameters
+from formats.router.descriptor import RouterParameters
 from hw.board.boards import board_sdram
 from hw.board.parameters import BoardParameters
-from sw_runtime.device.board.transport import BoardTransport
+from sw_runtime.device.board.transport import RESULT_WORDS, BoardTransport, check_router
 from sw_runtime.device.driver import Driver
 from sw_runtime.device.simulator.board import BoardSimulator
 from sw_runtime.device.simulator.build import build_board
 
 ECP5_MULTIPLIER_BITS = 18
 """Widest weight that a multiplier of the boards' devices takes."""
+
+
+MOST_BLOCK_WORDS = 16
+"""Words of a column block's activations, of any format."""
+
+TOGETHER = 64
+"""Requests that one call simulates."""
+
+CYCLES_A_WORD = 8
+"""Most cycles that a word of memory takes, requests and refreshes included, with much to spare."""
 
 
 class SimulatedChannel:
@@ -25,25 +37,43 @@ class SimulatedChannel:
         Closed with the channel.
     """
 
+    data_words = MAXIMUM_WORDS - 2
+    real_time = False
+
     def __init__(self, simulator: BoardSimulator) -> None:
         self._simulator = simulator
 
-    def exchange(self, requests: Sequence[Sequence[int]], cycles: int) -> list[list[int]]:
-        """Send requests and return their responses.
+    def exchange(self, requests: Iterable[Sequence[int]]) -> Iterator[list[int]]:
+        """Responses to requests, in order.
 
         Raises
         ------
         DeviceError
-            If the board does not answer within the cycles.
+            If the board does not answer within the cycles that the requests may take.
         """
-        return self._simulator.exchange(requests, MAXIMUM_WORDS * len(requests), cycles)
+        coming = iter(requests)
+        while part := list(islice(coming, TOGETHER)):
+            cycles = CYCLES_A_WORD * sum(map(moved_words, part))
+            yield from self._simulator.exchange(part, MAXIMUM_WORDS * len(part), cycles)
 
     def close(self) -> None:
         """Free the simulator."""
         self._simulator.close()
 
 
-def simulated_board(place: str, parameters: EngineParameters) -> Driver:
+def moved_words(request: Sequence[int]) -> int:
+    """Words that a request moves at most, its own and its response's included."""
+    opcode, *arguments = request
+    moved = len(request) + MAXIMUM_WORDS
+    if opcode == Opcode.CHECKSUM and len(arguments) == 2:
+        moved += arguments[1]
+    if opcode == Opcode.PRODUCT and len(arguments) == len(REQUESTS[Opcode.PRODUCT].arguments):
+        _, blocks, groups, vectors, *_ = arguments
+        moved += blocks * groups + vectors * (MOST_BLOCK_WORDS * blocks + RESULT_WORDS * groups)
+    return moved
+
+
+def simulated_board(place: str, parameters: EngineParameters, router: RouterParameters | None = None) -> Driver:
     """A board whose every cycle is simulated, memory included.
 
     Parameters
@@ -52,6 +82,8 @@ def simulated_board(place: str, parameters: EngineParameters) -> Driver:
         The board's name in ``hw.board.boards.BOARDS``.
     parameters
         Formats, batch and sizes of its engine; port, lanes and multipliers are the board's.
+    router
+        No board has one yet.
 
     Raises
     ------
@@ -59,7 +91,10 @@ def simulated_board(place: str, parameters: EngineParameters) -> Driver:
         If there is no such board.
     DependencyError
         If the simulator cannot be built.
+    DeviceError
+        If a router is asked for.
     """
+    check_router(router)
     board = board_parameters(place, parameters)
     simulator = BoardSimulator(build_board(board), board)
     transport = BoardTransport(SimulatedChannel(simulator), board.engine, board.chip.size_bytes)

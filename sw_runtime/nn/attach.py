@@ -58,8 +58,7 @@ def attach(model: nn.Module, device: Device) -> None:
             )
     device.check_room([MatrixShape(each.format_name, each.out_features, each.in_features) for each in layers.values()])
     try:
-        for layer in progress_bar(layers.values(), desc=f"loading the {info.name} device", unit="layer", disable=None):
-            layer.attach(device)
+        _load(list(layers.values()), device)
     except BaseException:
         detach(model)
         raise
@@ -81,6 +80,16 @@ def stay_packed(model: nn.Module) -> None:
             layer.stay_packed()
         except InputError as error:
             raise InputError(f"{name}: {error}") from None
+
+
+def _load(layers: list[DeviceLinear], device: Device) -> None:
+    """Load layers one after the other; the bar counts bytes, for a board's link takes minutes for a model."""
+    sizes = [sum(buffer.nbytes for buffer in layer.buffers()) for layer in layers]
+    name = f"loading the {device.info().name} device"
+    with progress_bar(total=sum(sizes), desc=name, unit="B", unit_scale=True, disable=None) as bar:
+        for layer, size in zip(layers, sizes, strict=True):
+            layer.attach(device)
+            bar.update(size)
 
 
 def detach(model: nn.Module) -> None:

@@ -34,7 +34,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("installed")
 def test_it_is_listed_beside_ours() -> None:
-    assert seedloom.device_names() == ["emulated", "simulated", "simulated-board", "traced"]
+    assert seedloom.device_names() == ["emulated", "serial", "simulated", "simulated-board", "traced"]
 
 
 @pytest.mark.usefixtures("installed")
@@ -54,5 +54,5 @@ def test_it_multiplies_and_routes_and_tells_what_crossed(capsys: pytest.CaptureF
 
 
 def test_without_the_package_its_device_is_unknown() -> None:
-    with pytest.raises(ValueError, match="no device 'traced'; choose from emulated, simulated, simulated-board"):
+    with pytest.raises(ValueError, match="no device 'traced'; choose from emulated, serial, simulated, "):
         seedloom.open_device("traced")

@@ -46,7 +46,10 @@ def test_json_holds_claims_verdicts_and_the_report_of_the_device_asked_for() -> 
     ("arguments", "error"),
     [
         (["other"], "error: no paper 'other'; choose from first, second"),
-        (["first", "--device", "gpu"], "error: no device 'gpu'; choose from emulated, simulated, simulated-board"),
+        (
+            ["first", "--device", "gpu"],
+            "error: no device 'gpu'; choose from emulated, serial, simulated, simulated-board",
+        ),
     ],
 )
 def test_an_unknown_name_is_refused_at_once_with_the_choices(arguments: list[str], error: str) -> None:

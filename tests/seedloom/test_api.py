@@ -37,7 +37,7 @@ def test_open_device_opens_by_name_and_passes_options_on() -> None:
 
 
 def test_an_unknown_device_is_refused_with_the_names_there_are() -> None:
-    with pytest.raises(ValueError, match="no device 'gpu'; choose from emulated, simulated, simulated-board"):
+    with pytest.raises(ValueError, match="no device 'gpu'; choose from emulated, serial, simulated, simulated-board"):
         seedloom.open_device("gpu")
 
 
@@ -249,8 +249,11 @@ def test_generate_counts_what_a_device_does(chatting: Path) -> None:
         ({"tokens": 0}, "tokens must be 1 or more, not 0"),
         ({"tokens": True}, "tokens must be int or None, not True"),
         ({"speculate": 16}, "speculate must be from 1 to 15, not 16"),
-        ({"device": None}, "no device None; choose from emulated, simulated, simulated-board"),
-        ({"device": "gpu", "folder": "nowhere"}, "no device 'gpu'; choose from emulated, simulated, simulated-board"),
+        ({"device": None}, "no device None; choose from emulated, serial, simulated, simulated-board"),
+        (
+            {"device": "gpu", "folder": "nowhere"},
+            "no device 'gpu'; choose from emulated, serial, simulated, simulated-board",
+        ),
         (
             {"device": "host", "argmax_on_device": True},
             "--argmax-on-device needs a device's router; choose a device instead of 'host'",

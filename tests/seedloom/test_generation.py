@@ -70,6 +70,21 @@ def test_a_board_and_its_memory_write_what_the_emulated_device_writes(
     assert board["counters"]["cycles"] > board["counters"]["port_busy_cycles"] > emulated["counters"]["cycles"]
 
 
+def test_a_board_behind_a_serial_line_writes_what_the_emulated_device_writes(
+    monkeypatch: pytest.MonkeyPatch, tiny_model: Callable[..., Path]
+) -> None:
+    for layer in OTHER_FORMATS:  # one format, as the simulator of all tests of the line
+        monkeypatch.setitem(OTHER_FORMATS, layer, "scaled-4bit")
+    folder, answers = tiny_model(), []
+    for device in ("emulated", "serial:pty"):
+        options = ["--tokens", "2", "--json", "--device", device]
+        result = CliRunner().invoke(app, ["generate", str(folder), "w3 w7", *options])
+        assert result.exit_code == 0, result.output
+        answers.append(json.loads(result.stdout))
+    emulated, board = answers
+    assert board["tokens"] == emulated["tokens"]
+
+
 def answer_of(folder: Path, *options: str, tokens: int = 4) -> dict[str, Any]:
     prompt = " ".join(f"w{word}" for word in range(10, 30))
     result = CliRunner().invoke(app, ["generate", str(folder), prompt, "--tokens", str(tokens), "--json", *options])
@@ -141,7 +156,7 @@ def test_an_unknown_device_is_refused_before_the_model_is_loaded(folder: Path, m
     result = CliRunner().invoke(app, ["generate", str(folder), "w3", "--device", "zz"])
     assert (result.exit_code, result.stderr) == (
         1,
-        "error: no device 'zz'; choose from emulated, simulated, simulated-board\n",
+        "error: no device 'zz'; choose from emulated, serial, simulated, simulated-board\n",
     )
 
 
@@ -169,7 +184,7 @@ def test_counters_are_what_this_text_cost(folder: Path, monkeypatch: pytest.Monk
 def test_an_unknown_device_is_refused(folder: Path) -> None:
     result = CliRunner().invoke(app, ["generate", str(folder), "w3", "--device", "gpu"])
     assert result.exit_code == 1
-    assert result.stderr.endswith("error: no device 'gpu'; choose from emulated, simulated, simulated-board\n")
+    assert result.stderr.endswith("error: no device 'gpu'; choose from emulated, serial, simulated, simulated-board\n")
 
 
 def test_a_folder_without_tokenizer_is_refused(folder: Path) -> None:

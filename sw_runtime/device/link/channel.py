@@ -9,11 +9,14 @@ from types import TracebackType
 from sw_runtime.device.link.lines import Line
 from sw_runtime.device.link.session import SILENCE_SECONDS, Session, Welcome
 
+DATA_WORDS = 254
+"""Of a request or a response: so many that little of the line is lost to headers, so few that few are damaged."""
+
 WAIT_SECONDS = 0.005
 """Longest wait for a byte, after which late answers are looked for."""
 
 
-class Channel:
+class LinkChannel:
     """Sends requests and gives their responses, in order, several on their way at once.
 
     After a DeviceError the device keeps what it has done. Once the line is there again, ``reconnect`` goes on in
@@ -27,6 +30,8 @@ class Channel:
         Without a packet, after which the device is given up; a simulated one on a busy machine needs more.
     clock
         Seconds.
+    real_time
+        The device's clock and this may be compared; not with one that is simulated.
 
     Raises
     ------
@@ -39,8 +44,9 @@ class Channel:
         open_line: Callable[[], Line],
         silence_seconds: float = SILENCE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        real_time: bool = True,
     ) -> None:
-        self._open_line, self._clock = open_line, clock
+        self._open_line, self._clock, self.real_time = open_line, clock, real_time
         self._line = open_line()
         self._session = Session(secrets.randbits(16), self._line.seconds_an_octet, silence_seconds)
         self.written_octets = 0
@@ -49,12 +55,18 @@ class Channel:
         except BaseException:
             self._line.close()
             raise
+        self.data_words = min(DATA_WORDS, self.welcome.words - 2)
 
     @property
     def welcome(self) -> Welcome:
         """What the device said of its end."""
         assert self._session.welcome  # a channel without one was never made
         return self._session.welcome
+
+    @property
+    def line(self) -> Line:
+        """Where its bytes go; another one after ``reconnect``."""
+        return self._line
 
     @property
     def repeats(self) -> int:
@@ -114,7 +126,7 @@ class Channel:
         """Give the line back."""
         self._line.close()
 
-    def __enter__(self) -> "Channel":
+    def __enter__(self) -> "LinkChannel":
         return self
 
     def __exit__(

@@ -40,6 +40,13 @@ class _Geometry(ctypes.Structure):
     _fields_ = (("row_bits", ctypes.c_int64), ("column_bits", ctypes.c_int64))
 
 
+def chip_of(parameters: BoardParameters) -> tuple[_Timing, _Geometry]:
+    """What a harness is told of a board's memory chip."""
+    chip = parameters.chip
+    timing = chip.timing(parameters.clock_mhz, parameters.cas_latency)
+    return _Timing(*dataclasses.astuple(timing)), _Geometry(chip.row_bits, chip.column_bits)
+
+
 class BoardSimulator:
     """One board under simulation. Not for two threads at once.
 
@@ -58,10 +65,8 @@ class BoardSimulator:
         self._library.board_open.restype = ctypes.c_void_p
         self._library.sdram_rules.restype = ctypes.c_char_p
         self._chance = round(share * ALWAYS)
-        chip = parameters.chip
-        self._timing = chip.timing(parameters.clock_mhz, parameters.cas_latency)
-        timing, geometry = _Timing(*dataclasses.astuple(self._timing)), _Geometry(chip.row_bits, chip.column_bits)
-        self._handle = ctypes.c_void_p(self._library.board_open(ctypes.c_uint64(7), timing, geometry))
+        self._start_cycles = parameters.chip.timing(parameters.clock_mhz, parameters.cas_latency).start
+        self._handle = ctypes.c_void_p(self._library.board_open(ctypes.c_uint64(7), *chip_of(parameters)))
 
     def exchange(self, requests: Sequence[Sequence[int]], response_words: int, cycles: int) -> list[list[int]]:
         """Send requests and return their responses, both as 32-bit words.
@@ -84,7 +89,7 @@ class BoardSimulator:
             taken_limit=len(taken),
             taken_chance=self._chance,
             responses=len(requests),
-            cycle_limit=cycles + self._timing.start + 1_000,
+            cycle_limit=cycles + self._start_cycles + 1_000,
         )
         if self._library.board_run(self._handle, ctypes.byref(run)):
             raise DeviceError(f"the simulated board sent {run.taken_count} words in {run.cycles} cycles and stopped")

@@ -64,9 +64,7 @@ int board_run(void *handle, BoardRun *run) {
             run->taken[run->taken_count++] = word;
             responses += word >> 32;
         }
-        board.sdram.edge({bool(unit.pins___05Fcke), bool(unit.pins___05Fcs), bool(unit.pins___05Fras),
-                          bool(unit.pins___05Fcas), bool(unit.pins___05Fwe), bool(unit.pins___05Fdq_oe),
-                          unit.pins___05Fba, unit.pins___05Fa, unit.pins___05Fdqm, unit.pins___05Fdq_o});
+        board.sdram.edge(pins_of(unit));
         unit.clk = 1;
         unit.eval();
         words.advance();

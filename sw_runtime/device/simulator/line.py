@@ -6,10 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from amaranth.lib import wiring
 
-from hw.verilog import convert
-from sw_runtime.device.simulator.build import HARNESS, TOP, build_library
+from sw_runtime.device.simulator.build import HARNESS, build_library
 from sw_runtime.device.simulator.library import ALWAYS
 
 LINE_HARNESS = Path(__file__).with_name("line_harness.cpp")
@@ -29,42 +27,33 @@ class LineRun(ctypes.Structure):
         ("received_count", ctypes.c_uint64),
         ("cycles", ctypes.c_uint64),
         ("broken_offers", ctypes.c_uint64),
+        ("busy", ctypes.c_uint64),
     )
 
 
-def build_line(unit: Callable[[], wiring.Component], name: str, divisor: int = 0) -> Path:
-    """Compile a unit on a line and return its library.
+def build_line(verilog: Callable[[], str], parameters: tuple[object, ...], name: str, more: str = "") -> Path:
+    """Compile a unit with byte streams ``i`` and ``o`` and return its library.
 
     Parameters
     ----------
-    unit
-        Makes it. With a divisor it has pins ``rx`` and ``tx``, else streams ``i`` and ``o``.
+    verilog
+        Makes its text.
+    parameters
+        What the text follows from, beside the sources of the hardware.
     name
-        Says all that the unit is made from; builds are kept by it.
-    divisor
-        Cycles of a bit.
+        What the progress bar calls it.
+    more
+        C++ behind the harness.
 
     Raises
     ------
     DependencyError
         If a tool is missing or fails, with its last words.
     """
-    return build_line_of(lambda: convert(unit(), TOP), name, divisor)
-
-
-def build_line_of(verilog: Callable[[], str], name: str, divisor: int = 0, more: str = "") -> Path:
-    """The same of a Verilog text, with more C++ behind the harness.
-
-    Raises
-    ------
-    DependencyError
-        If a tool is missing or fails, with its last words.
-    """
-    define = f"#define DIVISOR {divisor}\n" if divisor else ""
     with tempfile.TemporaryDirectory() as folder:
         harness = Path(folder) / "harness.cpp"
-        harness.write_text(f'// {name}\n{define}#include "{HARNESS}"\n{LINE_HARNESS.read_text()}{more}')
-        return build_library(verilog, (), harness, name)
+        harness.write_text(f'#include "{HARNESS}"\n{LINE_HARNESS.read_text()}{more}')
+        return build_library(verilog, parameters, harness, name)
 
 
 class LineSimulation:
@@ -73,23 +62,27 @@ class LineSimulation:
     Parameters
     ----------
     library
-        What ``build_line`` returned.
+        What ``build_line`` or ``build_serial_board`` returned.
     seed
         Of the pauses.
+    chip
+        What the harness is told of the memory chip on the unit's pins; nothing where it has none.
     """
 
-    def __init__(self, library: Path, seed: int = 1) -> None:
+    def __init__(self, library: Path, seed: int = 1, chip: tuple[ctypes.Structure, ...] = ()) -> None:
         self._library = ctypes.CDLL(str(library))
         self._library.line_open.restype = ctypes.c_void_p
-        self.handle: ctypes.c_void_p | None = ctypes.c_void_p(self._library.line_open(ctypes.c_uint64(seed)))
+        self.handle: ctypes.c_void_p | None = ctypes.c_void_p(self._library.line_open(ctypes.c_uint64(seed), *chip))
         self.cycles = self.broken_offers = 0
+        self.busy = False
 
     def exchange(
         self, octets: bytes, quiet_cycles: int, room: int = 1 << 20, send_share: float = 1, receive_share: float = 1
     ) -> bytes:
         """Send bytes; returns those that come until none has come for so many cycles.
 
-        ``cycles`` and ``broken_offers``, the offers that changed before they were taken, add up.
+        ``cycles`` and ``broken_offers``, the offers that changed before they were taken, add up; ``busy`` says whether
+        a board was doing a request at the end.
 
         Parameters
         ----------
@@ -115,6 +108,7 @@ class LineSimulation:
         self._library.line_run(self.handle, ctypes.byref(run))
         self.cycles += run.cycles
         self.broken_offers += run.broken_offers
+        self.busy = bool(run.busy)
         return received[: run.received_count].tobytes()
 
     def close(self) -> None:

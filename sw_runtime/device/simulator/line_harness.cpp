@@ -1,5 +1,6 @@
 // Drives a unit on a line, many bytes a call. Behind harness.cpp. With DIVISOR the line is the pins `rx` and `tx` of a
-// UART of so many cycles a bit; without, the byte streams `i` and `o`.
+// UART of so many cycles a bit; without, the byte streams `i` and `o`. With CHIP, behind sdram_model.cpp, the unit also
+// has a memory chip's pins, and `busy`.
 
 #ifdef DIVISOR
 // One byte on the way to the unit and one on the way back, bit by bit.
@@ -42,12 +43,20 @@ struct Line {
 #ifdef DIVISOR
     Wires wires;
 #endif
+#ifdef CHIP
+    Sdram sdram;
+#endif
 };
 
 extern "C" {
 
+#ifdef CHIP
+void *line_open(uint64_t seed, Timing timing, Geometry geometry) {
+    auto *line = new Line{Simulation{seed}, Wires{}, {timing, geometry}};
+#else
 void *line_open(uint64_t seed) {
     auto *line = new Line{Simulation{seed}};
+#endif
 #ifdef DIVISOR
     line->simulation.unit->rx = 1;
 #endif
@@ -68,6 +77,7 @@ struct LineRun {
     uint64_t received_count;
     uint64_t cycles;
     uint64_t broken_offers;
+    uint64_t busy;
 };
 
 // Runs until all bytes are sent and none has come for `quiet_cycles`, or there is no room for another.
@@ -82,10 +92,16 @@ void line_run(void *handle, LineRun *run) {
         Wires &wires = line.wires;
         if (sent < run->count && wires.takes()) wires.take(run->sent[sent++]);
         wires.drive(unit);
+#ifdef CHIP
+        unit.pins___05Fdq_i = line.sdram.driven();
+#endif
         unit.clk = 0;
         unit.eval();
         arrives = wires.sample(unit);
         octet = wires.received;
+#ifdef CHIP
+        line.sdram.edge(pins_of(unit));
+#endif
 #else
         unit.i___05Fvalid = sent < run->count && line.simulation.draw(run->send_chance);
         unit.i___05Fpayload = unit.i___05Fvalid ? run->sent[sent] : 0;
@@ -106,6 +122,9 @@ void line_run(void *handle, LineRun *run) {
         quiet = arrives || sent < run->count ? 0 : quiet + 1;
         run->cycles++;
     }
+#ifdef CHIP
+    run->busy = unit.busy;
+#endif
 }
 
 }  // extern "C"

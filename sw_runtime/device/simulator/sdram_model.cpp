@@ -21,6 +21,13 @@ struct Pins {
     uint32_t ba, a, dqm, dq;
 };
 
+// What a unit under simulation with the chip's pins drives.
+template <typename Unit> Pins pins_of(const Unit &unit) {
+    return {bool(unit.pins___05Fcke), bool(unit.pins___05Fcs), bool(unit.pins___05Fras), bool(unit.pins___05Fcas),
+            bool(unit.pins___05Fwe), bool(unit.pins___05Fdq_oe), unit.pins___05Fba, unit.pins___05Fa,
+            unit.pins___05Fdqm, unit.pins___05Fdq_o};
+}
+
 class Sdram {
   public:
     int64_t broken[RULE_COUNT] = {}, commands[8] = {};

@@ -5,37 +5,20 @@ import os
 import select
 import threading
 import tty
-from pathlib import Path
 
-from hw.link.link import LinkParameters
-from hw.link.memory_core import MemoryCore
-from hw.link.serial import SerialBoard
-from sw_runtime.device.simulator.line import LineSimulation, build_line
+from hw.board.parameters import BoardParameters
+from sw_runtime.device.simulator.board import chip_of
+from sw_runtime.device.simulator.build import build_serial_board
+from sw_runtime.device.simulator.line import LineSimulation
 
 DIVISOR = 4
 """Cycles of a bit: the fewest that a UART takes, so that simulated bytes are quick."""
 
-TURN_CYCLES = 4_000
+TURN_CYCLES = 500
 """Simulated behind the last byte, before a look at the terminal."""
 
-IDLE_TURNS = 25
-"""After which time stands still until a byte comes; no request takes a core so long."""
-
-
-MEMORY_WORDS = 1 << 14
-PARAMETERS = LinkParameters(build=0x5EED)
-
-
-def memory_board() -> Path:
-    """Compile a board that is 64 KB of memory behind a serial link; returns its library.
-
-    Raises
-    ------
-    DependencyError
-        If a tool is missing or fails, with its last words.
-    """
-    name = f"{MEMORY_WORDS} words behind a serial link, {PARAMETERS}"
-    return build_line(lambda: SerialBoard(MemoryCore(MEMORY_WORDS), PARAMETERS, DIVISOR), name, DIVISOR)
+IDLE_TURNS = 200
+"""After which time stands still until a byte comes; enough for the chip's start."""
 
 
 class TerminalBoard:
@@ -43,12 +26,17 @@ class TerminalBoard:
 
     Parameters
     ----------
-    library
-        What ``memory_board`` returned.
+    parameters
+        Of the board.
+
+    Raises
+    ------
+    DependencyError
+        If a tool is missing or fails, with its last words.
     """
 
-    def __init__(self, library: Path) -> None:
-        self._simulation = LineSimulation(library)
+    def __init__(self, parameters: BoardParameters) -> None:
+        self._simulation = LineSimulation(build_serial_board(parameters, DIVISOR), chip=chip_of(parameters))
         self._thread: threading.Thread | None = None
         self._ends: tuple[int, int] | None = None
         self._path = ""
@@ -82,16 +70,20 @@ class TerminalBoard:
 
     def _carry(self, ours: int, theirs: int, end: int) -> None:
         """Simulate while bytes come, until the end."""
+        os.set_blocking(ours, False)
+        idle_turns, unread = IDLE_TURNS, b""
         with contextlib.suppress(OSError):
-            idle_turns = IDLE_TURNS
             while True:
-                ready, _, _ = select.select([ours, end], [], [], 0 if idle_turns < IDLE_TURNS else None)
+                waits = None if unread or idle_turns >= IDLE_TURNS else 0
+                ready, writable, _ = select.select([ours, end], [ours] if unread else [], [], waits)
                 if end in ready:
                     break
-                octets = os.read(ours, 1 << 12) if ready else b""
-                answer = self._simulation.exchange(octets, TURN_CYCLES)
-                if answer:
-                    os.write(ours, answer)
-                idle_turns = 0 if octets or answer else idle_turns + 1
+                if writable:
+                    unread = unread[os.write(ours, unread) :]
+                if unread:  # a host that reads nothing holds the board up
+                    continue
+                octets = os.read(ours, 1 << 12) if ours in ready else b""
+                unread = self._simulation.exchange(octets, TURN_CYCLES)
+                idle_turns = 0 if octets or unread or self._simulation.busy else idle_turns + 1
         for descriptor in (ours, theirs, end):
             os.close(descriptor)

@@ -1,4 +1,4 @@
-"""What ``hw.link.memory_core`` answers, word for word."""
+"""What ``tests.hw.link.memory_core`` answers, word for word."""
 
 import zlib
 from collections.abc import Sequence

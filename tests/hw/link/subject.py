@@ -9,8 +9,9 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.link.layouts import LINE_OCTETS, OCTETS
 from hw.link.link import Link, LinkParameters
-from hw.link.memory_core import MemoryCore
-from sw_runtime.device.simulator.line import build_line_of
+from sw_runtime.device.simulator.line import build_line
+from tests.hw.link import memory_core
+from tests.hw.link.memory_core import MemoryCore
 
 PARAMETERS = LinkParameters(window=4, words=128, pause_cycles=2000, build=0xBEEF)
 MEMORY_WORDS = 160
@@ -37,4 +38,5 @@ class LinkedCore(wiring.Component):
 
 def build_subject(verilog: Callable[[], str], more: str = "") -> Path:
     """Compile the subject from its Verilog."""
-    return build_line_of(verilog, f"a link, {PARAMETERS}, memory of {MEMORY_WORDS} words", more=more)
+    core = Path(memory_core.__file__).read_text()
+    return build_line(verilog, (PARAMETERS, MEMORY_WORDS, core), "a link and a memory", more)

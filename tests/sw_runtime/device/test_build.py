@@ -24,7 +24,7 @@ def test_a_simulator_is_compiled_once_however_often_its_sources_change(
     assert build_accelerator(ONE_LANE, None) == library
     monkeypatch.undo()
     monkeypatch.setenv("SEEDLOOM_CACHE", str(tmp_path))
-    monkeypatch.setattr("sw_runtime.device.simulator.build._hardware", lambda: iter(["sources with another comment"]))
+    monkeypatch.setattr("sw_runtime.device.simulator.build.sources", lambda: iter(["sources with another comment"]))
     assert build_accelerator(ONE_LANE, None) == library
     assert library.stat().st_mtime_ns == built
 

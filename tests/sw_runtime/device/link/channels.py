@@ -7,7 +7,7 @@ from formats.board_requests import Opcode, request_words
 from formats.errors import DeviceError
 from golden_models.line import LineFaults, VirtualLine
 from golden_models.link import LinkModel
-from sw_runtime.device.link.channel import Channel
+from sw_runtime.device.link.channel import LinkChannel
 from tests.hw.link.memory_model import MemoryModel
 
 MEMORY_WORDS = 64
@@ -43,9 +43,9 @@ class Bench:
         self.breaks_after: int | None = None
         self.calls = 0
 
-    def channel(self) -> Channel:
+    def channel(self) -> LinkChannel:
         """A new session."""
-        return Channel(lambda: self, clock=self.line.clock)
+        return LinkChannel(lambda: self, clock=self.line.clock)
 
     @property
     def seconds_an_octet(self) -> float:

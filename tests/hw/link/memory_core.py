@@ -1,4 +1,4 @@
-"""A core that is nothing but a memory: it tries out a link, in simulation and on a board."""
+"""A core that is nothing but a memory: small and quick, for the tests of the link."""
 
 from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import crc, memory, wiring
@@ -6,7 +6,7 @@ from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
 
 from formats.board_requests import IDENTITY, MAXIMUM_WORDS, VERSION, WORD_BYTES, Opcode, Status
-from hw.link.layouts import WORD_BITS, WORDS
+from hw.request_words import WORD_BITS, WORDS
 
 _COUNTERS = 5
 """Words of the answer of COUNTERS; the last counts."""

@@ -1,0 +1,87 @@
+"""A board's memory over a channel: written in pieces, each of them read back as a checksum."""
+
+import zlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from formats.board_requests import WORD_BYTES, Opcode, answer_of, request_words
+from formats.errors import DeviceError
+from sw_runtime.device.board.channel import Channel
+
+PIECE_BYTES = 1 << 16
+"""What one checksum is over."""
+
+ATTEMPTS = 3
+
+
+def writes(channel: Channel, address: int, octets: NDArray[np.uint8]) -> Iterator[list[int]]:
+    """Requests that write bytes, whole words of them, at an address."""
+    words = octets.view("<u4")
+    for at in range(0, len(words), channel.data_words):
+        data = words[at : at + channel.data_words].tolist()
+        yield request_words(Opcode.WRITE, address + WORD_BYTES * at, data=data)
+
+
+def reads(channel: Channel, address: int, words: int) -> Iterator[list[int]]:
+    """Requests that read words from an address on."""
+    for at in range(0, words, channel.data_words):
+        yield request_words(Opcode.READ, address + WORD_BYTES * at, min(channel.data_words, words - at))
+
+
+def upload(channel: Channel, address: int, octets: NDArray[np.uint8]) -> int:
+    """Make memory hold these bytes, uint8 [a multiple of 4]; returns how many were sent.
+
+    Pieces of 64 KB that the board already holds are not sent, so an upload that broke off goes on where it was,
+    even from another process. After each piece its checksum is read back, and a wrong one sends it again.
+
+    Raises
+    ------
+    DeviceError
+        If the board refuses, a piece stays wrong, or the channel fails.
+    """
+    starts = range(0, len(octets), PIECE_BYTES)
+    wrong, sent = _differing(channel, address, octets, starts), 0
+    for _ in range(ATTEMPTS):
+        if not wrong:
+            return sent
+        pieces = [(start, octets[start : start + PIECE_BYTES]) for start in wrong]
+        requests = (request for start, piece in pieces for request in writes(channel, address + start, piece))
+        for response in channel.exchange(requests):
+            answer_of(Opcode.WRITE, response)
+        sent += sum(piece.nbytes for _, piece in pieces)
+        wrong = _differing(channel, address, octets, wrong)
+    if wrong:
+        raise DeviceError(
+            f"{len(wrong)} of {len(starts)} pieces read back wrong after {ATTEMPTS} attempts, the first at address "
+            f"{address + wrong[0]}: the board's memory is at fault"
+        )
+    return sent
+
+
+def download(channel: Channel, address: int, words: int) -> NDArray[np.uint8]:
+    """Words of memory as bytes: uint8 [4 · words].
+
+    Raises
+    ------
+    DeviceError
+        If the board refuses or the channel fails.
+    """
+    parts = (answer_of(Opcode.READ, response)[1] for response in channel.exchange(reads(channel, address, words)))
+    return np.array([word for part in parts for word in part], dtype="<u4").view(np.uint8)
+
+
+def _differing(channel: Channel, address: int, octets: NDArray[np.uint8], starts: Sequence[int]) -> list[int]:
+    """The pieces that memory does not hold."""
+    pieces = [octets[start : start + PIECE_BYTES] for start in starts]
+    requests = (
+        request_words(Opcode.CHECKSUM, address + start, len(piece) // WORD_BYTES)
+        for start, piece in zip(starts, pieces, strict=True)
+    )
+    answers = [answer_of(Opcode.CHECKSUM, response)[0] for response in channel.exchange(requests)]
+    return [
+        start
+        for start, piece, answer in zip(starts, pieces, answers, strict=True)
+        if answer["checksum"] != zlib.crc32(piece.tobytes())
+    ]

@@ -1,0 +1,127 @@
+"""A board on a serial port, or the same board simulated behind a pseudo-terminal."""
+
+import logging
+from functools import cache
+
+from formats.engine import EngineParameters
+from formats.errors import InputError
+from formats.router.descriptor import RouterParameters
+from sw_runtime.device.board.identity import check_engine, identify
+from sw_runtime.device.board.transport import BoardTransport, check_router
+from sw_runtime.device.driver import Driver
+from sw_runtime.device.link.channel import LinkChannel
+from sw_runtime.device.link.lines import SerialPort
+from sw_runtime.device.link.session import SILENCE_SECONDS
+from sw_runtime.device.simulated_board import board_parameters
+from sw_runtime.device.simulator.terminal import TerminalBoard
+
+logger = logging.getLogger("seedloom")
+
+BAUD = 3_000_000
+"""Of a port whose name says none."""
+
+TERMINAL = "pty"
+TERMINAL_BOARD = "ulx3s-64mb"
+TERMINAL_ENGINE = EngineParameters(("scaled-4bit",))
+"""What is simulated where nobody says what."""
+
+TERMINAL_BAUD = 230_400
+"""About as quick as bytes are simulated."""
+
+TERMINAL_SILENCE_SECONDS = 60.0
+"""A simulated board on a busy machine takes its time."""
+
+
+class TerminalChannel(LinkChannel):
+    """To a simulated board behind a pseudo-terminal, which goes with the channel.
+
+    Parameters
+    ----------
+    board
+        Closed with the channel.
+    """
+
+    def __init__(self, board: TerminalBoard) -> None:
+        self._board = board
+        try:
+            super().__init__(lambda: SerialPort(board.path, TERMINAL_BAUD), TERMINAL_SILENCE_SECONDS, real_time=False)
+        except BaseException:
+            board.close()
+            raise
+
+    def close(self) -> None:
+        """Give the terminal back, and free the board."""
+        super().close()
+        self._board.close()
+
+
+def serial_channel(place: str, parameters: EngineParameters | None = None) -> LinkChannel:
+    """A channel to a board on a serial port.
+
+    Parameters
+    ----------
+    place
+        ``PATH`` or ``PATH@BAUD`` of a port; ``pty`` or ``pty:BOARD`` for a simulated board, by its name in
+        ``hw.board.boards.BOARDS``.
+    parameters
+        Formats, batch and sizes of a simulated board's engine.
+
+    Raises
+    ------
+    InputError
+        If the rate is none, or there is no such board.
+    DependencyError
+        If pyserial is not installed, or the simulator cannot be built.
+    DeviceError
+        If there is no such port or nothing answers there.
+    """
+    name, _, board = place.partition(":")
+    if name == TERMINAL:
+        return TerminalChannel(TerminalBoard(board_parameters(board or TERMINAL_BOARD, parameters or TERMINAL_ENGINE)))
+    path, _, rate = place.partition("@")
+    if rate and not (rate.isdecimal() and int(rate)):
+        raise InputError(f"what follows @ in {place!r} must be bits a second, such as {BAUD}")
+    channel = LinkChannel(lambda: SerialPort(path, int(rate or BAUD)), SILENCE_SECONDS)
+    if isinstance(channel.line, SerialPort) and channel.line.advice:
+        _say_once(channel.line.advice)
+    return channel
+
+
+def serial_board(
+    place: str, parameters: EngineParameters | None = None, router: RouterParameters | None = None
+) -> Driver:
+    """A board over a serial line.
+
+    Parameters
+    ----------
+    place
+        As of ``serial_channel``.
+    parameters
+        What its engine must do: formats and batch. A simulated board has just this engine.
+    router
+        No board has one yet.
+
+    Raises
+    ------
+    InputError, DependencyError
+        As ``serial_channel``.
+    DeviceError
+        As ``serial_channel``; if a router is asked for, the board's engine does not do what it must, or it is of
+        another release.
+    """
+    check_router(router)
+    channel = serial_channel(place, parameters)
+    try:
+        board = identify(channel)
+        if parameters:
+            check_engine(board.engine, parameters)
+    except BaseException:
+        channel.close()
+        raise
+    transport = BoardTransport(channel, board.engine, board.memory_bytes)
+    return Driver(f"serial:{place}", transport, board.engine)
+
+
+@cache
+def _say_once(advice: str) -> None:
+    logger.warning(advice)
