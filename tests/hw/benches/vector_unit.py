@@ -7,7 +7,7 @@ import cocotb
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge
 
-from tests.hw.decoder.vector_commands import LENGTHS, VectorCommand, VectorCommands
+from tests.hw.decoder.vector_commands import LENGTHS, VectorCommand, VectorCommands, unsigned
 from tests.hw.streams import PATTERNS, Pattern, Sink, Source, Stream, start
 
 
@@ -23,12 +23,12 @@ async def run(
         cocotb.start_soon(issue.send([command.bits for command in commands])),
     ]
     for command in commands:
-        if command.leaves is not None:
-            expected = command.expected
+        for part in command.leaves:
+            expected = unsigned(part.mantissas)
             assert await sink.receive(len(expected) - 1) == expected[:-1]
             while not dut.o__valid.value:
                 await sink.refuse(1)
-            assert dut.o_exponent.value.to_signed() == int(command.leaves.exponent)
+            assert dut.o_exponent.value.to_signed() == int(part.exponent)
             assert await sink.receive(1) == expected[-1:]
     for task in sending:
         await task
