@@ -69,3 +69,17 @@ class RoundingShift(wiring.Component):
 def limited(places: Value, width: int = MANTISSA_BITS + 1) -> Value:
     """Places of any width as a ``RoundingShift`` takes them; what goes further gives the same."""
     return Mux(places > width + 1, width + 1, Mux(places < -MANTISSA_BITS, -MANTISSA_BITS, places))
+
+
+def halves_up(value: Value, places: int) -> Value:
+    """A value divided by two to so many places, rounded."""
+    return (value + (1 << places - 1)) >> places
+
+
+def bit_length(m: Module, magnitude: Signal) -> Signal:
+    """Bits of a number, 0 of 0."""
+    length = Signal(range(len(magnitude) + 1))
+    for place in range(len(magnitude)):
+        with m.If(magnitude[place]):
+            m.d.comb += length.eq(place + 1)
+    return length

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from formats.decoder.tables import FACTOR_BITS, GATES, LARGEST_FACTOR, MANTISSA_BITS, ROTARY_BITS, WEIGHT_BITS
 from hw.decoder.interpolation import Interpolation
 from hw.decoder.reciprocal_root import TOTAL_BITS
-from hw.decoder.rounding_shift import PLACES, WORD, RoundingShift
+from hw.decoder.rounding_shift import PLACES, WORD, RoundingShift, halves_up
 from hw.mux import choose
 
 FACTOR = signed(FACTOR_BITS + 1)
@@ -142,7 +142,7 @@ class VectorPass(wiring.Component):
                 under_way.eq(Cat(asking & ~loads, under_way)),
                 *(later.eq(turn) for turn, later in zip(turns, turns[1:], strict=False)),
                 first.eq(shift.o),
-                normed.eq(Mux(rotates, _halves_up(total, ROTARY_BITS), _halves_up(total, FACTOR_BITS))),
+                normed.eq(Mux(rotates, halves_up(total, ROTARY_BITS), halves_up(total, FACTOR_BITS))),
                 weighted.eq(normed * weight),
                 result.eq(normed),
                 result_valid.eq(Mux(loads, asking & self.i.valid, under_way.bit_select(stage, 1) & second)),
@@ -154,7 +154,7 @@ class VectorPass(wiring.Component):
             with m.If(adds | moves):
                 m.d.sync += result.eq(shift.o + Mux(adds, first, 0))
             with m.If(normalises):
-                m.d.sync += result.eq(_halves_up(weighted, WEIGHT_BITS))
+                m.d.sync += result.eq(halves_up(weighted, WEIGHT_BITS))
             with m.If(reads | squares):
                 m.d.sync += result_valid.eq(0)
         squared, written = squares & under_way[3] & advance, result_valid & advance
@@ -260,6 +260,3 @@ class VectorPass(wiring.Component):
         with m.Elif(finishes):
             m.d.sync += through.eq(through + 1)
 
-
-def _halves_up(value: Value, places: int) -> Value:
-    return (value + (1 << places - 1)) >> places

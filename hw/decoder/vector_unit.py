@@ -17,7 +17,7 @@ from formats.decoder.tables import (
 )
 from hw.decoder import vector_pass
 from hw.decoder.reciprocal_root import EPS_BITS, ReciprocalRoot
-from hw.decoder.rounding_shift import WORD, limited
+from hw.decoder.rounding_shift import WORD, bit_length, limited
 from hw.decoder.vector_pass import ACTIVATIONS, VectorPass
 
 EXPONENT = signed(12)
@@ -137,7 +137,7 @@ class VectorUnit(wiring.Component):
             own.addr.eq(command.destination),
             note.addr.eq(command.destination),
             note.data.exponent.eq(Mux(passes.seen == 0, ZERO_EXPONENT, made_exponent)),
-            note.data.bits.eq(_bit_length(passes.seen)),
+            note.data.bits.eq(bit_length(m, passes.seen)),
             passes.settings.keep.eq(joins & ~first),
             root.exponent.eq((exponent + bits - SQUARE_BITS) << 1),
         ]
@@ -270,9 +270,3 @@ def _shift_own(m: Module, passes: VectorPass, places: Value, bits: int) -> None:
 def _larger(a: Value, b: Value) -> Value:
     return Mux(a > b, a, b)
 
-
-def _bit_length(value: Signal) -> Value:
-    length: Value | int = 0
-    for place in range(len(value)):
-        length = Mux(value[place], place + 1, length)
-    return Value.cast(length)
