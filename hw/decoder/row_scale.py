@@ -57,8 +57,8 @@ class RowScale(wiring.Component):
         m.d.comb += [
             advance.eq(~self.o.valid | self.o.ready),
             taken.eq(self.i_sums.valid & self.i_scales.valid & advance),
-            self.i_sums.ready.eq(self.i_scales.valid & advance),
-            self.i_scales.ready.eq(self.i_sums.valid & advance),
+            self.i_sums.ready.eq(taken),
+            self.i_scales.ready.eq(taken),
             shift.advance.eq(advance),
             shift.i.eq(product),
             shift.places.eq(limited(places, product_bits)),

@@ -83,6 +83,13 @@ SLOT = data.StructLayout({"exponent": EXPONENT, "bits": range(MANTISSA_BITS + 1)
 """What is known of a vector: its exponent, and the bits of its largest element."""
 
 
+class _Known:
+    """What is known of a vector, wide enough to calculate with."""
+
+    def __init__(self) -> None:
+        self.exponent, self.bits = Signal(WIDE_EXPONENT), Signal(range(MANTISSA_BITS + 1))
+
+
 class VectorUnit(wiring.Component):
     """Commands one after the other, an element a cycle. ADD, GATE and ROTATE take two; a norm has two passes.
 
@@ -126,20 +133,20 @@ class VectorUnit(wiring.Component):
         command = Signal(command_layout(self._words, self._slots))
         known = [{"exponent": ZERO_EXPONENT, "bits": 0}] * self._slots
         m.submodules.slots = slots = Memory(shape=SLOT, depth=self._slots, init=known)
-        source, own, note = slots.read_port(domain="comb"), slots.read_port(domain="comb"), slots.write_port()
-        exponent, own_exponent, made_exponent, top = (Signal(WIDE_EXPONENT) for _ in range(4))
-        bits, own_bits = Signal(range(MANTISSA_BITS + 1)), Signal(range(MANTISSA_BITS + 1))
+        read, read_own, note = slots.read_port(domain="comb"), slots.read_port(domain="comb"), slots.write_port()
+        source, own = _Known(), _Known()
+        made_exponent, top = Signal(WIDE_EXPONENT), Signal(WIDE_EXPONENT)
         joins, first = command.operation == Operation.JOIN, Signal()
         ahead = Signal(range(self._slots + 1))
         self._connect(m, command, passes, root)
         m.d.comb += [
-            source.addr.eq(command.source + ahead),
-            own.addr.eq(command.destination),
+            read.addr.eq(command.source + ahead),
+            read_own.addr.eq(command.destination),
             note.addr.eq(command.destination),
             note.data.exponent.eq(Mux(passes.seen == 0, ZERO_EXPONENT, made_exponent)),
             note.data.bits.eq(bit_length(m, passes.seen)),
             passes.settings.keep.eq(joins & ~first),
-            root.exponent.eq((exponent + bits - SQUARE_BITS) << 1),
+            root.exponent.eq((source.exponent + source.bits - SQUARE_BITS) << 1),
         ]
         with m.FSM():
             with m.State("IDLE"):
@@ -149,7 +156,7 @@ class VectorUnit(wiring.Component):
                     m.next = "TOP"
             with m.State("TOP"):
                 m.d.sync += [
-                    top.eq(_larger(top, source.data.exponent + source.data.bits)),
+                    top.eq(_larger(top, read.data.exponent + read.data.bits)),
                     ahead.eq(ahead + 1),
                 ]
                 with m.If(~joins | (ahead + 1 == command.parts)):
@@ -157,69 +164,27 @@ class VectorUnit(wiring.Component):
                     m.next = "FETCH"
             with m.State("FETCH"):
                 m.d.sync += [
-                    exponent.eq(source.data.exponent),
-                    bits.eq(source.data.bits),
-                    own_exponent.eq(own.data.exponent),
-                    own_bits.eq(own.data.bits),
+                    source.exponent.eq(read.data.exponent),
+                    source.bits.eq(read.data.bits),
+                    own.exponent.eq(read_own.data.exponent),
+                    own.bits.eq(read_own.data.bits),
                 ]
                 m.next = "BEGIN"
             with m.State("BEGIN"):
                 m.d.comb += passes.start.eq(1)
                 m.next = "PASS"
-                with m.Switch(command.operation):
-                    with m.Case(Operation.LOAD):
-                        m.d.comb += passes.settings.operation.eq(vector_pass.Operation.LOAD)
-                        m.d.sync += made_exponent.eq(command.exponent)
-                    with m.Case(Operation.READ):
-                        places = bits - command.bits
-                        _shift(m, passes, vector_pass.Operation.READ, places, command.bits)
-                        m.d.sync += self.o_exponent.eq(Mux(bits == 0, ZERO_EXPONENT, exponent + places))
-                    with m.Case(Operation.ADD):
-                        target = _larger(exponent + bits, own_exponent + own_bits) - (MANTISSA_BITS - 1)
-                        _shift(m, passes, vector_pass.Operation.ADD, target - exponent, MANTISSA_BITS - 1)
-                        _shift_own(m, passes, target - own_exponent, MANTISSA_BITS - 1)
-                        m.d.sync += made_exponent.eq(target)
-                    with m.Case(Operation.NORMALISE):
-                        _shift(m, passes, vector_pass.Operation.SQUARE, bits - SQUARE_BITS, SQUARE_BITS)
-                        m.next = "SQUARES"
-                    with m.Case(Operation.SPLIT):
-                        _shift(m, passes, vector_pass.Operation.MOVE, Value.cast(0), MANTISSA_BITS)
-                        m.d.sync += made_exponent.eq(exponent)
-                    with m.Case(Operation.JOIN):
-                        target = top - MANTISSA_BITS
-                        _shift(m, passes, vector_pass.Operation.MOVE, target - exponent, MANTISSA_BITS)
-                        m.d.sync += made_exponent.eq(target)
-                    with m.Case(Operation.ROTATE):
-                        places, half = own_bits - (MANTISSA_BITS - 1), command.length >> 1
-                        _shift(m, passes, vector_pass.Operation.ROTATE, places, MANTISSA_BITS - 1)
-                        _shift_own(m, passes, places, MANTISSA_BITS - 1)
-                        m.d.comb += [
-                            passes.settings.source.eq(command.destination_base),
-                            passes.settings.destination.eq(command.destination_base + half),
-                            passes.settings.length.eq(half),
-                        ]
-                        m.d.sync += made_exponent.eq(own_exponent + places)
-                    with m.Case(Operation.SCALE):
-                        _shift(m, passes, vector_pass.Operation.SCALE, Value.cast(0), MANTISSA_BITS)
-                        m.d.sync += made_exponent.eq(exponent + command.exponent + FACTOR_BITS)
-                    with m.Case(Operation.ACTIVATE):
-                        places = -exponent - GATE_FRACTION_BITS
-                        _shift(m, passes, vector_pass.Operation.ACTIVATE, places, ARGUMENT_BITS)
-                        m.d.sync += made_exponent.eq(exponent)
-                    with m.Case(Operation.GATE):
-                        places, own_places = bits - FACTOR_BITS, own_bits - MANTISSA_BITS
-                        _shift(m, passes, vector_pass.Operation.GATE, places, FACTOR_BITS)
-                        _shift_own(m, passes, own_places, MANTISSA_BITS)
-                        m.d.sync += made_exponent.eq(own_exponent + own_places + exponent + places + FACTOR_BITS)
+                self._begin(m, command, passes, source, own, top, made_exponent)
+                with m.If(command.operation == Operation.NORMALISE):
+                    m.next = "SQUARES"
             with m.State("SQUARES"), m.If(passes.done):
                 m.d.comb += root.start.eq(1)
                 m.next = "ROOT"
             with m.State("ROOT"), m.If(root.done):
-                places = bits - MANTISSA_BITS
+                places = source.bits - MANTISSA_BITS
                 weighted = root.factor_exponent + command.exponent + (FACTOR_BITS + WEIGHT_BITS)
                 m.d.comb += passes.start.eq(1)
                 _shift(m, passes, vector_pass.Operation.NORMALISE, places, MANTISSA_BITS)
-                m.d.sync += made_exponent.eq(exponent + places + weighted)
+                m.d.sync += made_exponent.eq(source.exponent + places + weighted)
                 m.next = "PASS"
             with m.State("PASS"), m.If(passes.done):
                 m.next = "NOTE"
@@ -237,6 +202,62 @@ class VectorUnit(wiring.Component):
                 with m.If(command.parts == 1):
                     m.next = "IDLE"
         return m
+
+    def _begin(
+        self,
+        m: Module,
+        command: data.View,
+        passes: VectorPass,
+        source: _Known,
+        own: _Known,
+        top: Signal,
+        made_exponent: Signal,
+    ) -> None:
+        """Settings of a command's pass, of a norm's first, and the exponent of what it makes."""
+        with m.Switch(command.operation):
+            with m.Case(Operation.LOAD):
+                m.d.comb += passes.settings.operation.eq(vector_pass.Operation.LOAD)
+                m.d.sync += made_exponent.eq(command.exponent)
+            with m.Case(Operation.READ):
+                places = source.bits - command.bits
+                _shift(m, passes, vector_pass.Operation.READ, places, command.bits)
+                m.d.sync += self.o_exponent.eq(Mux(source.bits == 0, ZERO_EXPONENT, source.exponent + places))
+            with m.Case(Operation.ADD):
+                target = _larger(source.exponent + source.bits, own.exponent + own.bits) - (MANTISSA_BITS - 1)
+                _shift(m, passes, vector_pass.Operation.ADD, target - source.exponent, MANTISSA_BITS - 1)
+                _shift_own(m, passes, target - own.exponent, MANTISSA_BITS - 1)
+                m.d.sync += made_exponent.eq(target)
+            with m.Case(Operation.NORMALISE):
+                _shift(m, passes, vector_pass.Operation.SQUARE, source.bits - SQUARE_BITS, SQUARE_BITS)
+            with m.Case(Operation.SPLIT):
+                _shift(m, passes, vector_pass.Operation.MOVE, Value.cast(0), MANTISSA_BITS)
+                m.d.sync += made_exponent.eq(source.exponent)
+            with m.Case(Operation.JOIN):
+                target = top - MANTISSA_BITS
+                _shift(m, passes, vector_pass.Operation.MOVE, target - source.exponent, MANTISSA_BITS)
+                m.d.sync += made_exponent.eq(target)
+            with m.Case(Operation.ROTATE):
+                places, half = own.bits - (MANTISSA_BITS - 1), command.length >> 1
+                _shift(m, passes, vector_pass.Operation.ROTATE, places, MANTISSA_BITS - 1)
+                _shift_own(m, passes, places, MANTISSA_BITS - 1)
+                m.d.comb += [
+                    passes.settings.source.eq(command.destination_base),
+                    passes.settings.destination.eq(command.destination_base + half),
+                    passes.settings.length.eq(half),
+                ]
+                m.d.sync += made_exponent.eq(own.exponent + places)
+            with m.Case(Operation.SCALE):
+                _shift(m, passes, vector_pass.Operation.SCALE, Value.cast(0), MANTISSA_BITS)
+                m.d.sync += made_exponent.eq(source.exponent + command.exponent + FACTOR_BITS)
+            with m.Case(Operation.ACTIVATE):
+                places = -source.exponent - GATE_FRACTION_BITS
+                _shift(m, passes, vector_pass.Operation.ACTIVATE, places, ARGUMENT_BITS)
+                m.d.sync += made_exponent.eq(source.exponent)
+            with m.Case(Operation.GATE):
+                places, own_places = source.bits - FACTOR_BITS, own.bits - MANTISSA_BITS
+                _shift(m, passes, vector_pass.Operation.GATE, places, FACTOR_BITS)
+                _shift_own(m, passes, own_places, MANTISSA_BITS)
+                m.d.sync += made_exponent.eq(own.exponent + own_places + source.exponent + places + FACTOR_BITS)
 
     def _connect(self, m: Module, command: data.View, passes: VectorPass, root: ReciprocalRoot) -> None:
         wiring.connect(m, wiring.flipped(self.i), passes.i)
