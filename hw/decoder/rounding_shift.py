@@ -35,7 +35,9 @@ class RoundingShift(wiring.Component):
 
     def __init__(self, width: int = MANTISSA_BITS + 1) -> None:
         self._width = width
-        super().__init__({"advance": In(1), "i": In(signed(width)), "places": In(PLACES), "bits": In(5), "o": Out(WORD)})
+        super().__init__(
+            {"advance": In(1), "i": In(signed(width)), "places": In(PLACES), "bits": In(5), "o": Out(WORD)}
+        )
 
     def elaborate(self, platform: object) -> Module:
         """Shift with one place more, then halves up and clip."""

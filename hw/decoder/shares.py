@@ -1,5 +1,7 @@
 """Scores of attention, and each position's share: a power of two of its score below the largest."""
 
+from itertools import pairwise
+
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
@@ -91,7 +93,7 @@ class Shares(wiring.Component):
         m.d.sync += [
             stages.eq(Cat(begun, stages)),
             heads[0].eq(head),
-            *(later.eq(earlier) for earlier, later in zip(heads, heads[1:], strict=False)),
+            *(later.eq(earlier) for earlier, later in pairwise(heads)),
         ]
         with m.If(begun):
             m.d.sync += head.eq(Mux(last, 0, head + 1))
@@ -170,7 +172,7 @@ class Shares(wiring.Component):
         m.d.sync += [
             below.eq(largest[heads[0]] - read.data),
             wholes[0].eq(below[SCORE_FRACTION_BITS:]),
-            *(later.eq(earlier) for earlier, later in zip(wholes, wholes[1:], strict=False)),
+            *(later.eq(earlier) for earlier, later in pairwise(wholes)),
         ]
         with m.If(self.start):
             m.d.sync += [place.eq(0), self.sums.eq(0)]

@@ -1,6 +1,7 @@
 """One pass over vectors in their memory: read, shift, work on, write."""
 
 from enum import IntEnum
+from itertools import pairwise
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
@@ -140,7 +141,7 @@ class VectorPass(wiring.Component):
         with m.If(advance):
             m.d.sync += [
                 under_way.eq(Cat(asking & ~loads, under_way)),
-                *(later.eq(turn) for turn, later in zip(turns, turns[1:], strict=False)),
+                *(later.eq(turn) for turn, later in pairwise(turns)),
                 first.eq(shift.o),
                 normed.eq(Mux(rotates, halves_up(total, ROTARY_BITS), halves_up(total, FACTOR_BITS))),
                 weighted.eq(normed * weight),
@@ -208,7 +209,7 @@ class VectorPass(wiring.Component):
             m.d.sync += [
                 product.eq(multiplicand * factor),
                 held.eq(product),
-                *(later.eq(earlier) for earlier, later in zip([element, *late], late, strict=False)),
+                *(later.eq(earlier) for earlier, later in pairwise([element, *late])),
             ]
         return product, total
 
@@ -259,4 +260,3 @@ class VectorPass(wiring.Component):
             m.d.sync += through.eq(0)
         with m.Elif(finishes):
             m.d.sync += through.eq(through + 1)
-

@@ -290,4 +290,3 @@ def _shift_own(m: Module, passes: VectorPass, places: Value, bits: int) -> None:
 
 def _larger(a: Value, b: Value) -> Value:
     return Mux(a > b, a, b)
-

@@ -10,7 +10,6 @@ from tests.hw.decoder.attention_problems import (
     LANES,
     LENGTH,
     POSITIONS,
-    QUERIES,
     STREAMS,
     AttentionProblem,
     attention_problem,

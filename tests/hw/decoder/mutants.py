@@ -28,7 +28,11 @@ VECTOR_MUTANTS = (
     Mutant("interpolation.py", "product + (1 << fraction_bits - 1)", "product"),
     Mutant("vector_unit.py", "passes.seen == 0", "Const(0)"),
     Mutant("vector_unit.py", "source.bits == 0", "Const(0)"),
-    Mutant("vector_unit.py", "_larger(source.exponent + source.bits, own.exponent + own.bits)", "(source.exponent + source.bits)"),
+    Mutant(
+        "vector_unit.py",
+        "_larger(source.exponent + source.bits, own.exponent + own.bits)",
+        "(source.exponent + source.bits)",
+    ),
     Mutant("rounding_shift.py", "place + 1", "place"),
     Mutant("vector_unit.py", "command.parts == 1", "Const(1)"),
     Mutant("vector_unit.py", "ahead + 1 == command.parts", "Const(1)"),
