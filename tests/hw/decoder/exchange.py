@@ -67,6 +67,7 @@ async def is_exact(
 
 async def reset(dut: HierarchyObject, mutant: int) -> None:
     """A unit as it begins, with a fault or (0) without one."""
+    await FallingEdge(dut.clk)
     dut.mutant.value, dut.rst.value = mutant, 1
     await FallingEdge(dut.clk)
     await FallingEdge(dut.clk)
