@@ -11,6 +11,9 @@ from formats.presets import PRESETS, TRELLIS_PRESETS
 from hw.board.board import Board
 from hw.board.parameters import BoardParameters
 from hw.board.serial_board import SerialBoard
+from hw.decoder.attention_unit import AttentionUnit
+from hw.decoder.row_scale import RowScale
+from hw.decoder.vector_unit import VectorUnit
 from hw.engine.engine import Engine
 from hw.engine.fp16_lane import Fp16Lane
 from hw.engine.lane import Lane
@@ -104,6 +107,9 @@ DESIGNS: dict[str, Design] = {
         Design("memory port, 4 bytes", lambda _: MemoryPort(AS4C32M16SB_7, port_bytes=4), xc7=False),
         Design("word reader, 32 and 24 bits", lambda _: WordReader(AS4C32M16SB_7, 4, (32, 24)), xc7=False),
         Design("serial link, window of 4", lambda _: SerialLink(LinkParameters(), BAUD_DIVISOR), xc7=False),
+        Design("vector unit, 8,192 words", lambda _: VectorUnit(8192, slots=128), xc7=False, placed=False),
+        Design("row scale", lambda _: RowScale(), xc7=False, placed=False),
+        Design("attention unit, 3 queries", lambda _: AttentionUnit(3, 4, 64, 2048), xc7=False, placed=False),
         Design("scaled-4bit board, 1 lane", lambda bits: Board(board_parameters(bits, "scaled-4bit")), xc7=False),
         Design(
             "scaled-4bit serial board, 1 lane",
@@ -113,4 +119,5 @@ DESIGNS: dict[str, Design] = {
         *(Design(f"router, {lanes} lanes", router(lanes), lanes, xc7=False, placed=False) for lanes in (4, 8, 16)),
     )
 }
-"""Lanes, engines on the smallest and the widest memory port, what lies between that and a chip, a link, and routers."""
+"""Lanes, engines on the smallest and the widest memory port, what lies between that and a chip, a link, a decoder's
+units, and routers."""

@@ -1,6 +1,6 @@
-"""Shifter of the vector unit: a vector's mantissas brought to the bits that an operation wants."""
+"""Shifter: integers brought to the bits that an operation wants, the only rounding that there is."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,46 +8,80 @@ from formats.decoder.tables import MANTISSA_BITS
 
 WORD = signed(MANTISSA_BITS + 1)
 
-MOST_PLACES = MANTISSA_BITS + 2
-"""A shift to the right by more gives the same: zero."""
+PLACES = signed(7)
+"""To the right; below 0 to the left."""
 
 
 class RoundingShift(wiring.Component):
-    """``golden_models.integer_decoder.vectors.shifted`` on words of 32 bits, one a cycle, two cycles late.
+    """``golden_models.integer_decoder.vectors.shifted``, one number a cycle, two cycles late.
 
-    A shift to the left must not pass 31 bits: a vector is shifted by no more than its largest element bears.
+    Parameters
+    ----------
+    width
+        Bits of a number, its sign among them: 32 to 62.
 
     Members
     -------
     advance : In(1)
         Nothing moves without it.
-    i, o : In(signed(32)), Out(signed(32))
+    i, o : In(signed(width)), Out(signed(32))
     places : In(signed(7))
-        To the right, ``MOST_PLACES`` at most; below 0 to the left. With ``i``.
+        To the right, ``width + 1`` at most; below 0 to the left, 31 at most. With ``i``.
     bits : In(5)
-        Of the result; stays while words are under way.
+        Of the result. With ``i``.
     """
 
     LATENCY = 2
 
-    def __init__(self) -> None:
-        super().__init__({"advance": In(1), "i": In(WORD), "places": In(signed(7)), "bits": In(5), "o": Out(WORD)})
+    def __init__(self, width: int = MANTISSA_BITS + 1) -> None:
+        self._width = width
+        super().__init__(
+            {"advance": In(1), "i": In(signed(width)), "places": In(PLACES), "bits": In(5), "o": Out(WORD)}
+        )
 
     def elaborate(self, platform: object) -> Module:
         """Shift with one place more, then halves up and clip."""
         m = Module()
-        doubled, shifted = Signal(signed(MANTISSA_BITS + 2)), Signal(signed(MANTISSA_BITS + 2))
-        rounded, limit = Signal(signed(MANTISSA_BITS + 2)), Signal(WORD)
-        left = Signal(range(MANTISSA_BITS + 1))
-        m.d.comb += [
-            doubled.eq(self.i << 1),
-            left.eq(-self.places),
-            rounded.eq((shifted + 1) >> 1),
-            limit.eq((1 << self.bits) - 1),
-        ]
+        doubled, shifted, rounded = (Signal(signed(self._width + 1)) for _ in range(3))
+        left, negative, too_long, limit = Signal(range(MANTISSA_BITS + 1)), Signal(), Signal(), Signal(WORD)
+        m.d.comb += [doubled.eq(self.i << 1), left.eq(-self.places), rounded.eq((shifted + 1) >> 1)]
         with m.If(self.advance):
             m.d.sync += [
                 shifted.eq(Mux(self.places < 0, doubled << left, doubled >> self.places[:6])),
-                self.o.eq(Mux(rounded > limit, limit, Mux(rounded < -limit, -limit, rounded))),
+                negative.eq(self.i < 0),
+                too_long.eq((self.places < 0) & self._leaves(left)),
+                limit.eq((1 << self.bits) - 1),
+                self.o.eq(
+                    Mux(
+                        too_long,
+                        Mux(negative, -limit, limit),
+                        Mux(rounded > limit, limit, Mux(rounded < -limit, -limit, rounded)),
+                    )
+                ),
             ]
         return m
+
+    def _leaves(self, left: Signal) -> Value:
+        """Whether a shift to the left pushes a bit of the magnitude out of a word."""
+        magnitude = Value.cast(self.i ^ self.i[-1].replicate(self._width))[: self._width - 1]
+        leaving = Cat(left >= max(MANTISSA_BITS - place, 1) for place in range(self._width - 1))
+        return (magnitude & leaving).any()
+
+
+def limited(places: Value, width: int = MANTISSA_BITS + 1) -> Value:
+    """Places of any width as a ``RoundingShift`` takes them; what goes further gives the same."""
+    return Mux(places > width + 1, width + 1, Mux(places < -MANTISSA_BITS, -MANTISSA_BITS, places))
+
+
+def halves_up(value: Value, places: int) -> Value:
+    """A value divided by two to so many places, rounded."""
+    return (value + (1 << places - 1)) >> places
+
+
+def bit_length(m: Module, magnitude: Signal) -> Signal:
+    """Bits of a number, 0 of 0."""
+    length = Signal(range(len(magnitude) + 1))
+    for place in range(len(magnitude)):
+        with m.If(magnitude[place]):
+            m.d.comb += length.eq(place + 1)
+    return length

@@ -1,40 +1,64 @@
-"""Vector unit: vectors of 32-bit words that share an exponent, normalised, added up and rounded for a product."""
+"""Vector unit: vectors of 32-bit words that share an exponent, from rounding for a product to norms and gates."""
 
 from enum import IntEnum
 
-from amaranth.hdl import Array, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from formats.decoder.tables import FACTOR_BITS, MANTISSA_BITS, SQUARE_BITS, WEIGHT_BITS, ZERO_EXPONENT
+from formats.decoder.tables import (
+    FACTOR_BITS,
+    GATE_FRACTION_BITS,
+    MANTISSA_BITS,
+    SQUARE_BITS,
+    WEIGHT_BITS,
+    ZERO_EXPONENT,
+)
 from hw.decoder import vector_pass
 from hw.decoder.reciprocal_root import EPS_BITS, ReciprocalRoot
-from hw.decoder.rounding_shift import MOST_PLACES, WORD
-from hw.decoder.vector_pass import VectorPass
+from hw.decoder.rounding_shift import WORD, bit_length, limited
+from hw.decoder.vector_pass import ACTIVATIONS, VectorPass
 
 EXPONENT = signed(12)
 WIDE_EXPONENT = signed(14)
 
+ARGUMENT_BITS = GATE_FRACTION_BITS + 4
+"""Of the size of a gate's argument, which is clipped below 16."""
+
 
 class Operation(IntEnum):
-    """What a command does.
+    """What a command does to each part.
 
     LOAD: ``length`` words of ``i`` become the destination. READ: the source leaves through ``o``, brought to ``bits``.
     ADD: destination += source. NORMALISE: destination = RMSNorm of the source; its weights come through ``i``.
+    SPLIT: part of the source becomes the destination, with an exponent of its own. JOIN: all parts, from the source
+    on, become the destination, with one exponent. ROTATE: the destination's first half is turned with its second half;
+    through ``i`` come words of cosine and sine, 16 bits each, the cosine below. SCALE: destination = source times
+    ``factor``. ACTIVATE: destination = activation(source). GATE: destination *= source.
     """
 
     LOAD = 0
     READ = 1
     ADD = 2
     NORMALISE = 3
+    SPLIT = 4
+    JOIN = 5
+    ROTATE = 6
+    SCALE = 7
+    ACTIVATE = 8
+    GATE = 9
 
 
 def command_layout(words: int, slots: int) -> data.StructLayout:
     """A command.
 
-    ``source``, ``destination``: slots, of a norm perhaps the same; ``source_base``, ``destination_base``: where they
-    begin in the memory. ``length``: elements, at least 1. ``bits``: of a READ. ``exponent``: of a loaded vector, or of
-    a norm's weights. ``eps``, ``eps_exponent``: as in ``formats.decoder.program.Normalise``.
+    ``source``, ``destination``: slots, perhaps the same; ``source_base``, ``destination_base``: where they begin in
+    the memory. ``length``: elements, at least 1; of a rotation even. ``parts``: how often, at least 1. A next part is
+    ``length`` words and a slot further on; but parts that are split have one source, and parts that are joined one
+    destination, which is none of their slots. ``bits``: of a READ. ``exponent``: of a loaded vector, of a norm's
+    weights or of ``factor``. ``activation``: a place in ``ACTIVATIONS``. ``eps``, ``eps_exponent``: as in
+    ``formats.decoder.program.Normalise``.
     """
     return data.StructLayout(
         {
@@ -44,32 +68,47 @@ def command_layout(words: int, slots: int) -> data.StructLayout:
             "source_base": range(words),
             "destination_base": range(words),
             "length": range(words + 1),
+            "parts": range(slots + 1),
             "bits": range(MANTISSA_BITS + 1),
             "exponent": EXPONENT,
+            "factor": FACTOR_BITS,
+            "activation": range(len(ACTIVATIONS)),
             "eps": EPS_BITS,
             "eps_exponent": EXPONENT,
         }
     )
 
 
-class VectorUnit(wiring.Component):
-    """Commands one after the other, an element a cycle; a sum takes two, and a norm passes over its vector twice.
+SLOT = data.StructLayout({"exponent": EXPONENT, "bits": range(MANTISSA_BITS + 1)})
+"""What is known of a vector: its exponent, and the bits of its largest element."""
 
-    READ equals ``Vector.to_bits`` of ``golden_models.integer_decoder``, ADD ``operations.add``, NORMALISE
-    ``operations.rms_norm``. Loading or reading takes 12 cycles at most beside its elements; a norm's root takes 58.
+
+class _Known:
+    """What is known of a vector, wide enough to calculate with."""
+
+    def __init__(self) -> None:
+        self.exponent, self.bits = Signal(WIDE_EXPONENT), Signal(range(MANTISSA_BITS + 1))
+
+
+class VectorUnit(wiring.Component):
+    """Commands one after the other, an element a cycle. ADD, GATE and ROTATE take two; a norm has two passes.
+
+    Equal to ``golden_models.integer_decoder``: READ to ``Vector.to_bits``, SPLIT to ``split``, JOIN to ``merged``, ADD,
+    NORMALISE, ROTATE and SCALE to ``operations``, and ACTIVATE and GATE together to ``operations.gate``. A part takes
+    16 cycles at most beside its elements; a norm's root takes 58.
 
     Parameters
     ----------
     words
         Of the vector memory.
     slots
-        Vectors whose exponents are kept.
+        Vectors whose exponents are kept, parts among them.
 
     Members
     -------
     command : In(stream.Signature(command_layout(words, slots)))
     i : In(stream.Signature(signed(32)))
-        Words of a vector, or weights of 15 bits and a sign.
+        Words of a vector, weights of 15 bits and a sign, or angles; again for every part.
     o : Out(stream.Signature(signed(32)))
     o_exponent : Out(signed(12))
         Of the vector that leaves, until its last word has been taken.
@@ -87,71 +126,138 @@ class VectorUnit(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Fetch what is known of the vectors, set up the pass, and note what it made."""
+        """Fetch what is known of the vectors, set up the pass, note what it made, and go on to the next part."""
         m = Module()
         m.submodules.passes = passes = VectorPass(self._words)
         m.submodules.root = root = ReciprocalRoot()
         command = Signal(command_layout(self._words, self._slots))
-        exponents = Array(Signal(EXPONENT, name=f"exponent_{slot}", init=ZERO_EXPONENT) for slot in range(self._slots))
-        lengths = Array(Signal(range(MANTISSA_BITS + 1), name=f"bits_{slot}") for slot in range(self._slots))
-        exponent, own_exponent, made_exponent = (Signal(WIDE_EXPONENT) for _ in range(3))
-        bits, own_bits = Signal.like(lengths[0]), Signal.like(lengths[0])
+        known = [{"exponent": ZERO_EXPONENT, "bits": 0}] * self._slots
+        m.submodules.slots = slots = Memory(shape=SLOT, depth=self._slots, init=known)
+        read, read_own, note = slots.read_port(domain="comb"), slots.read_port(domain="comb"), slots.write_port()
+        source, own = _Known(), _Known()
+        made_exponent, top = Signal(WIDE_EXPONENT), Signal(WIDE_EXPONENT)
+        joins, first = command.operation == Operation.JOIN, Signal()
+        ahead = Signal(range(self._slots + 1))
         self._connect(m, command, passes, root)
-        m.d.comb += root.exponent.eq((exponent + bits - SQUARE_BITS) << 1)
+        m.d.comb += [
+            read.addr.eq(command.source + ahead),
+            read_own.addr.eq(command.destination),
+            note.addr.eq(command.destination),
+            note.data.exponent.eq(Mux(passes.seen == 0, ZERO_EXPONENT, made_exponent)),
+            note.data.bits.eq(bit_length(m, passes.seen)),
+            passes.settings.keep.eq(joins & ~first),
+            root.exponent.eq((source.exponent + source.bits - SQUARE_BITS) << 1),
+        ]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.command.ready.eq(1)
+                m.d.sync += [command.eq(self.command.payload), first.eq(1), top.eq(2 * ZERO_EXPONENT)]
                 with m.If(self.command.valid):
-                    m.d.sync += command.eq(self.command.payload)
+                    m.next = "TOP"
+            with m.State("TOP"):
+                m.d.sync += [
+                    top.eq(_larger(top, read.data.exponent + read.data.bits)),
+                    ahead.eq(ahead + 1),
+                ]
+                with m.If(~joins | (ahead + 1 == command.parts)):
+                    m.d.sync += ahead.eq(0)
                     m.next = "FETCH"
             with m.State("FETCH"):
                 m.d.sync += [
-                    exponent.eq(exponents[command.source]),
-                    bits.eq(lengths[command.source]),
-                    own_exponent.eq(exponents[command.destination]),
-                    own_bits.eq(lengths[command.destination]),
+                    source.exponent.eq(read.data.exponent),
+                    source.bits.eq(read.data.bits),
+                    own.exponent.eq(read_own.data.exponent),
+                    own.bits.eq(read_own.data.bits),
                 ]
                 m.next = "BEGIN"
             with m.State("BEGIN"):
                 m.d.comb += passes.start.eq(1)
                 m.next = "PASS"
-                with m.Switch(command.operation):
-                    with m.Case(Operation.LOAD):
-                        m.d.comb += passes.settings.operation.eq(vector_pass.Operation.LOAD)
-                        m.d.sync += made_exponent.eq(command.exponent)
-                    with m.Case(Operation.READ):
-                        places = bits - command.bits
-                        _shift(m, passes, vector_pass.Operation.READ, places, command.bits)
-                        m.d.sync += self.o_exponent.eq(Mux(bits == 0, ZERO_EXPONENT, exponent + places))
-                    with m.Case(Operation.ADD):
-                        target = _larger(exponent + bits, own_exponent + own_bits) - (MANTISSA_BITS - 1)
-                        _shift(m, passes, vector_pass.Operation.ADD, target - exponent, MANTISSA_BITS - 1)
-                        m.d.comb += passes.settings.own_places.eq(_limited(target - own_exponent))
-                        m.d.sync += made_exponent.eq(target)
-                    with m.Case(Operation.NORMALISE):
-                        _shift(m, passes, vector_pass.Operation.SQUARE, bits - SQUARE_BITS, SQUARE_BITS)
-                        m.next = "SQUARES"
+                self._begin(m, command, passes, source, own, top, made_exponent)
+                with m.If(command.operation == Operation.NORMALISE):
+                    m.next = "SQUARES"
             with m.State("SQUARES"), m.If(passes.done):
                 m.d.comb += root.start.eq(1)
                 m.next = "ROOT"
             with m.State("ROOT"), m.If(root.done):
-                places = bits - MANTISSA_BITS
+                places = source.bits - MANTISSA_BITS
                 weighted = root.factor_exponent + command.exponent + (FACTOR_BITS + WEIGHT_BITS)
                 m.d.comb += passes.start.eq(1)
                 _shift(m, passes, vector_pass.Operation.NORMALISE, places, MANTISSA_BITS)
-                m.d.sync += made_exponent.eq(exponent + places + weighted)
+                m.d.sync += made_exponent.eq(source.exponent + places + weighted)
                 m.next = "PASS"
             with m.State("PASS"), m.If(passes.done):
                 m.next = "NOTE"
-                with m.If(command.operation == Operation.READ):
-                    m.next = "IDLE"
             with m.State("NOTE"):
+                m.d.comb += note.en.eq(command.operation != Operation.READ)
                 m.d.sync += [
-                    exponents[command.destination].eq(Mux(passes.seen == 0, ZERO_EXPONENT, made_exponent)),
-                    lengths[command.destination].eq(_bit_length(passes.seen)),
+                    first.eq(0),
+                    command.parts.eq(command.parts - 1),
+                    command.source.eq(command.source + (command.operation != Operation.SPLIT)),
+                    command.destination.eq(command.destination + ~joins),
+                    command.source_base.eq(command.source_base + command.length),
+                    command.destination_base.eq(command.destination_base + command.length),
                 ]
-                m.next = "IDLE"
+                m.next = "FETCH"
+                with m.If(command.parts == 1):
+                    m.next = "IDLE"
         return m
+
+    def _begin(
+        self,
+        m: Module,
+        command: data.View,
+        passes: VectorPass,
+        source: _Known,
+        own: _Known,
+        top: Signal,
+        made_exponent: Signal,
+    ) -> None:
+        """Settings of a command's pass, of a norm's first, and the exponent of what it makes."""
+        with m.Switch(command.operation):
+            with m.Case(Operation.LOAD):
+                m.d.comb += passes.settings.operation.eq(vector_pass.Operation.LOAD)
+                m.d.sync += made_exponent.eq(command.exponent)
+            with m.Case(Operation.READ):
+                places = source.bits - command.bits
+                _shift(m, passes, vector_pass.Operation.READ, places, command.bits)
+                m.d.sync += self.o_exponent.eq(Mux(source.bits == 0, ZERO_EXPONENT, source.exponent + places))
+            with m.Case(Operation.ADD):
+                target = _larger(source.exponent + source.bits, own.exponent + own.bits) - (MANTISSA_BITS - 1)
+                _shift(m, passes, vector_pass.Operation.ADD, target - source.exponent, MANTISSA_BITS - 1)
+                _shift_own(m, passes, target - own.exponent, MANTISSA_BITS - 1)
+                m.d.sync += made_exponent.eq(target)
+            with m.Case(Operation.NORMALISE):
+                _shift(m, passes, vector_pass.Operation.SQUARE, source.bits - SQUARE_BITS, SQUARE_BITS)
+            with m.Case(Operation.SPLIT):
+                _shift(m, passes, vector_pass.Operation.MOVE, Value.cast(0), MANTISSA_BITS)
+                m.d.sync += made_exponent.eq(source.exponent)
+            with m.Case(Operation.JOIN):
+                target = top - MANTISSA_BITS
+                _shift(m, passes, vector_pass.Operation.MOVE, target - source.exponent, MANTISSA_BITS)
+                m.d.sync += made_exponent.eq(target)
+            with m.Case(Operation.ROTATE):
+                places, half = own.bits - (MANTISSA_BITS - 1), command.length >> 1
+                _shift(m, passes, vector_pass.Operation.ROTATE, places, MANTISSA_BITS - 1)
+                _shift_own(m, passes, places, MANTISSA_BITS - 1)
+                m.d.comb += [
+                    passes.settings.source.eq(command.destination_base),
+                    passes.settings.destination.eq(command.destination_base + half),
+                    passes.settings.length.eq(half),
+                ]
+                m.d.sync += made_exponent.eq(own.exponent + places)
+            with m.Case(Operation.SCALE):
+                _shift(m, passes, vector_pass.Operation.SCALE, Value.cast(0), MANTISSA_BITS)
+                m.d.sync += made_exponent.eq(source.exponent + command.exponent + FACTOR_BITS)
+            with m.Case(Operation.ACTIVATE):
+                places = -source.exponent - GATE_FRACTION_BITS
+                _shift(m, passes, vector_pass.Operation.ACTIVATE, places, ARGUMENT_BITS)
+                m.d.sync += made_exponent.eq(source.exponent)
+            with m.Case(Operation.GATE):
+                places, own_places = source.bits - FACTOR_BITS, own.bits - MANTISSA_BITS
+                _shift(m, passes, vector_pass.Operation.GATE, places, FACTOR_BITS)
+                _shift_own(m, passes, own_places, MANTISSA_BITS)
+                m.d.sync += made_exponent.eq(own.exponent + own_places + source.exponent + places + FACTOR_BITS)
 
     def _connect(self, m: Module, command: data.View, passes: VectorPass, root: ReciprocalRoot) -> None:
         wiring.connect(m, wiring.flipped(self.i), passes.i)
@@ -163,7 +269,8 @@ class VectorUnit(wiring.Component):
             passes.settings.source.eq(command.source_base),
             passes.settings.destination.eq(command.destination_base),
             passes.settings.length.eq(command.length),
-            passes.settings.factor.eq(root.factor),
+            passes.settings.factor.eq(Mux(command.operation == Operation.SCALE, command.factor, root.factor)),
+            passes.settings.activation.eq(command.activation),
         ]
 
 
@@ -171,21 +278,15 @@ def _shift(m: Module, passes: VectorPass, operation: vector_pass.Operation, plac
     """A pass that shifts its source by so many places, to so many bits."""
     m.d.comb += [
         passes.settings.operation.eq(operation),
-        passes.settings.places.eq(_limited(places)),
+        passes.settings.places.eq(limited(places)),
         passes.settings.bits.eq(bits),
     ]
 
 
-def _limited(places: Value) -> Value:
-    return Mux(places > MOST_PLACES, MOST_PLACES, Mux(places < -MANTISSA_BITS, -MANTISSA_BITS, places))
+def _shift_own(m: Module, passes: VectorPass, places: Value, bits: int) -> None:
+    """The same for what the pass reads of its destination."""
+    m.d.comb += [passes.settings.own_places.eq(limited(places)), passes.settings.own_bits.eq(bits)]
 
 
 def _larger(a: Value, b: Value) -> Value:
     return Mux(a > b, a, b)
-
-
-def _bit_length(value: Signal) -> Value:
-    length: Value | int = 0
-    for place in range(len(value)):
-        length = Mux(value[place], place + 1, length)
-    return Value.cast(length)

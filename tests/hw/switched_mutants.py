@@ -63,11 +63,13 @@ import sys
 from hw.switch import Switchable
 from hw.verilog import convert
 {imports}
-sys.stdout.write(convert(Switchable({unit}), "accelerator"))
+sys.stdout.write(convert(Switchable({unit}), "{top}"))
 """
 
 
-def switched_verilog(mutants: Sequence[Mutant], package: str, imports: str, unit: str, folder: Path) -> str:
+def switched_verilog(
+    mutants: Sequence[Mutant], package: str, imports: str, unit: str, folder: Path, top: str = "accelerator"
+) -> str:
     """Verilog of a unit with one port more, ``mutant``: 0 is the unit without a fault, k has mutant k - 1.
 
     Parameters
@@ -80,6 +82,8 @@ def switched_verilog(mutants: Sequence[Mutant], package: str, imports: str, unit
         Python that makes the unit.
     folder
         Where the changed copy of the hardware goes.
+    top
+        Name of the module.
 
     Raises
     ------
@@ -102,7 +106,7 @@ def switched_verilog(mutants: Sequence[Mutant], package: str, imports: str, unit
         needed = "from amaranth.hdl import Const, Mux\nfrom hw.switch import CHOSEN\n"
         files[file].write_text(text.replace("from amaranth.hdl import", needed + "from amaranth.hdl import", 1))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(folder), str(SOURCES)))}
-    command = [sys.executable, "-c", _CONVERT.format(imports=imports, unit=unit)]
+    command = [sys.executable, "-c", _CONVERT.format(imports=imports, unit=unit, top=top)]
     return subprocess.run(command, env=environment, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 

@@ -1,4 +1,4 @@
-"""Commands and words in, vectors out, whatever stalls."""
+"""Commands and words in, vectors out, whatever stalls; and with one fault after the other."""
 
 import itertools
 from random import Random
@@ -7,8 +7,16 @@ import cocotb
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge
 
-from tests.hw.decoder.vector_commands import LENGTHS, VectorCommand, VectorCommands
+from tests.hw.decoder.exchange import is_exact, reset, silence
+from tests.hw.decoder.mutants import VECTOR_MUTANTS
+from tests.hw.decoder.vector_commands import LENGTHS, VectorCommand, VectorCommands, unsigned
 from tests.hw.streams import PATTERNS, Pattern, Sink, Source, Stream, start
+
+
+async def begin(dut: HierarchyObject) -> None:
+    """The unit without a fault."""
+    silence(dut, ("command", "i"))
+    await start(dut)
 
 
 async def run(
@@ -23,12 +31,12 @@ async def run(
         cocotb.start_soon(issue.send([command.bits for command in commands])),
     ]
     for command in commands:
-        if command.leaves is not None:
-            expected = command.expected
+        for part in command.leaves:
+            expected = unsigned(part.mantissas)
             assert await sink.receive(len(expected) - 1) == expected[:-1]
             while not dut.o__valid.value:
                 await sink.refuse(1)
-            assert dut.o_exponent.value.to_signed() == int(command.leaves.exponent)
+            assert dut.o_exponent.value.to_signed() == int(part.exponent)
             assert await sink.receive(1) == expected[-1:]
     for task in sending:
         await task
@@ -38,7 +46,7 @@ async def run(
 @cocotb.test()
 async def vectors_are_the_golden_models_whatever_stalls(dut: HierarchyObject) -> None:
     random = Random(41)
-    await start(dut)
+    await begin(dut)
     for patterns in itertools.product(PATTERNS.values(), repeat=3):
         length = 2 if PATTERNS["rarely"] in patterns else random.choice(LENGTHS)
         await run(dut, VectorCommands(random, length).sequence(8), patterns, random)
@@ -47,7 +55,7 @@ async def vectors_are_the_golden_models_whatever_stalls(dut: HierarchyObject) ->
 @cocotb.test()
 async def vectors_of_every_length_are_the_golden_models(dut: HierarchyObject) -> None:
     random = Random(42)
-    await start(dut)
+    await begin(dut)
     for length in LENGTHS:
         await run(dut, VectorCommands(random, length).sequence(30), (PATTERNS["always"],) * 3, random)
 
@@ -55,7 +63,7 @@ async def vectors_of_every_length_are_the_golden_models(dut: HierarchyObject) ->
 @cocotb.test()
 async def words_are_taken_and_given_every_cycle(dut: HierarchyObject) -> None:
     random, always = Random(43), PATTERNS["always"]
-    await start(dut)
+    await begin(dut)
     load, *_, read = VectorCommands(random, LENGTHS[-1]).sequence(0)
     source, sink, issue = (
         Source(Stream(dut, "i"), always, random),
@@ -70,3 +78,20 @@ async def words_are_taken_and_given_every_cycle(dut: HierarchyObject) -> None:
         assert stream.cycles == list(range(stream.cycles[0], stream.cycles[0] + LENGTHS[-1]))
     assert issue.cycles[1] - issue.cycles[0] <= LENGTHS[-1] + 12
     await FallingEdge(dut.clk)
+
+
+@cocotb.test()
+async def every_fault_is_found(dut: HierarchyObject) -> None:
+    random = Random(45)
+    lengths = (LENGTHS[3], LENGTHS[1], LENGTHS[2])
+    commands = [command for length in lengths for command in VectorCommands(random, length).sequence(60)]
+    words = {"command": [command.bits for command in commands], "i": [w for command in commands for w in command.words]}
+    expected = [pair for command in commands for pair in command.expected]
+    patterns = dict.fromkeys((*words, "o"), PATTERNS["half"])
+    await begin(dut)
+    survivors = []
+    for number, mutant in enumerate(("none", *VECTOR_MUTANTS)):
+        await reset(dut, number)
+        if await is_exact(dut, words, expected, patterns, Random(44)):
+            survivors.append(str(mutant))
+    assert survivors == ["none"], "\n".join(survivors)

@@ -1,17 +1,24 @@
 """Random commands of the vector unit, and what the golden model makes of them."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
 import torch
 
 from formats.decoder.program import Constant
-from formats.decoder.tables import ACTIVATION_BITS, MANTISSA_BITS, WEIGHT_BITS
+from formats.decoder.tables import ACTIVATION_BITS, FACTOR_BITS, MANTISSA_BITS, ROTARY_BITS, WEIGHT_BITS
 from golden_models.integer_decoder import operations
 from golden_models.integer_decoder.vectors import Vector
+from hw.decoder.vector_pass import ACTIVATIONS
 from hw.decoder.vector_unit import Operation, command_layout
 
-WORDS, SLOTS, ROOM = 64, 4, 16
+WORDS, SLOTS, ROOM = 96, 6, 16
+VECTORS = 4
+"""Slots that hold whole vectors; those behind them are for parts."""
+
+PARTS = 2
 LENGTHS = (1, 2, 7, 16)
 WORD_MASK = (1 << 32) - 1
 
@@ -27,17 +34,22 @@ class VectorCommand:
     words
         What it takes from ``i``, unsigned.
     leaves
-        The vector that it hands over; None for none.
+        The vectors that it hands over, one a part.
     """
 
     bits: int
     words: list[int]
-    leaves: Vector | None
+    leaves: tuple[Vector, ...] = ()
 
     @property
-    def expected(self) -> list[int]:
-        """Words that leave, unsigned."""
-        return [] if self.leaves is None else [word & WORD_MASK for word in self.leaves.mantissas.tolist()]
+    def expected(self) -> list[tuple[int, int]]:
+        """Words that leave, unsigned, each with its exponent."""
+        return [(word, int(part.exponent)) for part in self.leaves for word in unsigned(part.mantissas)]
+
+
+def unsigned(mantissas: torch.Tensor) -> list[int]:
+    """Words as a port shows them."""
+    return [word & WORD_MASK for word in mantissas.tolist()]
 
 
 class VectorCommands:
@@ -56,15 +68,20 @@ class VectorCommands:
         self._slots: list[Vector] = []
 
     def sequence(self, count: int) -> list[VectorCommand]:
-        """All slots loaded, ``count`` random commands, and all slots read whole."""
-        loads = [self._load(slot) for slot in range(SLOTS)]
-        kinds = [self._random.choice((self._any_load, self._add, self._normalise, self._read)) for _ in range(count)]
-        return [*loads, *(kind() for kind in kinds), *(self._leave(slot, MANTISSA_BITS) for slot in range(SLOTS))]
+        """All vectors loaded, ``count`` random operations, and all vectors read whole."""
+        loads = [self._load(slot) for slot in range(VECTORS)]
+        drawn = (self._random.choice(self._kinds)() for _ in range(count))
+        commands = [command for group in drawn for command in group]
+        return [*loads, *commands, *(self._leave(slot, MANTISSA_BITS) for slot in range(VECTORS))]
+
+    @property
+    def _kinds(self) -> tuple[Callable[[], list[VectorCommand]], ...]:
+        return (self._any_load, self._add, self._normalise, self._read, self._scale, self._gate, self._by_parts)
 
     def _command(self, operation: Operation, **fields: int) -> int:
         bases = {f"{side}_base": ROOM * fields[side] for side in ("source", "destination") if side in fields}
         constant = command_layout(WORDS, SLOTS).const(
-            {"operation": operation, "length": self._length, **fields, **bases}
+            {"operation": operation, "length": self._length, "parts": 1, **bases, **fields}
         )
         return int(constant.as_value().value)
 
@@ -72,22 +89,23 @@ class VectorCommands:
         random, bits = self._random, self._random.choice((0, 1, 12, 31, 31))
         values = [random.choice((1, random.random())) * random.choice((-1, 1)) for _ in range(self._length)]
         mantissas = [int(value * ((1 << bits) - 1)) for value in values]
-        exponent = random.choice((random.randrange(-20, 20), random.randrange(-200, 200)))
+        near, far = random.randrange(-2, 6) - bits, random.randrange(-200, 200)
+        exponent = random.choice((near, near, random.randrange(-20, 20), far))
         self._slots[slot:] = [Vector.of(torch.tensor(mantissas), exponent), *self._slots[slot + 1 :]]
         command = self._command(Operation.LOAD, destination=slot, exponent=exponent)
-        return VectorCommand(command, [word & WORD_MASK for word in mantissas], None)
+        return VectorCommand(command, unsigned(torch.tensor(mantissas)))
 
-    def _any_load(self) -> VectorCommand:
-        return self._load(self._random.randrange(SLOTS))
+    def _any_load(self) -> list[VectorCommand]:
+        return [self._load(self._random.randrange(VECTORS))]
 
-    def _add(self) -> VectorCommand:
-        source, destination = self._random.sample(range(SLOTS), 2)
+    def _add(self) -> list[VectorCommand]:
+        source, destination = self._random.sample(range(VECTORS), 2)
         self._slots[destination] = operations.add(self._slots[destination], self._slots[source])
-        return VectorCommand(self._command(Operation.ADD, source=source, destination=destination), [], None)
+        return [VectorCommand(self._command(Operation.ADD, source=source, destination=destination), [])]
 
-    def _normalise(self) -> VectorCommand:
+    def _normalise(self) -> list[VectorCommand]:
         random = self._random
-        source, destination = random.randrange(SLOTS), random.randrange(SLOTS)
+        source, destination = random.randrange(VECTORS), random.randrange(VECTORS)
         limit = (1 << WEIGHT_BITS) - 1
         weights = [random.choice((limit, -limit, random.randint(-limit, limit))) for _ in range(self._length)]
         exponent, eps = random.randrange(-30, 5), random.choice((0, 1, random.getrandbits(24)))
@@ -103,10 +121,72 @@ class VectorCommands:
             eps=eps,
             eps_exponent=eps_exponent,
         )
-        return VectorCommand(command, [random.getrandbits(16) << 16 | weight & 0xFFFF for weight in weights], None)
+        return [VectorCommand(command, [random.getrandbits(16) << 16 | weight & 0xFFFF for weight in weights])]
 
-    def _read(self) -> VectorCommand:
-        return self._leave(self._random.randrange(SLOTS), self._random.choice((7, ACTIVATION_BITS, MANTISSA_BITS)))
+    def _read(self) -> list[VectorCommand]:
+        bits = self._random.choice((7, ACTIVATION_BITS, MANTISSA_BITS))
+        return [self._leave(self._random.randrange(VECTORS), bits)]
 
     def _leave(self, slot: int, bits: int) -> VectorCommand:
-        return VectorCommand(self._command(Operation.READ, source=slot, bits=bits), [], self._slots[slot].to_bits(bits))
+        command = self._command(Operation.READ, source=slot, bits=bits)
+        return VectorCommand(command, [], (self._slots[slot].to_bits(bits),))
+
+    def _grows(self, *slots: int) -> bool:
+        """Whether products of these vectors might leave the exponents' bits."""
+        return any(abs(int(self._slots[slot].exponent)) > 300 and self._slots[slot].bits > 0 for slot in slots)
+
+    def _scale(self) -> list[VectorCommand]:
+        random = self._random
+        source, destination = random.randrange(VECTORS), random.randrange(VECTORS)
+        if self._grows(source):
+            return [self._load(source)]
+        factor = Constant((random.getrandbits(FACTOR_BITS),), random.randrange(-30, 5))
+        self._slots[destination] = operations.scale(self._slots[source], factor)
+        fields = {"factor": factor.mantissas[0], "exponent": factor.exponent}
+        return [VectorCommand(self._command(Operation.SCALE, source=source, destination=destination, **fields), [])]
+
+    def _gate(self) -> list[VectorCommand]:
+        random = self._random
+        source = random.randrange(VECTORS)
+        up, destination = random.sample(range(VECTORS), 2)
+        if self._grows(source, up):
+            return [self._load(source), self._load(up)]
+        if up == destination or random.random() < 0.5:
+            source = destination
+        activation = random.randrange(len(ACTIVATIONS))
+        gated = operations.gate(self._slots[source], self._slots[up], ACTIVATIONS[activation])
+        self._slots[destination] = gated
+        return [
+            VectorCommand(
+                self._command(Operation.ACTIVATE, source=source, destination=destination, activation=activation), []
+            ),
+            VectorCommand(self._command(Operation.GATE, source=up, destination=destination), []),
+        ]
+
+    def _by_parts(self) -> list[VectorCommand]:
+        """A vector is split, its parts are turned and leave, and are joined."""
+        random, parts = self._random, PARTS if self._length % (2 * PARTS) == 0 else 1
+        source, destination = random.randrange(VECTORS), random.randrange(VECTORS)
+        size = {"length": self._length // parts, "parts": parts}
+        held, turned = self._slots[source].split(parts), []
+        commands = [VectorCommand(self._command(Operation.SPLIT, source=source, destination=VECTORS, **size), [])]
+        if self._length % 2 == 0:
+            angles = [[random.uniform(-math.pi, math.pi) for _ in range(size["length"] // 2)] for _ in range(parts)]
+            cos, sin = (
+                torch.tensor([[round(f(a) * (1 << ROTARY_BITS)) for a in row] for row in angles])
+                for f in (math.cos, math.sin)
+            )
+            held = operations.rotate(held, cos, sin)
+            turned = unsigned((cos & 0xFFFF | sin << 16).flatten())
+            commands.append(VectorCommand(self._command(Operation.ROTATE, destination=VECTORS, **size), turned))
+        bits = random.choice((7, ACTIVATION_BITS))
+        leaves = tuple(Vector(*part) for part in zip(*_of_bits(held, bits), strict=True))
+        commands.append(VectorCommand(self._command(Operation.READ, source=VECTORS, bits=bits, **size), [], leaves))
+        self._slots[destination] = held.merged()
+        join = self._command(Operation.JOIN, source=VECTORS, destination=destination, **size)
+        return [*commands, VectorCommand(join, [])]
+
+
+def _of_bits(parts: Vector, bits: int) -> tuple[torch.Tensor, torch.Tensor]:
+    rounded = parts.to_bits(bits)
+    return rounded.mantissas, rounded.exponent

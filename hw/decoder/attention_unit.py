@@ -1,0 +1,189 @@
+"""Attention unit: softmax attention of the queries that share one head of keys and values, in two passes."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from formats.decoder.tables import FACTOR_BITS, MANTISSA_BITS, ZERO_EXPONENT
+from hw.decoder.reciprocal import Reciprocal
+from hw.decoder.rounding_shift import WORD, RoundingShift, bit_length, halves_up, limited
+from hw.decoder.row_products import ELEMENT, SUM, RowProducts
+from hw.decoder.shares import EXPONENT, EXPONENTS, Shares
+
+QUERY = data.StructLayout({"mantissa": ELEMENT, "exponent": EXPONENT})
+"""An element of a query, 15 bits and a sign, with the query's exponent: a word of the vector unit's READ."""
+
+
+def attention_layout(positions: int, length: int) -> data.StructLayout:
+    """A command.
+
+    ``positions``: how many are seen, at least 1. ``length``: elements of a head, at least two beats of them. ``wide``:
+    keys and values have 16 bits, not 8.
+    """
+    return data.StructLayout({"positions": range(positions + 1), "length": range(length + 1), "wide": 1})
+
+
+class AttentionUnit(wiring.Component):
+    """``golden_models.integer_decoder.attention.attend`` of one token, and of one head of keys and values.
+
+    Takes all queries, a head after the other; then, beat by beat, the key of every position, and then the value of
+    every position. Then the heads' results leave. A window is a range of positions that is streamed, no more.
+
+    A beat a cycle, where a row has at least ``queries`` + 12 beats; shorter rows wait for their shares. Before and
+    after, an element of a query takes one cycle, and one of a result two; a head takes 50 more at most.
+
+    Parameters
+    ----------
+    queries
+        Query heads that share keys and values.
+    lanes
+        Bytes of a beat: a power of two, at least 4.
+    length
+        Most elements of a head: a power of two.
+    positions
+        Most positions: below 2^16.
+
+    Members
+    -------
+    command : In(stream.Signature(attention_layout(positions, length)))
+    i_queries : In(stream.Signature(QUERY))
+    i_exponents : In(stream.Signature(EXPONENTS))
+        Exponents of key and value of every position, once for each pass; those of keys are only read in the first.
+    i : In(stream.Signature(8 * lanes))
+        Elements of keys and values, the first in the lowest bits; a row begins with a beat.
+    o : Out(stream.Signature(signed(32)))
+        Elements of the results, for the vector unit's LOAD.
+    o_exponent : Out(signed(12))
+        Of the head whose elements leave.
+    """
+
+    def __init__(self, queries: int, lanes: int, length: int, positions: int) -> None:
+        self._queries, self._lanes, self._length, self._positions = queries, lanes, length, positions
+        super().__init__(
+            {
+                "command": In(stream.Signature(attention_layout(positions, length))),
+                "i_queries": In(stream.Signature(QUERY)),
+                "i_exponents": In(stream.Signature(EXPONENTS)),
+                "i": In(stream.Signature(8 * lanes)),
+                "o": Out(stream.Signature(WORD)),
+                "o_exponent": Out(EXPONENT),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Queries, keys, values; then of every head its bits and its results."""
+        m = Module()
+        m.submodules.products = products = RowProducts(self._queries, self._lanes, self._length)
+        m.submodules.shares = shares = Shares(self._queries, self._positions)
+        m.submodules.reciprocal = reciprocal = Reciprocal()
+        command = Signal(attention_layout(self._positions, self._length))
+        head, element = Signal(range(self._queries)), Signal(range(self._length + 1))
+        last_head, ends, asking, leaves = (Signal() for _ in range(4))
+        bits, seen = Signal(range(SUM.width)), Signal(SUM.width - 1)
+        seen_bits = bit_length(m, seen)
+        query_exponents = Signal.like(shares.query_exponents)
+        self._connect(m, products, shares)
+        idle = self._leave(m, products, reciprocal.factor, bits, asking, leaves, seen)
+        beats = Mux(command.wide, command.length << 1, command.length) >> (self._lanes - 1).bit_length()
+        m.d.comb += [
+            last_head.eq(head == self._queries - 1),
+            ends.eq(element == command.length),
+            products.last_beat.eq(beats - 1),
+            products.rows.eq(command.positions),
+            products.wide.eq(command.wide),
+            products.head.eq(head),
+            products.element.eq(element),
+            products.write.eq(self.i_queries.valid & self.i_queries.ready),
+            products.query.eq(self.i_queries.payload.mantissa),
+            shares.rows.eq(command.positions),
+            shares.query_exponents.eq(query_exponents),
+            reciprocal.number.eq(shares.sums[head]),
+        ]
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.command.ready.eq(1)
+                m.d.sync += [command.eq(self.command.payload), head.eq(0), element.eq(0)]
+                with m.If(self.command.valid):
+                    m.d.comb += [products.start.eq(1), shares.start.eq(1)]
+                    m.next = "QUERIES"
+            with m.State("QUERIES"):
+                m.d.comb += self.i_queries.ready.eq(1)
+                with m.If(self.i_queries.valid):
+                    m.d.sync += [query_exponents[head].eq(self.i_queries.payload.exponent), element.eq(element + 1)]
+                    with m.If(element == command.length - 1):
+                        m.d.sync += [element.eq(0), head.eq(Mux(last_head, 0, head + 1))]
+                        with m.If(last_head):
+                            m.next = "KEYS"
+            with m.State("KEYS"):
+                m.d.comb += products.active.eq(1)
+                with m.If(products.idle & shares.idle):
+                    m.next = "VALUES"
+            with m.State("VALUES"):
+                m.d.comb += [products.active.eq(1), products.values.eq(1), shares.values.eq(1)]
+                with m.If(products.idle):
+                    m.next = "HEAD"
+            with m.State("HEAD"):
+                m.d.comb += [products.values.eq(1), reciprocal.start.eq(1)]
+                m.next = "BITS"
+            with m.State("BITS"):
+                m.d.comb += [products.values.eq(1), asking.eq(~ends)]
+                m.d.sync += element.eq(element + asking)
+                with m.If(ends & idle & reciprocal.done):
+                    total = shares.top + seen_bits - MANTISSA_BITS + reciprocal.exponent + FACTOR_BITS
+                    m.d.sync += [
+                        element.eq(0),
+                        bits.eq(seen_bits),
+                        self.o_exponent.eq(Mux(seen == 0, ZERO_EXPONENT, total)),
+                    ]
+                    m.next = "LEAVE"
+            with m.State("LEAVE"):
+                m.d.comb += [products.values.eq(1), asking.eq(~ends), leaves.eq(1)]
+                m.d.sync += element.eq(element + (asking & products.advance_sum))
+                with m.If(ends & idle):
+                    m.d.sync += [element.eq(0), head.eq(head + 1)]
+                    m.next = "HEAD"
+                    with m.If(last_head):
+                        m.next = "IDLE"
+        return m
+
+    def _connect(self, m: Module, products: RowProducts, shares: Shares) -> None:
+        wiring.connect(m, wiring.flipped(self.i), products.i)
+        wiring.connect(m, wiring.flipped(self.i_exponents), shares.exponents)
+        wiring.connect(m, products.dots, shares.dots)
+        wiring.connect(m, shares.o, products.shares)
+
+    def _leave(
+        self,
+        m: Module,
+        products: RowProducts,
+        factor: Signal,
+        bits: Signal,
+        asking: Signal,
+        leaves: Signal,
+        seen: Signal,
+    ) -> Signal:
+        """Sums one after the other: first their bits, then themselves at 31 bits, times the reciprocal."""
+        m.submodules.shift = shift = RoundingShift(SUM.width)
+        under_way, advance, idle = Signal(3 + RoundingShift.LATENCY), Signal(), Signal()
+        product = Signal(signed(MANTISSA_BITS + 1 + FACTOR_BITS + 1))
+        m.d.comb += [
+            advance.eq(~self.o.valid | self.o.ready),
+            idle.eq(~under_way.any() & advance),
+            products.advance_sum.eq(advance),
+            shift.advance.eq(advance),
+            shift.i.eq(products.sum),
+            shift.places.eq(limited(bits - MANTISSA_BITS, SUM.width)),
+            shift.bits.eq(MANTISSA_BITS),
+        ]
+        with m.If(advance):
+            m.d.sync += [
+                under_way.eq(Cat(asking, under_way)),
+                product.eq(shift.o * factor),
+                self.o.payload.eq(halves_up(product, FACTOR_BITS)),
+                self.o.valid.eq(leaves & under_way[-1]),
+            ]
+        with m.If(asking & ~leaves & ~under_way.any()):
+            m.d.sync += seen.eq(0)
+        with m.Elif(~leaves & under_way[1]):
+            m.d.sync += seen.eq(seen | abs(products.sum))
+        return idle

@@ -1,0 +1,75 @@
+"""Row scale: a product's exact sums, each times its row's scale, as elements of a vector."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from formats.decoder.tables import MANTISSA_BITS
+from hw.decoder.rounding_shift import WORD, RoundingShift, limited
+
+SUM_BITS = 47
+"""Of 2^16 products of 15 by 15 magnitude bits, and the sign."""
+
+EXPONENT_BITS = 9
+"""A bfloat16 field, and as much again for the largest sums."""
+
+SCALE_BITS, _SCALE_FRACTION_BITS = 16, 7
+
+
+class RowScale(wiring.Component):
+    """``golden_models.integer_decoder.operations.multiply`` behind its exact sums: a row a cycle, three cycles late.
+
+    Members
+    -------
+    exponent : In(9)
+        The matrix's exponent in ``formats.decoder.program.Multiply``, plus the bias of a bfloat16 number (134); at
+        least the exponent field of any row's scale. Stays while rows are under way.
+    i_sums : In(stream.Signature(signed(47)))
+    i_scales : In(stream.Signature(16))
+        bfloat16 numbers of at least 0, row by row.
+    o : Out(stream.Signature(signed(32)))
+        For the vector unit's LOAD.
+    """
+
+    LATENCY = 1 + RoundingShift.LATENCY
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "exponent": In(EXPONENT_BITS),
+                "i_sums": In(stream.Signature(signed(SUM_BITS))),
+                "i_scales": In(stream.Signature(SCALE_BITS)),
+                "o": Out(stream.Signature(WORD)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Multiply, shift, round; all stages wait for who takes the elements."""
+        m = Module()
+        mantissa_bits = _SCALE_FRACTION_BITS + 1
+        product_bits = SUM_BITS + mantissa_bits
+        m.submodules.shift = shift = RoundingShift(product_bits)
+        advance, taken, under_way = Signal(), Signal(), Signal(self.LATENCY - 1)
+        product, places = Signal(signed(product_bits)), Signal(EXPONENT_BITS)
+        scale = self.i_scales.payload
+        field = scale[_SCALE_FRACTION_BITS : SCALE_BITS - 1]
+        normal = field.any()
+        m.d.comb += [
+            advance.eq(~self.o.valid | self.o.ready),
+            taken.eq(self.i_sums.valid & self.i_scales.valid & advance),
+            self.i_sums.ready.eq(taken),
+            self.i_scales.ready.eq(taken),
+            shift.advance.eq(advance),
+            shift.i.eq(product),
+            shift.places.eq(limited(places, product_bits)),
+            shift.bits.eq(MANTISSA_BITS),
+            self.o.payload.eq(shift.o),
+        ]
+        with m.If(advance):
+            m.d.sync += [
+                product.eq(self.i_sums.payload * Cat(scale[:_SCALE_FRACTION_BITS], normal)),
+                # a subnormal number has the least field and no leading one
+                places.eq(self.exponent - Mux(normal, field, 1)),
+                Cat(under_way, self.o.valid).eq(Cat(taken, under_way)),
+            ]
+        return m

@@ -1,0 +1,58 @@
+"""Queries, keys and values in, their means out, whatever stalls; and with one fault after the other."""
+
+import itertools
+from random import Random
+
+import cocotb
+from cocotb.handle import HierarchyObject
+
+from tests.hw.decoder.attention_problems import (
+    LANES,
+    LENGTH,
+    POSITIONS,
+    STREAMS,
+    AttentionProblem,
+    attention_problem,
+)
+from tests.hw.decoder.exchange import is_exact, reset, silence
+from tests.hw.decoder.mutants import ATTENTION_MUTANTS
+from tests.hw.streams import PATTERNS, Pattern, start
+
+
+def problems(random: Random, count: int) -> list[AttentionProblem]:
+    shapes = itertools.cycle(itertools.product((LENGTH, 2 * LANES), (False, True)))
+    return [attention_problem(random, random.randint(1, POSITIONS), *next(shapes)) for _ in range(count)]
+
+
+async def all_exact(
+    dut: HierarchyObject, problems: list[AttentionProblem], patterns: dict[str, Pattern], random: Random
+) -> bool:
+    words = {name: [word for problem in problems for word in problem.words[name]] for name in STREAMS}
+    expected = [pair for problem in problems for pair in problem.expected]
+    return await is_exact(dut, words, expected, patterns, random)
+
+
+@cocotb.test()
+async def means_are_the_golden_models_whatever_stalls(dut: HierarchyObject) -> None:
+    random = Random(61)
+    silence(dut, STREAMS)
+    await start(dut)
+    for slow in (*STREAMS, "o", None):
+        for pattern in ("half", "rarely"):
+            patterns = {name: PATTERNS[pattern if name == slow else "always"] for name in (*STREAMS, "o")}
+            assert await all_exact(dut, problems(random, 2 if pattern == "rarely" else 4), patterns, random)
+    assert await all_exact(dut, problems(random, 20), dict.fromkeys((*STREAMS, "o"), PATTERNS["half"]), random)
+
+
+@cocotb.test()
+async def every_fault_is_found(dut: HierarchyObject) -> None:
+    checked = problems(Random(62), 24)
+    silence(dut, STREAMS)
+    await start(dut)
+    patterns = {**dict.fromkeys(STREAMS, PATTERNS["always"]), "o": PATTERNS["half"]}
+    survivors = []
+    for number, mutant in enumerate(("none", *ATTENTION_MUTANTS)):
+        await reset(dut, number)
+        if await all_exact(dut, checked, patterns, Random(63)):
+            survivors.append(str(mutant))
+    assert survivors == ["none"], "\n".join(survivors)
