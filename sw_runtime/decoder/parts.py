@@ -94,6 +94,11 @@ class DecoderParts:
         """All products, in the order they are made."""
         return (*(product for layer in self.layers for product in layer.products), self.head)
 
+    @property
+    def matrices(self) -> dict[MatrixPlace, Matrix]:
+        """Every matrix by its place."""
+        return {product.place: product.matrix for product in self.products}
+
 
 def product(name: str, layer: nn.Module) -> Product:
     """The product of a compressed layer.

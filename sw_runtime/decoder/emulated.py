@@ -1,0 +1,144 @@
+"""A program executed token by token on the host, with the integers of the device."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from formats.decoder.program import (
+    Add,
+    AddConstant,
+    Answer,
+    Attend,
+    Command,
+    Gate,
+    MatrixPlace,
+    Multiply,
+    Normalise,
+    Program,
+    Rotate,
+    Slot,
+    Store,
+)
+from formats.errors import InputError
+from formats.matrices import Matrix
+from sw_runtime.decoder import operations
+from sw_runtime.decoder.attention import Cached, attend
+from sw_runtime.decoder.products import ScaledProduct
+from sw_runtime.decoder.vectors import Integers, Vector
+
+TOKENS_AT_ONCE = 64
+"""Tokens of a prompt that share one pass over the weights."""
+
+
+class EmulatedDecoder:
+    """One text; its keys and values are kept.
+
+    Parameters
+    ----------
+    program
+        What is computed.
+    matrices
+        Every matrix of the program.
+    """
+
+    def __init__(self, program: Program, matrices: Mapping[MatrixPlace, Matrix]) -> None:
+        self.program = program
+        self._products = {place: ScaledProduct(matrices[place]) for place in program.matrices}
+        self._caches: dict[int, tuple[Cached, Cached]] = {}
+        self._slots: dict[Slot, Vector] = {}
+        self._tokens = 0
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the text so far."""
+        return self._tokens
+
+    def rewind(self, tokens: int) -> None:
+        """Forget all but the first tokens.
+
+        Raises
+        ------
+        InputError
+            If the text has fewer.
+        """
+        if not 0 <= tokens <= self._tokens:
+            raise InputError(f"the text has {self._tokens} tokens, so it cannot be rewound to {tokens}")
+        self._tokens = tokens
+
+    def take(self, embeddings: NDArray[Any], answers: int = 1) -> Integers:
+        """Read further tokens of the text: real [T, dim] → keys of the last tokens' logits, [answers, vocabulary].
+
+        Raises
+        ------
+        InputError
+            If the text grows longer than the program's context, or there are fewer tokens than answers.
+        """
+        count = len(embeddings)
+        if not 1 <= answers <= count:
+            raise InputError(f"{count} tokens give 1 to {count} answers, not {answers}")
+        if self._tokens + count > self.program.positions:
+            raise InputError(
+                f"the program has a context of {self.program.positions} tokens, and the text {self._tokens + count}; "
+                "give a shorter text, or compile the program for more"
+            )
+        keys = []
+        for first in range(0, count, TOKENS_AT_ONCE):
+            chunk = embeddings[first : first + TOKENS_AT_ONCE]
+            wanted = min(len(chunk), max(0, first + len(chunk) - (count - answers)))
+            keys.append(self._take(Vector.from_real(chunk), wanted))
+        return np.concatenate(keys)
+
+    def _take(self, stream: Vector, answers: int) -> Integers:
+        self._slots = {Slot.STREAM: stream}
+        count, keys = len(stream.mantissas), np.empty((0, self.program.matrices[-1].rows), dtype=np.int64)
+        for command in self.program.commands:
+            if not isinstance(command, Answer):
+                self._run(command, count)
+            elif answers:
+                source = self._slots[command.source].last(answers)
+                keys = self._products[command.matrix].answer(source, command.exponent)
+        self._tokens += count
+        return keys
+
+    def _run(self, command: Command, count: int) -> None:
+        slots = self._slots
+        match command:
+            case Normalise():
+                parts = slots[command.source].split(command.heads)
+                slots[command.destination] = operations.rms_norm(parts, command.weight, command.eps).merged()
+            case Multiply():
+                product = self._products[command.matrix]
+                slots[command.destination] = product.multiply(slots[command.source], command.exponent)
+            case Add():
+                slots[command.destination] = operations.add(slots[command.destination], slots[command.source])
+            case AddConstant():
+                constant = Vector.constant(command.constant)
+                slots[command.destination] = operations.add(slots[command.destination], constant)
+            case Rotate():
+                slots[command.slot] = self._rotated(command, count).merged()
+            case Store():
+                self._store(command)
+            case Attend():
+                queries = slots[command.source].split(command.heads)
+                attended = attend(queries, *self._caches[command.layer], self._tokens, command.window)
+                slots[command.destination] = attended.merged()
+            case Gate():
+                gated = operations.gate(slots[command.gate], slots[command.up], command.activation)
+                slots[command.destination] = gated
+
+    def _rotated(self, command: Rotate, count: int) -> Vector:
+        rows, places = self.program.rotary[command.rows], slice(self._tokens, self._tokens + count)
+        cos, sin = (table[places, None].astype(np.int64) for table in (rows.cos, rows.sin))
+        turned = operations.rotate(self._slots[command.slot].split(command.heads), cos, sin)
+        return turned if command.scale is None else operations.scale(turned, command.scale)
+
+    def _store(self, command: Store) -> None:
+        bits = self.program.kv_bits - 1
+        parts = [self._slots[slot].split(command.heads).to_bits(bits) for slot in (command.keys, command.values)]
+        if command.layer not in self._caches:
+            width = parts[0].mantissas.shape[-1]
+            self._caches[command.layer] = (Cached(command.heads, width), Cached(command.heads, width))
+        for cached, part in zip(self._caches[command.layer], parts, strict=True):
+            cached.write(self._tokens, part)
