@@ -268,11 +268,44 @@ class Program:
         return answer.exponent
 
     @property
-    def vector_words(self) -> int:
-        """Words of vector memory: the longest vector of every slot."""
+    def lengths(self) -> tuple[int, ...]:
+        """Elements of what each command makes, or stores."""
+        found, lengths = {Slot.STREAM: self.dim}, []
+        for command in self.commands:
+            length = _length(command, found)
+            if isinstance(command, Normalise | Multiply | Attend | Gate):
+                found[command.destination] = length
+            lengths.append(length)
+        return tuple(lengths)
+
+    @property
+    def slot_words(self) -> dict[Slot, int]:
+        """Words of vector memory that each slot takes: its longest vector."""
         longest = {Slot.STREAM: self.dim}
         for command in self.commands:
             if isinstance(command, Multiply):
                 longest[command.destination] = max(longest.get(command.destination, 0), command.matrix.rows)
                 longest[command.source] = max(longest.get(command.source, 0), command.matrix.columns)
-        return sum(longest.values())
+        return longest
+
+    @property
+    def vector_words(self) -> int:
+        """Words of vector memory of all slots."""
+        return sum(self.slot_words.values())
+
+
+def _length(command: Command, lengths: dict[Slot, int]) -> int:
+    """Elements of what a command makes, or stores, where slots hold vectors of these lengths."""
+    match command:
+        case Normalise() | Attend():
+            return lengths[command.source]
+        case Multiply() | Answer():
+            return command.matrix.rows
+        case Add() | AddConstant():
+            return lengths[command.destination]
+        case Rotate():
+            return lengths[command.slot]
+        case Store():
+            return lengths[command.keys]
+        case Gate():
+            return lengths[command.gate]

@@ -1,4 +1,4 @@
-"""A decoder's operations between two products, on integers, for the emulated decoder; ``docs/decoder.md`` has the bounds."""
+"""A decoder's operations between two products, for the emulated decoder; ``docs/decoder.md`` has the bounds."""
 
 import numpy as np
 

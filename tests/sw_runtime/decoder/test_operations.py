@@ -39,34 +39,40 @@ def assert_equal(found: Vector, expected: golden_vectors.Vector) -> None:
     assert np.array_equal(found.exponent, expected.exponent.numpy())
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.integers(-(2**61) + 1, 2**61 - 1), st.integers(-200, 200), st.integers(1, 51))
 def test_a_shift_rounds_and_clips(value: int, right: int, bits: int) -> None:
     expected = golden_vectors.shifted(torch.tensor([value]), right, bits)
     assert shifted(np.array([value]), right, bits)[0] == expected[0]
 
 
+@settings(max_examples=60, deadline=None)
 @given(vectors())
 def test_parts_are_split_and_merged(x: Vector) -> None:
     assert_equal(x.split(2), as_golden(x).split(2))
     assert_equal(x.split(2).merged(), as_golden(x).split(2).merged())
 
 
+@settings(max_examples=60, deadline=None)
 @given(vectors(), st.lists(FACTORS, min_size=WIDTH, max_size=WIDTH), st.integers(1, 2**24 - 1), st.integers(-30, 10))
 def test_a_norm(x: Vector, weights: list[int], eps: int, half: int) -> None:
     constants = Constant(tuple(weights), -12), Constant((eps,), 2 * half)
     assert_equal(operations.rms_norm(x, *constants), golden.rms_norm(as_golden(x), *constants))
 
 
+@settings(max_examples=60, deadline=None)
 @given(vectors(), vectors())
 def test_a_sum(x: Vector, y: Vector) -> None:
     assert_equal(operations.add(x, y), golden.add(as_golden(x), as_golden(y)))
 
 
+@settings(max_examples=60, deadline=None)
 @given(vectors(), st.integers(2**16, 2**17 - 1))
 def test_a_scaled_vector(x: Vector, factor: int) -> None:
     assert_equal(operations.scale(x, Constant((factor,), -19)), golden.scale(as_golden(x), Constant((factor,), -19)))
 
 
+@settings(max_examples=60, deadline=None)
 @given(vectors(), st.floats(0, 7))
 def test_a_rotation(x: Vector, angle: float) -> None:
     angles = angle * np.arange(WIDTH // 2)
@@ -77,7 +83,7 @@ def test_a_rotation(x: Vector, angle: float) -> None:
 
 @pytest.mark.parametrize("activation", GATES)
 @given(x=vectors(), up=vectors())
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_a_gate(activation: str, x: Vector, up: Vector) -> None:
     assert_equal(operations.gate(x, up, activation), golden.gate(as_golden(x), as_golden(up), activation))
 
@@ -89,7 +95,7 @@ def test_a_gate(activation: str, x: Vector, up: Vector) -> None:
     st.sampled_from([7, 15]),
     st.none() | st.integers(1, 6),
 )
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_attention(queries: Vector, keys: Vector, values: Vector, bits: int, window: int | None) -> None:
     keys, values = keys.to_bits(bits), values.to_bits(bits)
     caches = Cached(2, WIDTH), Cached(2, WIDTH)
