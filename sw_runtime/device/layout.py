@@ -13,6 +13,9 @@ from sw_runtime.device.protocol import MatrixShape
 Beats = NDArray[np.uint8]
 """uint8 [beats, port_bytes], C-contiguous."""
 
+GROUPS_AT_ONCE = 512
+"""Row groups unpacked at once."""
+
 
 def format_of(matrix: Matrix, parameters: EngineParameters) -> WeightFormat:
     """The weight format of a matrix, as the engine holds it."""
@@ -67,6 +70,24 @@ def dense_bytes(beats: Beats, beat_bits: int) -> NDArray[np.uint8]:
     else:
         octets = beats[:, : beat_bits // 8].reshape(-1)
     return np.pad(octets, (0, -len(octets) % port_bytes))
+
+
+def words_of(octets: NDArray[np.uint8], shape: MatrixShape, parameters: EngineParameters) -> Tensor:
+    """Words of a matrix without tables out of its ``dense_bytes``: int64 [rows, blocks]."""
+    weight_format = parameters.weight_formats[parameters.formats.index(shape.format)]
+    lanes, blocks = parameters.lanes_for(weight_format), weight_format.blocks(shape.columns)
+    words = np.zeros((parameters.row_groups(weight_format, shape.rows), lanes, blocks), dtype=np.int64)
+    bits, width = lanes * weight_format.word_bits, weight_format.word_bits
+    for first in range(0, len(words), GROUPS_AT_ONCE):  # a multiple of 8 groups, so each begins with an octet
+        groups = min(GROUPS_AT_ONCE, len(words) - first)
+        start = first * blocks * bits // 8
+        some = octets[start : start + -(-groups * blocks * bits // 8)]
+        unpacked = np.unpackbits(some, bitorder="little", count=groups * blocks * bits)
+        unpacked = unpacked.reshape(groups, blocks, lanes, width).transpose(0, 2, 1, 3)
+        packed = np.packbits(unpacked, axis=-1, bitorder="little")
+        padded = np.pad(packed, ((0, 0), (0, 0), (0, 0), (0, 8 - packed.shape[-1])))
+        words[first : first + groups] = padded.view("<i8")[..., 0]
+    return torch.from_numpy(words.reshape(-1, blocks)[: shape.rows])
 
 
 def stored_bytes(shape: MatrixShape, parameters: EngineParameters) -> int:

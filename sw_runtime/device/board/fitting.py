@@ -48,12 +48,23 @@ class Fit:
     reason: str = ""
 
 
-def fit(board: BoardMemory, shapes: Sequence[MatrixShape], position_bytes: int) -> Fit:
-    """A model of the given matrices on a board; ``position_bytes`` are those of a position's keys and values."""
+def board_engine(board: BoardMemory, shapes: Sequence[MatrixShape]) -> EngineParameters:
+    """The engine that a board needs for some matrices.
+
+    Raises
+    ------
+    InputError
+        If the board's port cannot carry the words of a format.
+    """
     formats = tuple(sorted({shape.format for shape in shapes}))
     rows, columns = max(shape.rows for shape in shapes), max(shape.columns for shape in shapes)
+    return EngineParameters(formats, port_bytes=board.port_bytes, maximum_columns=columns, maximum_rows=rows)
+
+
+def fit(board: BoardMemory, shapes: Sequence[MatrixShape], position_bytes: int) -> Fit:
+    """A model of the given matrices on a board; ``position_bytes`` are those of a position's keys and values."""
     try:
-        engine = EngineParameters(formats, port_bytes=board.port_bytes, maximum_columns=columns, maximum_rows=rows)
+        engine = board_engine(board, shapes)
     except InputError as error:
         return Fit(board.name, board.size_bytes, None, 0, None, None, board.share, board.share_is, str(error))
     needed = Workspace.of(engine).end + sum(stored_bytes(shape, engine) for shape in shapes)

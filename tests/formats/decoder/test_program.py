@@ -29,3 +29,7 @@ def test_its_longest_context_is_that_of_its_rotary_rows() -> None:
 
 def test_vector_memory_holds_the_longest_vector_of_every_slot_and_no_logits() -> None:
     assert PROGRAM.vector_words == 8 + 24 + 8
+
+
+def test_it_knows_the_elements_that_each_command_makes() -> None:
+    assert PROGRAM.lengths == (24, 8, 8, 100)

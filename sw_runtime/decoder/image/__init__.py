@@ -1,0 +1,1 @@
+"""Images: a program, its matrices and constants as they lie in a board's memory."""

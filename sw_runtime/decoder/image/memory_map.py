@@ -1,0 +1,193 @@
+"""Where everything of a program lies in a board's memory."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from formats.board_requests import WORD_BYTES
+from formats.decoder.program import (
+    Add,
+    AddConstant,
+    Answer,
+    Attend,
+    Command,
+    Gate,
+    MatrixPlace,
+    Multiply,
+    Normalise,
+    Program,
+    RotaryRows,
+    Rotate,
+    Store,
+)
+from formats.decoder.words import ALIGNMENT, LAYOUTS, Opcode
+from formats.engine import EngineParameters
+from formats.errors import InputError
+from sw_runtime.device.layout import stored_bytes
+from sw_runtime.device.protocol import MatrixShape
+
+OPCODES: dict[type[Command], Opcode] = {
+    Normalise: Opcode.NORMALISE,
+    Multiply: Opcode.MULTIPLY,
+    Add: Opcode.ADD,
+    AddConstant: Opcode.ADD_CONSTANT,
+    Rotate: Opcode.ROTATE,
+    Store: Opcode.STORE,
+    Attend: Opcode.ATTEND,
+    Gate: Opcode.GATE,
+    Answer: Opcode.ANSWER,
+}
+
+WEIGHT_BYTES, SCALE_BYTES, EXPONENT_BYTES, ANGLE_BYTES = 2, 2, 2, 2
+"""Bytes of a norm's weight, of a row's scale, of a cached part's exponent, of a cosine or sine."""
+
+
+@dataclass(frozen=True)
+class CachePlace:
+    """Addresses of a layer's cache."""
+
+    keys: int
+    key_exponents: int
+    values: int
+    value_exponents: int
+
+
+@dataclass(frozen=True)
+class MatrixAddresses:
+    """Addresses of a matrix."""
+
+    weights: int
+    scales: int
+
+
+@dataclass(frozen=True)
+class MemoryMap:
+    """Addresses of a program's parts; each begins at a multiple of ``ALIGNMENT``.
+
+    Parameters
+    ----------
+    areas
+        Bytes of ``program``, ``constants``, ``rotary``, ``weights`` and ``cache``, in this order and without gaps.
+    constants
+        Address of a norm's weights or a bias, by its command's place in the program.
+    rotary
+        Address of each table of rows.
+    matrices
+        Of each matrix.
+    caches
+        Of each layer.
+    """
+
+    areas: dict[str, range]
+    constants: dict[int, int]
+    rotary: tuple[int, ...]
+    matrices: dict[MatrixPlace, MatrixAddresses]
+    caches: dict[int, CachePlace]
+
+    @classmethod
+    def of(cls, program: Program, engine: EngineParameters) -> "MemoryMap":
+        """The map of a program for an engine."""
+        shelf, areas = _Shelf(), {}
+        start = shelf.end
+        shelf.take(WORD_BYTES * program_words(program))
+        areas["program"], start = range(start, shelf.end), shelf.end
+        constants = {
+            place: shelf.take(nbytes) for place, c in enumerate(program.commands) if (nbytes := constant_bytes(c))
+        }
+        areas["constants"], start = range(start, shelf.end), shelf.end
+        rotary = tuple(shelf.take(program.positions * rotary_bytes(rows)) for rows in program.rotary)
+        areas["rotary"], start = range(start, shelf.end), shelf.end
+        matrices = {
+            place: MatrixAddresses(shelf.take(matrix_bytes(place, engine)), shelf.take(SCALE_BYTES * place.rows))
+            for place in program.matrices
+        }
+        areas["weights"], start = range(start, shelf.end), shelf.end
+        caches = {
+            layer: CachePlace(*(shelf.take(program.positions * nbytes) for nbytes in sizes))
+            for layer, sizes in _cache_bytes(program)
+        }
+        areas["cache"] = range(start, shelf.end)
+        return cls(areas, constants, rotary, matrices, caches)
+
+    @property
+    def end(self) -> int:
+        """Bytes of memory that are needed."""
+        return self.areas["cache"].stop
+
+
+class _Shelf:
+    """Hands out addresses, one behind the other."""
+
+    def __init__(self) -> None:
+        self.end = 0
+
+    def take(self, nbytes: int) -> int:
+        address, self.end = self.end, self.end + nbytes + -nbytes % ALIGNMENT
+        return address
+
+
+def program_words(program: Program) -> int:
+    """Words of a program."""
+    opcodes = [Opcode.BEGIN, *(OPCODES[type(command)] for command in program.commands)]
+    return sum(1 + len(LAYOUTS[opcode].fields) for opcode in opcodes)
+
+
+def constant_bytes(command: Command) -> int:
+    """Bytes of the vector that a command brings along; 0 for none."""
+    match command:
+        case Normalise():
+            return WEIGHT_BYTES * len(command.weight.mantissas)
+        case AddConstant():
+            return WORD_BYTES * len(command.constant.mantissas)
+    return 0
+
+
+def rotary_bytes(rows: RotaryRows) -> int:
+    """Bytes of a position's row."""
+    return int(2 * ANGLE_BYTES * rows.cos.shape[1])
+
+
+def matrix_bytes(place: MatrixPlace, engine: EngineParameters) -> int:
+    """Bytes of a matrix's beats without gaps."""
+    return stored_bytes(MatrixShape(place.format, place.rows, place.columns), engine)
+
+
+def _cache_bytes(program: Program) -> Iterator[tuple[int, tuple[int, int, int, int]]]:
+    """Layers, and what a position takes of the four parts of their caches."""
+    for command, length in zip(program.commands, program.lengths, strict=True):
+        if isinstance(command, Store):
+            part, exponents = length * program.kv_bits // 8, EXPONENT_BYTES * command.heads
+            yield command.layer, (part, exponents, part, exponents)
+
+
+def position_bytes(program: Program) -> int:
+    """Bytes that a position takes: rotary rows, keys and values."""
+    return sum(map(rotary_bytes, program.rotary)) + sum(sum(sizes) for _, sizes in _cache_bytes(program))
+
+
+def with_context(program: Program, positions: int) -> Program:
+    """The program with rotary rows for fewer positions."""
+    return replace(program, rotary=tuple(RotaryRows(r.cos[:positions], r.sin[:positions]) for r in program.rotary))
+
+
+def fitted(program: Program, engine: EngineParameters, memory_bytes: int, board: str) -> Program:
+    """The program with as long a context as a memory holds, at most its own.
+
+    Raises
+    ------
+    InputError
+        If not even one position fits, naming the bytes that are missing.
+    """
+    empty = MemoryMap.of(with_context(program, 0), engine)
+    padding = (ALIGNMENT - 1) * (len(empty.rotary) + 4 * len(empty.caches))
+    free, each = memory_bytes - empty.end - padding, position_bytes(program)
+    if free < each:
+        raise does_not_fit(board, each - free)
+    return with_context(program, min(program.positions, free // each))
+
+
+def does_not_fit(board: str, missing: int) -> InputError:
+    """What is said of a memory that is too small."""
+    return InputError(
+        f"the model does not fit the memory of {board} by {missing:,} bytes; "
+        "use fewer bits a weight or a board with more memory"
+    )

@@ -1,0 +1,162 @@
+"""A program and its matrices as bytes of a board's memory."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from formats.decoder.program import (
+    Add,
+    AddConstant,
+    Answer,
+    Attend,
+    Command,
+    Gate,
+    MatrixPlace,
+    Multiply,
+    Normalise,
+    Program,
+    Rotate,
+    Store,
+)
+from formats.decoder.words import ACTIVATIONS, SLOTS, VERSION, Opcode, command_words
+from formats.engine import EngineParameters
+from formats.matrices import Matrix
+from formats.row_scales import to_bfloat16
+from sw_runtime.decoder.image.memory_map import OPCODES, MemoryMap
+from sw_runtime.device.layout import dense_bytes, weight_beats
+
+
+def memory_of(
+    program: Program, matrices: Mapping[MatrixPlace, Matrix], engine: EngineParameters, places: MemoryMap
+) -> NDArray[np.uint8]:
+    """Every byte below the cache: uint8 [bytes].
+
+    Parameters
+    ----------
+    program
+        To be written.
+    matrices
+        Every matrix of the program.
+    engine
+        Of the board.
+    places
+        The program's map for this engine.
+    """
+    memory = np.zeros(places.areas["cache"].start, dtype=np.uint8)
+
+    def put(address: int, octets: NDArray[np.uint8]) -> None:
+        memory[address : address + octets.nbytes] = octets
+
+    put(places.areas["program"].start, np.array(_program_words(program, engine, places), dtype="<u4").view(np.uint8))
+    for place, address in places.constants.items():
+        put(address, _constant_octets(program.commands[place]))
+    for rows, address in zip(program.rotary, places.rotary, strict=True):
+        put(address, np.concatenate([rows.cos, rows.sin], axis=1).astype("<i2").reshape(-1).view(np.uint8))
+    for matrix_place, addresses in places.matrices.items():
+        matrix = matrices[matrix_place]
+        weight_format = engine.weight_formats[engine.formats.index(matrix.name)]
+        put(addresses.weights, dense_bytes(weight_beats(matrix, engine), engine.beat_bits(weight_format)))
+        put(addresses.scales, to_bfloat16(matrix.unit_scales()).view(torch.int16).numpy().view(np.uint8))
+    return memory
+
+
+def _constant_octets(command: Command) -> NDArray[np.uint8]:
+    match command:
+        case Normalise():
+            return np.array(command.weight.mantissas, dtype="<i2").view(np.uint8)
+        case AddConstant():
+            return np.array(command.constant.mantissas, dtype="<i4").view(np.uint8)
+    raise AssertionError(f"{command} brings no vector along")
+
+
+def _program_words(program: Program, engine: EngineParameters, places: MemoryMap) -> list[int]:
+    begin = {
+        "version": VERSION,
+        "commands": len(program.commands),
+        "dim": program.dim,
+        "kv_bits": program.kv_bits,
+        "positions": program.positions,
+    } | {f"{slot}_words": program.slot_words.get(slot, 0) for slot in SLOTS}
+    words = command_words(Opcode.BEGIN, begin)
+    for place, (command, length) in enumerate(zip(program.commands, program.lengths, strict=True)):
+        words += command_words(OPCODES[type(command)], _values(command, length, place, engine, places))
+    return words
+
+
+def _values(command: Command, length: int, place: int, engine: EngineParameters, places: MemoryMap) -> dict[str, int]:
+    """Fields of a command that makes a vector of some length and has some place in the program."""
+    number = {slot: n for n, slot in enumerate(SLOTS)}
+    match command:
+        case Normalise():
+            return {
+                "source": number[command.source],
+                "destination": number[command.destination],
+                "heads": command.heads,
+                "width": length // command.heads,
+                "weights": places.constants[place],
+                "weights_exponent": command.weight.exponent,
+                "eps": command.eps.mantissas[0],
+                "eps_exponent": command.eps.exponent,
+            }
+        case Multiply():
+            slots = {"source": number[command.source], "destination": number[command.destination]}
+            return _matrix_values(command.matrix, engine, places) | slots | {"exponent": command.exponent}
+        case Answer():
+            values = {"source": number[command.source], "exponent": command.exponent}
+            return _matrix_values(command.matrix, engine, places) | values
+        case Add():
+            return {"source": number[command.source], "destination": number[command.destination], "length": length}
+        case AddConstant():
+            return {
+                "constant": places.constants[place],
+                "exponent": command.constant.exponent,
+                "destination": number[command.destination],
+                "length": length,
+            }
+        case Rotate():
+            return {
+                "slot": number[command.slot],
+                "heads": command.heads,
+                "width": length // command.heads,
+                "rows": places.rotary[command.rows],
+                "factor": command.scale.mantissas[0] if command.scale else 0,
+                "factor_exponent": command.scale.exponent if command.scale else 0,
+            }
+        case Store():
+            return {
+                "key_slot": number[command.keys],
+                "value_slot": number[command.values],
+                "heads": command.heads,
+                "width": length // command.heads,
+            } | vars(places.caches[command.layer])
+        case Attend():
+            return {
+                "source": number[command.source],
+                "destination": number[command.destination],
+                "heads": command.heads,
+                "kv_heads": command.kv_heads,
+                "width": length // command.heads,
+                "window": command.window or 0,
+            } | vars(places.caches[command.layer])
+        case Gate():
+            return {
+                "gate": number[command.gate],
+                "up": number[command.up],
+                "destination": number[command.destination],
+                "length": length,
+                "activation": ACTIVATIONS.index(command.activation),
+            }
+
+
+def _matrix_values(place: MatrixPlace, engine: EngineParameters, places: MemoryMap) -> dict[str, int]:
+    number = engine.formats.index(place.format)
+    weight_format = engine.weight_formats[number]
+    return {
+        "format": number,
+        "rows": place.rows,
+        "columns": place.columns,
+        "column_blocks": weight_format.blocks(place.columns),
+        "row_groups": engine.row_groups(weight_format, place.rows),
+    } | vars(places.matrices[place])
