@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from formats.router.descriptor import RouterParameters
     from seedloom.api import Generated, generate, inspect, load, verify
     from seedloom.evaluation import evaluate
+    from seedloom.images import make_image
+    from seedloom.whole_decoder import generate_by_decoder
     from sw_runtime.compress.folder import compress
     from sw_runtime.device.protocol import Device
     from sw_runtime.export.folder import export
@@ -43,8 +45,10 @@ __all__ = [
     "evaluate",
     "export",
     "generate",
+    "generate_by_decoder",
     "inspect",
     "load",
+    "make_image",
     "open_device",
     "register_lora",
     "verify",
@@ -63,8 +67,10 @@ _LAZY = {
     "evaluate": "seedloom.evaluation",
     "export": "sw_runtime.export.folder",
     "generate": "seedloom.api",
+    "generate_by_decoder": "seedloom.whole_decoder",
     "inspect": "seedloom.api",
     "load": "seedloom.api",
+    "make_image": "seedloom.images",
     "register_lora": "sw_runtime.nn.lora",
     "verify": "seedloom.api",
 }

@@ -194,7 +194,7 @@ def generate(
     model, tokenizer = load(folder)
     # before a device is opened and filled
     check_settings(model.generation_config, choice.method.option if choice.method else None, greedy)
-    length = _prompt_length(tokenizer, prompt)
+    length = prompt_length(tokenizer, prompt)
     positions = getattr(model.config, "max_position_embeddings", None)
     most = most_tokens(model.generation_config, tokens, length, positions)
     tokens_of = choice.method.prepare(folder, model, choice.number) if choice.method else None
@@ -214,7 +214,7 @@ def generate(
     return Generated(tokenizer.decode(ids), ids, seconds, spent, figures)
 
 
-def _prompt_length(tokenizer: Any, prompt: str) -> int:
+def prompt_length(tokenizer: Any, prompt: str) -> int:
     """Tokens of a prompt; one that leaves the model nothing to start from is refused."""
     length = len(tokenizer(prompt)["input_ids"])
     if not length:

@@ -27,6 +27,7 @@ COMMANDS = {
     "verify": "seedloom.folders:verify",
     "export": "seedloom.folders:export",
     "boards": "seedloom.boards:boards",
+    "image": "seedloom.images:image",
     "generate": "seedloom.generation:generate",
     "chat": "seedloom.chat:chat",
     "serve": "seedloom.serving:serve",

@@ -1,13 +1,15 @@
 """``seedloom generate`` and ``fit-m2r2``: continue a text on a device, plainly or by a paper's method."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import seedloom
+from formats.errors import InputError
 from seedloom.folders import Folder, Json
-from seedloom.methods import MAXIMUM_DRAFTS, names
+from seedloom.methods import MAXIMUM_DRAFTS, OPTIONS, names
 from sw_runtime.json_files import figures_text
 
 DEVICES = seedloom.device_names()
@@ -56,6 +58,19 @@ def generate(
             help="Draft this many tokens per round and verify them together. Run fit-m2r2 once before.",
         ),
     ] = None,
+    whole_decoder: Annotated[
+        bool,
+        typer.Option("--whole-decoder", help="All of the decoder on the emulated device, in integers."),
+    ] = False,
+    board: Annotated[
+        str | None, typer.Option(help="With --whole-decoder: whose memory and speed are counted; default: ecpix5.")
+    ] = None,
+    kv_bits: Annotated[
+        int | None, typer.Option(help="With --whole-decoder: bits of a cached key or value, 8 or 16; default: 16.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="With --whole-decoder: of the tokens that are drawn; default: 0.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Continue a text, as the model's generation_config.json says, with all compressed layers on a device.
@@ -64,6 +79,13 @@ def generate(
     """
     from transformers import TextStreamer
 
+    if whole_decoder:
+        _check_alone(device, argmax_on_device, prune, exit_early, speculate)
+        _generate_by_decoder(folder, prompt, tokens, greedy, board, kv_bits, seed, as_json)
+        return
+    for option, value in (("--board", board), ("--kv-bits", kv_bits), ("--seed", seed)):
+        if value is not None:
+            raise InputError(f"{option} needs --whole-decoder; give both, or leave it out")
     written = seedloom.generate(
         folder,
         prompt,
@@ -89,6 +111,46 @@ def generate(
     )
     for name, value in written.figures.items():
         typer.echo(f"{name.replace('_', ' ')}: {value:.4g}", err=True)
+
+
+def _check_alone(device: str, *options: object) -> None:
+    """Refuse what does not go together with a whole decoder."""
+    if device != "emulated":
+        raise InputError(f"--whole-decoder runs on the emulated device, not on {device}; leave out --device")
+    for option, value in zip(OPTIONS, options, strict=True):
+        if value:
+            raise InputError(f"{option} is not done by --whole-decoder; leave one of the two out")
+
+
+def _generate_by_decoder(
+    folder: Path,
+    prompt: str,
+    tokens: int | None,
+    greedy: bool,
+    board: str | None,
+    kv_bits: int | None,
+    seed: int | None,
+    as_json: bool,
+) -> None:
+    """Continue a text and print what a token costs."""
+    from transformers import TextStreamer
+
+    from seedloom.whole_decoder import BOARD, KV_BITS
+
+    streamer = None if as_json else TextStreamer
+    written = seedloom.generate_by_decoder(
+        folder, prompt, tokens, greedy, board or BOARD, KV_BITS if kv_bits is None else kv_bits, seed or 0, streamer
+    )
+    rate, derived = len(written.tokens) / written.seconds, written.derived
+    if as_json:
+        typer.echo(figures_text({"prompt": prompt, "tokens_per_second": rate, **asdict(written)}))
+        return
+    typer.echo(
+        f"{len(written.tokens)} tokens, {rate:.1f} a second in the emulator; context of {written.context:,} tokens\n"
+        f"{written.board}, derived for the last token: {derived.tokens_per_second:.1f} tokens a second, "
+        f"{derived.memory_bytes:,} bytes of memory, {derived.link_bytes:,} bytes on the link",
+        err=True,
+    )
 
 
 def fit_m2r2(

@@ -16,11 +16,9 @@ from formats.engine import EngineParameters
 from formats.errors import CheckpointError
 from formats.matrices import Matrix
 from hw.board.boards import BoardMemory
-from sw_runtime.decoder.image.memory_map import MemoryMap, fitted
+from sw_runtime.decoder.image.memory_map import MemoryMap, fitted, program_engine
 from sw_runtime.decoder.image.reading import MemoryReader
 from sw_runtime.decoder.image.writing import memory_of
-from sw_runtime.device.board.fitting import board_engine
-from sw_runtime.device.protocol import MatrixShape
 from sw_runtime.whole_files import read_tensors, write_tensors
 
 
@@ -100,9 +98,7 @@ class Image:
         InputError
             If it does not fit, before anything is laid out, or the board's port cannot carry the formats.
         """
-        shapes = [MatrixShape(place.format, place.rows, place.columns) for place in program.matrices]
-        engine = board_engine(board, shapes)
-        program = fitted(program, engine, board.size_bytes, board.name)
+        program, engine = fitted(program, board), program_engine(program, board)
         places = MemoryMap.of(program, engine)
         memory = memory_of(program, matrices, engine, places)
         areas = tuple(

@@ -1,6 +1,6 @@
 """Where everything of a program lies in a board's memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from formats.board_requests import WORD_BYTES
@@ -22,6 +22,8 @@ from formats.decoder.program import (
 from formats.decoder.words import ALIGNMENT, LAYOUTS, Opcode
 from formats.engine import EngineParameters
 from formats.errors import InputError
+from hw.board.boards import BoardMemory
+from sw_runtime.device.board.fitting import board_engine
 from sw_runtime.device.layout import stored_bytes
 from sw_runtime.device.protocol import MatrixShape
 
@@ -164,25 +166,50 @@ def position_bytes(program: Program) -> int:
     return sum(map(rotary_bytes, program.rotary)) + sum(sum(sizes) for _, sizes in _cache_bytes(program))
 
 
+def program_engine(program: Program, board: BoardMemory) -> EngineParameters:
+    """The engine that a board needs for a program.
+
+    Raises
+    ------
+    InputError
+        If the board's port cannot carry the words of a format.
+    """
+    return board_engine(board, [MatrixShape(place.format, place.rows, place.columns) for place in program.matrices])
+
+
 def with_context(program: Program, positions: int) -> Program:
     """The program with rotary rows for fewer positions."""
     return replace(program, rotary=tuple(RotaryRows(r.cos[:positions], r.sin[:positions]) for r in program.rotary))
 
 
-def fitted(program: Program, engine: EngineParameters, memory_bytes: int, board: str) -> Program:
-    """The program with as long a context as a memory holds, at most its own.
+def fitted(program: Program, board: BoardMemory) -> Program:
+    """The program with as long a context as a board's memory holds, at most its own.
 
     Raises
     ------
     InputError
         If not even one position fits, naming the bytes that are missing.
     """
-    empty = MemoryMap.of(with_context(program, 0), engine)
+    empty = MemoryMap.of(with_context(program, 0), program_engine(program, board))
     padding = (ALIGNMENT - 1) * (len(empty.rotary) + 4 * len(empty.caches))
-    free, each = memory_bytes - empty.end - padding, position_bytes(program)
+    free, each = board.size_bytes - empty.end - padding, position_bytes(program)
     if free < each:
-        raise does_not_fit(board, each - free)
+        raise does_not_fit(board.name, each - free)
     return with_context(program, min(program.positions, free // each))
+
+
+def check_weights(board: BoardMemory, shapes: Sequence[MatrixShape]) -> None:
+    """Refuse matrices that a board's memory does not hold, even with nothing beside them.
+
+    Raises
+    ------
+    InputError
+        Naming the bytes that are missing, or the format that the board's port cannot carry.
+    """
+    engine = board_engine(board, shapes)
+    needed = sum(stored_bytes(shape, engine) + SCALE_BYTES * shape.rows for shape in shapes)
+    if needed > board.size_bytes:
+        raise does_not_fit(board.name, needed - board.size_bytes)
 
 
 def does_not_fit(board: str, missing: int) -> InputError:

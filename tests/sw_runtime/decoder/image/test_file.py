@@ -17,10 +17,8 @@ from hw.board.boards import BOARDS, BoardMemory
 from sw_runtime.decoder.compiler import compile_program
 from sw_runtime.decoder.emulated import EmulatedDecoder
 from sw_runtime.decoder.image.file import Image
-from sw_runtime.decoder.image.memory_map import MemoryMap, position_bytes
+from sw_runtime.decoder.image.memory_map import MemoryMap, position_bytes, program_engine
 from sw_runtime.decoder.parts import DecoderParts
-from sw_runtime.device.board.fitting import board_engine
-from sw_runtime.device.protocol import MatrixShape
 from sw_runtime.whole_files import write_tensors
 from tests.sw_runtime.decoder.models import TinyOpenELM, parts_of, tiny_model
 
@@ -77,8 +75,7 @@ def test_areas_follow_each_other_and_no_byte_but_the_cache_is_left_out() -> None
 def smaller(missing: int) -> BoardMemory:
     """A board whose memory is so many bytes smaller than what stands below the cache."""
     _, program, _ = subject("llama")
-    shapes = [MatrixShape(place.format, place.rows, place.columns) for place in program.matrices]
-    places = MemoryMap.of(program, board_engine(BOARD, shapes))
+    places = MemoryMap.of(program, program_engine(program, BOARD))
     return replace(BOARD, size_bytes=places.areas["cache"].start - missing)
 
 
@@ -97,7 +94,9 @@ def test_the_context_is_what_the_memory_holds() -> None:
 def test_a_model_too_large_is_refused_with_the_bytes_that_are_missing() -> None:
     parts, program, _ = subject("llama")
     board = smaller(200_000)
-    with pytest.raises(InputError, match=r"does not fit the memory of ulx3s-64mb by .* use fewer bits a weight") as said:
+    with pytest.raises(
+        InputError, match=r"does not fit the memory of ulx3s-64mb by .* use fewer bits a weight"
+    ) as said:
         Image.of(program, parts.matrices, board)
     missing = int(str(said.value).split(" by ")[1].split(" bytes")[0].replace(",", ""))
     assert (

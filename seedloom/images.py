@@ -1,0 +1,68 @@
+"""``seedloom image``: a compressed model as the bytes of a board's memory."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from formats.errors import InputError
+
+if TYPE_CHECKING:
+    from sw_runtime.decoder.image.file import Image
+
+LINE = "{:<10} {:>12} {:>14}  {}"
+
+
+def image(
+    folder: Annotated[Path | None, typer.Argument(help="A folder that `seedloom compress` wrote.")] = None,
+    board: Annotated[str | None, typer.Option(help="Board whose memory the image is for.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write.")] = None,
+    kv_bits: Annotated[int, typer.Option(help="Bits of a cached key's or value's element: 8 or 16.")] = 16,
+    show: Annotated[Path | None, typer.Option(help="Print the map of an image instead of writing one.")] = None,
+) -> None:
+    """Write a model's program, weights and constants as they lie in a board's memory.
+
+    No board takes an image yet: the sequencer that executes programs is not built. The emulated decoder does.
+    """
+    from sw_runtime.decoder.image.file import Image
+
+    if show is not None:
+        _print_map(Image.load(show))
+        return
+    if folder is None or board is None or output is None:
+        raise InputError("an image needs a folder, --board and --output; or give --show and an image")
+    made = make_image(folder, board, kv_bits)
+    made.save(output)
+    _print_map(made)
+
+
+def make_image(folder: Path, board: str, kv_bits: int = 16) -> "Image":
+    """The image of a compressed folder, its context as long as the board's memory allows.
+
+    Raises
+    ------
+    InputError, CheckpointError
+        If the folder, its model or the board will not do; before any work, if the weights alone do not fit.
+    """
+    from seedloom.api import load
+    from seedloom.whole_decoder import compiled, find_board
+    from sw_runtime.decoder.image.file import Image
+    from sw_runtime.decoder.image.memory_map import check_weights
+    from sw_runtime.device.protocol import MatrixShape
+    from sw_runtime.nn.folder import describe
+
+    chosen = find_board(board)
+    check_weights(chosen, [MatrixShape(layer.format, layer.rows, layer.columns) for layer in describe(folder).layers])
+    model, _ = load(folder)
+    return Image.of(*compiled(model, chosen, kv_bits), chosen)
+
+
+def _print_map(image: "Image") -> None:
+    contents = image.contents
+    typer.echo(
+        f"{contents.board}, {contents.memory_bytes:,} bytes: context {contents.context:,}, keys and values of "
+        f"{contents.kv_bits} bits, {', '.join(contents.formats)}; version {contents.version}"
+    )
+    typer.echo(LINE.format("area", "address", "bytes", "SHA-256"))
+    for area in contents.areas:
+        typer.echo(LINE.format(area.name, f"{area.address:#x}", f"{area.nbytes:,}", area.sha256 or "not in the image"))

@@ -1,0 +1,151 @@
+"""What a token costs on a board, derived from the commands of its program; no board was touched.
+
+Norms, sums, rotations and gates cost what ``hw.decoder.vector_unit`` takes. Attention and the row scales are not built:
+their cycles are those of a unit that takes a score, a share or a row a cycle, and keys and values as fast as they come.
+Nothing of one command overlaps the next.
+"""
+
+from dataclasses import dataclass
+
+from formats.board_requests import WORD_BYTES
+from formats.decoder.program import (
+    Add,
+    AddConstant,
+    Answer,
+    Attend,
+    Command,
+    Gate,
+    MatrixPlace,
+    Multiply,
+    Normalise,
+    Program,
+    Rotate,
+    Store,
+)
+from formats.engine import EngineParameters
+from hw.board.boards import BoardMemory
+from sw_runtime.decoder.image.memory_map import (
+    EXPONENT_BYTES,
+    SCALE_BYTES,
+    constant_bytes,
+    matrix_bytes,
+    program_engine,
+    program_words,
+    rotary_bytes,
+)
+
+PART_CYCLES = 16
+"""Most cycles of a part of a vector beside its elements."""
+
+ROOT_CYCLES = 58
+"""Of the root between the two passes of a norm."""
+
+ANSWER_BYTES = 2 * WORD_BYTES
+"""Of a token and its key over the link."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of a command.
+
+    Parameters
+    ----------
+    memory_bytes
+        Read and written.
+    beside
+        Cycles that go by while the memory moves them.
+    alone
+        Cycles in which the memory rests.
+    """
+
+    memory_bytes: int = 0
+    beside: int = 0
+    alone: int = 0
+
+
+def command_cost(command: Command, length: int, program: Program, engine: EngineParameters, seen: int) -> Cost:
+    """Cost of a command that makes ``length`` elements; ``seen`` positions are cached, the token's own included."""
+    match command:
+        case Normalise():  # squares, root, and the weighted vector; the weights come again for every part
+            part = PART_CYCLES * command.heads
+            return Cost(command.heads * constant_bytes(command), length + part, length + ROOT_CYCLES * command.heads)
+        case Multiply() | Answer():
+            return _product(command.matrix, engine)
+        case Add():
+            return Cost(alone=2 * length + PART_CYCLES)
+        case AddConstant():  # loaded, and added
+            return Cost(constant_bytes(command), length + PART_CYCLES, 2 * length + PART_CYCLES)
+        case Rotate():  # split, turned by two multiplications an element, perhaps scaled, joined
+            passes, part = 2 + (command.scale is not None), PART_CYCLES * command.heads
+            rows = command.heads * rotary_bytes(program.rotary[command.rows])
+            return Cost(rows, 2 * length + part, passes * (length + part))
+        case Store():  # keys and values are split and handed over
+            moved = 2 * (length * program.kv_bits // 8 + EXPONENT_BYTES * command.heads)
+            cycles = 2 * (length + PART_CYCLES * command.heads)
+            return Cost(moved, cycles, cycles)
+        case Attend():
+            return _attention(command, length, program.kv_bits, seen)
+        case Gate():  # activation, and the product by two multiplications an element
+            return Cost(alone=3 * length + 2 * PART_CYCLES)
+
+
+def _product(place: MatrixPlace, engine: EngineParameters) -> Cost:
+    """The vector into the engine, then the beats; a row scale a cycle."""
+    weight_format = engine.weight_formats[engine.formats.index(place.format)]
+    beats = engine.weight_beats(weight_format, place.rows, place.columns)
+    latency = engine.lane_latency(weight_format) + PART_CYCLES
+    moved = matrix_bytes(place, engine) + SCALE_BYTES * place.rows
+    return Cost(moved, max(beats, place.rows) + latency, place.columns + PART_CYCLES)
+
+
+def _attention(command: Attend, length: int, kv_bits: int, seen: int) -> Cost:
+    """Keys for the scores, values for the mean: a score, then a share, a cycle. Queries are split, means joined."""
+    positions = min(seen, command.window or seen)
+    row = length // command.heads * command.kv_heads * kv_bits // 8 + EXPONENT_BYTES * command.kv_heads
+    around = 3 * (length + PART_CYCLES * command.heads)
+    return Cost(2 * positions * row, 2 * positions * command.heads, around)
+
+
+@dataclass(frozen=True)
+class TokenCost:
+    """A token on a board.
+
+    Parameters
+    ----------
+    memory_bytes
+        Read and written by its commands.
+    link_bytes
+        Its embedding, and its answer.
+    tokens_per_second
+        Of the memory, its share of the peak, and of the units beside it; the link is left out.
+    """
+
+    memory_bytes: int
+    link_bytes: int
+    tokens_per_second: float
+
+
+def token_cost(program: Program, board: BoardMemory, seen: int, answers: int = 1) -> TokenCost:
+    """Cost of a token that sees ``seen`` positions, its own included, and is answered with so many tokens.
+
+    Raises
+    ------
+    InputError
+        If the board's port cannot carry the formats.
+    """
+    engine = program_engine(program, board)
+    costs = [
+        command_cost(command, length, program, engine, seen)
+        for command, length in zip(program.commands, program.lengths, strict=True)
+    ]
+    rate = board.peak_bytes_per_second * board.share
+    clock = board.sdram.clock_mhz * 1e6 if board.sdram else board.peak_bytes_per_second / board.port_bytes
+    words = WORD_BYTES * program_words(program)
+    seconds = words / rate + sum(max(c.memory_bytes / rate, c.beside / clock) + c.alone / clock for c in costs)
+    moved = words + sum(cost.memory_bytes for cost in costs)
+    return TokenCost(moved, link_bytes(program, answers), 1 / seconds)
+
+
+def link_bytes(program: Program, answers: int) -> int:
+    """Bytes of a token on the link: its embedding's words and exponent, and the answer's tokens with their keys."""
+    return WORD_BYTES * (program.dim + 1) + answers * ANSWER_BYTES

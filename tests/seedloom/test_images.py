@@ -1,0 +1,62 @@
+"""``seedloom image`` writes a board's memory and prints its map."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import seedloom
+from hw.board.boards import BOARDS
+from seedloom.cli import app
+from seedloom.whole_decoder import compiled
+from sw_runtime.decoder.emulated import EmulatedDecoder
+from sw_runtime.decoder.image.file import Image
+
+
+def test_an_image_is_written_shown_and_executed(scaled_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model.img"
+    arguments = ["image", str(scaled_folder), "--board", "ulx3s-64mb", "-o", str(path), "--kv-bits", "8"]
+    written = CliRunner().invoke(app, arguments)
+    assert written.exit_code == 0, written.output
+    shown = CliRunner().invoke(app, ["image", "--show", str(path)])
+    assert shown.stdout == written.stdout
+    first, _, *areas = shown.stdout.splitlines()
+    assert first == (
+        "ulx3s-64mb, 67,108,864 bytes: context 64, keys and values of 8 bits, scaled-2bit, scaled-3bit, scaled-4bit; "
+        "version 1"
+    )
+    assert [line.split()[0] for line in areas] == ["program", "constants", "rotary", "weights", "cache"]
+    assert areas[-1].endswith("not in the image")
+    model, _ = seedloom.load(scaled_folder)
+    program, matrices = compiled(model, BOARDS["ulx3s-64mb"], 8)
+    embeddings = model.get_input_embeddings()(torch.tensor([3, 7, 9])).detach().numpy()
+    reader = Image.load(path).reader()
+    from_bytes = EmulatedDecoder(reader.program(), reader.matrices()).take(embeddings, answers=3)
+    assert np.array_equal(from_bytes, EmulatedDecoder(program, matrices).take(embeddings, answers=3))
+
+
+@pytest.mark.parametrize("missing", ["folder", "--board", "--output"])
+def test_an_image_needs_folder_board_and_output(missing: str, tmp_path: Path) -> None:
+    given = {"folder": [str(tmp_path)], "--board": ["--board", "ecpix5"], "--output": ["-o", str(tmp_path / "x")]}
+    arguments = [argument for name, some in given.items() if name != missing for argument in some]
+    result = CliRunner().invoke(app, ["image", *arguments])
+    assert result.exit_code == 1
+    assert result.stderr == "error: an image needs a folder, --board and --output; or give --show and an image\n"
+
+
+def test_weights_that_alone_do_not_fit_are_refused_before_the_model_is_loaded(
+    scaled_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    weights = next(
+        area for area in seedloom.make_image(scaled_folder, "ecpix5").contents.areas if area.name == "weights"
+    )
+    monkeypatch.setitem(BOARDS, "ecpix5", replace(BOARDS["ecpix5"], size_bytes=weights.nbytes - 10_000))
+    monkeypatch.setattr("seedloom.api.load", None)
+    result = CliRunner().invoke(app, ["image", str(scaled_folder), "--board", "ecpix5", "-o", "x.img"])
+    assert result.exit_code == 1
+    assert "the model does not fit the memory of ecpix5 by " in result.stderr
+    assert result.stderr.endswith("bytes; use fewer bits a weight or a board with more memory\n")

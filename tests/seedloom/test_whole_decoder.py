@@ -1,0 +1,127 @@
+"""``seedloom generate --whole-decoder`` and the function of the same work."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import seedloom
+from formats.errors import InputError
+from golden_models.integer_decoder.execution import IntegerDecoder
+from golden_models.integer_decoder.operations import IntegerMatrix
+from hw.board.boards import BOARDS
+from seedloom.cli import app
+from seedloom.whole_decoder import compiled
+from sw_runtime.decoder.cost import token_cost
+
+Written = Callable[..., Any]
+
+
+def expected_tokens(path: Path, prompt: list[int], count: int) -> list[int]:
+    """The golden model's likeliest tokens."""
+    model, _ = seedloom.load(path)
+    program, matrices = compiled(model, BOARDS["ecpix5"], 16)
+    integers = {place.name: IntegerMatrix(m.integers(), m.unit_scales().bfloat16()) for place, m in matrices.items()}
+    decoder, tokens = IntegerDecoder(program, integers), prompt
+    found: list[int] = []
+    for _ in range(count):
+        with torch.no_grad():
+            keys = decoder(model.get_input_embeddings()(torch.tensor(tokens)))
+        tokens = [int(keys[-1].argmax())]
+        found += tokens
+    return found
+
+
+def test_the_likeliest_tokens_are_the_golden_models_and_their_cost_is_told(scaled_folder: Path) -> None:
+    arguments = ["generate", str(scaled_folder), "w3 w7", "--whole-decoder", "--tokens", "4", "--json"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    answer = json.loads(result.stdout)
+    assert answer["tokens"] == expected_tokens(scaled_folder, [3, 7], 4)
+    assert answer["text"].split() == [f"w{token}" for token in answer["tokens"]]
+    assert answer["context"] == 64
+    assert answer["board"] == "ecpix5"
+    model, _ = seedloom.load(scaled_folder)
+    board = BOARDS["ecpix5"]
+    cost = token_cost(compiled(model, board, 16)[0], board, seen=5)
+    assert answer["derived"] == pytest.approx(vars(cost))
+
+
+def test_the_text_is_printed_and_what_is_derived_is_called_so(scaled_folder: Path) -> None:
+    arguments = ["generate", str(scaled_folder), "w3", "--whole-decoder", "--tokens", "2", "--board", "ulx3s-32mb"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("w3 w")
+    assert "2 tokens" in result.stderr
+    assert "context of 64 tokens" in result.stderr
+    assert "ulx3s-32mb, derived for the last token: " in result.stderr
+    assert "bytes of memory, 268 bytes on the link" in result.stderr, (
+        "64 words and an exponent in, a token and its key out"
+    )
+
+
+def test_drawn_tokens_follow_the_settings_and_the_seed(scaled_folder: Path) -> None:
+    settings = {"do_sample": True, "temperature": 5.0, "top_k": 40, "top_p": 0.99}
+    (scaled_folder / "generation_config.json").write_text(json.dumps(settings))
+    first, again, other = (seedloom.generate_by_decoder(scaled_folder, "w3", 8, seed=seed).tokens for seed in (1, 1, 2))
+    assert first == again != other
+    greedy = seedloom.generate_by_decoder(scaled_folder, "w3", 8, greedy=True)
+    assert greedy.tokens == expected_tokens(scaled_folder, [3], 8)
+    assert greedy.derived.link_bytes == 260 + 8
+
+
+def refused(path: Path, *options: str) -> str:
+    result = CliRunner().invoke(app, ["generate", str(path), "w3", *options])
+    assert result.exit_code == 1, result.output
+    assert result.stdout == ""
+    return result.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--whole-decoder", "--device", "simulated"],
+            "runs on the emulated device, not on simulated; leave out --device",
+        ),
+        (["--whole-decoder", "--prune", "lazyllm"], "--prune is not done by --whole-decoder; leave one of the two out"),
+        (["--whole-decoder", "--board", "none"], "no board 'none'; choose from ulx3s-32mb, "),
+        (["--whole-decoder", "--kv-bits", "4"], "keys and values are cached in 8 or 16 bits, not 4"),
+        (["--whole-decoder", "--tokens", "64"], "the prompt has 1 tokens and 64 are to follow, and the model has 64"),
+        (["--board", "ecpix5"], "--board needs --whole-decoder; give both, or leave it out"),
+        (["--kv-bits", "8"], "--kv-bits needs --whole-decoder"),
+        (["--seed", "8"], "--seed needs --whole-decoder"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_by_name(scaled_folder: Path, options: list[str], message: str) -> None:
+    assert message in refused(scaled_folder, *options)
+
+
+def test_a_prompt_longer_than_the_context_of_a_board_is_one_line(
+    scaled_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = seedloom.make_image(scaled_folder, "ecpix5").contents
+    small = contents.areas[-1].address + 3000
+    monkeypatch.setitem(BOARDS, "ecpix5", replace(BOARDS["ecpix5"], size_bytes=small))
+    context = seedloom.make_image(scaled_folder, "ecpix5").contents.context
+    assert 0 < context < 20
+    with pytest.raises(
+        InputError, match=f"the prompt has 20 tokens and 32 are to follow, and the model has {context} pos"
+    ):
+        seedloom.generate_by_decoder(scaled_folder, " ".join(["w3"] * 20), 32)
+
+
+def test_a_layer_that_no_program_multiplies_by_is_refused_by_name(tiny_model: Callable[..., Path]) -> None:
+    assert "model.layers.0.self_attn.q_proj is stored as paper-4bit" in refused(tiny_model(), "--whole-decoder")
+
+
+def test_settings_that_a_program_does_not_follow_are_refused(scaled_folder: Path) -> None:
+    (scaled_folder / "generation_config.json").write_text(json.dumps({"repetition_penalty": 1.2}))
+    assert "asks for repetition_penalty 1.2, which --whole-decoder does not do" in refused(
+        scaled_folder, "--whole-decoder"
+    )

@@ -1,0 +1,72 @@
+"""Costs of commands, derived from what the units take."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from formats.decoder.program import Attend, MatrixPlace, Multiply, Program, RotaryRows, Slot
+from formats.engine import EngineParameters
+from hw.board.boards import BOARDS
+from sw_runtime.decoder.compiler import compile_program
+from sw_runtime.decoder.cost import command_cost, token_cost
+from sw_runtime.decoder.image.file import Image
+from sw_runtime.decoder.image.memory_map import position_bytes, rotary_bytes
+from sw_runtime.decoder.parts import DecoderParts
+from tests.sw_runtime.decoder.models import parts_of, tiny_model
+
+ENGINE = EngineParameters(("trellis-4bit",), port_bytes=4)
+EMPTY = Program((), (RotaryRows(np.zeros((7, 32), np.int16), np.zeros((7, 32), np.int16)),), 576, 8)
+
+
+@cache
+def parts() -> DecoderParts:
+    return parts_of(tiny_model("mistral"))
+
+
+def test_a_product_takes_its_vector_and_then_a_beat_a_cycle() -> None:
+    place = MatrixPlace("up", "trellis-4bit", 1536, 576)
+    cost = command_cost(Multiply(place, Slot.NORMED, Slot.UP, 0), 1536, EMPTY, ENGINE, 1)
+    assert cost.memory_bytes == 1536 * (576 // 2 + 2), "4 bits a weight, and a scale a row"
+    assert cost.beside == pytest.approx(1536 * 576 / 8, abs=40)
+    assert cost.alone == pytest.approx(576, abs=16)
+
+
+@pytest.mark.parametrize(("seen", "window", "positions"), [(512, None, 512), (512, 100, 100), (30, 100, 30)])
+def test_attention_reads_the_keys_and_values_it_sees(seen: int, window: int | None, positions: int) -> None:
+    command = Attend(0, Slot.QUERY, Slot.ATTENDED, 9, 3, window)
+    cost = command_cost(command, 576, EMPTY, ENGINE, seen)
+    assert cost.memory_bytes == positions * 2 * 3 * (64 + 2)
+    assert cost.beside == 2 * positions * 9
+
+
+def test_a_token_reads_weights_constants_and_program_once_and_its_own_rows_of_the_rest() -> None:
+    program = compile_program(parts(), 8)
+    board = BOARDS["ulx3s-64mb"]
+    sizes = {area.name: area.nbytes for area in Image.of(program, parts().matrices, board).contents.areas}
+    cost = token_cost(program, board, seen=1)
+    fixed = sizes["program"] + sizes["constants"] + sizes["weights"]
+    rows = sum(map(rotary_bytes, program.rotary))
+    cached = position_bytes(program) - rows
+    # every head reads its row of angles; a token's keys and values are written and read
+    own = rows * 3 * (4 + 2) + 2 * cached
+    assert fixed + own - 64 * 60 < cost.memory_bytes <= fixed + own
+
+
+def test_tokens_cost_more_the_more_they_see_and_windows_end_that() -> None:
+    program, board = compile_program(parts(), 8), BOARDS["ecpix5"]
+    costs = [token_cost(program, board, seen) for seen in (1, 5, 30)]
+    assert costs[0].memory_bytes < costs[1].memory_bytes == costs[2].memory_bytes
+    assert costs[0].tokens_per_second > costs[1].tokens_per_second == costs[2].tokens_per_second
+
+
+def test_the_rate_is_near_the_memorys_where_weights_are_most_of_it() -> None:
+    program, board = compile_program(parts(), 8), BOARDS["ecpix5"]
+    cost = token_cost(program, board, 1)
+    assert cost.tokens_per_second < board.peak_bytes_per_second * board.share / cost.memory_bytes
+
+
+def test_the_best_tokens_with_their_keys_come_back_over_the_link() -> None:
+    program, board = compile_program(parts(), 8), BOARDS["ecpix5"]
+    assert token_cost(program, board, 1).link_bytes == 4 * (64 + 1) + 8
+    assert token_cost(program, board, 1, answers=64).link_bytes == 4 * (64 + 1) + 64 * 8
