@@ -83,8 +83,8 @@ def generate(
         _check_alone(device, argmax_on_device, prune, exit_early, speculate)
         _generate_by_decoder(folder, prompt, tokens, greedy, board, kv_bits, seed, as_json)
         return
-    for option, value in (("--board", board), ("--kv-bits", kv_bits), ("--seed", seed)):
-        if value is not None:
+    for option, given in (("--board", board), ("--kv-bits", kv_bits), ("--seed", seed)):
+        if given is not None:
             raise InputError(f"{option} needs --whole-decoder; give both, or leave it out")
     written = seedloom.generate(
         folder,

@@ -191,7 +191,7 @@ def read_commands(words: Sequence[int]) -> list[tuple[Opcode, dict[str, int]]]:
     opcode, begin, at = _read_command(words, 0)
     if opcode != Opcode.BEGIN or begin["version"] != VERSION:
         raise CheckpointError(f"the program does not begin as one of version {VERSION}; write the image again")
-    commands = [(opcode, begin)]
+    commands: list[tuple[Opcode, dict[str, int]]] = [(opcode, begin)]
     for _ in range(begin["commands"]):
         opcode, values, at = _read_command(words, at)
         commands.append((opcode, values))

@@ -32,7 +32,8 @@ def interpolate(table: Table, argument: Integers) -> Integers:
     lefts, rises = _lines(table)
     interval, bits = argument >> table.fraction_bits, table.fraction_bits
     fraction = argument & ((1 << bits) - 1)
-    return lefts[interval] + (rises[interval] * fraction + (1 << bits >> 1) >> bits)
+    found: Integers = lefts[interval] + (rises[interval] * fraction + (1 << bits >> 1) >> bits)
+    return found
 
 
 def reciprocal_root(number: Integers, exponent: Integers) -> tuple[Integers, Integers]:

@@ -37,7 +37,8 @@ def shifted(values: Integers, right: Integers | int, bits: int = MANTISSA_BITS) 
         up = np.minimum(np.maximum(-places, 0), bits)
         room = np.int64(1) << bits >> up  # more is clipped, before it leaves 64 bits
         rounded = np.maximum(np.minimum(rounded, room), -room) << up
-    return np.maximum(np.minimum(rounded, limit), -limit)
+    clipped: Integers = np.maximum(np.minimum(rounded, limit), -limit)
+    return clipped
 
 
 def bit_length(numbers: Integers) -> Integers:

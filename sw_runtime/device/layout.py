@@ -83,8 +83,8 @@ def words_of(octets: NDArray[np.uint8], shape: MatrixShape, parameters: EnginePa
         start = first * blocks * bits // 8
         some = octets[start : start + -(-groups * blocks * bits // 8)]
         unpacked = np.unpackbits(some, bitorder="little", count=groups * blocks * bits)
-        unpacked = unpacked.reshape(groups, blocks, lanes, width).transpose(0, 2, 1, 3)
-        packed = np.packbits(unpacked, axis=-1, bitorder="little")
+        by_row = unpacked.reshape(groups, blocks, lanes, width).transpose(0, 2, 1, 3)
+        packed = np.packbits(by_row, axis=-1, bitorder="little")
         padded = np.pad(packed, ((0, 0), (0, 0), (0, 0), (0, 8 - packed.shape[-1])))
         words[first : first + groups] = padded.view("<i8")[..., 0]
     return torch.from_numpy(words.reshape(-1, blocks)[: shape.rows])

@@ -158,4 +158,4 @@ class Image:
 
 
 def _digest(memory: NDArray[np.uint8], part: range) -> str:
-    return hashlib.sha256(memory[part.start : part.stop]).hexdigest()
+    return hashlib.sha256(memory[part.start : part.stop].data).hexdigest()
