@@ -75,8 +75,11 @@ MATRIX = (
 )
 
 CACHE = (
-    Field("keys", "address of the cached keys: a position's heads one after the other, 8 or 16 bits an element"),
-    Field("key_exponents", "address of their exponents, 16 bits a head and position"),
+    Field(
+        "keys",
+        "address of the cached keys, head by head: a head's positions one after the other, 8 or 16 bits an element",
+    ),
+    Field("key_exponents", "address of their exponents, head by head, 16 bits a position"),
     Field("values", "address of the cached values, as the keys"),
     Field("value_exponents", "address of their exponents"),
 )

@@ -1,8 +1,7 @@
 """What a token costs on a board, derived from the commands of its program; no board was touched.
 
-Norms, sums, rotations and gates cost what ``hw.decoder.vector_unit`` takes. Attention and the row scales are not built:
-their cycles are those of a unit that takes a score, a share or a row a cycle, and keys and values as fast as they come.
-Nothing of one command overlaps the next.
+Cycles are those that the units of ``hw.decoder`` and ``hw.engine`` take, without the sequencer, which is not built.
+Nothing of one command overlaps the next, and of a command nothing but the memory with the unit that takes its words.
 """
 
 from dataclasses import dataclass
@@ -40,6 +39,12 @@ PART_CYCLES = 16
 ROOT_CYCLES = 58
 """Of the root between the two passes of a norm."""
 
+SHARE_CYCLES = 12
+"""A row of keys or values takes so many cycles more than there are queries, where it has fewer beats."""
+
+MEAN_CYCLES = 50
+"""Most cycles of a query's attention beside the elements of query and mean."""
+
 ANSWER_BYTES = 2 * WORD_BYTES
 """Of a token and its key over the link."""
 
@@ -68,7 +73,9 @@ def command_cost(command: Command, length: int, program: Program, engine: Engine
     match command:
         case Normalise():  # squares, root, and the weighted vector; the weights come again for every part
             part = PART_CYCLES * command.heads
-            return Cost(command.heads * constant_bytes(command), length + part, length + ROOT_CYCLES * command.heads)
+            around = 2 * (length + part) if command.heads > 1 else 0  # split, joined
+            alone = length + ROOT_CYCLES * command.heads + around
+            return Cost(command.heads * constant_bytes(command), length + part, alone)
         case Multiply() | Answer():
             return _product(command.matrix, engine)
         case Add():
@@ -84,7 +91,7 @@ def command_cost(command: Command, length: int, program: Program, engine: Engine
             cycles = 2 * (length + PART_CYCLES * command.heads)
             return Cost(moved, cycles, cycles)
         case Attend():
-            return _attention(command, length, program.kv_bits, seen)
+            return _attention(command, length, program.kv_bits, engine.port_bytes, seen)
         case Gate():  # activation, and the product by two multiplications an element
             return Cost(alone=3 * length + 2 * PART_CYCLES)
 
@@ -98,12 +105,13 @@ def _product(place: MatrixPlace, engine: EngineParameters) -> Cost:
     return Cost(moved, max(beats, place.rows) + latency, place.columns + PART_CYCLES)
 
 
-def _attention(command: Attend, length: int, kv_bits: int, seen: int) -> Cost:
-    """Keys for the scores, values for the mean: a score, then a share, a cycle. Queries are split, means joined."""
-    positions = min(seen, command.window or seen)
-    row = length // command.heads * command.kv_heads * kv_bits // 8 + EXPONENT_BYTES * command.kv_heads
-    around = 3 * (length + PART_CYCLES * command.heads)
-    return Cost(2 * positions * row, 2 * positions * command.heads, around)
+def _attention(command: Attend, length: int, kv_bits: int, port_bytes: int, seen: int) -> Cost:
+    """Head by head the rows of keys, then of values. Queries are split and read, means loaded and joined."""
+    rows = 2 * min(seen, command.window or seen) * command.kv_heads
+    row_bytes = length // command.heads * kv_bits // 8
+    cycles = max(row_bytes // port_bytes, command.heads // command.kv_heads + SHARE_CYCLES)
+    around = 2 * (length + PART_CYCLES * command.heads) + 3 * length + MEAN_CYCLES * command.heads
+    return Cost(rows * (row_bytes + EXPONENT_BYTES), rows * cycles, around)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,21 @@ def test_attention_reads_the_keys_and_values_it_sees(seen: int, window: int | No
     command = Attend(0, Slot.QUERY, Slot.ATTENDED, 9, 3, window)
     cost = command_cost(command, 576, EMPTY, ENGINE, seen)
     assert cost.memory_bytes == positions * 2 * 3 * (64 + 2)
-    assert cost.beside == 2 * positions * 9
+    assert cost.beside == positions * 2 * 3 * 16, "beats of 64 elements, longer than three queries and their shares"
+
+
+def test_attention_takes_the_cycles_of_its_unit() -> None:
+    """544 beats of keys and as many of values, and 645 more: simulated for one head of keys, 34 positions."""
+    cost = command_cost(Attend(0, Slot.QUERY, Slot.ATTENDED, 3, 1, None), 192, EMPTY, ENGINE, 34)
+    around_the_unit = 2 * (192 + 3 * 16)
+    assert cost.beside == 2 * 544
+    assert 645 <= cost.alone - around_the_unit <= 1.15 * 645
+
+
+def test_short_rows_wait_for_their_shares() -> None:
+    wide = EngineParameters(("trellis-4bit",), port_bytes=64)
+    cost = command_cost(Attend(0, Slot.QUERY, Slot.ATTENDED, 9, 3, None), 576, EMPTY, wide, 10)
+    assert cost.beside == 2 * 10 * 3 * (3 + 12)
 
 
 def test_a_token_reads_weights_constants_and_program_once_and_its_own_rows_of_the_rest() -> None:
