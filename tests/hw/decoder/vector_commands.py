@@ -88,6 +88,8 @@ class VectorCommands:
     def _load(self, slot: int) -> VectorCommand:
         random, bits = self._random, self._random.choice((0, 1, 12, 31, 31))
         values = [random.choice((1, random.random())) * random.choice((-1, 1)) for _ in range(self._length)]
+        half = random.choice((1, 2**-9))  # heads of unlike sizes
+        values = [value * half if place >= self._length // 2 else value for place, value in enumerate(values)]
         mantissas = [int(value * ((1 << bits) - 1)) for value in values]
         near, far = random.randrange(-2, 6) - bits, random.randrange(-200, 200)
         exponent = random.choice((near, near, random.randrange(-20, 20), far))
