@@ -71,7 +71,7 @@ class StreamRules(Claim):
         stream = getattr(self._component, self._stream)
         payload = Value.cast(stream.payload)
         offered = Signal()
-        before = Signal(len(payload))
+        before = Signal.like(payload)
         m.d.sync += [offered.eq(stream.valid & ~stream.ready), before.eq(payload)]
         m.d.comb += self.holds.eq(~offered | (stream.valid & (payload == before)))
         return m

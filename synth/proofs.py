@@ -16,6 +16,7 @@ from tqdm import tqdm
 from formats.engine import EngineParameters
 from formats.errors import DependencyError
 from formats.presets import PRESETS, TRELLIS_PRESETS
+from hw.decoder.row_scale import RowScale
 from hw.engine.accumulators import Accumulators
 from hw.memory.chips import W9825G6KH_6
 from hw.router.frame.answer import Answer
@@ -94,6 +95,7 @@ PROOFS = (
     Proof("stream rules, results of the engine", lambda: StreamRules(Accumulators(ENGINE, sum_bits=18))),
     Proof("stream rules, commands the router has decoded", lambda: StreamRules(CommandDecoder(ROUTER))),
     Proof("stream rules, answers of the router", lambda: StreamRules(Answer(words_under_way=2)), depth=14),
+    Proof("stream rules, elements of a scaled product", lambda: StreamRules(RowScale())),
     Proof("no word of an answer is lost or repeated", lambda: AnswerKeepsEachWord(words_under_way=1), depth=10),
     Proof("no element of a packet is lost or repeated", lambda: ReceiverPassesEachBeat(Receiver(ROUTER))),
     Proof("no beat of a matrix is lost or repeated", lambda: SequencerCountsEachBeat(ENGINE), depth=16),

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from formats.errors import DependencyError
+from hw.decoder import row_scale
 from hw.engine import accumulators, generator, sequencer, trellis
 from hw.link import cobs, window
 from hw.memory import port, sdram, unpacker
@@ -55,6 +56,14 @@ FAULTS = (
         "leap",
         "in block_format.taps:",
         "in block_format.taps[1:]:",
+    ),
+    Fault(
+        "stream rules, elements of a scaled product",
+        proofs,
+        row_scale,
+        "RowScale",
+        "advance.eq(~self.o.valid | self.o.ready)",
+        "advance.eq(1)",
     ),
     Fault(
         "stream rules, results of the engine",

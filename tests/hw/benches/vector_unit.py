@@ -83,8 +83,8 @@ async def words_are_taken_and_given_every_cycle(dut: HierarchyObject) -> None:
 @cocotb.test()
 async def every_fault_is_found(dut: HierarchyObject) -> None:
     random = Random(45)
-    lengths = (LENGTHS[3], LENGTHS[1], LENGTHS[2])
-    commands = [command for length in lengths for command in VectorCommands(random, length).sequence(60)]
+    counts = {LENGTHS[3]: 80, LENGTHS[1]: 30, LENGTHS[2]: 30}
+    commands = [command for length in counts for command in VectorCommands(random, length).sequence(counts[length])]
     words = {"command": [command.bits for command in commands], "i": [w for command in commands for w in command.words]}
     expected = [pair for command in commands for pair in command.expected]
     patterns = dict.fromkeys((*words, "o"), PATTERNS["half"])

@@ -76,7 +76,16 @@ class VectorCommands:
 
     @property
     def _kinds(self) -> tuple[Callable[[], list[VectorCommand]], ...]:
-        return (self._any_load, self._add, self._normalise, self._read, self._scale, self._gate, self._by_parts)
+        return (
+            self._any_load,
+            self._add,
+            self._normalise,
+            self._read,
+            self._scale,
+            self._gate,
+            self._by_parts,
+            self._loaded,
+        )
 
     def _command(self, operation: Operation, **fields: int) -> int:
         bases = {f"{side}_base": ROOM * fields[side] for side in ("source", "destination") if side in fields}
@@ -88,6 +97,8 @@ class VectorCommands:
     def _load(self, slot: int) -> VectorCommand:
         random, bits = self._random, self._random.choice((0, 1, 12, 31, 31))
         values = [random.choice((1, random.random())) * random.choice((-1, 1)) for _ in range(self._length)]
+        sizes = random.choice(((1, 1), (2**-9, 1), (1, 2**-9)))  # heads of unlike sizes
+        values = [value * sizes[2 * place // self._length] for place, value in enumerate(values)]
         mantissas = [int(value * ((1 << bits) - 1)) for value in values]
         near, far = random.randrange(-2, 6) - bits, random.randrange(-200, 200)
         exponent = random.choice((near, near, random.randrange(-20, 20), far))
@@ -131,6 +142,11 @@ class VectorCommands:
         command = self._command(Operation.READ, source=slot, bits=bits)
         return VectorCommand(command, [], (self._slots[slot].to_bits(bits),))
 
+    def _loaded(self) -> list[VectorCommand]:
+        """A gate or parts of a vector that nothing has evened out."""
+        slot = self._random.randrange(VECTORS)
+        return [self._load(slot), *self._random.choice((self._gate, self._by_parts))(slot)]
+
     def _grows(self, *slots: int) -> bool:
         """Whether products of these vectors might leave the exponents' bits."""
         return any(abs(int(self._slots[slot].exponent)) > 300 and self._slots[slot].bits > 0 for slot in slots)
@@ -145,13 +161,13 @@ class VectorCommands:
         fields = {"factor": factor.mantissas[0], "exponent": factor.exponent}
         return [VectorCommand(self._command(Operation.SCALE, source=source, destination=destination, **fields), [])]
 
-    def _gate(self) -> list[VectorCommand]:
+    def _gate(self, loaded: int | None = None) -> list[VectorCommand]:
         random = self._random
-        source = random.randrange(VECTORS)
+        source = random.randrange(VECTORS) if loaded is None else loaded
         up, destination = random.sample(range(VECTORS), 2)
         if self._grows(source, up):
             return [self._load(source), self._load(up)]
-        if up == destination or random.random() < 0.5:
+        if loaded is None and random.random() < 0.5:
             source = destination
         activation = random.randrange(len(ACTIVATIONS))
         gated = operations.gate(self._slots[source], self._slots[up], ACTIVATIONS[activation])
@@ -163,10 +179,11 @@ class VectorCommands:
             VectorCommand(self._command(Operation.GATE, source=up, destination=destination), []),
         ]
 
-    def _by_parts(self) -> list[VectorCommand]:
-        """A vector is split, its parts are turned and leave, and are joined."""
+    def _by_parts(self, loaded: int | None = None) -> list[VectorCommand]:
+        """A vector is split, its parts are turned and leave, are joined and leave together."""
         random, parts = self._random, PARTS if self._length % (2 * PARTS) == 0 else 1
-        source, destination = random.randrange(VECTORS), random.randrange(VECTORS)
+        source = random.randrange(VECTORS) if loaded is None else loaded
+        destination = random.randrange(VECTORS)
         size = {"length": self._length // parts, "parts": parts}
         held, turned = self._slots[source].split(parts), []
         commands = [VectorCommand(self._command(Operation.SPLIT, source=source, destination=VECTORS, **size), [])]
@@ -184,7 +201,7 @@ class VectorCommands:
         commands.append(VectorCommand(self._command(Operation.READ, source=VECTORS, bits=bits, **size), [], leaves))
         self._slots[destination] = held.merged()
         join = self._command(Operation.JOIN, source=VECTORS, destination=destination, **size)
-        return [*commands, VectorCommand(join, [])]
+        return [*commands, VectorCommand(join, []), self._leave(destination, bits)]
 
 
 def _of_bits(parts: Vector, bits: int) -> tuple[torch.Tensor, torch.Tensor]:
