@@ -16,7 +16,7 @@ from tests.hw.decoder.attention_problems import (
 )
 from tests.hw.decoder.exchange import is_exact, reset, silence
 from tests.hw.decoder.mutants import ATTENTION_MUTANTS
-from tests.hw.streams import PATTERNS, Pattern, start
+from tests.hw.streams import PATTERNS, Pattern, Sink, Source, Stream, start
 
 
 def problems(random: Random, count: int) -> list[AttentionProblem]:
@@ -42,6 +42,21 @@ async def means_are_the_golden_models_whatever_stalls(dut: HierarchyObject) -> N
             patterns = {name: PATTERNS[pattern if name == slow else "always"] for name in (*STREAMS, "o")}
             assert await all_exact(dut, problems(random, 2 if pattern == "rarely" else 4), patterns, random)
     assert await all_exact(dut, problems(random, 20), dict.fromkeys((*STREAMS, "o"), PATTERNS["half"]), random)
+
+
+@cocotb.test()
+async def a_beat_of_keys_is_taken_every_cycle(dut: HierarchyObject) -> None:
+    random, always = Random(64), PATTERNS["always"]
+    problem = attention_problem(random, POSITIONS, LENGTH, wide=False)
+    silence(dut, STREAMS)
+    await start(dut)
+    sources = {name: Source(Stream(dut, name), always, random) for name in STREAMS}
+    sending = [cocotb.start_soon(source.send(problem.words[name])) for name, source in sources.items()]
+    await Sink(Stream(dut, "o"), always, random).receive(len(problem.expected))
+    for task in sending:
+        await task
+    keys = sources["i"].cycles[: POSITIONS * LENGTH // LANES]
+    assert keys == list(range(keys[0], keys[0] + len(keys)))
 
 
 @cocotb.test()
