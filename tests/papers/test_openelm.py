@@ -49,6 +49,7 @@ def test_cycles_grow_with_the_layers_of_a_published_size() -> None:
     assert len(cycles) == len(layer_shapes(SIZES["1.1B"]))
 
 
+@pytest.mark.usefixtures("narrow_port")
 @pytest.mark.parametrize("device", ["emulated", "simulated"])
 def test_the_report(device: str) -> None:
     report = measure(device, steps=3, parameters=TINY, uniform=UNIFORM, new_bytes=4)
