@@ -55,6 +55,6 @@ def test_damaged_problems_meet_every_refusal() -> None:
 
 
 def test_a_router_that_answers_otherwise_fails_the_bench(tmp_path: Path) -> None:
-    file = write_packets(ODD, problems_of(Opcode.INFO), tmp_path)
+    file = write_packets(replace(ODD, slots=ODD.slots + 1), problems_of(Opcode.INFO), tmp_path)
     with pytest.raises(SystemExit):
-        run_verilog(router_verilog(replace(ODD, slots=ODD.slots + 1)), "router", tmp_path, subject=file)
+        run_verilog(router_verilog(ODD), "router", tmp_path, subject=file)
