@@ -50,7 +50,7 @@ test: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 $(TESTS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal $(TESTS)
 
 soak: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m soak -s --timeout 3600 $(TESTS)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,12 +15,15 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+import seedloom
 from formats import presets
 from formats.block import BlockFormat
+from formats.engine import EngineParameters
 from formats.matrices import EncodedMatrix
 from formats.presets import PRESETS, Preset
 from formats.scales import paper_scale
 from formats.storage import pack_rows
+from sw_runtime.device.protocol import Device
 from sw_runtime.json_files import json_text
 from sw_runtime.nn.checksums import CHECKSUMS, checksums
 from sw_runtime.nn.quantizer import QUANT_METHOD
@@ -110,6 +114,17 @@ def five_bits(monkeypatch: pytest.MonkeyPatch) -> Preset:
     monkeypatch.setattr(presets, "_REGISTERED", dict(presets._REGISTERED))
     presets.register(FIVE_BITS)
     return FIVE_BITS
+
+
+@pytest.fixture
+def narrow_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Devices opened by name have a memory port of 16 bytes: a quarter of the lanes to compile."""
+    opened = seedloom.open_device
+
+    def narrow(name: str, parameters: EngineParameters, **options: Any) -> Device:
+        return opened(name, parameters=replace(parameters, port_bytes=16), **options)
+
+    monkeypatch.setitem(vars(seedloom), "open_device", narrow)
 
 
 @pytest.fixture

@@ -52,7 +52,9 @@ def formats_of(folder: Path) -> set[str]:
 
 def parameters_for(folder: Path) -> seedloom.EngineParameters:
     """An engine of the folder's formats."""
-    return seedloom.EngineParameters(tuple(sorted(formats_of(folder))), maximum_columns=64, maximum_rows=128)
+    return seedloom.EngineParameters(
+        tuple(sorted(formats_of(folder))), port_bytes=16, maximum_columns=64, maximum_rows=128
+    )
 
 
 def check_devices_agree(folder: Path, name: str) -> None:

@@ -32,6 +32,7 @@ def test_compress_lists_the_layers_and_the_bits(tmp_path: Path, capsys: pytest.C
     assert lines[-1].endswith("bits")
 
 
+@pytest.mark.usefixtures("narrow_port")
 @pytest.mark.parametrize("device", ["emulated", "simulated"])
 def test_run_on_device_prints_text_and_cycles(
     tiny_model: Callable[..., Path], device: str, capsys: pytest.CaptureFixture[str]

@@ -24,6 +24,9 @@ VERILATOR_FLAGS = ("-Wno-fatal", "-Wno-WIDTH", "--x-initial", "unique", "--x-ass
 # build takes seconds, and benches are slowed by Python, not by the model.
 MAKE_FLAGS = "CFG_CXXFLAGS_PCH_I=-include CFG_LDLIBS_THREADS=-pthread OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"
 
+# whose assertions tell values: by default every module that is imported, all of torch among them, for seconds a run
+REWRITTEN = "tests/hw/*.py"
+
 
 def run_bench(component: wiring.Component, bench: str, folder: Path, subject: str = "") -> None:
     """Run every cocotb test of ``tests/hw/benches/<bench>.py`` on a component.
@@ -58,7 +61,7 @@ def run_verilog(verilog: str, bench: str, folder: Path, subject: str = "") -> No
         results_xml=str(folder / "results.xml"),
         # registers that Verilog does not initialise start at random
         plusargs=["+verilator+rand+reset+2", "+verilator+seed+7"],
-        extra_env={"SUBJECT": subject},
+        extra_env={"SUBJECT": subject, "COCOTB_REWRITE_ASSERTION_FILES": REWRITTEN},
         seed=1,
     )
 

@@ -16,7 +16,7 @@ from sw_runtime.search.trellis import encode
 from tests.hw.products import heaviest_activations, heaviest_word, make_product
 from tests.hw.python_simulator import stream_through
 
-COLUMNS = 1920  # 8, 12 and 16 divide it
+COLUMNS = 480  # 8, 12 and 16 divide it
 
 
 def heaviest_matrix(parameters: EngineParameters) -> Matrix:

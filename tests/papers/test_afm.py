@@ -60,6 +60,7 @@ def test_a_model_that_knows_nothing_is_as_perplexed_as_its_vocabulary_is_large()
     assert perplexity(model, TOKENS) == pytest.approx(49152, rel=1e-3)
 
 
+@pytest.mark.usefixtures("narrow_port")
 @pytest.mark.parametrize("device", ["emulated", "simulated"])
 def test_the_report(device: str, tiny_folder: str) -> None:
     report = measure(device, steps=2, windows=8, rank=4, folder=tiny_folder)

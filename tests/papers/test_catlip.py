@@ -132,6 +132,7 @@ def test_the_head_of_b_is_four_times_as_fast_as_fp16() -> None:
     assert speed_up == pytest.approx(4, rel=0.01)
 
 
+@pytest.mark.usefixtures("narrow_port")
 def test_both_devices_choose_the_same_classes() -> None:
     reports = [measure(device, 2, 300, 2, 20_000, 64, 64) for device in ("emulated", "simulated")]
     assert reports[0].details == reports[1].details

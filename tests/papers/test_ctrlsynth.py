@@ -78,6 +78,7 @@ def test_recall_counts_texts_that_find_their_own_caption() -> None:
     assert recall_at_1(captions, synthetic, texts, torch.ones(3, dtype=torch.bool)) == "0.67 / none"
 
 
+@pytest.mark.usefixtures("narrow_port")
 def test_both_devices_tag_and_filter_alike() -> None:
     emulated, simulated = (measure(device, 4, write=echo) for device in ("emulated", "simulated"))
     assert emulated.details == simulated.details

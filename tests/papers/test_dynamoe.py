@@ -126,6 +126,7 @@ def test_other_cycles_grow_with_layers_and_routers(decoder: Decoder) -> None:
     assert other_cycles(fewer, SMALL)[0] < attention_and_head
 
 
+@pytest.mark.usefixtures("narrow_port")
 def test_both_devices_choose_alike() -> None:
     reports = [measure(device, 4, 4, 8, 2, (0.5,)) for device in ("emulated", "simulated")]
     assert reports[0].details == reports[1].details

@@ -57,6 +57,7 @@ def test_too_few_articles_are_refused() -> None:
         prompts_of(tokenizer, 1, 10_000_000)
 
 
+@pytest.mark.usefixtures("narrow_port")
 def test_both_devices_make_the_same_selections() -> None:
     emulated, simulated = (measure(device, 1, prompt_tokens=40, new_tokens=3) for device in ("emulated", "simulated"))
     assert emulated.details == simulated.details

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from papers.m2r2 import COUNTED, DRAFTS, Cycles, measure
@@ -27,6 +28,7 @@ def test_a_round_costs_its_drafts_and_one_pass_over_everything() -> None:
     assert cycles.greedy() == 3 * cycles.layer(1) + cycles.head(1)
 
 
+@pytest.mark.usefixtures("narrow_port")
 def test_both_devices_find_the_same() -> None:
     reports = [
         measure(device, TINY, fit_windows=2, held_out=1, prompts=1, new_tokens=3, window=40)

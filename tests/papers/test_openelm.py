@@ -49,12 +49,12 @@ def test_cycles_grow_with_the_layers_of_a_published_size() -> None:
     assert len(cycles) == len(layer_shapes(SIZES["1.1B"]))
 
 
-@pytest.mark.parametrize("device", ["emulated", "simulated"])
-def test_the_report(device: str) -> None:
-    report = measure(device, steps=3, parameters=TINY, uniform=UNIFORM, new_bytes=4)
+@pytest.mark.usefixtures("narrow_port")
+def test_both_devices_report_alike() -> None:
+    emulated, report = (measure(device, 3, TINY, UNIFORM, new_bytes=4) for device in ("emulated", "simulated"))
     ours = report.figures
     assert report.findings["norms"].ours == 113
     (uniform,) = (value for name, value in ours.items() if "all layers alike" in name)
     assert report.findings["scaling"].ours == uniform - ours["bits a byte of held-out text, layer-wise scaled"]
-    assert report.device == device
-    assert report.details == measure("emulated", 3, TINY, UNIFORM, 4).details
+    assert [emulated.device, report.device] == ["emulated", "simulated"]
+    assert report.details == emulated.details

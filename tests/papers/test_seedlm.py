@@ -31,6 +31,7 @@ def test_the_error_is_that_of_the_golden_encoder() -> None:
     assert relative_error(weights, "paper-4bit") == ((golden - weights).norm() / weights.norm()).item()
 
 
+@pytest.mark.usefixtures("narrow_port")
 def test_both_devices_take_the_same_cycles_and_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = Retention(90, (80, 95), 40, (30, 50), 88)
 

@@ -90,6 +90,7 @@ def test_work_of_parts_adds_up() -> None:
     assert parts == multiply_accumulates(decoder, 8, 0, 3)
 
 
+@pytest.mark.usefixtures("narrow_port")
 def test_both_devices_select_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tasks_in(tmp_path, {"disfl_qa": WIKIPEDIA}, monkeypatch)
     emulated, simulated = (measure(device, 1, 4, 1, (1, 2)) for device in ("emulated", "simulated"))

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from formats.router.descriptor import RouterParameters
@@ -90,6 +91,7 @@ def test_a_drop_behind_all_layers_answers_as_the_dense_model() -> None:
     assert fastv_accuracy(model, 16, drawn, device, Choices()) == dense
 
 
+@pytest.mark.usefixtures("narrow_port")
 def test_both_devices_choose_alike() -> None:
     backbone = Decoder.from_transformers(tiny_llama())
     points = (VictorParameters(8, 3), VictorParameters(1, 1))

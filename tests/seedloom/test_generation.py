@@ -16,6 +16,16 @@ from tests.conftest import OTHER_FORMATS
 
 DEVICES = ("emulated", "simulated")
 
+SMALL_SIMULATOR = pytest.mark.usefixtures("narrow_port", "one_format")
+"""Five formats on the usual port take minutes to compile."""
+
+
+@pytest.fixture
+def one_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All layers of the folder are in the default format."""
+    for layer in list(OTHER_FORMATS):
+        monkeypatch.delitem(OTHER_FORMATS, layer)
+
 
 @pytest.fixture
 def folder(tiny_model: Callable[..., Path]) -> Path:
@@ -104,6 +114,7 @@ def fitted(folder: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@SMALL_SIMULATOR
 def test_a_pruned_prompt_computes_less_on_either_device(folder: Path) -> None:
     emulated, simulated = (answer_of(folder, "--prune", "lazyllm", "--device", name) for name in DEVICES)
     assert emulated["tokens"] == simulated["tokens"]
@@ -115,6 +126,7 @@ def test_a_pruned_prompt_computes_less_on_either_device(folder: Path) -> None:
     assert plain["figures"] == {}
 
 
+@SMALL_SIMULATOR
 def test_drafted_tokens_are_those_of_plain_generation_on_either_device(fitted: Path) -> None:
     plain = answer_of(fitted)
     emulated, simulated = (answer_of(fitted, "--speculate", "1", "--device", name) for name in DEVICES)
@@ -123,6 +135,7 @@ def test_drafted_tokens_are_those_of_plain_generation_on_either_device(fitted: P
     assert emulated["figures"]["rounds"] >= 1
 
 
+@SMALL_SIMULATOR
 def test_tokens_that_leave_early_leave_alike_on_either_device(fitted: Path) -> None:
     emulated, simulated = (answer_of(fitted, "--exit", "m2r2", "--device", name) for name in DEVICES)
     assert emulated["tokens"] == simulated["tokens"]

@@ -27,8 +27,11 @@ from sw_runtime.progress import progress_bar
 
 VERILATOR_FLAGS = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing", "-Wno-fatal", "-Wno-lint")
 COMPILER_FLAGS = ("-c", "-fPIC", "-march=native", "-std=c++17", "-w")
-FAST, SLOW = "-O2", "-O0"
-"""Optimisation of what runs every cycle, and of what Verilator marks as running once."""
+FAST, SLOW = "-O1", "-O0"
+"""Optimisation of what runs every cycle, and of what Verilator marks as running once.
+
+With -O2 compiling takes twice as long, and a cycle 7 % less.
+"""
 
 TOP = "accelerator"
 HARNESS = Path(__file__).with_name("harness.cpp")
@@ -227,7 +230,7 @@ def _compile_source(source: Path, optimisation: str, folder: Path, defines: tupl
 
 def _verilator_runtime() -> list[str]:
     """Objects of Verilator's own runtime, compiled once for all simulators."""
-    key = hashlib.sha256("\0".join((*_toolchain(), *COMPILER_FLAGS)).encode()).hexdigest()[:20]
+    key = hashlib.sha256("\0".join((*_toolchain(), *COMPILER_FLAGS, FAST)).encode()).hexdigest()[:20]
     kept = cache_folder("verilator-runtime") / key
     if not kept.exists():
         with tempfile.TemporaryDirectory(dir=kept.parent) as folder:

@@ -1,49 +1,34 @@
-"""Products with real matrices and activations, handed to a bench in a file."""
+"""Products with real matrices and activations through the RTL of an engine."""
 
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from formats.engine import EngineParameters
-from formats.matrices import EncodedMatrix
-from formats.palette import PaletteMatrix
-from formats.presets import PRESETS
-from hw.engine.engine import Engine
-from tests.hw.products import Product, make_product
-from tests.hw.simulate import run_bench
+from formats.matrices import Matrix
+from golden_models.seedlm.datapath import matvec
+from sw_runtime.device.simulated import simulated_device
+from sw_runtime.device.simulator.library import IDEAL, Traffic
 
-RealMatrix = EncodedMatrix | PaletteMatrix
+ENGINE = EngineParameters(
+    ("scaled-4bit", "paper-3bit", "scaled-2bit"), port_bytes=16, maximum_columns=384, maximum_rows=256
+)
+"""One for all papers whose weights are seeds, so that one simulator serves them."""
+
+TRAFFIC = (IDEAL, Traffic(memory=0.5, results=0.5), Traffic(results=1 / 16))
 
 
-def check_products(parameters: EngineParameters, products: list[tuple[RealMatrix, Tensor]], folder: Path) -> None:
-    """Run products, each a matrix and activations int64 [vectors, columns], in RTL; every result must be golden.
+def check_products(parameters: EngineParameters, products: Sequence[tuple[Matrix, Tensor]]) -> None:
+    """Run products, each a matrix and activations int64 [vectors, columns], whatever stalls; results must be golden.
 
     Raises
     ------
-    SystemExit
-        If the bench fails, as cocotb's runner has it.
+    AssertionError
+        If a result differs.
     """
-    file = folder / "products.pt"
-    torch.save((asdict(parameters), [(*_stored(matrix), activations) for matrix, activations in products]), file)
-    run_bench(Engine(parameters), "stored_products", folder, subject=str(file))
-
-
-def load_products(file: str) -> list[Product]:
-    """What ``check_products`` wrote, laid out for the engine."""
-    fields, stored = torch.load(file)  # tensors and plain values only: torch refuses anything else
-    parameters = EngineParameters(**fields)
-    return [make_product(parameters, _restored(*matrix), activations) for *matrix, activations in stored]
-
-
-def _stored(matrix: RealMatrix) -> tuple[str | None, Tensor, Tensor, Tensor | int]:
-    """A block format's name, words, scales and columns; no name, codes, tables and scales of a palette."""
-    if isinstance(matrix, PaletteMatrix):
-        return None, matrix.codes, matrix.tables, matrix.scales
-    return matrix.block_format.name, matrix.words, matrix.scales, matrix.columns
-
-
-def _restored(name: str | None, *parts: Any) -> RealMatrix:
-    return EncodedMatrix(PRESETS[name], *parts) if name else PaletteMatrix(*parts)
+    for traffic in TRAFFIC:
+        device = simulated_device(parameters, traffic, simulators=1)
+        for matrix, activations in products:
+            assert torch.equal(device.matvec(device.load(matrix), activations), matvec(matrix, activations))
+        device.close()

@@ -1,32 +1,27 @@
 """CatLIP in RTL: the best of 24,320 classes in tiles, synsets that are counted often, rows of the head as seeds."""
 
-from pathlib import Path
-
 import torch
 from safetensors import safe_open
 from torch import Tensor
 from transformers import AutoTokenizer
 
 from formats.activations import quantise_activations
-from formats.engine import EngineParameters
 from formats.presets import PRESETS
 from formats.router.descriptor import Bound, KeyFormat, Opcode, Quota
 from formats.router.numbers import COUNT, SQ7_16, encode, threshold
 from golden_models.catlip.labels import CLASSES, COUNT_ABOVE, Vocabulary, count_synsets
 from golden_models.router.selection import TopK, topk
 from golden_models.router.unit import RouterUnit
-from hw.router.parameters import UnitParameters
 from papers.catlip import WORD_VECTORS
 from sw_runtime.device.protocol import Request
 from sw_runtime.routing.commands import load_keys, request
 from sw_runtime.search.search import encode_matrix
 from sw_runtime.texts.corpora import news
 from sw_runtime.texts.packaged_data import minilm_folder, picture_captions, wordnet
-from tests.hw.papers.products import check_products
-from tests.hw.router.packets import check_packets
+from tests.hw.papers.products import ENGINE, check_products
+from tests.hw.papers.router import ROUTER, check_packets
 from tests.hw.router.problems import Problem
 
-ROUTER = UnitParameters(lanes=8, keys=4096, slots=4, sets=1, ways=1)
 BEST, FREQUENT = 0, 1
 KEEP = 10
 
@@ -59,7 +54,7 @@ def best_of_tiles(unit: RouterUnit, keys: Tensor) -> tuple[list[Request], Tensor
     return sent, candidates[best(keys[candidates])]
 
 
-def test_the_best_of_24320_classes_in_six_tiles_and_counts_above_a_threshold(tmp_path: Path) -> None:
+def test_the_best_of_24320_classes_in_six_tiles_and_counts_above_a_threshold() -> None:
     vectors, unit = word_vectors(), RouterUnit(ROUTER)
     logits = vectors[:CLASSES] @ caption_vector(vectors)
     keys = encode(SQ7_16.quantise(logits), KeyFormat.S24)
@@ -79,12 +74,11 @@ def test_the_best_of_24320_classes_in_six_tiles_and_counts_above_a_threshold(tmp
         assert {list(counts)[index] for index in frequent} == set(expected)
         sent.append(command)
     assert frequent
-    check_packets(ROUTER, [Problem(command.command, command.data) for command in sent], tmp_path)
+    check_packets([Problem(command.command, command.data) for command in sent])
 
 
-def test_rows_of_the_head_give_the_golden_results(tmp_path: Path) -> None:
+def test_rows_of_the_head_give_the_golden_results() -> None:
     vectors = word_vectors()
-    engine = EngineParameters(("scaled-4bit",), port_bytes=16, maximum_columns=384, maximum_rows=64)
-    activations, _ = quantise_activations(caption_vector(vectors)[None], engine.activation_bits)
+    activations, _ = quantise_activations(caption_vector(vectors)[None], ENGINE.activation_bits)
     rows = encode_matrix(vectors[CLASSES - 64 : CLASSES], PRESETS["scaled-4bit"])
-    check_products(engine, [(rows, activations)], tmp_path)
+    check_products(ENGINE, [(rows, activations)])

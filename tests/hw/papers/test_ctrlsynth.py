@@ -1,7 +1,6 @@
 """CtrlSynth in RTL: real captions are tagged by a table of thresholds, and texts filtered by their share of tags."""
 
 import functools
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -10,15 +9,13 @@ from formats.router.descriptor import Bound, Flag, KeyFormat, Opcode
 from formats.router.numbers import SQ7_16, encode, logit, threshold
 from golden_models.ctrlsynth import CtrlSynthParameters, Tags, count_hits, self_filter, tag_image
 from golden_models.router.unit import RouterUnit
-from hw.router.parameters import UnitParameters
 from papers.ctrlsynth import Tagger, caption_tags
 from sw_runtime.device.protocol import Request
 from sw_runtime.routing.commands import load_keys, request
 from sw_runtime.texts.packaged_data import picture_captions, wordnet
-from tests.hw.router.packets import check_packets
+from tests.hw.papers.router import ROUTER, check_packets
 from tests.hw.router.problems import Problem
 
-ROUTER = UnitParameters(lanes=8, keys=512, slots=4, sets=1, ways=1)
 PARAMETERS = CtrlSynthParameters()
 FIRED, TAGGED, KEPT = 0, 1, 2
 PICTURES = 8
@@ -55,7 +52,7 @@ def hits_in_every_caption(tags: list[Tags], captions: list[str]) -> tuple[Tensor
     return torch.tensor(hits), torch.tensor([len(own) for own in tags]).repeat_interleave(len(captions))
 
 
-def test_real_captions_are_tagged_and_filtered(tmp_path: Path) -> None:
+def test_real_captions_are_tagged_and_filtered() -> None:
     captions, found = tagger()
     unit, problems, tags = RouterUnit(ROUTER), [], []
     for logits in found.logits[:PICTURES]:
@@ -76,4 +73,4 @@ def test_real_captions_are_tagged_and_filtered(tmp_path: Path) -> None:
         counts.append(int(expected.sum()))
         problems.append(Problem(sent.command, sent.data))
     assert len(hits) == counts[0] > counts[1] > counts[2] > 0
-    check_packets(ROUTER, problems, tmp_path)
+    check_packets(problems)

@@ -1,13 +1,10 @@
 """Experts of a real MLP in RTL: the router unit chooses them a token, the engine multiplies by prefixes of matrices."""
 
-from pathlib import Path
-
 import pytest
 import torch
 from torch import Tensor
 
 from formats.activations import quantise_activations
-from formats.engine import EngineParameters
 from formats.presets import PRESETS
 from formats.router.descriptor import Bound, KeyFormat, Opcode
 from formats.router.numbers import SQ7_16, logit, threshold
@@ -21,22 +18,19 @@ from golden_models.dynamoe import (
     reorder,
 )
 from golden_models.router.unit import RouterUnit
-from hw.router.parameters import UnitParameters
 from papers.dynamoe import label_tokens, mlp_inputs, train_router
 from papers.smollm2 import SmolLM2
 from sw_runtime.routing.commands import request
 from sw_runtime.search.search import encode_matrix
 from sw_runtime.texts.corpora import news
 from sw_runtime.texts.tokens import tokenize
-from tests.hw.papers.products import check_products
-from tests.hw.router.packets import check_packets
+from tests.hw.papers.products import ENGINE, check_products
+from tests.hw.papers.router import ROUTER, check_packets
 from tests.hw.router.problems import Problem
 
 TOKENS = 40
 PARAMETERS = DynaMoEParameters(router_width=16)
-ROUTER = UnitParameters(lanes=8, keys=512, slots=4, sets=1, ways=1)
 FORMATS = ("scaled-4bit", "paper-3bit")
-ENGINE = EngineParameters(FORMATS, port_bytes=16, activation_bits=8, maximum_columns=128, maximum_rows=128)
 CUT = 96
 """Rows and columns of the real matrices that are simulated; a quarter is 24, a multiple of both blocks."""
 
@@ -57,7 +51,7 @@ def inputs(smollm2: SmolLM2) -> list[Tensor]:
     return mlp_inputs(smollm2.decoder, tokens[None], PARAMETERS.experts)
 
 
-def test_trained_routers_choose_as_the_golden_model(decoder: Decoder, inputs: list[Tensor], tmp_path: Path) -> None:
+def test_trained_routers_choose_as_the_golden_model(decoder: Decoder, inputs: list[Tensor]) -> None:
     problems, chosen = [], []
     for number in (0, 9, 29):
         layer, x = reorder(decoder.layers[number], importance(inputs[number], decoder.layers[number])), inputs[number]
@@ -77,10 +71,10 @@ def test_trained_routers_choose_as_the_golden_model(decoder: Decoder, inputs: li
             chosen.append((experts, fallback))
     assert any(fallback.any() and not fallback.all() for _, fallback in chosen)
     assert len(torch.cat([experts for experts, _ in chosen]).unique()) > 2
-    check_packets(ROUTER, problems, tmp_path)
+    check_packets(problems)
 
 
-def test_prefixes_of_a_real_mlp_give_the_golden_results(decoder: Decoder, inputs: list[Tensor], tmp_path: Path) -> None:
+def test_prefixes_of_a_real_mlp_give_the_golden_results(decoder: Decoder, inputs: list[Tensor]) -> None:
     layer = reorder(decoder.layers[9], importance(inputs[9], decoder.layers[9]))
     gate, down = layer.gate[:CUT, :CUT], layer.down[:CUT, :CUT]
     x, products = inputs[9][-1:], []
@@ -91,4 +85,4 @@ def test_prefixes_of_a_real_mlp_give_the_golden_results(decoder: Decoder, inputs
             rows, columns = prefix(stored[0], width, CUT), prefix(stored[1], CUT, width)
             products.append((rows, quantise_activations(x[:, :CUT], ENGINE.activation_bits)[0]))
             products.append((columns, quantise_activations(hidden[:, :width], ENGINE.activation_bits)[0]))
-    check_products(ENGINE, products, tmp_path)
+    check_products(ENGINE, products)

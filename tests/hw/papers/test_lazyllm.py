@@ -1,13 +1,11 @@
 """Two steps of LazyLLM in RTL: SmolLM2's own attention is ranked, and lists say what to fetch, revive and set aside."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
 from formats.router.descriptor import Opcode
 from golden_models.lazyllm import LazyLLM as GoldenLazyLLM
-from hw.router.parameters import UnitParameters
 from papers.smollm2 import SmolLM2
 from sw_runtime.methods.decoder import Decoder
 from sw_runtime.methods.lazyllm.loop import LazyLLM
@@ -16,14 +14,13 @@ from sw_runtime.methods.lazyllm.schedule import LazyLLMParameters
 from sw_runtime.texts.corpora import wikipedia_articles
 from sw_runtime.texts.tokens import tokenize
 from tests.hw.papers.recorder import Recorder
-from tests.hw.router.packets import check_packets
+from tests.hw.papers.router import ROUTER, check_packets
 
 LAYERS, TOKENS, STEPS = 5, 40, 3
 RATES = {0: 0.3, 1: 0.5, 3: 0.4}
-ROUTER = UnitParameters(lanes=8, keys=64, slots=16, sets=1, ways=1)
 
 
-def test_every_set_and_list_of_a_prompt_and_the_tokens_after_it(tmp_path: Path) -> None:
+def test_every_set_and_list_of_a_prompt_and_the_tokens_after_it() -> None:
     smollm2, device = SmolLM2.load(), Recorder(ROUTER)
     golden_decoder, decoder = (
         replace(decoder, layers=decoder.layers[:LAYERS]) for decoder in (smollm2.decoder, Decoder.of(smollm2.model))
@@ -40,4 +37,4 @@ def test_every_set_and_list_of_a_prompt_and_the_tokens_after_it(tmp_path: Path) 
     sent = [sent.command.opcode for sent in device.sent]
     assert sent.count(Opcode.TOPK) == STEPS * len(RATES)
     assert sent.count(Opcode.LOAD) == STEPS * len(RATES) * decoder.heads
-    check_packets(ROUTER, device.problems(), tmp_path)
+    check_packets(device.problems())

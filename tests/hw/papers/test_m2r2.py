@@ -1,13 +1,11 @@
 """M2R2 in RTL: drafts, exits and predicted experts of SmolLM2's first layers, one after another through one router."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
 from formats.router.descriptor import CacheAction, Flag, Opcode
 from golden_models.m2r2.experts import ExpertCache as GoldenExpertCache
-from hw.router.parameters import UnitParameters
 from papers.m2r2 import Fitted, exit_figures, expert_hits, speculate
 from papers.smollm2 import SmolLM2
 from sw_runtime.methods.decoder import Decoder
@@ -17,14 +15,13 @@ from sw_runtime.methods.m2r2.residuals import M2R2Parameters
 from sw_runtime.texts.corpora import wikipedia_articles
 from sw_runtime.texts.tokens import spread_windows, tokenize
 from tests.hw.papers.recorder import Recorder
-from tests.hw.router.packets import check_packets
+from tests.hw.papers.router import ROUTER, check_packets
 
 LAYERS, TOKENS = 6, 6
 PARAMETERS = M2R2Parameters(rate=2, rank=8, exits=(2, 3))
-ROUTER = UnitParameters(lanes=8, keys=16, slots=1, sets=LAYERS, ways=8)
 
 
-def test_drafts_exits_and_experts(tmp_path: Path) -> None:
+def test_drafts_exits_and_experts() -> None:
     smollm2 = SmolLM2.load()
     decoder = Decoder.of(smollm2.model)
     decoder = replace(decoder, layers=decoder.layers[:LAYERS])
@@ -43,4 +40,4 @@ def test_drafts_exits_and_experts(tmp_path: Path) -> None:
     experts = [command for command in commands if command.opcode == Opcode.LRU]
     assert {command.mode for command in experts} == set(CacheAction)
     assert any(command.has(Flag.LRU_PIN) for command in experts)
-    check_packets(ROUTER, device.problems(), tmp_path)
+    check_packets(device.problems())

@@ -1,22 +1,17 @@
 """Layers of unequal widths in RTL: a descriptor a matrix, row tails where a block does not divide the width."""
 
-from pathlib import Path
-
 from torch import Tensor, nn
 
 from formats.activations import quantise_activations
-from formats.engine import EngineParameters
 from formats.matrices import EncodedMatrix
 from formats.presets import PRESETS
 from golden_models.openelm import OpenELM, OpenELMParameters, layer_shapes
 from papers.openelm import Text, train
 from sw_runtime.search.search import encode_matrix
 from sw_runtime.texts.corpora import news
-from tests.hw.papers.products import check_products
+from tests.hw.papers.products import ENGINE, check_products
 
 PARAMETERS = OpenELMParameters(layers=3, dim=32, head_dim=4, vocabulary=256, ffn_divisor=8)
-FORMATS = ("scaled-4bit", "paper-3bit", "scaled-2bit")
-ENGINE = EngineParameters(FORMATS, port_bytes=16, activation_bits=8, maximum_columns=128, maximum_rows=256)
 
 
 def trained_on_news() -> tuple[OpenELM, Text]:
@@ -38,15 +33,15 @@ def matrices_and_inputs(model: OpenELM, tokens: Tensor) -> list[tuple[Tensor, Te
     return seen
 
 
-def test_every_matrix_of_every_layer_gives_the_golden_results(tmp_path: Path) -> None:
+def test_every_matrix_of_every_layer_gives_the_golden_results() -> None:
     model, text = trained_on_news()
     products: list[tuple[EncodedMatrix, Tensor]] = []
     for weights, inputs in matrices_and_inputs(model, text.held_out[:16]):
         activations, _ = quantise_activations(inputs, ENGINE.activation_bits)
-        products += [(encode_matrix(weights, PRESETS[name]), activations) for name in FORMATS]
+        products += [(encode_matrix(weights, PRESETS[name]), activations) for name in ENGINE.formats]
     layers = [tuple(layer.linears.values()) for layer in layer_shapes(PARAMETERS)]
     assert len(set(layers)) == PARAMETERS.layers
     shapes = [shape for layer in layers for shape in layer]
-    assert [(matrix.rows, matrix.columns) for matrix, _ in products[:: len(FORMATS)]] == shapes
+    assert [(matrix.rows, matrix.columns) for matrix, _ in products[:: len(ENGINE.formats)]] == shapes
     assert any(columns % 12 for _, columns in shapes)
-    check_products(ENGINE, products, tmp_path)
+    check_products(ENGINE, products)

@@ -1,7 +1,5 @@
 """Paths of a real question in RTL: likelihoods of SmolLM2 on news are weighed, and the best path's columns kept."""
 
-from pathlib import Path
-
 import torch
 
 from formats.router.descriptor import Flag, Opcode
@@ -9,17 +7,15 @@ from formats.router.numbers import SQ7_16
 from golden_models.router.unit import RouterUnit
 from golden_models.superposition.forkjoin import SuperpositionParameters, keep_paths
 from golden_models.superposition.prompting import Paths, read_documents, read_preamble, read_queries
-from hw.router.parameters import UnitParameters
 from papers.smollm2 import SmolLM2
 from papers.superposition_asking import Prompts
 from sw_runtime.device.protocol import Request
 from sw_runtime.routing.commands import request
 from sw_runtime.texts.corpora import news
-from tests.hw.router.packets import check_packets
+from tests.hw.papers.router import ROUTER, check_packets
 from tests.hw.router.problems import Problem
 
 DOCUMENTS, WORDS = 6, 35
-ROUTER = UnitParameters(lanes=8, keys=512, slots=4, sets=1, ways=1)
 CURRENT, KEPT_PATHS = 0, 1
 
 
@@ -65,7 +61,7 @@ def columns_that_stay(paths: Paths, kept: torch.Tensor) -> list[int]:
     return torch.cat([preamble, kept.repeat_interleave(torch.tensor(lengths))]).nonzero().flatten().tolist()
 
 
-def test_likelihoods_become_kept_paths_and_their_columns(tmp_path: Path) -> None:
+def test_likelihoods_become_kept_paths_and_their_columns() -> None:
     paths, unit = paths_of_a_question(), RouterUnit(ROUTER)
     problems: list[Problem] = []
     for keep in (1, 2):
@@ -76,4 +72,4 @@ def test_likelihoods_become_kept_paths_and_their_columns(tmp_path: Path) -> None
         assert torch.equal(unit.memory.bitmaps[KEPT_PATHS, :DOCUMENTS], kept)
         assert list(answers[-1].payload) == columns_that_stay(paths, kept)
         problems += [Problem(sent.command, sent.data) for sent in requests]
-    check_packets(ROUTER, problems, tmp_path)
+    check_packets(problems)

@@ -1,7 +1,6 @@
 """Victor in RTL: runs of visual tokens left out, and FastV's ranking by SmolLM2's own attention inside a run."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -11,16 +10,14 @@ from formats.router.numbers import UQ0_16
 from golden_models.layers import causal_mask
 from golden_models.router.unit import RouterUnit
 from golden_models.victor import Prompt, VictorParameters, best_of_image, outside_images
-from hw.router.parameters import UnitParameters
 from papers.smollm2 import SmolLM2
 from sw_runtime.device.protocol import Request
 from sw_runtime.routing.commands import request
 from sw_runtime.texts.corpora import wikipedia_articles
 from sw_runtime.texts.tokens import tokenize
-from tests.hw.router.packets import check_packets
+from tests.hw.papers.router import ROUTER, check_packets
 from tests.hw.router.problems import Problem
 
-ROUTER = UnitParameters(lanes=8, keys=256, slots=4, sets=1, ways=1)
 KEPT, VISUAL, BEST = 0, 1, 2
 TOKENS = 150
 IMAGES = ((11, 64), (90, 33))
@@ -61,7 +58,7 @@ def rank_requests(attention: Tensor, keep: int) -> list[Request]:
     return [*loads, request(Opcode.TOPK, flags=Flag.TOPK_OUTSIDE, n=TOKENS, x=keep, sa=VISUAL, dst=BEST)]
 
 
-def test_rows_are_dropped_and_ranked_as_by_the_golden_models(tmp_path: Path) -> None:
+def test_rows_are_dropped_and_ranked_as_by_the_golden_models() -> None:
     prompt, attention = attention_before_the_drop(VictorParameters().drop_layer)
     unit, requests = RouterUnit(ROUTER), drop_requests()
     for sent in requests:
@@ -77,4 +74,4 @@ def test_rows_are_dropped_and_ranked_as_by_the_golden_models(tmp_path: Path) -> 
         assert torch.equal(unit.memory.bitmaps[BEST, :TOKENS], expected)
         assert int(expected.sum()) == int(dropped.sum()) + keep
         requests += ranking
-    check_packets(ROUTER, [Problem(sent.command, sent.data) for sent in requests], tmp_path)
+    check_packets([Problem(sent.command, sent.data) for sent in requests])
