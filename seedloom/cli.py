@@ -28,6 +28,7 @@ COMMANDS = {
     "export": "seedloom.folders:export",
     "boards": "seedloom.boards:boards",
     "image": "seedloom.images:image",
+    "verilog": "seedloom.verilog:verilog",
     "generate": "seedloom.generation:generate",
     "chat": "seedloom.chat:chat",
     "serve": "seedloom.serving:serve",
