@@ -37,6 +37,7 @@ COMMANDS = {
     "lm-eval": "seedloom.harness:lm_eval",
     "paper": "papers.command:paper",
     "selftest": "seedloom.selftest:selftest",
+    "simulate": "seedloom.simulate:simulate",
     "bench": "seedloom.bench:bench",
 }
 """Module and function, or group of commands, by name; in the order of the help."""

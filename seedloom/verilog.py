@@ -21,7 +21,7 @@ def verilog(
         int, typer.Option(help="Widest operand of a multiplier: 18 on ECP5, 25 on 7-series.")
     ] = 25,
 ) -> None:
-    """Write an engine's Verilog with a port list, benches for Verilator and cocotb, a FuseSoC core and a LiteX module."""
+    """Write an engine's Verilog, its port list, benches for Verilator and cocotb, a FuseSoC core, a LiteX module."""
     from formats.engine import EngineParameters
     from sw_runtime.takeaway.folder import write_verilog
 

@@ -74,7 +74,8 @@ def _check_free(output: Path) -> None:
     kept = _kept_checksums(output)
     for name in names:
         path = output / name
-        ours = name == CHECKSUMS and kept or path.is_file() and kept.get(name) == _digest(path.read_bytes())
+        unchanged = path.is_file() and kept.get(name) == _digest(path.read_bytes())
+        ours = unchanged or (name == CHECKSUMS and kept)
         if not ours:
             raise InputError(f"{path} was not written by `seedloom verilog`, or changed since; name another folder")
 
@@ -112,11 +113,12 @@ def _texts(parameters: EngineParameters) -> dict[str, str]:
 
 def _readme(engine: Engine) -> str:
     parameters = engine.parameters
+    largest = f"{parameters.maximum_rows} rows and {parameters.maximum_columns} columns"
     lanes = ", ".join(f"{parameters.lanes_for(each)} lanes of {each.name}" for each in parameters.weight_formats)
     return f"""# seedloom_engine
 
 Exact matrix-vector products: {lanes}; a memory port of {parameters.port_bytes} bytes a cycle, activations of
-{parameters.activation_bits} bits, {parameters.batch} vectors a pass, matrices up to {parameters.maximum_rows} × {parameters.maximum_columns}.
+{parameters.activation_bits} bits, {parameters.batch} vectors a pass, matrices up to {largest}.
 
 {ports_text(engine)}
 
@@ -131,7 +133,8 @@ Exact matrix-vector products: {lanes}; a memory port of {parameters.port_bytes} 
 | `engine.json` | parameters and widths |
 
 ```
-verilator --cc --exe --build -Wno-fatal -Wno-WIDTH -Wno-INITIALDLY seedloom_engine.v bench.cpp && obj_dir/Vseedloom_engine
+verilator --cc --exe --build -Wno-fatal -Wno-lint -Wno-INITIALDLY seedloom_engine.v bench.cpp
+obj_dir/Vseedloom_engine
 python cocotb_bench.py
 fusesoc --cores-root . run --target sim seedloom_engine
 ```

@@ -1,7 +1,8 @@
 // Runs product.txt through the engine and compares every result with the integers it must give: first without pauses,
 // then with pauses of memory and host. `./Vseedloom_engine [product.txt]` ends with 0 if all are equal.
 //
-//   verilator --cc --exe --build -Wno-fatal -Wno-lint -Wno-INITIALDLY seedloom_engine.v bench.cpp && obj_dir/Vseedloom_engine
+//   verilator --cc --exe --build -Wno-fatal -Wno-lint -Wno-INITIALDLY seedloom_engine.v bench.cpp
+//   obj_dir/Vseedloom_engine
 
 #include <cstdint>
 #include <cstdio>

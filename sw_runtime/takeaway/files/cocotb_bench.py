@@ -1,7 +1,7 @@
 """Runs product.txt through the engine and compares every result with the integers it must give.
 
-``python cocotb_bench.py`` builds and runs it with Icarus Verilog, ``SIM=verilator python cocotb_bench.py`` with Verilator,
-in the current folder; it needs cocotb 2. An unknown bit (x) on an output fails.
+``python cocotb_bench.py`` builds and runs it in the current folder with Icarus Verilog, ``SIM=verilator python
+cocotb_bench.py`` with Verilator; it needs cocotb 2. An unknown bit (x) on an output fails.
 """
 
 import os

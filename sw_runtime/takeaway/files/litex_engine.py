@@ -10,6 +10,7 @@ A write to the register ``command`` starts a product; ``waiting`` is 1 until the
 
 import json
 from pathlib import Path
+from typing import Any
 
 from litex.gen import ClockSignal, If, Instance, LiteXModule, ResetSignal, Signal
 from litex.soc.interconnect import stream
@@ -25,7 +26,7 @@ class SeedloomEngine(LiteXModule):
     ``sink`` takes beats of the memory port, ``source`` gives beats of results.
     """
 
-    def __init__(self, platform):
+    def __init__(self, platform: Any) -> None:
         self.sink = sink = stream.Endpoint([("data", SIZES["port_bits"])])
         self.source = source = stream.Endpoint([("data", SIZES["result_bits"])])
         fields = [CSRField(name, size=bits) for name, bits in SIZES["command"]] or [CSRField("start", size=1)]

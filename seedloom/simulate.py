@@ -1,0 +1,108 @@
+"""``seedloom simulate``: one product or one frame of the token router, with a waveform of every signal."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from sw_runtime.device.simulator.views import Line
+
+simulate = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Simulate one product or one frame of the token router, and record every signal.",
+)
+
+Trace = Annotated[
+    Path | None, typer.Option(help="File for a waveform of every signal: .vcd, or .fst, GTKWave's own format.")
+]
+
+
+@simulate.command()
+def product(
+    format: Annotated[str, typer.Option(help="Format of the weights.")] = "trellis-4bit",
+    rows: Annotated[int, typer.Option(min=1, help="Rows of the matrix (output features).")] = 8,
+    cols: Annotated[int, typer.Option(min=1, help="Columns of the matrix (input features).")] = 64,
+    lanes: Annotated[int, typer.Option(help="Number of lanes; 0: as many as the memory port can feed.")] = 0,
+    port_bytes: Annotated[int, typer.Option(help="Bytes per cycle of the memory port.")] = 16,
+    activation_bits: Annotated[int, typer.Option(help="Bits of an activation: 8 or 16.")] = 16,
+    trace: Trace = None,
+) -> None:
+    """Multiply a random matrix by a random vector, and compare every result with the integer product."""
+    import torch
+
+    from formats.engine import EngineParameters
+    from sw_runtime.device.random_matrices import random_matrix
+    from sw_runtime.device.simulated import simulated_device
+    from sw_runtime.device.simulator.views import engine_lines
+
+    parameters = EngineParameters(
+        (format,),
+        port_bytes,
+        lanes,
+        activation_bits,
+        maximum_columns=max(cols, EngineParameters.maximum_columns),
+        maximum_rows=max(rows, EngineParameters.maximum_rows),
+    )
+    matrix = random_matrix(format, rows, cols)
+    limit = 1 << (activation_bits - 1)
+    activations = torch.randint(-limit, limit, (1, cols), generator=torch.Generator().manual_seed(1))
+    device = simulated_device(parameters, simulators=1, waveform=trace)
+    try:
+        exact = torch.equal(device.matvec(device.load(matrix), activations), activations @ matrix.integers().long().T)
+    finally:
+        device.close()
+    built = parameters.lanes_for(parameters.weight_formats[0])
+    typer.echo(f"{format}, {rows} x {cols}, {built} lanes: {device.counters.cycles} cycles")
+    typer.echo(f"results equal the integer product: {'yes' if exact else 'NO'}")
+    if trace:
+        _write_views(trace, engine_lines(parameters))
+
+
+@simulate.command()
+def router(
+    n: Annotated[int, typer.Option(help="Number of keys, a multiple of 16.")] = 64,
+    keep: Annotated[int, typer.Option(min=1, help="How many of the largest stay.")] = 16,
+    lanes: Annotated[int, typer.Option(help="Keys per cycle: 4, 8 or 16.")] = 8,
+    trace: Trace = None,
+) -> None:
+    """Load random keys and keep the largest, and compare both answers with those of the golden unit."""
+    from random import Random
+
+    from formats.arguments import check_integers
+    from formats.router.descriptor import KEY_BITS, Command, Flag, KeyFormat, Opcode, Quota, RouterParameters
+    from formats.router.stream import to_bytes
+    from hw.router.parameters import UnitParameters
+    from sw_runtime.device.protocol import Request
+    from sw_runtime.device.routing import EmulatedRouter
+    from sw_runtime.device.simulated import simulated_router
+    from sw_runtime.device.simulator.views import router_lines
+
+    check_integers(n=(n, range(16, 4097, 16)), lanes=(lanes, (4, 8, 16)))
+    parameters = RouterParameters(lanes=lanes)
+    load = Command(Opcode.LOAD, flags=KeyFormat.U24 | Flag.DATA, n=n)
+    keys = [Random(n).getrandbits(KEY_BITS) for _ in range(n)]
+    top = Command(Opcode.TOPK, flags=Quota.KEEP | Flag.OUT, n=n, x=min(keep, n))
+    simulated, emulated = simulated_router(parameters, waveform=trace), EmulatedRouter(parameters)
+    exact = True
+    try:
+        for request in (Request(load, to_bytes(keys, load)), Request(top)):
+            answer, cycles = simulated.execute(request)
+            exact &= answer == emulated.execute(request)[0]
+            typer.echo(
+                f"{Opcode(request.command.opcode).name}: {answer.status.name}, {answer.count} in {cycles} cycles"
+            )
+    finally:
+        simulated.close()
+    typer.echo(f"answers equal the golden unit's: {'yes' if exact else 'NO'}")
+    if trace:
+        _write_views(trace, router_lines(UnitParameters(lanes=lanes)))
+
+
+def _write_views(trace: Path, lines: "list[Line]") -> None:
+    """Write what viewers show first, and say how to open it."""
+    from sw_runtime.device.simulator.views import write_views
+
+    save, commands, *_ = write_views(trace, lines)
+    typer.echo(f"{trace}: open it with `gtkwave {save.name}` or `surfer -c {commands.name} {trace.name}`")
