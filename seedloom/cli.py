@@ -26,6 +26,7 @@ COMMANDS = {
     "inspect": "seedloom.folders:inspect",
     "verify": "seedloom.folders:verify",
     "export": "seedloom.folders:export",
+    "report": "seedloom.report:report",
     "boards": "seedloom.boards:boards",
     "image": "seedloom.images:image",
     "verilog": "seedloom.verilog:verilog",

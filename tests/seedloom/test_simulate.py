@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
-from vcd.reader import TokenKind, tokenize
 
 from formats.errors import DependencyError
 from formats.router.descriptor import Opcode
@@ -26,18 +25,20 @@ def read_waveform(file: Path) -> dict[str, list[int]]:
     """Every value of every signal, by its name."""
     scopes: list[str] = []
     names, values = defaultdict(list), defaultdict(list)
-    with file.open("rb") as stream:
-        for token in tokenize(stream):
-            if token.kind is TokenKind.SCOPE:
-                scopes.append(token.scope.ident)
-            elif token.kind is TokenKind.UPSCOPE:
+    for line in file.read_text().splitlines():
+        match line.split():
+            case ["$scope", _, name, "$end"]:
+                scopes.append(name)
+            case ["$upscope", "$end"]:
                 scopes.pop()
-            elif token.kind is TokenKind.VAR:
-                names[token.var.id_code].append(".".join([*scopes, token.var.reference]))
-            elif token.kind in (TokenKind.CHANGE_SCALAR, TokenKind.CHANGE_VECTOR):
-                change = token.scalar_change if token.kind is TokenKind.CHANGE_SCALAR else token.vector_change
-                for name in names[change.id_code]:
-                    values[name].append(int(change.value))
+            case ["$var", _, _, code, name, *_]:
+                names[code].append(".".join([*scopes, name]))
+            case [bits, code] if bits.startswith("b"):
+                for name in names[code]:
+                    values[name].append(int(bits[1:], 2))
+            case [change] if change[0] in "01":
+                for name in names[change[1:]]:
+                    values[name].append(int(change[0]))
     return values
 
 

@@ -36,7 +36,8 @@ FAST, SLOW = "-O2", "-O0"
 class Recorder:
     """What makes a simulator that can record a waveform.
 
-    Flag of Verilator, what the compiler tells the harness, Verilator's source of the writer, and libraries of the system.
+    Flag of Verilator, what the compiler tells the harness, Verilator's source of the writer, and the system's
+    libraries.
     """
 
     flag: str
