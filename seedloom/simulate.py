@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sw_runtime.json_files import figures_text
+
 if TYPE_CHECKING:
     from sw_runtime.device.simulator.views import Line
 
@@ -18,6 +20,8 @@ Trace = Annotated[
     Path | None, typer.Option(help="File for a waveform of every signal: .vcd, or .fst, GTKWave's own format.")
 ]
 
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
 
 @simulate.command()
 def product(
@@ -28,6 +32,7 @@ def product(
     port_bytes: Annotated[int, typer.Option(help="Bytes per cycle of the memory port.")] = 16,
     activation_bits: Annotated[int, typer.Option(help="Bits of an activation: 8 or 16.")] = 16,
     trace: Trace = None,
+    as_json: Json = False,
 ) -> None:
     """Multiply a random matrix by a random vector, and compare every result with the integer product."""
     import torch
@@ -53,11 +58,16 @@ def product(
         exact = torch.equal(device.matvec(device.load(matrix), activations), activations @ matrix.integers().long().T)
     finally:
         device.close()
-    built = parameters.lanes_for(parameters.weight_formats[0])
-    typer.echo(f"{format}, {rows} x {cols}, {built} lanes: {device.counters.cycles} cycles")
+    built, cycles = parameters.lanes_for(parameters.weight_formats[0]), device.counters.cycles
+    views = _write_views(trace, engine_lines(parameters)) if trace else None
+    if as_json:
+        size = {"format": format, "rows": rows, "columns": cols, "lanes": built}
+        typer.echo(figures_text({**size, "cycles": cycles, "exact": exact}))
+        return
+    typer.echo(f"{format}, {rows} x {cols}, {built} lanes: {cycles} cycles")
     typer.echo(f"results equal the integer product: {'yes' if exact else 'NO'}")
-    if trace:
-        _write_views(trace, engine_lines(parameters))
+    if views:
+        typer.echo(views)
 
 
 @simulate.command()
@@ -66,6 +76,7 @@ def router(
     keep: Annotated[int, typer.Option(min=1, help="How many of the largest stay.")] = 16,
     lanes: Annotated[int, typer.Option(help="Keys per cycle: 4, 8 or 16.")] = 8,
     trace: Trace = None,
+    as_json: Json = False,
 ) -> None:
     """Load random keys and keep the largest, and compare both answers with those of the golden unit."""
     from random import Random
@@ -85,24 +96,29 @@ def router(
     keys = [Random(n).getrandbits(KEY_BITS) for _ in range(n)]
     top = Command(Opcode.TOPK, flags=Quota.KEEP | Flag.OUT, n=n, x=min(keep, n))
     simulated, emulated = simulated_router(parameters, waveform=trace), EmulatedRouter(parameters)
-    exact = True
+    taken, exact = {}, True
     try:
         for request in (Request(load, to_bytes(keys, load)), Request(top)):
             answer, cycles = simulated.execute(request)
             exact &= answer == emulated.execute(request)[0]
-            typer.echo(
-                f"{Opcode(request.command.opcode).name}: {answer.status.name}, {answer.count} in {cycles} cycles"
-            )
+            name = Opcode(request.command.opcode).name
+            taken[name] = {"status": answer.status.name, "count": answer.count, "cycles": cycles}
     finally:
         simulated.close()
+    views = _write_views(trace, router_lines(UnitParameters(lanes=lanes))) if trace else None
+    if as_json:
+        typer.echo(figures_text({"lanes": lanes, "n": n, **taken, "exact": exact}))
+        return
+    for name, one in taken.items():
+        typer.echo(f"{name}: {one['status']}, {one['count']} in {one['cycles']} cycles")
     typer.echo(f"answers equal the golden unit's: {'yes' if exact else 'NO'}")
-    if trace:
-        _write_views(trace, router_lines(UnitParameters(lanes=lanes)))
+    if views:
+        typer.echo(views)
 
 
-def _write_views(trace: Path, lines: "list[Line]") -> None:
-    """Write what viewers show first, and say how to open it."""
+def _write_views(trace: Path, lines: "list[Line]") -> str:
+    """Write what viewers show first; returns how to open it."""
     from sw_runtime.device.simulator.views import write_views
 
     save, commands, *_ = write_views(trace, lines)
-    typer.echo(f"{trace}: open it with `gtkwave {save.name}` or `surfer -c {commands.name} {trace.name}`")
+    return f"{trace}: open it with `gtkwave {save.name}` or `surfer -c {commands.name} {trace.name}`"

@@ -1,5 +1,6 @@
 """``seedloom simulate`` records every signal, and shows viewers the ones that matter."""
 
+import json
 import subprocess
 from collections import defaultdict
 from pathlib import Path
@@ -83,6 +84,18 @@ def test_a_frame_of_the_router_shows_operations_and_states_by_their_names(tmp_pa
     assert {Opcode.LOAD.name, Opcode.TOPK.name} <= {tables[opcode][value] for value in recorded[opcode]}
     states = "TOP.accelerator.router.row_unit.topk.fsm_state"
     assert {"IDLE", "COUNT", "SEARCH", "KEEP"} <= {tables[states][value] for value in recorded[states]}
+
+
+def test_json_has_the_same_figures(tmp_path: Path) -> None:
+    arguments = [*PRODUCT, "--trace", str(tmp_path / "out.vcd"), "--json"]  # the simulator that is there already
+    answer = json.loads(CliRunner().invoke(app, arguments).stdout)
+    size = {"format": "trellis-4bit", "rows": 5, "columns": 29, "lanes": 1}
+    assert answer == {**size, "cycles": answer["cycles"], "exact": True}
+    assert answer["cycles"] > 5 * 4
+    arguments = ["simulate", "router", "--n", "32", "--keep", "5", "--lanes", "4", "--json"]
+    answer = json.loads(CliRunner().invoke(app, [*arguments, "--trace", str(tmp_path / "frame.vcd")]).stdout)
+    assert answer["exact"] is True
+    assert (answer["TOPK"]["status"], answer["TOPK"]["count"]) == ("OK", 5)
 
 
 @pytest.mark.skipif(not has_lz4(), reason="zlib or lz4 has no headers here")
