@@ -46,7 +46,9 @@ class Axis:
         if self.logarithmic:
             decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
             steps = (1,) if len(decades) > 4 else (1, 2, 5)
-            return [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
+            found = [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
+            if len(found) > 1:  # else the span is so short that equal steps serve
+                return found
         step = 10.0 ** math.floor(math.log10((high - low) / 4))
         step *= next(factor for factor in (1, 2, 5, 10) if (high - low) / (factor * step) <= 6)
         return [step * number for number in range(math.ceil(low / step), math.floor(high / step) + 1)]

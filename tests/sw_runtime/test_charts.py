@@ -39,7 +39,9 @@ def test_series_are_joined_and_named() -> None:
     assert {"one", "two", "number"} <= {element.text for element in root.iter(f"{SVG}text")}
 
 
-@pytest.mark.parametrize(("axis", "low", "high"), [(RATIO, 1.5, 8), (RATIO, 1, 1e6), (NUMBER, 0, 7), (NUMBER, -3, 1e9)])
+@pytest.mark.parametrize(
+    ("axis", "low", "high"), [(RATIO, 1.5, 8), (RATIO, 0.11, 0.3), (RATIO, 1, 1e6), (NUMBER, 0, 7), (NUMBER, -3, 1e9)]
+)
 def test_ticks_are_some_and_within_the_axis(axis: Axis, low: float, high: float) -> None:
     ticks = axis.ticks(low, high)
     assert 2 <= len(ticks) <= 14
