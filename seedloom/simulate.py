@@ -38,7 +38,7 @@ def product(
     import torch
 
     from formats.engine import EngineParameters
-    from sw_runtime.device.random_matrices import random_matrix
+    from sw_runtime.device.random_matrices import random_activations, random_matrix
     from sw_runtime.device.simulated import simulated_device
     from sw_runtime.device.simulator.views import engine_lines
 
@@ -51,8 +51,7 @@ def product(
         maximum_rows=max(rows, EngineParameters.maximum_rows),
     )
     matrix = random_matrix(format, rows, cols)
-    limit = 1 << (activation_bits - 1)
-    activations = torch.randint(-limit, limit, (1, cols), generator=torch.Generator().manual_seed(1))
+    activations = random_activations(1, cols, activation_bits)
     device = simulated_device(parameters, simulators=1, waveform=trace)
     try:
         exact = torch.equal(device.matvec(device.load(matrix), activations), activations @ matrix.integers().long().T)

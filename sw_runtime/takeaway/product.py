@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import torch
 
 from formats.engine import RESULT_BITS, EngineParameters
 from sw_runtime.device.driver import Driver
 from sw_runtime.device.layout import Beats, format_of, results_from_beats
-from sw_runtime.device.random_matrices import random_matrix
+from sw_runtime.device.random_matrices import random_activations, random_matrix
 from sw_runtime.device.transport import Packet, Pass, StoredWeights
 
 ROW_GROUPS, COLUMN_BLOCKS = 2, 4
@@ -73,9 +72,7 @@ def product_text(parameters: EngineParameters, name: str) -> str:
     rows = min(ROW_GROUPS * parameters.lanes_for(weight_format) - 1, parameters.maximum_rows)
     columns = min(COLUMN_BLOCKS * weight_format.block_size - 3, parameters.maximum_columns)
     matrix = random_matrix(name, rows, columns)
-    limit = 1 << (parameters.activation_bits - 1)
-    generator = torch.Generator().manual_seed(1)
-    activations = torch.randint(-limit, limit, (parameters.batch, columns), generator=generator)
+    activations = random_activations(parameters.batch, columns, parameters.activation_bits)
     recorder = PassRecorder(parameters.results_per_beat * RESULT_BITS // 8)
     driver = Driver("recorder", recorder, parameters)
     driver.matvec(driver.load(matrix), activations)

@@ -1,12 +1,11 @@
 """The stored product: its integers are those of the golden datapath."""
 
 import pytest
-import torch
 
 from formats.engine import EngineParameters
 from formats.presets import PALETTES
 from golden_models.seedlm.datapath import matvec
-from sw_runtime.device.random_matrices import random_matrix
+from sw_runtime.device.random_matrices import random_activations, random_matrix
 from sw_runtime.takeaway.product import product_text
 from tests.hw.products import make_product
 
@@ -16,8 +15,7 @@ def test_data_and_results_are_those_of_a_product_laid_out_by_hand(name: str) -> 
     parameters = EngineParameters((name,), port_bytes=16, batch=2, maximum_columns=64, maximum_rows=64)
     title, command, *lines = product_text(parameters, name).splitlines()
     rows, columns, _ = (int(word) for word in title.split() if word.isdigit())
-    activations = torch.randint(-(1 << 15), 1 << 15, (2, columns), generator=torch.Generator().manual_seed(1))
-    product = make_product(parameters, random_matrix(name, rows, columns), activations)
+    product = make_product(parameters, random_matrix(name, rows, columns), random_activations(2, columns, 16))
     assert command == f"command {product.command:x}"
     assert [line for line in lines if line.startswith("data")] == [f"data {beat:x}" for beat in product.beats]
     found = [word for line in lines if line.startswith("results") for word in line.split()[1:] if word != "-"]
