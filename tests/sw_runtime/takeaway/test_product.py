@@ -19,5 +19,5 @@ def test_data_and_results_are_those_of_a_product_laid_out_by_hand(name: str) -> 
     assert command == f"command {product.command:x}"
     assert [line for line in lines if line.startswith("data")] == [f"data {beat:x}" for beat in product.beats]
     found = [word for line in lines if line.startswith("results") for word in line.split()[1:] if word != "-"]
-    assert sorted(map(int, found)) == sorted(matvec(product.matrix, activations).flatten().tolist())
+    assert sorted(map(int, found)) == sorted(matvec(product.matrix, product.activations).flatten().tolist())
     assert len(set(found)) == 2 * rows
