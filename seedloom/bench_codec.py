@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from formats.errors import InputError
+from sw_runtime.charts import Axis, Point, chart, check_chart, write_chart
 from sw_runtime.json_files import figures_text
 
 if TYPE_CHECKING:
@@ -131,6 +133,18 @@ def measure_codec(
     return measured
 
 
+def speed_chart(measured: dict[str, CodecBenchmark]) -> str:
+    """An SVG: weights a CPU second of each search over the format's bits."""
+    from formats.presets import PRESETS
+
+    series: dict[str, list[Point]] = {"C": [], "torch": [], "NumPy": []}
+    for name, one in measured.items():
+        for search, speed in zip(series, (one.weights_per_cpu_second, one.torch, one.naive), strict=True):
+            label = f"{name}, {search}: {speed:,.0f} weights a CPU second"
+            series[search].append(Point(PRESETS[name].word_bits / PRESETS[name].block_size, speed, label))
+    return chart(series, Axis("bits a weight, without scales"), Axis("weights a CPU second", logarithmic=True))
+
+
 def codec(
     format: Annotated[list[str] | None, typer.Option(help="Block format; repeatable. Default: all presets.")] = None,
     blocks: Annotated[
@@ -138,10 +152,14 @@ def codec(
     ] = 0,
     slow_blocks: Annotated[int, typer.Option(min=1, help="Blocks for the search in torch.")] = 256,
     naive_blocks: Annotated[int, typer.Option(min=1, help="Blocks for the search in NumPy.")] = 8,
+    plot: Annotated[Path | None, typer.Option(help="Also draw the speeds: an .svg file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure the speed of the seed search in C, torch and NumPy, on one thread."""
+    check_chart(plot)
     measured = measure_codec(format or (), blocks, slow_blocks, naive_blocks)
+    if plot:
+        write_chart(plot, speed_chart(measured))
     if as_json:
         typer.echo(figures_text({"formats": {name: asdict(one) for name, one in measured.items()}}))
         return

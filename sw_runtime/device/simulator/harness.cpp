@@ -1,5 +1,6 @@
 // Drives the verilated accelerator: products, router commands or both, a call each, so that no signal crosses into
-// Python. ENGINE and ROUTER, given to the compiler, say which units it has.
+// Python. ENGINE and ROUTER, given to the compiler, say which units it has, TRACE_VCD or TRACE_FST that it can record a
+// waveform.
 //
 // Each stream may be throttled: a source offers its next item, and a sink accepts, in a pseudo-random
 // `chance / 2^32` of the cycles.
@@ -11,21 +12,43 @@
 
 #include "Vaccelerator.h"
 #include "verilated.h"
+#if defined(TRACE_FST)
+#include "verilated_fst_c.h"
+using Waveform = VerilatedFstC;
+#elif defined(TRACE_VCD)
+#include "verilated_vcd_c.h"
+using Waveform = VerilatedVcdC;
+#endif
 
 // A verilated accelerator out of reset.
 struct Simulation {
     std::unique_ptr<VerilatedContext> context{new VerilatedContext};
     std::unique_ptr<Vaccelerator> unit{new Vaccelerator{context.get()}};
     uint64_t random = 0x9E3779B97F4A7C15;
+#if defined(TRACE_FST) || defined(TRACE_VCD)
+    uint64_t half_cycles = 0;
+    Waveform waveform;
+#endif
 
     explicit Simulation(uint64_t seed) {
         random ^= seed;
+#if defined(TRACE_FST) || defined(TRACE_VCD)
+        context->traceEverOn(true);
+#endif
         unit->rst = 1;
         for (int edge = 0; edge < 4; edge++) {
             unit->clk = edge & 1;
             unit->eval();
         }
         unit->rst = 0;
+    }
+
+    // Lets the logic follow the clock, and records it if a waveform is open.
+    void settle() {
+        unit->eval();
+#if defined(TRACE_FST) || defined(TRACE_VCD)
+        if (waveform.isOpen()) waveform.dump(half_cycles++);
+#endif
     }
 
     // True in a pseudo-random `chance / 2^32` of the calls.
@@ -108,7 +131,17 @@ extern "C" {
 
 void *simulation_open(uint64_t seed) { return new Simulation{seed}; }
 
-void simulation_close(void *handle) { delete static_cast<Simulation *>(handle); }
+void simulation_close(void *handle) { delete static_cast<Simulation *>(handle); }  // and ends its waveform
+
+#if defined(TRACE_FST) || defined(TRACE_VCD)
+// Records every signal from now on, a unit of time a half cycle; returns 0, or 1 if the file cannot be written.
+int simulation_trace(void *handle, const char *path) {
+    auto &simulation = *static_cast<Simulation *>(handle);
+    simulation.unit->trace(&simulation.waveform, 99);
+    simulation.waveform.open(path);
+    return !simulation.waveform.isOpen();
+}
+#endif
 
 #ifdef ENGINE
 uint64_t command_bytes() { return sizeof(Vaccelerator::i_command___05Fpayload); }
@@ -155,7 +188,7 @@ int simulation_run(void *handle, Run *run) {
         scales.offer(simulation);
 #endif
         unit.clk = 0;
-        unit.eval();
+        simulation.settle();
 #ifdef ENGINE
         commands.look();
         data.look();
@@ -183,7 +216,7 @@ int simulation_run(void *handle, Run *run) {
         scales.look();
 #endif
         unit.clk = 1;
-        unit.eval();
+        simulation.settle();
 #ifdef ENGINE
         commands.advance();
         data.advance();

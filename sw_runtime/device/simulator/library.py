@@ -1,6 +1,7 @@
 """The compiled simulator as Python sees it: one call a product, a batch of router commands or a routed product."""
 
 import ctypes
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,8 +104,21 @@ class Simulator:
         self._library.simulation_open.restype = ctypes.c_void_p
         self._library.simulation_open.argtypes = [ctypes.c_uint64]
         self._library.simulation_close.argtypes = [ctypes.c_void_p]
+        if hasattr(self._library, "simulation_trace"):
+            self._library.simulation_trace.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
         self._library.simulation_run.argtypes = [ctypes.c_void_p, ctypes.POINTER(Run)]
         self._simulation = self._library.simulation_open(seed)
+
+    def trace(self, file: Path) -> None:
+        """Record every signal from now on until the simulator is closed; a half cycle is a unit of time.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        if self._library.simulation_trace(self._simulation, os.fsencode(file)):
+            raise OSError(f"{file} cannot be written; name a file in a folder that is there")
 
     @property
     def handle(self) -> int:

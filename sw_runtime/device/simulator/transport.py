@@ -4,6 +4,7 @@ import itertools
 import queue
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from formats.engine import EngineParameters
 from hw.router.parameters import UnitParameters
@@ -29,11 +30,15 @@ class VerilatorTransport:
         Pauses of the memory and of the host around products.
     simulators
         Simulators of the engine to run side by side; 0 takes one a core.
+    waveform
+        File that records every signal of the only unit, then in one simulator: of the format that its name ends with.
 
     Raises
     ------
     DependencyError
         If a simulator cannot be built.
+    OSError
+        If the waveform cannot be written.
     """
 
     def __init__(
@@ -42,11 +47,16 @@ class VerilatorTransport:
         router: UnitParameters | None,
         traffic: Traffic = IDEAL,
         simulators: int = 0,
+        waveform: Path | None = None,
     ) -> None:
         self._traffic = traffic
-        self._joint = Simulator(build_accelerator(engine, router), engine, router) if router else None
-        count = simulators or cores()
-        self._engines = _engines(engine, count) if engine else []
+        ending = waveform.suffix if waveform else None
+        self._joint = Simulator(build_accelerator(engine, router, ending), engine, router) if router else None
+        count = 1 if waveform else simulators or cores()
+        self._engines = _engines(engine, count, ending) if engine else []
+        if waveform:
+            (only,) = [*self._engines, *([self._joint] if self._joint else [])]
+            only.trace(waveform)
         self._free: queue.SimpleQueue[Simulator] = queue.SimpleQueue()
         for simulator in self._engines:
             self._free.put(simulator)
@@ -120,6 +130,6 @@ class VerilatorTransport:
             self._free.put(simulator)
 
 
-def _engines(engine: EngineParameters, count: int) -> list[Simulator]:
-    library = build_accelerator(engine, None)
+def _engines(engine: EngineParameters, count: int, waveform: str | None) -> list[Simulator]:
+    library = build_accelerator(engine, None, waveform)
     return [Simulator(library, engine, None, seed) for seed in range(count)]

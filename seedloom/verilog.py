@@ -1,0 +1,33 @@
+"""``seedloom verilog``: the engine as Verilog, with its ports and benches, for use without seedloom."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def verilog(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
+    format: Annotated[
+        list[str] | None, typer.Option(help="Format of the weights; repeatable. Default: trellis-4bit.")
+    ] = None,
+    lanes: Annotated[int, typer.Option(help="Number of lanes; 0: as many as the memory port can feed.")] = 0,
+    port_bytes: Annotated[int, typer.Option(help="Bytes per cycle of the memory port: 4, 8, 16, 32 or 64.")] = 64,
+    activation_bits: Annotated[int, typer.Option(help="Bits of an activation: 8 or 16.")] = 16,
+    batch: Annotated[int, typer.Option(help="Vectors that share one pass over the weights.")] = 1,
+    columns: Annotated[int, typer.Option(help="Most columns of a matrix.")] = 4096,
+    rows: Annotated[int, typer.Option(help="Most rows of a matrix.")] = 65536,
+    multiplier_bits: Annotated[
+        int, typer.Option(help="Widest operand of a multiplier: 18 on ECP5, 25 on 7-series.")
+    ] = 25,
+) -> None:
+    """Write an engine's Verilog, its port list, benches for Verilator and cocotb, a FuseSoC core, a LiteX module."""
+    from formats.engine import EngineParameters
+    from sw_runtime.takeaway.folder import write_verilog
+
+    formats = tuple(format or ("trellis-4bit",))
+    parameters = EngineParameters(
+        formats, port_bytes, lanes, activation_bits, batch, columns, rows, multiplier_bits=multiplier_bits
+    )
+    for name in write_verilog(parameters, output):
+        typer.echo(output / name)

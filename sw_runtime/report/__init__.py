@@ -1,0 +1,1 @@
+"""A compressed folder as one page to read: sizes, losses, layers, boards, text."""
