@@ -129,6 +129,7 @@ def build_library(
     harness: Path,
     label: str,
     defines: tuple[str, ...] = (),
+    optimisation: str = FAST,
 ) -> Path:
     """Compile a design and the harness that drives it into one library; instant when the cache has it.
 
@@ -149,6 +150,8 @@ def build_library(
         What the progress bar calls it.
     defines
         What the compiler tells the harness.
+    optimisation
+        Of what runs every cycle: ``SLOW`` for large designs that run few cycles.
 
     Raises
     ------
@@ -163,12 +166,12 @@ def build_library(
             partial.write_text(verilog())
             partial.replace(known)
         text = known.read_text()
-    flags = (*VERILATOR_FLAGS, *COMPILER_FLAGS, FAST, *defines)
+    flags = (*VERILATOR_FLAGS, *COMPILER_FLAGS, optimisation, *defines)
     library = folder / f"{_key(text, harness.read_text(), *_harnesses(), *flags, *_toolchain())}.so"
     with _alone(library):
         if not library.exists():
             with tempfile.TemporaryDirectory(dir=folder) as scratch:
-                _compile(text, defines, harness, Path(scratch), label)
+                _compile(text, defines, harness, Path(scratch), label, optimisation)
                 os.replace(Path(scratch) / f"{TOP}.so", library)
     return library
 
@@ -195,26 +198,28 @@ def _harnesses() -> Iterator[str]:
     yield from (source.read_text() for source in sorted(HARNESS.parent.glob("*.cpp")))
 
 
-def _compile(verilog: str, defines: tuple[str, ...], harness: Path, folder: Path, label: str) -> None:
+def _compile(
+    verilog: str, defines: tuple[str, ...], harness: Path, folder: Path, label: str, optimisation: str
+) -> None:
     root = _verilator_root()
     (folder / f"{TOP}.v").write_text(verilog)
     tool = str(root / "bin" / "verilator_bin")
     _run([tool, *VERILATOR_FLAGS, "--top-module", TOP, "--Mdir", ".", f"{TOP}.v"], folder)
-    units = _units(sorted(folder.glob("*.cpp")), harness, folder)
+    units = _units(sorted(folder.glob("*.cpp")), harness, folder, optimisation)
     with ThreadPoolExecutor(cores()) as pool:
         jobs = pool.map(lambda unit: _compile_source(unit, units[unit], folder, defines), units)
         targets = list(progress_bar(jobs, total=len(units), desc=f"building the simulator ({label})", leave=False))
     _run([_compiler(), "-shared", "-o", f"{TOP}.so", *targets, *_verilator_runtime(), "-pthread"], folder)
 
 
-def _units(sources: list[Path], harness: Path, folder: Path) -> dict[Path, str]:
+def _units(sources: list[Path], harness: Path, folder: Path, optimisation: str) -> dict[Path, str]:
     """All sources in two files, and how to optimise each: Verilator's headers take longer than a small unit's code."""
     once = [source for source in sources if source.stem.endswith("__Slow")]
     every_cycle = [source for source in sources if source not in once]
-    units = {folder / "every_cycle.cc": (FAST, [*every_cycle, harness]), folder / "once.cc": (SLOW, once)}
+    units = {folder / "every_cycle.cc": (optimisation, [*every_cycle, harness]), folder / "once.cc": (SLOW, once)}
     for unit, (_, parts) in units.items():
         unit.write_text("".join(f'#include "{part}"\n' for part in parts))
-    return {unit: optimisation for unit, (optimisation, _) in units.items()}
+    return {unit: how for unit, (how, _) in units.items()}
 
 
 def _compile_source(source: Path, optimisation: str, folder: Path, defines: tuple[str, ...] = ()) -> str:

