@@ -28,6 +28,7 @@ COMMANDS = {
     "export": "seedloom.folders:export",
     "boards": "seedloom.boards:boards",
     "image": "seedloom.images:image",
+    "program": "seedloom.program:program",
     "generate": "seedloom.generation:generate",
     "chat": "seedloom.chat:chat",
     "serve": "seedloom.serving:serve",

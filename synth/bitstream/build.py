@@ -162,7 +162,7 @@ def _report(order: Order, build: int, routings: list[Routing]) -> Report:
         clock_mhz=order.parameters(0).clock_mhz,
         build=build,
         routings=routings,
-        implied=implied(memory, weights.bits_per_weight),
+        implied=implied(memory, weights.word_bits / weights.block_size),
         tools={name: version(name) for name in TOOLS},
     )
 

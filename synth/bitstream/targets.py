@@ -1,10 +1,10 @@
 """Targets: boards that a bitstream can be made for, one record each."""
 
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
-from amaranth_boards.ulx3s import ULX3S_25F_Platform, ULX3S_45F_Platform, ULX3S_85F_Platform
-
-from formats.errors import InputError
+from formats.errors import DependencyError, InputError
 from synth.boards import BOARDS, Board
 
 
@@ -16,8 +16,8 @@ class Target:
     ----------
     board
         The device.
-    platform
-        Class of amaranth-boards with the pins: ``clk25``, ``sdram``, ``uart``, ``led`` and ``button_fire``.
+    pins
+        Module and class of amaranth-boards: ``clk25``, ``sdram``, ``uart``, ``led`` and ``button_fire``.
     memory
         The board's usual memory, as ``hw.board.boards`` calls it.
     loader
@@ -25,18 +25,30 @@ class Target:
     """
 
     board: Board
-    platform: type
+    pins: tuple[str, str]
     memory: str
     loader: str
 
+    def platform(self) -> Any:
+        """A fresh platform of Amaranth, whose pins are given out once.
+
+        Raises
+        ------
+        DependencyError
+            If amaranth-boards is missing.
+        """
+        module, name = self.pins
+        try:
+            return getattr(import_module(f"amaranth_boards.{module}"), name)()
+        except ImportError:
+            raise DependencyError("amaranth-boards is missing; pip install 'seedloom[synth]'") from None
+
 
 TARGETS: dict[str, Target] = {
-    name: Target(BOARDS[name], platform, memory="ulx3s-32mb", loader="ulx3s")
-    for name, platform in (
-        ("ulx3s-25f", ULX3S_25F_Platform),
-        ("ulx3s-45f", ULX3S_45F_Platform),
-        ("ulx3s-85f", ULX3S_85F_Platform),
+    f"ulx3s-{size.lower()}": Target(
+        BOARDS[f"ulx3s-{size.lower()}"], ("ulx3s", f"ULX3S_{size}_Platform"), memory="ulx3s-32mb", loader="ulx3s"
     )
+    for size in ("25F", "45F", "85F")
 }
 """Name → target."""
 
