@@ -72,12 +72,12 @@ def both(pair: Pair, index: int) -> str:
         lines.append(f"    {gold if side == 'gold' else gate} {side} ({', '.join(connected)});")
     golds, gates = ("{" + ", ".join(f"\\{side}.{name} " for name in outputs) + "}" for side in ("gold", "gate"))
     lines += [
-        f"    reg [{sum(outputs.values()) - 1}:0] before;",
+        f"    reg [{sum(outputs.values()) - 1}:0] earlier;",
         "    initial differing = 0; initial changing = 0;",
         "    always @(posedge clk) begin",
-        f"        before <= {golds};",
+        f"        earlier <= {golds};",
         f"        if ({golds} != {gates}) differing <= differing + 1;",
-        f"        if ({golds} != before) changing <= changing + 1;",
+        f"        if ({golds} != earlier) changing <= changing + 1;",
         "    end",
         "endmodule",
     ]
