@@ -12,7 +12,7 @@ from formats.engine import EngineParameters
 from formats.errors import DeviceError, InputError
 from hw.board.boards import BOARDS, board_sdram
 from hw.board.parameters import BoardParameters
-from hw.link.link import LinkParameters
+from hw.sources import build_number
 from synth.bitstream.page import page
 from synth.bitstream.report import Report, Routing, implied, routing
 from synth.bitstream.targets import target
@@ -70,25 +70,21 @@ class Order:
             (self.weights,), port_bytes=4, maximum_columns=MAXIMUM_COLUMNS, multiplier_bits=ECP5_MULTIPLIER_BITS
         )
 
-    def parameters(self, build: int) -> BoardParameters:
-        """Of the board's logic."""
+    @property
+    def parameters(self) -> BoardParameters:
+        """Of the board."""
         sdram = board_sdram(self.memory_name)
-        return BoardParameters(self.engine, sdram.chip, sdram.clock_mhz, sdram.cas_latency, build)
+        return BoardParameters(self.engine, sdram.chip, sdram.clock_mhz, sdram.cas_latency, build_number())
 
 
-def netlist(order: Order, build: int = 0) -> tuple[str, str]:
+def netlist(order: Order) -> tuple[str, str]:
     """RTLIL of the top level and its pins, the same texts every time."""
-    top = Ulx3s(order.parameters(build), LinkParameters(build=build), BAUD)
+    top = Ulx3s(order.parameters, BAUD)
     plan = target(order.board).platform().build(top, name="top", do_build=False, emit_src=False)
     rtlil, pins = (
         text if isinstance(text, str) else text.decode() for text in (plan.files["top.il"], plan.files["top.lpf"])
     )
     return rtlil, pins
-
-
-def build_number(order: Order) -> int:
-    """32 bits that name the hardware: of the hash of its netlist, in which the number itself is 0."""
-    return int(hashlib.sha256(netlist(order)[0].encode()).hexdigest()[:8], 16)
 
 
 def make(flow: Flow, order: Order, folder: Path, step: Callable[[str], None]) -> Report:
@@ -116,8 +112,7 @@ def make(flow: Flow, order: Order, folder: Path, step: Callable[[str], None]) ->
     folder.mkdir(parents=True, exist_ok=True)
     for old in WRITTEN:  # what stays after a failure would be taken for the result
         (folder / old).unlink(missing_ok=True)
-    build = build_number(order)
-    rtlil, pins = netlist(order, build)
+    rtlil, pins = netlist(order)
     mapped = flow.mapped(rtlil)
     step("synthesised")
     placements: dict[int, Path] = {}
@@ -126,7 +121,7 @@ def make(flow: Flow, order: Order, folder: Path, step: Callable[[str], None]) ->
         routings.append(found)
         placements[found.seed] = config
         step(f"seed {found.seed}: {found.megahertz:.1f} MHz")
-    report = _report(order, build, routings)
+    report = _report(order, routings)
     (folder / "report.json").write_text(json.dumps(dataclasses.asdict(report), indent=2) + "\n")
     (folder / "report.html").write_text(page(report))
     _check_clock(report, folder)
@@ -140,7 +135,7 @@ def make(flow: Flow, order: Order, folder: Path, step: Callable[[str], None]) ->
 
 
 def _placements(flow: Flow, order: Order, mapped: str, pins: str) -> Iterator[tuple[Routing, Path]]:
-    device, clock = target(order.board).board, order.parameters(0).clock_mhz
+    device, clock = target(order.board).board, order.parameters.clock_mhz
     for seed in range(1, order.seeds + 1):
         arguments = [
             *("--json", "top.json", "--lpf", "top.lpf", "--textcfg", "top.config", "--report", "report.json"),
@@ -151,18 +146,18 @@ def _placements(flow: Flow, order: Order, mapped: str, pins: str) -> Iterator[tu
         yield routing(seed, kept["report.json"].read_text(), clock), kept["top.config"]
 
 
-def _report(order: Order, build: int, routings: list[Routing]) -> Report:
-    engine, memory = order.engine, BOARDS[order.memory_name]
-    (weights,) = engine.weight_formats
+def _report(order: Order, routings: list[Routing]) -> Report:
+    parameters = order.parameters
+    (weights,) = parameters.engine.weight_formats
     return Report(
         board=order.board,
         part=target(order.board).board.part,
         memory=order.memory_name,
         format=order.weights,
-        clock_mhz=order.parameters(0).clock_mhz,
-        build=build,
+        clock_mhz=parameters.clock_mhz,
+        build=parameters.build,
         routings=routings,
-        implied=implied(memory, weights.word_bits / weights.block_size),
+        implied=implied(BOARDS[order.memory_name], weights.word_bits / weights.block_size),
         tools={name: version(name) for name in TOOLS},
     )
 

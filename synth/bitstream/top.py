@@ -1,17 +1,14 @@
-"""The top level on an ULX3S: clock, pins, and the board's logic behind a serial link."""
+"""The top level on an ULX3S: clock and pins of a board behind a serial line."""
 
 from typing import Any
 
 from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, Instance, Module, ResetSignal, Signal
 from amaranth.lib import io, wiring
 from amaranth.lib.cdc import ResetSynchronizer
-from amaranth.lib.wiring import connect
 
 from formats.errors import InputError
-from hw.board.board import Board
 from hw.board.parameters import BoardParameters
-from hw.link.link import LinkParameters
-from hw.link.serial import SerialLink
+from hw.board.serial_board import SerialBoard
 from hw.memory.sdram import SdramPins
 
 OSCILLATOR_MHZ = 25
@@ -33,18 +30,16 @@ def pll_dividers(clock_mhz: float) -> tuple[int, int]:
 
 
 class Ulx3s(wiring.Component):
-    """The board's logic on the pins of an ULX3S.
+    """A board behind a serial line, on the pins of an ULX3S.
 
     The chip's clock is the inverse of ours, made beside its pin: half a period after our registers change the chip
     looks at its pins, and its data is there around the end of the next period. Button F1 resets all; LED 0 is on
-    while the clock is steady.
+    while the clock is steady, LED 1 while a request is done.
 
     Parameters
     ----------
     parameters
-        Of the board's logic; its clock is the PLL's.
-    link
-        Of the link.
+        Of the board; its clock is the PLL's.
     baud
         Of the serial line; the nearest that whole cycles make.
 
@@ -54,22 +49,20 @@ class Ulx3s(wiring.Component):
         If the PLL cannot make the clock, or a bit has fewer than 4 cycles.
     """
 
-    def __init__(self, parameters: BoardParameters, link: LinkParameters, baud: int) -> None:
+    def __init__(self, parameters: BoardParameters, baud: int) -> None:
         self._dividers = pll_dividers(parameters.clock_mhz)
-        self._board = Board(parameters)
-        self._link = SerialLink(link, round(parameters.clock_mhz * 1e6 / baud))
+        self._board = SerialBoard(parameters, round(parameters.clock_mhz * 1e6 / baud))
         super().__init__({})
 
     def elaborate(self, platform: Any) -> Module:
         """Clock, link, memory."""
         m = Module()
-        m.submodules.board, m.submodules.link = self._board, self._link
-        connect(m, self._link.o_request, self._board.i)
-        connect(m, self._board.o, self._link.i_response)
+        m.submodules.board = self._board
         self._clock(m, platform)
         uart = platform.request("uart", 0, dir="-")
         m.submodules.rx, m.submodules.tx = rx, tx = io.Buffer("i", uart.rx), io.Buffer("o", uart.tx)
-        m.d.comb += [self._link.rx.eq(rx.i), tx.o.eq(self._link.tx)]
+        m.submodules.busy = busy = io.Buffer("o", platform.request("led", 1, dir="-"))
+        m.d.comb += [self._board.rx.eq(rx.i), tx.o.eq(self._board.tx), busy.o.eq(self._board.busy)]
         self._memory(m, platform.request("sdram", 0, dir="-"), self._board.pins)
         return m
 

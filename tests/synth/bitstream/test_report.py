@@ -19,7 +19,7 @@ def hop(delay: float, cell: str, net: str = "") -> dict[str, object]:
 INSIDE = [
     hop(0.5, "board.memory.full_TRELLIS_FF_Q"),
     hop(1.0, "board.memory.full_LUT4_A", net="board.memory.full"),
-    hop(0.25, "board.memory.full_LUT4_A"),
+    hop(0.25, "board.memory.full.$sub$1"),
     hop(2.0, "$abc$9$lut", net="$abc$9$n7"),
     hop(0.25, "board.reader.left_CCU2C_COUT_3", net="board.reader.left[3]"),
 ]
