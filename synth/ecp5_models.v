@@ -140,8 +140,8 @@ module DP16KD (
     parameter [319:0] INITVAL_3F = 0;
 
     generate
-        if (REGMODE_A != "NOREG" || REGMODE_B != "NOREG" || RESETMODE != "SYNC" || CSDECODE_A != "0b000"
-            || CSDECODE_B != "0b000" || WRITEMODE_A != "NORMAL" || WRITEMODE_B != "NORMAL" || CLKAMUX != "CLKA"
+        if (REGMODE_A != "NOREG" || REGMODE_B != "NOREG" || CSDECODE_A != "0b000"
+            || CSDECODE_B != "0b000" || WRITEMODE_A == "WRITETHROUGH" || WRITEMODE_B == "WRITETHROUGH" || CLKAMUX != "CLKA"
             || CLKBMUX != "CLKB")
             this_mode_of_DP16KD_is_not_modelled refused ();
     endgenerate
@@ -190,26 +190,34 @@ module DP16KD (
     );
 
     reg [35:0] o_a = 0, o_b = 0;
+    wire clear_a = RESETMODE == "ASYNC" && RSTA;
+    wire clear_b = RESETMODE == "ASYNC" && RSTB;
     wire selected_a = CEA & ~CSA2 & ~CSA1 & ~CSA0;
     wire selected_b = CEB & ~CSB2 & ~CSB1 & ~CSB0;
+    wire reads_a = ~WEA || WRITEMODE_A == "READBEFOREWRITE";
+    wire reads_b = ~WEB || WRITEMODE_B == "READBEFOREWRITE";
     always @(posedge CLKA) begin
         if (selected_a & WEA) begin
             mem[row_a] <= mem[row_a] & ~mask_a[17:0] | written_a[17:0] & mask_a[17:0];
             if (DATA_WIDTH_A == 36)
                 mem[row_a | 10'd1] <= mem[row_a | 10'd1] & ~mask_a[35:18] | written_a[35:18] & mask_a[35:18];
         end
-        if (RSTA) o_a <= 0;
-        else if (selected_a & ~WEA) o_a <= read_a;
     end
+    always @(posedge CLKA, posedge clear_a)
+        if (clear_a) o_a <= 0;
+        else if (RSTA) o_a <= 0;
+        else if (selected_a & reads_a) o_a <= read_a;
     always @(posedge CLKB) begin
         if (selected_b & WEB) begin
             mem[row_b] <= mem[row_b] & ~mask_b[17:0] | written_b[17:0] & mask_b[17:0];
             if (DATA_WIDTH_B == 36)
                 mem[row_b | 10'd1] <= mem[row_b | 10'd1] & ~mask_b[35:18] | written_b[35:18] & mask_b[35:18];
         end
-        if (RSTB) o_b <= 0;
-        else if (selected_b & ~WEB) o_b <= read_b;
     end
+    always @(posedge CLKB, posedge clear_b)
+        if (clear_b) o_b <= 0;
+        else if (RSTB) o_b <= 0;
+        else if (selected_b & reads_b) o_b <= read_b;
     // a read of 36 bits takes the output pins of both ports; one of fewer by port B takes its own
     assign {
         DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5, DOB4, DOB3, DOB2,

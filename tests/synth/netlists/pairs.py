@@ -1,6 +1,7 @@
 """Pairs: a component's Verilog and the cells it becomes, fed the same random inputs and compared in every cycle."""
 
 import ctypes
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,9 +43,12 @@ class Pair:
 
 
 def ports(component: wiring.Component) -> tuple[dict[str, int], dict[str, int]]:
-    """Name → bits of the inputs and of the outputs, as the Verilog has them."""
-    inputs, outputs = {}, {}
+    """Name → bits of the inputs and of the outputs, as the Verilog has them: none for what is 0 bits wide."""
+    inputs: dict[str, int] = {}
+    outputs: dict[str, int] = {}
     for path, member, value in component.signature.flatten(component):
+        if len(Value.cast(value)) == 0:
+            continue
         (inputs if member.flow is In else outputs)["__".join(map(str, path))] = len(Value.cast(value))
     return inputs, outputs
 
@@ -88,7 +92,9 @@ def design(pairs: Sequence[Pair]) -> str:
     """Verilog of all pairs, the cells' models included."""
     width = 32 * len(pairs)
     models = [*(YOSYS_MODELS / name for name in ("common_sim.vh", "ccu2c_sim.vh")), ECP5_MODELS]
-    lines = [*(model.read_text() for model in models), *(both(pair, index) for index, pair in enumerate(pairs))]
+    # the included files name cells of other tools
+    texts = [re.sub("^`include.*$", "", model.read_text(), flags=re.MULTILINE) for model in models]
+    lines = [*texts, *(both(pair, index) for index, pair in enumerate(pairs))]
     lines.append(f"module {TOP} (input clk, output [{width - 1}:0] differing, output [{width - 1}:0] changing);")
     for index in range(len(pairs)):
         place = f"[{32 * index} +: 32]"
