@@ -5,6 +5,7 @@ PYTHON ?= python3
 TESTS ?= tests
 BOARD ?= ulx3s-85f
 SEEDS ?= 5
+MHZ ?= 0
 BIN := .venv/bin
 READY := .venv/ready
 
@@ -23,7 +24,7 @@ help:
 	@echo 'make bench   the paper'"'"'s experiment: seeds against FP16 on the same memory port'
 	@echo 'make papers  every paper'"'"'s claims beside what is found here -> docs/papers/results.md, README (an hour)'
 	@echo 'make synth   clock, area and multipliers of lanes, engine and router -> docs/hardware.md'
-	@echo 'make bitstream BOARD=ulx3s-85f [SEEDS=5]  the accelerator for a board -> build/bitstream/BOARD'
+	@echo 'make bitstream BOARD=ulx3s-85f [SEEDS=5] [MHZ=75]  the accelerator for a board -> build/bitstream/BOARD'
 	@echo 'make prove   leap-ahead, streams, memory, link, both halves of top-k: proofs by the SAT solver of yosys'
 	@echo 'make clean   remove build outputs and caches; .venv stays'
 
@@ -70,7 +71,7 @@ synth: setup
 	$(BIN)/python -m synth
 
 bitstream: setup
-	$(BIN)/python -m synth.bitstream $(BOARD) --seeds $(SEEDS)
+	$(BIN)/python -m synth.bitstream $(BOARD) --seeds $(SEEDS) --mhz $(MHZ)
 
 prove: setup
 	$(BIN)/python -m synth.proofs

@@ -16,7 +16,7 @@ from hw.sources import build_number
 from synth.bitstream.page import page
 from synth.bitstream.report import Report, Routing, implied, routing
 from synth.bitstream.targets import target
-from synth.bitstream.top import Ulx3s
+from synth.bitstream.top import Ulx3s, pll_dividers
 from synth.designs import ECP5_MULTIPLIER_BITS
 from synth.flow import Flow
 
@@ -39,24 +39,30 @@ class Order:
         Format of the engine's one lane.
     memory
         A name of ``hw.board.boards``; empty for the board's usual one.
+    clock_mhz
+        Of engine and memory, a multiple of 25; 0 for what the memory's record says.
     seeds
         Placements, seeds 1 to ``seeds``.
 
     Raises
     ------
     InputError
-        If there is no such board, format or memory, or ``seeds`` is not above 0.
+        If there is no such board, format or memory, the clock cannot be made or the memory cannot follow it, or
+        ``seeds`` is not above 0.
     """
 
     board: str
     weights: str = "scaled-4bit"
     memory: str = ""
+    clock_mhz: float = 0
     seeds: int = 5
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise InputError(f"seeds must be 1 or more, not {self.seeds!r}")
-        _ = self.engine, board_sdram(self.memory_name)
+        parameters = self.parameters
+        pll_dividers(parameters.clock_mhz)
+        parameters.chip.timing(parameters.clock_mhz, parameters.cas_latency)
 
     @property
     def memory_name(self) -> str:
@@ -74,7 +80,8 @@ class Order:
     def parameters(self) -> BoardParameters:
         """Of the board."""
         sdram = board_sdram(self.memory_name)
-        return BoardParameters(self.engine, sdram.chip, sdram.clock_mhz, sdram.cas_latency, build_number())
+        clock = self.clock_mhz or sdram.clock_mhz
+        return BoardParameters(self.engine, sdram.chip, clock, sdram.cas_latency, build_number())
 
 
 def netlist(order: Order) -> tuple[str, str]:
@@ -157,7 +164,7 @@ def _report(order: Order, routings: list[Routing]) -> Report:
         clock_mhz=parameters.clock_mhz,
         build=parameters.build,
         routings=routings,
-        implied=implied(BOARDS[order.memory_name], weights.word_bits / weights.block_size),
+        implied=implied(BOARDS[order.memory_name], parameters, weights.word_bits / weights.block_size),
         tools={name: version(name) for name in TOOLS},
     )
 
@@ -168,7 +175,8 @@ def _check_clock(report: Report, folder: Path) -> None:
         ends = [hop.signal for hop in worst.critical_path] or ["unknown"]
         raise DeviceError(
             f"{report.board} needs {report.clock_mhz:g} MHz and seed {worst.seed} reaches {worst.megahertz:.1f}: "
-            f"from {ends[0]} to {ends[-1]}; {folder / 'report.html'} has the whole path, no bitstream was written"
+            f"from {ends[0]} to {ends[-1]}; no bitstream was written, {folder / 'report.html'} has the whole path, "
+            "--mhz takes a lower clock"
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from formats.errors import DependencyError
 from hw.board.boards import BoardMemory
+from hw.board.parameters import BoardParameters
 
 KINDS = {
     "TRELLIS_COMB": "LUT4 and halves of CCU2C",
@@ -113,9 +114,9 @@ class Implied:
     fits: bool
 
 
-def implied(memory: BoardMemory, bits_per_weight: float) -> list[Implied]:
+def implied(memory: BoardMemory, parameters: BoardParameters, bits_per_weight: float) -> list[Implied]:
     """What the clock implies for a model whose matrices all have one format, activations and scales left out."""
-    rate = memory.peak_bytes_per_second * memory.share
+    rate = parameters.chip.data_bits / 8 * parameters.clock_mhz * 1e6 * memory.share
     sizes = {
         "linears, head on the host": LINEAR_WEIGHTS,
         "linears and head": LINEAR_WEIGHTS + HEAD_WEIGHTS,

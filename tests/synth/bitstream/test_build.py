@@ -90,6 +90,8 @@ def test_a_report_that_a_tool_does_not_write_is_an_error(tmp_path: Path) -> None
     [
         (["ulx3s"], "no bitstream is made for board 'ulx3s'; choose from ulx3s-25f, ulx3s-45f, ulx3s-85f"),
         (["ulx3s-25f", "--seeds", "0"], "seeds must be 1 or more, not 0"),
+        (["ulx3s-25f", "--mhz", "80"], "clock_mhz must be a multiple of 25 up to 200, not 80"),
+        (["ulx3s-25f", "--mhz", "150"], "clock_mhz of W9825G6KH-6 with cas_latency=2 must be above 0 and at most 133"),
         (["ulx3s-25f", "--memory", "orangecrab"], "no board 'orangecrab' to simulate"),
         (["ulx3s-25f", "--format", "scaled-9bit"], "unknown format 'scaled-9bit'"),
     ],

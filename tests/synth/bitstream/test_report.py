@@ -8,6 +8,7 @@ import pytest
 
 from formats.errors import DependencyError
 from hw.board.boards import BOARDS
+from synth.bitstream.build import Order
 from synth.bitstream.page import page
 from synth.bitstream.report import KINDS, Hop, Report, implied, routing
 
@@ -44,7 +45,7 @@ def nextpnr(clocks: dict[str, tuple[float, float]]) -> str:
 
 def report(*megahertz: float) -> Report:
     routings = [routing(seed + 1, nextpnr({"clk": (each, 100.0)}), 100) for seed, each in enumerate(megahertz)]
-    speeds = implied(BOARDS["ulx3s-32mb"], 4)
+    speeds = implied(BOARDS["ulx3s-32mb"], Order("ulx3s-25f").parameters, 4)
     return Report(
         "ulx3s-25f", "LFE5U-25F-6", "ulx3s-32mb", "scaled-4bit", 100, 0xBEEF, routings, speeds, {"a <b>": "1"}
     )
@@ -77,10 +78,12 @@ def test_the_slowest_placement_judges_and_the_fastest_is_packed() -> None:
 
 
 def test_the_memory_says_how_many_tokens_a_clock_is_worth() -> None:
-    linears, everything = implied(BOARDS["ulx3s-32mb"], 2)
+    linears, everything = implied(BOARDS["ulx3s-32mb"], Order("ulx3s-25f").parameters, 2)
     assert linears.bytes_a_token == 106_168_320 // 4
     assert linears.tokens_per_second == pytest.approx(200e6 * 0.976 / linears.bytes_a_token)
     assert (linears.fits, everything.fits) == (True, False)
+    slower, _ = implied(BOARDS["ulx3s-32mb"], Order("ulx3s-25f", clock_mhz=50).parameters, 2)
+    assert slower.tokens_per_second == pytest.approx(linears.tokens_per_second / 2)
 
 
 def test_the_page_has_every_section_and_escapes_what_is_not_ours() -> None:
