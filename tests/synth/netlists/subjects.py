@@ -2,7 +2,22 @@
 
 from amaranth.hdl import Module, Mux, Shape, Signal, signed, unsigned
 from amaranth.lib import memory, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+
+class Group(wiring.Component):
+    """Components side by side, so that they are synthesised in one go."""
+
+    def __init__(self, **parts: wiring.Component) -> None:
+        self._parts = parts
+        super().__init__({name: Out(part.signature) for name, part in parts.items()})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        for name, part in self._parts.items():
+            m.submodules[name] = part
+            connect(m, flipped(getattr(self, name)), part)
+        return m
 
 
 class Product(wiring.Component):
@@ -40,11 +55,12 @@ class Buffer(wiring.Component):
     part
         Bits that are written or not.
     init
-        What it holds at first.
+        What it holds at first, cut to the width.
     """
 
     def __init__(self, width: int, depth: int, part: int, init: list[int]) -> None:
-        self._size, self._part, self._init = (width, depth), part, init
+        self._size, self._part = (width, depth), part
+        self._init = [word & (1 << width) - 1 for word in init[:depth]]
         address = (depth - 1).bit_length()
         super().__init__(
             {
