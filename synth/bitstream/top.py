@@ -12,6 +12,10 @@ from hw.board.serial_board import SerialBoard
 from hw.memory.sdram import SdramPins
 
 OSCILLATOR_MHZ = 25
+SLOWEST_MHZ = 75
+"""The chip's clock is the inverse of ours: it holds its data half a period and 3 ns into the period that looks at it,
+which, with 3.3 ns in the pins' buffers, is too short below 67 MHz."""
+
 _VCO_MHZ = 600  # the middle of what the PLL's oscillator can do, 400 to 800
 
 
@@ -21,11 +25,13 @@ def pll_dividers(clock_mhz: float) -> tuple[int, int]:
     Raises
     ------
     InputError
-        If no whole numbers do.
+        If no whole numbers do, or the clock is so slow that the chip's data would be gone when it is looked at.
     """
     feedback, rest = divmod(clock_mhz, OSCILLATOR_MHZ)
-    if rest or not 1 <= feedback <= 8:
-        raise InputError(f"clock_mhz must be a multiple of {OSCILLATOR_MHZ} up to 200, not {clock_mhz!r}")
+    if rest or not SLOWEST_MHZ <= clock_mhz <= 200:
+        raise InputError(
+            f"clock_mhz must be a multiple of {OSCILLATOR_MHZ} from {SLOWEST_MHZ} to 200, not {clock_mhz!r}"
+        )
     return int(feedback), round(_VCO_MHZ / clock_mhz)
 
 
