@@ -91,7 +91,7 @@ def routing(seed: int, report: str, clock_mhz: float) -> Routing:
 
 
 def _nanoseconds(path: Sequence[Mapping[str, Any]]) -> float:
-    return sum(hop["delay"] for hop in path)
+    return float(sum(hop["delay"] for hop in path))
 
 
 def _hops(path: Sequence[Mapping[str, Any]]) -> Iterator[Hop]:
