@@ -3,6 +3,9 @@
 
 PYTHON ?= python3
 TESTS ?= tests
+BOARD ?= ulx3s-85f
+SEEDS ?= 5
+MHZ ?= 0
 BIN := .venv/bin
 READY := .venv/ready
 
@@ -11,7 +14,7 @@ INSTALL := $(BIN)/pip install --disable-pip-version-check --progress-bar off
 OR_STOP := >>.venv/setup.log 2>&1 || { tail -n 15 .venv/setup.log; \
 	echo 'setup: pip failed (its last lines above, all of them in .venv/setup.log); run make setup again to go on'; exit 1; }
 
-.PHONY: help setup demo test soak bench papers synth prove clean
+.PHONY: help setup demo test soak bench papers synth bitstream prove clean
 
 help:
 	@echo 'make setup   virtual environment .venv with everything pinned (once, a few minutes)'
@@ -21,6 +24,7 @@ help:
 	@echo 'make bench   the paper'"'"'s experiment: seeds against FP16 on the same memory port'
 	@echo 'make papers  every paper'"'"'s claims beside what is found here -> docs/papers/results.md, README (an hour)'
 	@echo 'make synth   clock, area and multipliers of lanes, engine and router -> docs/hardware.md'
+	@echo 'make bitstream BOARD=ulx3s-85f [SEEDS=5] [MHZ=75]  the accelerator for a board -> build/bitstream/BOARD'
 	@echo 'make prove   leap-ahead, streams, memory, link, both halves of top-k: proofs by the SAT solver of yosys'
 	@echo 'make clean   remove build outputs and caches; .venv stays'
 
@@ -65,6 +69,9 @@ papers: setup
 
 synth: setup
 	$(BIN)/python -m synth
+
+bitstream: setup
+	$(BIN)/python -m synth.bitstream $(BOARD) --seeds $(SEEDS) --mhz $(MHZ)
 
 prove: setup
 	$(BIN)/python -m synth.proofs

@@ -30,6 +30,7 @@ COMMANDS = {
     "boards": "seedloom.boards:boards",
     "image": "seedloom.images:image",
     "verilog": "seedloom.verilog:verilog",
+    "program": "seedloom.program:program",
     "generate": "seedloom.generation:generate",
     "chat": "seedloom.chat:chat",
     "serve": "seedloom.serving:serve",

