@@ -11,7 +11,7 @@ INSTALL := $(BIN)/pip install --disable-pip-version-check --progress-bar off
 OR_STOP := >>.venv/setup.log 2>&1 || { tail -n 15 .venv/setup.log; \
 	echo 'setup: pip failed (its last lines above, all of them in .venv/setup.log); run make setup again to go on'; exit 1; }
 
-.PHONY: help setup demo test soak bench papers docs synth prove clean
+.PHONY: help setup demo test soak bench papers docs dist synth prove clean
 
 help:
 	@echo 'make setup   virtual environment .venv with everything pinned (once, a few minutes)'
@@ -21,6 +21,7 @@ help:
 	@echo 'make bench   the paper'"'"'s experiment: seeds against FP16 on the same memory port'
 	@echo 'make papers  every paper'"'"'s claims beside what is found here -> docs/papers/results.md, README (an hour)'
 	@echo 'make docs    the documentation as a site that needs no network -> build/site/index.html'
+	@echo 'make dist    wheel and source archive -> dist/'
 	@echo 'make synth   clock, area and multipliers of lanes, engine and router -> docs/hardware.md'
 	@echo 'make prove   leap-ahead, streams, memory, link, both halves of top-k: proofs by the SAT solver of yosys'
 	@echo 'make clean   remove build outputs and caches; .venv stays'
@@ -67,6 +68,9 @@ papers: setup
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo 'docs: open build/site/index.html'
+
+dist: setup
+	$(BIN)/python -m build --no-isolation
 
 synth: setup
 	$(BIN)/python -m synth
