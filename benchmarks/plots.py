@@ -59,7 +59,9 @@ def draw_divergences(axes: Axes, evaluation: dict[str, Any]) -> None:
             linestyle="",
             label=label(judged),
         )
-    axes.set(yscale="log", xlabel="bits per weight", ylabel="KL divergence, nats per token", title="SmolLM2-135M on text")
+    axes.set(
+        yscale="log", xlabel="bits per weight", ylabel="KL divergence, nats per token", title="SmolLM2-135M on text"
+    )
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=7)  # beside the points, not over them
 
 
