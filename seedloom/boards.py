@@ -18,9 +18,9 @@ def boards(
     folder: Annotated[Path, typer.Argument(help="A folder that `seedloom compress` wrote.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say which boards hold a compressed model, how many tokens a second its products take, and which context fits.
+    """Say which boards hold a compressed model, how many tokens per second its products take, and which context fits.
 
-    Tokens a second are derived from the bytes of a token's products and the memory's rate; no board is touched. What
+    Tokens per second are derived from the bytes of a token's products and the memory's rate; no board is touched. What
     is not compressed stays on the host.
     """
     from hw.board.boards import BOARDS
@@ -38,7 +38,7 @@ def boards(
     typer.echo(COLUMNS.format("board", "MB", "needed", "fits", "tokens/s", "context", "share of peak").rstrip())
     for found in fits:
         typer.echo(_line(found).rstrip())
-    typer.echo("tokens/s: derived, for the products of the compressed layers; context: positions, 8 bits a number")
+    typer.echo("tokens/s: derived, for the products of the compressed layers; context: positions, 8 bits per number")
 
 
 def _line(found: "Fit") -> str:

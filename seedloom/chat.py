@@ -114,7 +114,7 @@ def _interruptible() -> Iterator[Event]:
 
 def cost(last: "Piece") -> str:
     """What a reply took, in words."""
-    said = f"({last.tokens} tokens, {last.tokens / last.seconds:.1f} a second"
+    said = f"({last.tokens} tokens, {last.tokens / last.seconds:.1f} per second"
     if last.spent is None:
         return f"{said})"
     moved = last.spent.weight_bytes + last.spent.activation_bytes

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 PROMPT = "Once upon a time in a small village, there lived a"
 CLOCK = 100e6
-"""Cycles a second that the speeds are stated at, in reach of an ECP5 (docs/hardware.md)."""
+"""Cycles per second that the speeds are stated at, in reach of an ECP5 (docs/hardware.md)."""
 
 MEMORIES = {
     "64 bytes per cycle": 64 * CLOCK,
     "DDR3, 16 bits at 1.6 GB/s": 1.6e9,
     "SDR, 16 bits at 0.2 GB/s": 0.2e9,
 }
-"""Peak bytes a second of the memories that the speeds are stated for."""
+"""Peak bytes per second of the memories that the speeds are stated for."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _baseline(model: "nn.Module") -> "Counters":
 
 
 def _speeds(cycles: float, bytes_moved: float) -> dict[str, float]:
-    """Tokens a second at ``CLOCK``: the slower of the engine and of each memory."""
+    """Tokens per second at ``CLOCK``: the slower of the engine and of each memory."""
     return {name: min(CLOCK / cycles, peak / bytes_moved) for name, peak in MEMORIES.items()}
 
 

@@ -105,7 +105,7 @@ def generate(
         return
     handed = written.counters.result_bytes + written.counters.router_bytes
     typer.echo(
-        f"{len(written.tokens)} tokens, {rate:.1f} a second on the {device} device; "
+        f"{len(written.tokens)} tokens, {rate:.1f} per second on the {device} device; "
         f"{handed:,} bytes of results and answers, the prompt's included",
         err=True,
     )

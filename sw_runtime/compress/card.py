@@ -69,7 +69,7 @@ seedloom. Their weights are rebuilt from these when the model runs.
 
 | | |
 |---|---|
-| compressed | {100 * coverage.share:.1f} % of the weights, at {bits:.3f} bits a weight, scales included |
+| compressed | {100 * coverage.share:.1f} % of the weights, at {bits:.3f} bits per weight, scales included |
 | layers by format | {formats} |
 | stays dense | {dense or "nothing"} |
 | calibrated on | {_words(calibration)} |

@@ -26,7 +26,7 @@ BLOCK_BYTES = 48
 
 COPIES, PALETTE_COPIES = 3, 6
 """The largest matrix, in float32, that layers take at once: its group is searched, judged and packed. A palette's codes
-are 8 bytes a weight until they are packed."""
+are 8 bytes per weight until they are packed."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""Error feedback: what one block of columns loses, the blocks after it make good.
+"""Error feedback: later blocks of columns compensate the error of earlier ones.
 
 LDLQ (QuIP, arXiv 2307.13304, §3), which is GPTQ's recursion (arXiv 2210.17323, §3), with a block of
-columns in the place of a column. For a row's error ``e`` and the input covariance ``H``,
+columns instead of a column. For a row's error ``e`` and the input covariance ``H``,
 
     e H eᵀ = |e U⁻¹|²,    H⁻¹ = Uᵀ U,    U upper triangular.
 

@@ -1,7 +1,6 @@
 import re
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,11 +66,6 @@ def test_attach_and_detach_are_those_of_the_runtime() -> None:
 def test_an_unknown_name_is_no_attribute() -> None:
     with pytest.raises(AttributeError, match="module 'seedloom' has no attribute 'decompress'"):
         seedloom.decompress()
-
-
-def test_the_version_is_the_packages() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert seedloom.__version__ == project["version"]
 
 
 def output_of(code: str) -> str:

@@ -74,7 +74,7 @@ class Interrupted:
 def test_control_c_ends_a_reply_and_what_was_written_counts_as_said(chatting: Path) -> None:
     talk = Talk(Interrupted(seedloom.load(chatting)[1]), Limits(32, 32, 1))  # type: ignore[arg-type]
     before = signal.getsignal(signal.SIGINT)
-    assert talk.answer("w3") == "(1 tokens, 2.0 a second)"
+    assert talk.answer("w3") == "(1 tokens, 2.0 per second)"
     assert talk.messages == [{"role": "user", "content": "w3"}, {"role": "assistant", "content": "w1"}]
     assert signal.getsignal(signal.SIGINT) == before
 
@@ -100,7 +100,7 @@ def test_a_line_that_is_too_long_is_refused_and_the_chat_goes_on(short: Talk) ->
 
 def test_what_a_reply_took_on_a_device() -> None:
     last = Piece("", 4, 2.0, Counters(cycles=5000, weight_bytes=1000, activation_bytes=24))
-    assert cost(last) == "(4 tokens, 2.0 a second; 5,000 cycles and 1,024 bytes from memory, the prompt's included)"
+    assert cost(last) == "(4 tokens, 2.0 per second; 5,000 cycles and 1,024 bytes from memory, the prompt's included)"
 
 
 def test_an_unknown_device_is_refused_before_anything_is_loaded() -> None:

@@ -178,7 +178,7 @@ def test_the_text_goes_to_stdout_and_the_rate_to_stderr(folder: Path) -> None:
     assert result.exit_code == 0
     assert result.stdout.split() == [f"w{token}" for token in [3, 7, *expected_tokens(folder, [3, 7], 2)]]
     assert "2 tokens, " in result.stderr
-    assert "a second on the emulated device" in result.stderr
+    assert "per second on the emulated device" in result.stderr
     assert "bytes of results and answers, the prompt's included" in result.stderr
 
 

@@ -36,7 +36,7 @@ class Allocator:
         if nbytes > self.free_bytes:
             raise DeviceError(
                 f"the board's memory is too small by {nbytes - self.free_bytes:,} bytes: {nbytes:,} are needed, "
-                f"{self.free_bytes:,} of {self._end:,} are free; use fewer bits a weight or a board with more memory"
+                f"{self.free_bytes:,} of {self._end:,} are free; use fewer bits per weight or a board with more memory"
             )
 
     def allocate(self, nbytes: int) -> int:

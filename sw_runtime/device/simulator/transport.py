@@ -19,8 +19,8 @@ class VerilatorTransport:
     """Simulators that stand for one accelerator.
 
     Passes over the weights are independent of each other, so several run at once, one simulator of the
-    engine a core. What meets the router runs in one more, of all units: the router remembers, and
-    at rest it would slow the others.
+    engine per core. What needs the router runs in one more, of all units: the router is stateful, and
+    simulating it idle would slow the others.
 
     Parameters
     ----------

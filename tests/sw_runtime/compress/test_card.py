@@ -62,7 +62,9 @@ def test_it_says_how_much_is_compressed_in_which_formats_and_what_stays_dense(fo
     bits = 8 * contents.layer_bytes / contents.weights
     weights = LlamaForCausalLM(AutoConfig.from_pretrained(folder)).num_parameters()
     share = contents.weights / weights
-    assert f"| compressed | {100 * share:.1f} % of the weights, at {bits:.3f} bits a weight, scales included |" in text
+    assert (
+        f"| compressed | {100 * share:.1f} % of the weights, at {bits:.3f} bits per weight, scales included |" in text
+    )
     assert "| layers by format | scaled-2bit 7, fp16 1 |" in text
     assert f"| stays dense | {100 * 120 * 64 / weights:.1f} % (embeddings, rows are looked up); " in text
     assert "| calibrated on | no text: all inputs count alike |" in text

@@ -49,7 +49,7 @@ def test_what_does_not_fit_says_by_how_much() -> None:
     allocator.allocate(1_096)
     message = (
         "the board's memory is too small by 1,000 bytes: 4,000 are needed, 3,000 of 4,196 are free; "
-        "use fewer bits a weight or a board with more memory"
+        "use fewer bits per weight or a board with more memory"
     )
     for call in (allocator.check_room, allocator.allocate):
         with pytest.raises(DeviceError, match=f"^{re.escape(message)}$"):
