@@ -64,14 +64,12 @@ def measure_gguf(file: Path) -> dict[str, float]:
     before = resident_bytes()
     parameters: Any = xllamacpp.CommonParams()
     parameters.model.path = str(file)
-    parameters.n_ctx, parameters.n_parallel = 512, 1
+    parameters.n_ctx, parameters.n_parallel, parameters.verbosity = 512, 1, 0
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = torch.get_num_threads()
     server = xllamacpp.Server(parameters)
     request = {"prompt": PROMPT, "max_tokens": TOKENS, "temperature": 0.0, "ignore_eos": True}
-    answer = server.handle_completions(json.dumps(request))
-    timings = (json.loads(answer) if isinstance(answer, str) else answer)["timings"]
     return {
-        "tokens_a_second": timings["predicted_per_second"],
+        "tokens_a_second": server.handle_completions(request)["timings"]["predicted_per_second"],
         "tensor_bytes": file.stat().st_size,
         "resident_bytes": resident_bytes() - before,
     }
@@ -88,7 +86,7 @@ def main() -> None:
             found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
             if kind not in best or found["tokens_a_second"] > best[kind]["tokens_a_second"]:
                 best[kind] = found
-    print("| model | tokens a second | MB of tensors | MB of memory |\n|---|---:|---:|---:|")
+    print("| model | tokens per second | MB of tensors | MB of memory |\n|---|---:|---:|---:|")
     for kind in kinds:
         row = best[kind]
         memory = [f"{row[name] / 1e6:,.0f}" for name in ("tensor_bytes", "resident_bytes")]
