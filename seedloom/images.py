@@ -46,12 +46,14 @@ def make_image(folder: Path, board: str, kv_bits: int = 16) -> "Image":
     """
     from seedloom.api import load
     from seedloom.whole_decoder import compiled, find_board
+    from sw_runtime.decoder.compiler import check_kv_bits
     from sw_runtime.decoder.image.file import Image
     from sw_runtime.decoder.image.memory_map import check_weights
     from sw_runtime.device.protocol import MatrixShape
     from sw_runtime.nn.folder import describe
 
     chosen = find_board(board)
+    check_kv_bits(kv_bits)
     check_weights(chosen, [MatrixShape(layer.format, layer.rows, layer.columns) for layer in describe(folder).layers])
     model, _ = load(folder)
     return Image.of(*compiled(model, chosen, kv_bits), chosen)

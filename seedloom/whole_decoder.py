@@ -16,7 +16,7 @@ from formats.errors import InputError
 from formats.matrices import Matrix
 from hw.board.boards import BOARDS, BoardMemory
 from seedloom.api import load, prompt_length
-from sw_runtime.decoder.compiler import compile_program
+from sw_runtime.decoder.compiler import check_kv_bits, compile_program
 from sw_runtime.decoder.cost import TokenCost, token_cost
 from sw_runtime.decoder.emulated import EmulatedDecoder
 from sw_runtime.decoder.families import transformers_parts
@@ -123,6 +123,7 @@ def generate_by_decoder(
     """
     check_types(folder=(folder, str | Path), prompt=(prompt, str), tokens=(tokens, int | None), seed=(seed, int))
     chosen = find_board(board)
+    check_kv_bits(kv_bits)  # before the model is loaded
     model, tokenizer = load(folder)
     settings = model.generation_config
     check_settings(settings, OPTION, greedy=True)  # drawing is judged by ``Sampling``

@@ -23,6 +23,18 @@ from sw_runtime.decoder.constants import constant, factor, key_exponent, norm_co
 from sw_runtime.decoder.parts import DecoderParts, Layer, Norm, Product
 
 
+def check_kv_bits(kv_bits: int) -> None:
+    """Refuse other sizes of cached elements than 8 and 16 bits.
+
+    Raises
+    ------
+    InputError
+        With the size that was given.
+    """
+    if kv_bits not in (8, 16):
+        raise InputError(f"keys and values are cached in 8 or 16 bits, not {kv_bits}")
+
+
 def compile_program(parts: DecoderParts, kv_bits: int) -> Program:
     """The commands of a decoder.
 
@@ -38,8 +50,7 @@ def compile_program(parts: DecoderParts, kv_bits: int) -> Program:
     InputError
         If the bits are neither, or the head has a bias.
     """
-    if kv_bits not in (8, 16):
-        raise InputError(f"keys and values are cached in 8 or 16 bits, not {kv_bits}")
+    check_kv_bits(kv_bits)
     if parts.head.bias is not None:
         raise InputError(f"{parts.head.place.name} has a bias, and no command adds one to logits")
     commands = [
