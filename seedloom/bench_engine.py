@@ -1,17 +1,23 @@
 """``seedloom bench engine``: the paper's experiment, seeds against FP16 on the same memory port."""
 
+import os
 import time
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from formats.errors import InputError
 from sw_runtime.json_files import figures_text
 
 if TYPE_CHECKING:
     from formats.engine import EngineParameters
     from formats.matrices import Matrix
     from sw_runtime.device.protocol import Counters
+
+
+BYTES_A_WEIGHT = 32
+"""Memory that the matrix, its integers and their 64-bit product take at a time."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,16 @@ def _simulate(parameters: "EngineParameters", matrix: "Matrix", memory: float) -
     return once, exact, speed
 
 
+def _check_size(rows: int, columns: int) -> None:
+    """Refuse a matrix that this machine's memory does not hold; the system would end the process without a word."""
+    memory, needed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), BYTES_A_WEIGHT * rows * columns
+    if needed > memory:
+        raise InputError(
+            f"a product of {rows} x {columns} takes about {needed / 1e9:,.0f} GB to compare, and this machine has "
+            f"{memory / 1e9:,.0f}; take fewer rows or columns"
+        )
+
+
 def measure_engine(
     format: str = "scaled-4bit",
     rows: int = 2048,
@@ -79,8 +95,9 @@ def measure_engine(
     Raises
     ------
     InputError
-        If a parameter is out of range, naming it.
+        If a parameter is out of range, naming it, or the matrix does not fit this machine's memory.
     """
+    _check_size(rows, columns)
     from formats.engine import EngineParameters
     from sw_runtime.device.random_matrices import random_matrix
 

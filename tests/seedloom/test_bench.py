@@ -49,3 +49,12 @@ def test_an_unknown_format_is_refused() -> None:
     assert result.exit_code == 1
     assert "int4" in result.stderr
     assert "scaled-4bit" in result.stderr
+
+
+def test_a_matrix_larger_than_the_memory_is_refused_before_it_is_made() -> None:
+    result = CliRunner().invoke(app, ["bench", "engine", "--rows", "1048576", "--cols", "1048576"])
+    assert result.exit_code == 1
+    assert (
+        "error: a product of 1048576 x 1048576 takes about 35,184 GB to compare, and this machine has" in result.stderr
+    )
+    assert result.stderr.endswith("; take fewer rows or columns\n")
