@@ -32,6 +32,9 @@ PACKED_HOST = "host:compressed"
 HOSTS = {"decoded": HOST, "compressed": PACKED_HOST}
 """What ``load`` calls them."""
 
+DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+"""What a model computes in; torch's 8-bit numbers are for storage."""
+
 
 @dataclass(frozen=True)
 class Generated:
@@ -85,14 +88,16 @@ def load(
     check_types(folder=(folder, str | Path), host=(host, str), dtype=(dtype, torch.dtype))
     if host not in HOSTS:
         raise InputError(f"host must be one of {', '.join(HOSTS)}, not {host!r}")
-    if not dtype.is_floating_point:
-        raise InputError(f"dtype must be a float dtype, not {dtype}")
+    if dtype not in DTYPES:
+        raise InputError(f"dtype must be one of {', '.join(map(str, DTYPES))}, not {dtype}")
     folder = Path(folder)
     compressed.compressed_config(folder)
     try:
         tokenizer = load_tokenizer(folder)
     except CheckpointError as error:
-        raise InputError(f"{folder} has no tokenizer; copy the original model's tokenizer files into it") from error
+        raise InputError(
+            f"{folder} has no tokenizer that can be read; copy the original model's tokenizer files into it"
+        ) from error
     model = load_model(folder, dtype=dtype)
     if host == "compressed":
         stay_packed(model)
@@ -178,14 +183,8 @@ def generate(
     InputError, CheckpointError
         If the folder, the prompt or an option will not do.
     """
-    check_types(
-        folder=(folder, str | Path),
-        prompt=(prompt, str),
-        tokens=(tokens, int | None),
-        speculate=(speculate, int | None),
-    )
-    if tokens is not None and tokens < 1:
-        raise InputError(f"tokens must be 1 or more, not {tokens}")
+    check_request(folder, prompt, tokens, greedy)
+    check_types(argmax_on_device=(argmax_on_device, bool), speculate=(speculate, int | None))
     if speculate is not None and not 1 <= speculate <= MAXIMUM_DRAFTS:
         raise InputError(f"speculate must be from 1 to {MAXIMUM_DRAFTS}, not {speculate}")
     check_device(device)
@@ -212,6 +211,13 @@ def generate(
         seconds = time.perf_counter() - start
         spent = opened.counters - before if opened else Counters()
     return Generated(tokenizer.decode(ids), ids, seconds, spent, figures)
+
+
+def check_request(folder: object, prompt: object, tokens: int | None, greedy: object) -> None:
+    """Refuse what no text can be written for, before anything is loaded."""
+    check_types(folder=(folder, str | Path), prompt=(prompt, str), tokens=(tokens, int | None), greedy=(greedy, bool))
+    if tokens is not None and tokens < 1:
+        raise InputError(f"tokens must be 1 or more, not {tokens}")
 
 
 def prompt_length(tokenizer: Any, prompt: str) -> int:

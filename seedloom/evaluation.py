@@ -102,6 +102,8 @@ def evaluate(
     for folder in folders:
         check_types(folder=(folder, str | Path))
     check_integers(windows=(windows, range(2, MOST)), length=(length, range(2, MOST)))
+    if not folders:
+        raise InputError("folders must name one compressed folder or more")
     unknown = [name for name in baselines or [] if name not in BASELINES]
     if unknown:
         raise InputError(f"no baseline {unknown[0]!r}; choose from {', '.join(BASELINES)}")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from formats.arguments import check_types
 from formats.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def image(
     _print_map(made)
 
 
-def make_image(folder: Path, board: str, kv_bits: int = 16) -> "Image":
+def make_image(folder: str | Path, board: str, kv_bits: int = 16) -> "Image":
     """The image of a compressed folder, its context as long as the board's memory allows.
 
     Raises
@@ -52,7 +53,8 @@ def make_image(folder: Path, board: str, kv_bits: int = 16) -> "Image":
     from sw_runtime.device.protocol import MatrixShape
     from sw_runtime.nn.folder import describe
 
-    chosen = find_board(board)
+    check_types(folder=(folder, str | Path))
+    folder, chosen = Path(folder), find_board(board)
     check_kv_bits(kv_bits)
     check_weights(chosen, [MatrixShape(layer.format, layer.rows, layer.columns) for layer in describe(folder).layers])
     model, _ = load(folder)

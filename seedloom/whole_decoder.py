@@ -15,7 +15,7 @@ from formats.decoder.program import MatrixPlace, Program
 from formats.errors import InputError
 from formats.matrices import Matrix
 from hw.board.boards import BOARDS, BoardMemory
-from seedloom.api import load, prompt_length
+from seedloom.api import check_request, load, prompt_length
 from sw_runtime.decoder.compiler import check_kv_bits, compile_program
 from sw_runtime.decoder.cost import TokenCost, token_cost
 from sw_runtime.decoder.emulated import EmulatedDecoder
@@ -121,7 +121,8 @@ def generate_by_decoder(
     InputError, CheckpointError
         If folder, prompt, settings or board will not do, naming what no program does.
     """
-    check_types(folder=(folder, str | Path), prompt=(prompt, str), tokens=(tokens, int | None), seed=(seed, int))
+    check_request(folder, prompt, tokens, greedy)
+    check_types(seed=(seed, int))
     chosen = find_board(board)
     check_kv_bits(kv_bits)  # before the model is loaded
     model, tokenizer = load(folder)

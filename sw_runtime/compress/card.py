@@ -8,8 +8,7 @@ from typing import Any
 from huggingface_hub import CardData, RepoCard
 
 from sw_runtime.compress.coverage import read_coverage
-from sw_runtime.compress.divergence import DIVERGENCE
-from sw_runtime.fit.report import REPORT
+from sw_runtime.compress.divergence import read_divergence
 from sw_runtime.json_files import read_object
 from sw_runtime.nn.shards import COPY_OR_COMPRESS, read_headers, shard_files
 from sw_runtime.texts.self_written import SELF
@@ -94,13 +93,12 @@ weights as an ordinary model.
 
 def _loss(folder: Path) -> str:
     """The divergence that the folder's report has, in words."""
-    found = read_object(folder / REPORT, COPY_OR_COMPRESS).get(DIVERGENCE)
+    found = read_divergence(folder)
     if found is None:
         return "The KL divergence from the original was not measured when this card was written."
-    error = "" if found["error"] is None else f" ± {found['error']:.4f}"
     return (
-        f"KL divergence of the next token from the original's: {found['mean']:.4f}{error} nats, {found['kind']} on\n"
-        f"{found['tokens']} tokens of the calibration text that took no part in the search."
+        f"KL divergence of the next token from the original's: {found} nats, {found.kind} on\n"
+        f"{found.tokens} tokens of the calibration text that took no part in the search."
     )
 
 

@@ -85,13 +85,13 @@ def read_coverage(folder: Path) -> Coverage | None:
     path = folder / REPORT
     if not path.exists():
         return None
-    fields = read_object(path, COPY_OR_COMPRESS).get("coverage")
-    if fields is None:
-        return None
-    try:
-        return Coverage(fields["compressed"], fields["layers"], fields["dense"])
-    except (TypeError, KeyError) as error:
-        raise CheckpointError(f"{path} is damaged (its coverage lacks {error}); {COPY_OR_COMPRESS}") from error
+    match read_object(path, COPY_OR_COMPRESS).get("coverage"):
+        case None:
+            return None
+        case {"compressed": int(compressed), "layers": dict(layers), "dense": dict(dense)} if compressed > 0:
+            if all(isinstance(number, int) for number in (*layers.values(), *dense.values())):
+                return Coverage(compressed, layers, dense)
+    raise CheckpointError(f"{path} is damaged (its coverage is no count of weights); {COPY_OR_COMPRESS}")
 
 
 def coverage(model: nn.Module, chosen: Mapping[str, Place]) -> Coverage:

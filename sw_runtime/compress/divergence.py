@@ -1,27 +1,79 @@
 """How far a compressed model is from its original, measured on a little held-out text once the folder is written."""
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from formats.errors import CheckpointError
 from sw_runtime.compress.source import Source
 from sw_runtime.evaluate.text import Estimate
 from sw_runtime.fit.divergence import mean_divergence
 from sw_runtime.fit.layerwise import after_every_stage
+from sw_runtime.fit.report import REPORT
+from sw_runtime.json_files import read_object
 from sw_runtime.nn.golden_tokens import load_undecoded
+from sw_runtime.nn.shards import COPY_OR_COMPRESS
 
 WINDOWS, LENGTH = 8, 128
 """Pieces of held-out text, and tokens of each: all in one batch, so that every layer is decoded once."""
-
 
 DIVERGENCE = "divergence"
 """What ``report.json`` calls it."""
 
 
-def measured_divergence(source: Source, folder: Path, windows: Tensor) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class Divergence:
+    """KL divergence of the next token from the original's, in nats.
+
+    Parameters
+    ----------
+    kind
+        Of figure: "measured".
+    mean, error
+        Over windows; the standard error is None of one window.
+    windows, tokens
+        How many it was measured on.
+    """
+
+    kind: str
+    mean: float
+    error: float | None
+    windows: int
+    tokens: int
+
+    def __str__(self) -> str:
+        # a small one is not 0.0000: a reader would take that for no loss at all
+        form = ".1e" if 0 < abs(self.mean) < 0.001 else ".4f"
+        return f"{self.mean:{form}}" + ("" if self.error is None else f" ± {self.error:{form}}")
+
+
+def read_divergence(folder: Path) -> Divergence | None:
+    """What a folder's report says; None where it was not measured.
+
+    Raises
+    ------
+    CheckpointError
+        If the report is not what ``seedloom compress`` writes.
+    """
+    path = folder / REPORT
+    match read_object(path, COPY_OR_COMPRESS).get(DIVERGENCE) if path.exists() else None:
+        case None:
+            return None
+        case {
+            "kind": str(kind),
+            "mean": int() | float() as mean,
+            "error": int() | float() | None as error,
+            "windows": int(windows),
+            "tokens": int(tokens),
+        }:
+            return Divergence(kind, mean, error, windows, tokens)
+    raise CheckpointError(f"{path} is damaged (its {DIVERGENCE} is no figure); {COPY_OR_COMPRESS}")
+
+
+def measured_divergence(source: Source, folder: Path, windows: Tensor) -> Divergence | None:
     """Run the original and the compressed model on held-out text.
 
     Parameters
@@ -35,9 +87,7 @@ def measured_divergence(source: Source, folder: Path, windows: Tensor) -> dict[s
 
     Returns
     -------
-    KL divergence of the next token from the original's, nats: ``mean``, its standard ``error`` over windows (None of
-    one window), how many ``windows`` and ``tokens``, and the ``kind`` of figure, "measured". None in the place of all
-    where an output is not finite.
+    None where an output is not finite.
 
     Raises
     ------
@@ -53,8 +103,7 @@ def measured_divergence(source: Source, folder: Path, windows: Tensor) -> dict[s
     if not math.isfinite(estimate.mean):
         return None
     error = estimate.error if len(pieces) > 1 else None
-    counted = {"windows": len(pieces), "tokens": pieces.numel()}
-    return {"kind": "measured", "mean": estimate.mean, "error": error} | counted
+    return Divergence("measured", estimate.mean, error, len(pieces), pieces.numel())
 
 
 def _pieces(windows: Tensor) -> Tensor:

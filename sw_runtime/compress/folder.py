@@ -152,7 +152,7 @@ def compress(
         raise InputError(f"shard_bytes must be at least 1, not {shard_bytes}")
     request = Request(format, calibration_text, bits, modules, fp16, allow_partial, polish)
     output = Path(output)
-    if output.exists():
+    if output.exists() or output.is_symlink():  # a link to nowhere is there too
         if not output.is_dir():
             raise FileExistsError(f"{output} is no folder; choose a folder that is new or empty")
         with only_writer(output):

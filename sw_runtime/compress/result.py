@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,8 @@ def write_result(
     if plan.request.polish and windows is not None:
         polish(plan.model, folder, windows, plan.request.polish)
     if windows is not None and writes_alone(plan.model):
-        add_to_report(folder, {DIVERGENCE: measured_divergence(plan.source, folder, windows)})
+        found = measured_divergence(plan.source, folder, windows)
+        add_to_report(folder, {DIVERGENCE: None if found is None else asdict(found)})
     write_file(folder / CARD, model_card(folder, plan.source.name, plan.source.card, plan.request.calibration_text))
     if writes_alone(plan.model):
         write_file(folder / GOLDEN_TOKENS, json_text(golden_tokens(folder)))

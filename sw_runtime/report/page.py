@@ -13,13 +13,11 @@ from markupsafe import Markup
 from hw.board.boards import BOARDS
 from sw_runtime.charts import Axis, Point, chart
 from sw_runtime.compress.coverage import read_coverage
-from sw_runtime.compress.divergence import DIVERGENCE
+from sw_runtime.compress.divergence import read_divergence
 from sw_runtime.device.board.fitting import fit, position_bytes
 from sw_runtime.device.protocol import MatrixShape
-from sw_runtime.fit.report import REPORT, LayerReport, read_report
-from sw_runtime.json_files import read_object
+from sw_runtime.fit.report import LayerReport, read_report
 from sw_runtime.nn.folder import CompressedLayer, compressed_config, describe
-from sw_runtime.nn.shards import COPY_OR_COMPRESS
 
 DEPTH = re.compile(r"\.(\d+)\.")
 """A layer's number in the model's stack, as every family names it."""
@@ -43,7 +41,6 @@ def page(folder: Path, sample: Sample | None = None) -> str:
         If the folder is not a complete compressed model, or its report is damaged.
     """
     contents, reports = describe(folder), read_report(folder)
-    stored = read_object(folder / REPORT, COPY_OR_COMPRESS) if reports else {}
     shapes = [MatrixShape(layer.format, layer.rows, layer.columns) for layer in contents.layers]
     each = position_bytes(compressed_config(folder))
     template = Environment(
@@ -57,7 +54,7 @@ def page(folder: Path, sample: Sample | None = None) -> str:
         name=folder.resolve().name,
         contents=contents,
         formats=Counter(layer.format for layer in contents.layers).most_common(),
-        divergence=stored.get(DIVERGENCE),
+        divergence=read_divergence(folder),
         coverage=read_coverage(folder),
         reports=reports,
         errors=_error_of(reports),

@@ -224,8 +224,9 @@ def test_on_the_host_a_model_may_stay_compressed(tmp_path: Path) -> None:
 def test_load_refuses_other_hosts_and_dtypes(chatting: Path) -> None:
     with pytest.raises(InputError, match="host must be one of decoded, compressed, not 'gpu'"):
         seedloom.load(chatting, host="gpu")
-    with pytest.raises(InputError, match=r"dtype must be a float dtype, not torch\.int8"):
-        seedloom.load(chatting, dtype=torch.int8)
+    for dtype in (torch.int8, torch.float8_e4m3fn):
+        with pytest.raises(InputError, match=rf"dtype must be one of torch\.float32, .*, not {dtype}"):
+            seedloom.load(chatting, dtype=dtype)
     with pytest.raises(InputError, match="q_proj: paper-4bit is multiplied on the host only decoded"):
         seedloom.load(chatting, host="compressed")
 
@@ -242,6 +243,8 @@ def test_generate_counts_what_a_device_does(chatting: Path) -> None:
         ({"prompt": 3}, "prompt must be str, not 3"),
         ({"tokens": 0}, "tokens must be 1 or more, not 0"),
         ({"tokens": True}, "tokens must be int or None, not True"),
+        ({"greedy": "no"}, "greedy must be bool, not 'no'"),
+        ({"argmax_on_device": "no"}, "argmax_on_device must be bool, not 'no'"),
         ({"speculate": 16}, "speculate must be from 1 to 15, not 16"),
         ({"device": None}, "no device None; choose from emulated, serial, simulated, simulated-board"),
         (

@@ -113,6 +113,7 @@ def test_a_text_that_is_no_file_is_named(text: str, tiny_model: Callable[..., Pa
     ("wrong", "said"),
     [
         ({"folders": Path("a")}, "folders must be list, not "),
+        ({"folders": []}, "folders must name one compressed folder or more"),
         ({"folders": [3]}, "folder must be str or Path, not 3"),
         ({"reference": 3}, "reference must be str or Path or None, not 3"),
         ({"text": 3}, "text must be str or None, not 3"),

@@ -205,7 +205,10 @@ def test_a_folder_without_tokenizer_is_refused(folder: Path) -> None:
         file.unlink()
     result = CliRunner().invoke(app, ["generate", str(folder), "w3"])
     assert result.exit_code == 1
-    assert result.stderr == f"error: {folder} has no tokenizer; copy the original model's tokenizer files into it\n"
+    assert (
+        result.stderr
+        == f"error: {folder} has no tokenizer that can be read; copy the original model's tokenizer files into it\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,11 @@ def test_what_does_not_go_together_is_refused_by_name(scaled_folder: Path, optio
     assert message in refused(scaled_folder, *options)
 
 
+def test_no_tokens_are_no_text(scaled_folder: Path) -> None:
+    with pytest.raises(InputError, match="tokens must be 1 or more, not 0"):
+        seedloom.generate_by_decoder(scaled_folder, "w3", 0)
+
+
 def test_a_prompt_longer_than_the_context_of_a_board_is_one_line(
     scaled_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,7 @@ from hw.board.boards import BoardMemory
 from sw_runtime.decoder.image.memory_map import MemoryMap, fitted, program_engine
 from sw_runtime.decoder.image.reading import MemoryReader
 from sw_runtime.decoder.image.writing import memory_of
+from sw_runtime.export.output import whole_output
 from sw_runtime.whole_files import read_tensors, write_tensors
 
 
@@ -125,8 +126,15 @@ class Image:
         return MemoryReader(self.memory, range(area.address, area.address + area.nbytes), self.contents.engine)
 
     def save(self, path: Path) -> None:
-        """Write it, whole or not at all."""
-        write_tensors(path, {"memory": torch.from_numpy(self.memory)}, asdict(self.contents))
+        """Write it, whole or not at all.
+
+        Raises
+        ------
+        FileExistsError
+            If there is something at ``path``: nothing is written over.
+        """
+        with whole_output(path) as file:
+            write_tensors(file, {"memory": torch.from_numpy(self.memory)}, asdict(self.contents))
 
     @classmethod
     def load(cls, path: Path) -> "Image":

@@ -81,11 +81,11 @@ def test_it_says_how_the_folder_is_loaded(folder: Path) -> None:
 
 
 def test_it_says_what_was_measured_on_how_many_tokens(folder: Path) -> None:
-    before = (folder / "report.json").read_text()
-    add_to_report(folder, {"divergence": {"kind": "measured", "mean": 0.07062, "error": 0.004, "tokens": 1024}})
+    before, counts = (folder / "report.json").read_text(), {"windows": 8, "tokens": 1024}
+    add_to_report(folder, {"divergence": {"kind": "measured", "mean": 0.07062, "error": 0.004} | counts})
     card = model_card(folder, "a/b", "", "self")
     assert "next token from the original's: 0.0706 ± 0.0040 nats, measured on\n1024 tokens of the calibration" in card
-    add_to_report(folder, {"divergence": {"kind": "measured", "mean": 0.07062, "error": None, "tokens": 128}})
+    add_to_report(folder, {"divergence": {"kind": "measured", "mean": 0.07062, "error": None} | counts})
     assert "0.0706 nats, measured on" in model_card(folder, "a/b", "", "self")
     add_to_report(folder, {"divergence": None})
     assert "was not measured" in model_card(folder, "a/b", "", "self")

@@ -1,5 +1,6 @@
 """How much of a model is compressed is said; little of it only when asked for."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -47,8 +48,10 @@ def test_a_folder_without_a_report_says_nothing_and_a_damaged_one_is_named(tmp_p
     assert read_coverage(tmp_path) is None
     (tmp_path / "report.json").write_text('{"layers": {}}')
     assert read_coverage(tmp_path) is None
-    (tmp_path / "report.json").write_text('{"coverage": {"compressed": 3}}')
-    with pytest.raises(
-        CheckpointError, match=r"report\.json is damaged \(its coverage lacks 'layers'\); copy the folder"
-    ):
-        read_coverage(tmp_path)
+    whole = {"compressed": 3, "layers": {"Linear": 1}, "dense": {}}
+    for damaged in ("x", {"compressed": 3}, whole | {"compressed": 0}, whole | {"dense": {"why": "many"}}):
+        (tmp_path / "report.json").write_text(json.dumps({"coverage": damaged}))
+        with pytest.raises(
+            CheckpointError, match=r"report\.json is damaged \(its coverage is no count of weights\); copy the folder"
+        ):
+            read_coverage(tmp_path)

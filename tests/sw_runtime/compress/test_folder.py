@@ -1,6 +1,7 @@
 """A model folder in, a complete folder of seeds out."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -276,7 +277,8 @@ def test_polish_of_a_model_that_writes_no_text_is_refused_before_the_search(text
         compress(body, tmp_path / "out", calibration_text=text, polish=2)
 
 
-def test_a_file_in_the_place_of_the_output_is_named(tmp_path: Path) -> None:
-    (tmp_path / "out").write_text("a tale")
+@pytest.mark.parametrize("put", [lambda path: path.write_text("a tale"), lambda path: path.symlink_to("nowhere")])
+def test_what_is_no_folder_in_the_place_of_the_output_is_named(put: Callable[[Path], object], tmp_path: Path) -> None:
+    put(tmp_path / "out")
     with pytest.raises(FileExistsError, match=r"out is no folder; choose a folder that is new or empty"):
         compress("nowhere", tmp_path / "out")

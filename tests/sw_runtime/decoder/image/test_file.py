@@ -132,3 +132,12 @@ def test_another_version_and_another_file_are_refused(tmp_path: Path) -> None:
     path.write_text("text")
     with pytest.raises(CheckpointError, match="is no image of a program"):
         Image.load(path)
+
+
+def test_what_is_at_the_place_of_an_image_already_stays(tmp_path: Path) -> None:
+    parts, program, _ = subject("llama")
+    path = tmp_path / "model.img"
+    path.write_text("a tale")
+    with pytest.raises(FileExistsError, match=r"model\.img is there already; choose another name, or delete it"):
+        Image.of(program, parts.matrices, BOARD).save(path)
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["a tale"]
