@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from formats.errors import DependencyError
+from formats.errors import DependencyError, InputError
 
 lm_eval = typer.Typer(add_completion=False)
 
@@ -26,4 +26,11 @@ def _pass_on(
         missing = str(error.name).partition(".")[0]
         raise DependencyError(f"seedloom lm-eval needs {missing}: pip install 'seedloom[lm-eval]'") from error
     sys.argv = ["lm-eval", *(arguments or [])]
-    run()
+    try:
+        run()
+    except ValueError as error:
+        if "Tasks not found" not in str(error):
+            raise
+        raise InputError(
+            f"{error}; `seedloom lm-eval ls tasks` lists what there is, --include_path brings more"
+        ) from error

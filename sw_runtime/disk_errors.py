@@ -15,7 +15,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @contextmanager
 def as_system_errors(path: Path) -> Iterator[None]:
-    """safetensors has one kind of error for all that goes wrong; give back the system's where it was that.
+    """safetensors has one kind of error for all that goes wrong, and numpy loses the number; give the system's back.
 
     Raises
     ------
@@ -30,3 +30,7 @@ def as_system_errors(path: Path) -> Iterator[None]:
             raise
         code = int(number[1])
         raise OSError(code, os.strerror(code), str(path)) from error
+    except OSError as error:
+        if error.errno is not None or re.search(r"\d+ requested and \d+ written", str(error)) is None:
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error

@@ -53,6 +53,14 @@ def test_a_task_of_local_files_is_scored_on_a_device(chatting: Path, tasks: Path
     assert scores["n-samples"]["colours"]["effective"] == 2
 
 
+def test_a_task_that_is_not_there_is_one_line() -> None:
+    result = CliRunner().invoke(
+        app, ["lm-eval", "--model", "seedloom", "--model_args", "folder=x", "--tasks", "none_such"]
+    )
+    assert result.exit_code == 1
+    assert "error: Tasks not found: none_such; `seedloom lm-eval ls tasks` lists what there is, " in result.stderr
+
+
 def test_the_help_of_its_commands_is_lm_evals() -> None:
     result = CliRunner().invoke(app, ["lm-eval", "run", "--help"])
     assert result.output.startswith("usage: lm-eval run")
