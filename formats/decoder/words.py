@@ -14,7 +14,7 @@ from enum import IntEnum
 from formats.decoder.program import Slot
 from formats.errors import CheckpointError, InputError
 
-VERSION = 1
+VERSION = 2
 """Of this definition; a device refuses another."""
 
 ALIGNMENT = 64
@@ -79,9 +79,11 @@ CACHE = (
         "keys",
         "address of the cached keys, head by head: a head's positions one after the other, 8 or 16 bits an element",
     ),
-    Field("key_exponents", "address of their exponents, head by head, 16 bits a position"),
     Field("values", "address of the cached values, as the keys"),
-    Field("value_exponents", "address of their exponents"),
+    Field(
+        "exponents",
+        "address of their exponents, head by head, a word a position: the key's in the low half, the value's above it",
+    ),
 )
 
 LAYOUTS: dict[Opcode, Layout] = {
@@ -126,7 +128,7 @@ LAYOUTS: dict[Opcode, Layout] = {
             Field("slot", ""),
             HEADS,
             WIDTH,
-            Field("rows", "address of position 0's row: cosines, then sines, 16 bits each"),
+            Field("rows", "address of position 0's row: a word a pair of elements, the cosine in the low half, the sine above it"),
             Field("factor", "multiplies the result, 17 bits; 0 for none"),
             Field("factor_exponent", "", signed=True),
         ),

@@ -24,7 +24,7 @@ from formats.decoder.program import (
 from formats.engine import EngineParameters
 from hw.board.boards import BoardMemory
 from sw_runtime.decoder.image.memory_map import (
-    EXPONENT_BYTES,
+    EXPONENTS_BYTES,
     SCALE_BYTES,
     constant_bytes,
     matrix_bytes,
@@ -87,7 +87,7 @@ def command_cost(command: Command, length: int, program: Program, engine: Engine
             rows = command.heads * rotary_bytes(program.rotary[command.rows])
             return Cost(rows, 2 * length + part, passes * (length + part))
         case Store():  # keys and values are split and handed over
-            moved = 2 * (length * program.kv_bits // 8 + EXPONENT_BYTES * command.heads)
+            moved = 2 * length * program.kv_bits // 8 + EXPONENTS_BYTES * command.heads
             cycles = 2 * (length + PART_CYCLES * command.heads)
             return Cost(moved, cycles, cycles)
         case Attend():
@@ -111,7 +111,7 @@ def _attention(command: Attend, length: int, kv_bits: int, port_bytes: int, seen
     row_bytes = length // command.heads * kv_bits // 8
     cycles = max(row_bytes // port_bytes, command.heads // command.kv_heads + SHARE_CYCLES)
     around = 2 * (length + PART_CYCLES * command.heads) + 3 * length + MEAN_CYCLES * command.heads
-    return Cost(rows * (row_bytes + EXPONENT_BYTES), rows * cycles, around)
+    return Cost(rows * (row_bytes + EXPONENTS_BYTES), rows * cycles, around)
 
 
 @dataclass(frozen=True)

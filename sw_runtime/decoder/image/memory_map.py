@@ -39,8 +39,8 @@ OPCODES: dict[type[Command], Opcode] = {
     Answer: Opcode.ANSWER,
 }
 
-WEIGHT_BYTES, SCALE_BYTES, EXPONENT_BYTES, ANGLE_BYTES = 2, 2, 2, 2
-"""Bytes of a norm's weight, of a row's scale, of a cached part's exponent, of a cosine or sine."""
+WEIGHT_BYTES, SCALE_BYTES, ANGLE_BYTES, EXPONENTS_BYTES = 2, 2, 2, 4
+"""Bytes of a norm's weight, of a row's scale, of a cosine or sine, of a cached head's two exponents."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,8 @@ class CachePlace:
     """Addresses of a layer's cache."""
 
     keys: int
-    key_exponents: int
     values: int
-    value_exponents: int
+    exponents: int
 
 
 @dataclass(frozen=True)
@@ -153,12 +152,12 @@ def matrix_bytes(place: MatrixPlace, engine: EngineParameters) -> int:
     return stored_bytes(MatrixShape(place.format, place.rows, place.columns), engine)
 
 
-def _cache_bytes(program: Program) -> Iterator[tuple[int, tuple[int, int, int, int]]]:
-    """Layers, and what a position takes of the four parts of their caches."""
+def _cache_bytes(program: Program) -> Iterator[tuple[int, tuple[int, int, int]]]:
+    """Layers, and what a position takes of the three parts of their caches."""
     for command, length in zip(program.commands, program.lengths, strict=True):
         if isinstance(command, Store):
-            part, exponents = length * program.kv_bits // 8, EXPONENT_BYTES * command.heads
-            yield command.layer, (part, exponents, part, exponents)
+            part = length * program.kv_bits // 8
+            yield command.layer, (part, part, EXPONENTS_BYTES * command.heads)
 
 
 def position_bytes(program: Program) -> int:
@@ -191,7 +190,7 @@ def fitted(program: Program, board: BoardMemory) -> Program:
         If not even one position fits, naming the bytes that are missing.
     """
     empty = MemoryMap.of(with_context(program, 0), program_engine(program, board))
-    padding = (ALIGNMENT - 1) * (len(empty.rotary) + 4 * len(empty.caches))
+    padding = (ALIGNMENT - 1) * (len(empty.rotary) + 3 * len(empty.caches))
     free, each = board.size_bytes - empty.end - padding, position_bytes(program)
     if free < each:
         raise does_not_fit(board.name, each - free)

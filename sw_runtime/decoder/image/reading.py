@@ -75,8 +75,8 @@ class MemoryReader:
 
     def _rotary_rows(self, address: int, width: int) -> RotaryRows:
         positions = self._begin["positions"]
-        rows = self._numbers(address, "<i2", positions * width).astype(np.int16).reshape(positions, 2, width // 2)
-        return RotaryRows(rows[:, 0], rows[:, 1])
+        rows = self._numbers(address, "<i2", positions * width).astype(np.int16).reshape(positions, width // 2, 2)
+        return RotaryRows(rows[..., 0], rows[..., 1])
 
     def _place(self, values: dict[str, int]) -> MatrixPlace:
         name = self._engine.formats[values["format"]]

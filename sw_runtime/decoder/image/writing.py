@@ -53,7 +53,7 @@ def memory_of(
     for place, address in places.constants.items():
         put(address, _constant_octets(program.commands[place]))
     for rows, address in zip(program.rotary, places.rotary, strict=True):
-        put(address, np.concatenate([rows.cos, rows.sin], axis=1).astype("<i2").reshape(-1).view(np.uint8))
+        put(address, np.stack([rows.cos, rows.sin], axis=2).astype("<i2").reshape(-1).view(np.uint8))
     for matrix_place, addresses in places.matrices.items():
         matrix = matrices[matrix_place]
         weight_format = engine.weight_formats[engine.formats.index(matrix.name)]

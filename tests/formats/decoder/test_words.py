@@ -58,8 +58,8 @@ def test_a_value_wider_than_a_word_is_refused(name: str, value: int) -> None:
     ("words", "message"),
     [
         ([0x77], "word 0 of the program is no opcode"),
-        (PROGRAM[15:], "does not begin as one of version 1"),
-        ([PROGRAM[0], VERSION + 1, *PROGRAM[2:]], "does not begin as one of version 1"),
+        (PROGRAM[15:], f"does not begin as one of version {VERSION}"),
+        ([PROGRAM[0], VERSION + 1, *PROGRAM[2:]], f"does not begin as one of version {VERSION}"),
         (PROGRAM[:-1], "the program ends within ANSWER"),
         (PROGRAM[:15], "word 15 of the program is no opcode"),
         ([*PROGRAM[:19], *PROGRAM[15:19]], "does not end with an answer"),

@@ -36,7 +36,7 @@ def test_a_product_takes_its_vector_and_then_a_beat_a_cycle() -> None:
 def test_attention_reads_the_keys_and_values_it_sees(seen: int, window: int | None, positions: int) -> None:
     command = Attend(0, Slot.QUERY, Slot.ATTENDED, 9, 3, window)
     cost = command_cost(command, 576, EMPTY, ENGINE, seen)
-    assert cost.memory_bytes == positions * 2 * 3 * (64 + 2)
+    assert cost.memory_bytes == positions * 2 * 3 * (64 + 4)
     assert cost.beside == positions * 2 * 3 * 16, "beats of 64 elements, longer than three queries and their shares"
 
 

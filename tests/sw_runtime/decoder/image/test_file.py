@@ -124,7 +124,7 @@ def test_another_version_and_another_file_are_refused(tmp_path: Path) -> None:
     image = Image.of(program, parts.matrices, BOARD)
     path = tmp_path / "model.img"
     replace(image, contents=replace(image.contents, version=9)).save(path)
-    with pytest.raises(CheckpointError, match="is of version 9, not 1; write it again"):
+    with pytest.raises(CheckpointError, match="is of version 9, not 2; write it again"):
         Image.load(path)
     write_tensors(path, {"other": torch.zeros(1)})
     with pytest.raises(CheckpointError, match="is no image of a program; write it with `seedloom image`"):

@@ -8,8 +8,8 @@ from sw_runtime.decoder.compiler import compile_program
 from sw_runtime.decoder.image.file import Image
 from tests.sw_runtime.decoder.models import POSITIONS, parts_of, tiny_model
 
-LAYERS, HEADS, WIDTH, BYTES, EXPONENT_BYTES = 3, 2, 16, 2, 2
-"""Of the tiny model: layers, key and value heads, elements of a head, bytes of an element and of an exponent."""
+LAYERS, HEADS, WIDTH, BYTES, EXPONENTS_BYTES = 3, 2, 16, 2, 4
+"""Of the tiny model: layers, key and value heads, elements of a head, bytes of an element and of two exponents."""
 
 
 def test_the_words_of_an_image_are_what_hardware_asks_for() -> None:
@@ -37,10 +37,10 @@ def test_the_words_of_an_image_are_what_hardware_asks_for() -> None:
     ranges = []
     for store, attend in zip(stores, attends, strict=True):
         assert attend["window"] == 5
-        for name in ("keys", "key_exponents", "values", "value_exponents"):
+        for name in ("keys", "values", "exponents"):
             assert attend[name] == store[name]
             assert store[name] % ALIGNMENT == 0
-            nbytes = POSITIONS * HEADS * (EXPONENT_BYTES if name.endswith("exponents") else WIDTH * BYTES)
+            nbytes = POSITIONS * HEADS * (EXPONENTS_BYTES if name == "exponents" else WIDTH * BYTES)
             ranges.append(range(store[name], store[name] + nbytes))
     ranges.sort(key=lambda part: part.start)
     assert ranges[0].start == areas["cache"].address
