@@ -37,6 +37,7 @@ class Opcode(IntEnum):
     READ = 0x11
     CHECKSUM = 0x12
     PRODUCT = 0x20
+    TOKEN = 0x30
 
 
 class Status(IntEnum):
@@ -51,7 +52,7 @@ class Status(IntEnum):
 
 STATUS_MEANINGS: dict[Status, str] = {
     Status.OK: "done",
-    Status.UNKNOWN_OPCODE: "the first word is none of the opcodes",
+    Status.UNKNOWN_OPCODE: "the first word is none of the opcodes; a board knows either PRODUCT or TOKEN",
     Status.WRONG_LENGTH: "more or fewer words than the request has",
     Status.BAD_ADDRESS: "an address is no multiple of 4, or what begins there reaches past the memory's end",
     Status.BAD_ARGUMENT: "an argument is out of its range",
@@ -136,9 +137,9 @@ REQUESTS: dict[Opcode, Request] = {
             Opcode.COUNTERS,
             "counts since power-up or the last RESET",
             answer=(
-                Field("cycles", "cycles of all products", words=2),
-                Field("port_busy_cycles", "of these, cycles in which the engine took activations or weights", words=2),
-                Field("products", "products done"),
+                Field("cycles", "cycles of all products or tokens", words=2),
+                Field("port_busy_cycles", "of these, those in which a word that was read was taken", words=2),
+                Field("products", "products or tokens done"),
             ),
         ),
         Request(
@@ -173,6 +174,22 @@ REQUESTS: dict[Opcode, Request] = {
             answer=(
                 Field("cycles", "cycles of this product, from its request's last word to its last result's write"),
                 Field("port_busy_cycles", "of these, cycles in which the engine took activations or weights"),
+            ),
+        ),
+        Request(
+            Opcode.TOKEN,
+            "takes a token through a decoder's program and answers the likeliest next one; all lies in the memory",
+            arguments=(
+                Field("program", "address of the program, which must be sound: [programs](programs.md)"),
+                Field("position", "of the token in its text, from 0; the cache holds those before it"),
+                Field("embedding", "address of the token's embedding, 32 bits an element"),
+                Field("exponent", "the embedding's, a two's complement"),
+            ),
+            answer=(
+                Field("token", "whose logit is largest; of equal ones the first"),
+                Field("key", "its logit, a two's complement; the program's last exponent says what it counts"),
+                Field("cycles", "of this token"),
+                Field("port_busy_cycles", "of these, cycles in which a word that was read was taken"),
             ),
         ),
     )

@@ -1,11 +1,12 @@
 """Requantiser: a product's results times their rows' scales, as keys for the token router."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from formats.engine import RESULT_BITS, EngineParameters
 from formats.router.descriptor import KEY_BITS
+from hw.engine.row_results import RowResults
 from hw.router.frame.receiver import beat_layout
 from hw.router.parameters import UnitParameters
 
@@ -78,67 +79,41 @@ class Requantiser(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Choose a result, multiply, shift, round; the whole pipeline waits while a beat does."""
+        """Take a row, multiply, shift, round; the whole pipeline waits while a beat does."""
         m = Module()
+        m.submodules.results = results = RowResults(self._engine)
+        connect(m, flipped(self.i_results), results.i)
         product_bits = self._engine.accumulator_bits + MANTISSA_BITS
-        advance, taken, last = Signal(), Signal(), Signal()
-        result = Signal(signed(self._engine.accumulator_bits))
+        advance, taken = Signal(), Signal()
         product, shifted = Signal(signed(product_bits)), Signal(signed(product_bits + 1))
         shift = Signal(range(product_bits + 1))
         routing = Signal.like(self.routing)
         under_way = Signal(2)
         ends = Signal(2)
-        rows_left = self._choose_result(m, routing, result, taken, last, advance)
         mantissa, distance = self._split_scale(m, routing)
         m.d.comb += [
             advance.eq(~self.o.valid | self.o.ready),
-            self.busy.eq((rows_left != 0) | under_way.any() | self.o.valid),
+            self.busy.eq(results.busy | under_way.any() | self.o.valid),
+            results.start.eq(self.start),
+            results.format.eq(self.routing.format),
+            results.rows.eq(self.routing.rows),
+            results.o.ready.eq(self.i_scales.valid & advance),
+            self.i_scales.ready.eq(results.o.valid & advance),
+            taken.eq(results.o.valid & results.o.ready),
         ]
         with m.If(self.start):
             m.d.sync += routing.eq(self.routing)
         with m.If(advance):
             m.d.sync += [
                 under_way.eq(Cat(taken, under_way)),
-                ends.eq(Cat(last, ends)),
-                product.eq(result * mantissa),
+                ends.eq(Cat(results.o.payload.last, ends)),
+                product.eq(results.o.payload.sum * mantissa),
                 # a shift by all bits leaves the sign, and rounding makes it 0: more is the same
                 shift.eq(Mux(distance > product_bits, product_bits, distance)),
                 shifted.eq((product << 1) >> shift),
             ]
         self._pack(m, _rounded_key(m, shifted), under_way[1], ends[1], advance)
         return m
-
-    def _choose_result(
-        self, m: Module, routing: data.View, result: Signal, taken: Signal, last: Signal, advance: Signal
-    ) -> Signal:
-        """One result after the other out of each beat; returns the rows left."""
-        engine = self._engine
-        per_beat = engine.results_per_beat
-        lanes = [engine.lanes_for(weight_format) for weight_format in engine.weight_formats]
-        last_lane = Array(count - 1 for count in lanes)[routing.format]
-        rows_left = Signal.like(self.routing.rows)
-        lane = Signal(range(max(lanes)))
-        place = Signal(range(per_beat))
-        beat_done, group_done = Signal(), Signal()
-        m.d.comb += [
-            result.eq(Array(self.i_results.payload[index] for index in range(per_beat))[place]),
-            self.i_scales.ready.eq(self.i_results.valid & (rows_left != 0) & advance),
-            taken.eq(self.i_scales.valid & self.i_scales.ready),
-            last.eq(rows_left == 1),
-            group_done.eq(lane == last_lane),
-            beat_done.eq(group_done | last | (place == per_beat - 1)),
-            # beats past the last row are padding
-            self.i_results.ready.eq((rows_left == 0) | (taken & beat_done)),
-        ]
-        with m.If(self.start):
-            m.d.sync += [rows_left.eq(self.routing.rows), lane.eq(0), place.eq(0)]
-        with m.Elif(taken):
-            m.d.sync += [
-                rows_left.eq(rows_left - 1),
-                lane.eq(Mux(group_done, 0, lane + 1)),
-                place.eq(Mux(beat_done, 0, place + 1)),
-            ]
-        return rows_left
 
     def _split_scale(self, m: Module, routing: data.View) -> tuple[Signal, Signal]:
         """Mantissa of the scale, and how far its exponent lies below the product's."""

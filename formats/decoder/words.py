@@ -128,7 +128,10 @@ LAYOUTS: dict[Opcode, Layout] = {
             Field("slot", ""),
             HEADS,
             WIDTH,
-            Field("rows", "address of position 0's row: a word a pair of elements, the cosine in the low half, the sine above it"),
+            Field(
+                "rows",
+                "address of position 0's row: a word a pair of elements, the cosine in the low half, the sine above it",
+            ),
             Field("factor", "multiplies the result, 17 bits; 0 for none"),
             Field("factor_exponent", "", signed=True),
         ),

@@ -1,4 +1,4 @@
-"""A board's logic: requests in, responses out, a memory and an engine behind them."""
+"""A board's logic: requests in, responses out, a memory behind them, and an engine or a decoder."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from hw.board.collector import Collector
 from hw.board.parameters import BoardParameters
 from hw.board.product import Product
 from hw.board.responder import Responder
+from hw.decoder.decoder import Decoder
 from hw.memory.memory import Memory
 from hw.memory.sdram import SdramPins
 from hw.mux import choose
@@ -28,7 +29,7 @@ class _Parts:
     collector: Collector
     responder: Responder
     memory: Memory
-    product: Product
+    work: Product | Decoder
     checksum: crc.Processor
     status: Signal
     reset: Signal
@@ -61,6 +62,7 @@ class Board(wiring.Component):
             parameters.cas_latency,
             parameters.engine.port_bytes,
             parameters.word_bits,
+            parameters.side_bits,
         )
         super().__init__(
             {
@@ -75,12 +77,12 @@ class Board(wiring.Component):
         m = Module()
         m.submodules.collector = collector = Collector()
         m.submodules.memory = memory = self._memory
-        m.submodules.product = product = Product(self._parameters)
+        m.submodules.work = work = Decoder(self._parameters) if self._parameters.decoder else Product(self._parameters)
         m.submodules.checksum = checksum = crc.catalog.CRC32_ISO_HDLC(data_width=32).create()
         reset = Signal()
-        fields = self._fields(m, product, checksum, reset)
+        fields = self._fields(m, work, checksum, reset)
         m.submodules.responder = responder = Responder(max(map(len, fields.values())))
-        parts = _Parts(collector, responder, memory, product, checksum, Signal(8), reset)
+        parts = _Parts(collector, responder, memory, work, checksum, Signal(8), reset)
         connect(m, flipped(self.i), collector.i)
         connect(m, responder.o, flipped(self.o))
         connect(m, memory.pins, flipped(self.pins))
@@ -88,21 +90,27 @@ class Board(wiring.Component):
         self._serve(m, parts)
         return m
 
+    @property
+    def _work(self) -> Opcode:
+        """The request that the board gives its memory to."""
+        return Opcode.TOKEN if self._parameters.decoder else Opcode.PRODUCT
+
     def _fields(
-        self, m: Module, product: Product, checksum: crc.Processor, reset: Signal
+        self, m: Module, work: Product | Decoder, checksum: crc.Processor, reset: Signal
     ) -> Mapping[Opcode, Sequence[Value]]:
         """Words that answer requests of few words."""
         cycles, port_busy, products = Signal(COUNTER_BITS), Signal(COUNTER_BITS), Signal(32)
-        m.d.sync += [cycles.eq(cycles + product.active), port_busy.eq(port_busy + product.took)]
-        m.d.sync += products.eq(products + (product.done & (product.status == Status.OK)))
+        m.d.sync += [cycles.eq(cycles + work.active), port_busy.eq(port_busy + work.took)]
+        m.d.sync += products.eq(products + (work.done & (work.status == Status.OK)))
         with m.If(reset):
             m.d.sync += [cycles.eq(0), port_busy.eq(0), products.eq(0)]
+        answer = [work.token, work.key] if isinstance(work, Decoder) else []
         wide = [counter[place:][:32] for counter in (cycles, port_busy) for place in (0, 32)]
         return {
             Opcode.IDENTIFY: [Const(word, 32) for word in self._parameters.identity()],
             Opcode.COUNTERS: [*wide, products],
             Opcode.CHECKSUM: [checksum.crc],
-            Opcode.PRODUCT: [product.cycles, product.port_busy],
+            self._work: [*answer, work.cycles, work.port_busy],
         }
 
     def _answer(self, m: Module, parts: _Parts, fields: Mapping[Opcode, Sequence[Value]]) -> None:
@@ -120,8 +128,8 @@ class Board(wiring.Component):
 
     def _serve(self, m: Module, parts: _Parts) -> None:
         """One state a step of a request."""
-        collector, responder, product = parts.collector, parts.responder, parts.product
-        m.d.comb += product.arguments.eq(collector.arguments)
+        collector, responder, work = parts.collector, parts.responder, parts.work
+        m.d.comb += work.arguments.eq(collector.arguments)
         with m.FSM():
             with m.State("COLLECT"):
                 with m.If(collector.complete):
@@ -132,10 +140,10 @@ class Board(wiring.Component):
             with m.State("CHECK"):
                 self._check(m, parts)
             self._read(m, parts)
-            with m.State("PRODUCT"):
-                self._multiply(m, parts)
-                m.d.sync += parts.status.eq(product.status)
-                with m.If(product.done):
+            with m.State("WORK"):
+                self._give_memory(m, parts)
+                m.d.sync += parts.status.eq(work.status)
+                with m.If(work.done):
                     m.next = "RESPOND"
             with m.State("RESPOND"):
                 m.d.comb += responder.start.eq(1)
@@ -151,16 +159,18 @@ class Board(wiring.Component):
         collector = parts.collector
         m.d.sync += parts.status.eq(Status.UNKNOWN_OPCODE)
         m.next = "RESPOND"
-        following = {Opcode.READ: "RANGE", Opcode.CHECKSUM: "RANGE", Opcode.PRODUCT: "PRODUCT"}
+        following = {Opcode.READ: "RANGE", Opcode.CHECKSUM: "RANGE", self._work: "WORK"}
         with m.Switch(collector.opcode):
             for opcode, request in REQUESTS.items():
+                if opcode in (Opcode.PRODUCT, Opcode.TOKEN) and opcode != self._work:
+                    continue
                 with m.Case(opcode):
                     m.d.sync += parts.status.eq(Status.WRONG_LENGTH)
                     # a WRITE that has data is not checked here
                     with m.If((collector.words == request.least_words) & (opcode != Opcode.WRITE)):
                         m.d.sync += parts.status.eq(Status.OK)
                         m.d.comb += parts.reset.eq(opcode == Opcode.RESET)
-                        m.d.comb += parts.product.start.eq(opcode == Opcode.PRODUCT)
+                        m.d.comb += parts.work.start.eq(opcode == self._work)
                         m.next = following.get(opcode, "RESPOND")
 
     def _write(self, m: Module, parts: _Parts) -> None:
@@ -224,17 +234,20 @@ class Board(wiring.Component):
                 with m.If(left == 1):
                     m.next = "RESPOND"
 
-    def _multiply(self, m: Module, parts: _Parts) -> None:
-        """Give the memory to the product."""
-        memory, product = parts.memory, parts.product
-        self._pass(m, product.reading, memory.i_reading)
-        self._pass(m, memory.o, product.i)
-        self._pass(m, product.o, memory.i)
+    def _give_memory(self, m: Module, parts: _Parts) -> None:
+        """Give the memory to the work."""
+        memory, work = parts.memory, parts.work
+        self._pass(m, work.reading, memory.i_reading)
+        self._pass(m, memory.o, work.i)
+        self._pass(m, work.o, memory.i)
+        if isinstance(work, Decoder):
+            self._pass(m, work.side_reading, memory.i_side_reading)
+            self._pass(m, memory.o_side, work.i_side)
         m.d.comb += [
-            memory.start.eq(product.write_start),
-            memory.address.eq(product.write_address),
-            memory.flush.eq(product.write_flush),
-            product.write_empty.eq(memory.empty),
+            memory.start.eq(work.write_start),
+            memory.address.eq(work.write_address),
+            memory.flush.eq(work.write_flush),
+            work.write_empty.eq(memory.empty),
         ]
 
     def _pass(self, m: Module, source: stream.Interface, sink: stream.Interface) -> None:

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from formats.board_requests import IDENTITY, VERSION, WORD_BYTES
 from formats.engine import EngineParameters
 from formats.errors import InputError
+from hw.decoder.parameters import DecoderParameters
 from hw.memory.chips import SdramChip
+
+NORM_BITS, SCALE_BITS = 16, 16
+"""Of a norm's weight and of a row's scale, as they lie in the memory."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,8 @@ class BoardParameters:
         Of the memory; engine and memory share a clock.
     build
         What IDENTIFY answers as the build.
+    decoder
+        Sizes of the units of a board that takes tokens; None for one that multiplies.
 
     Raises
     ------
@@ -32,6 +38,7 @@ class BoardParameters:
     clock_mhz: float
     cas_latency: int
     build: int = 0
+    decoder: DecoderParameters | None = None
 
     def __post_init__(self) -> None:
         if self.engine.port_bytes != WORD_BYTES:
@@ -44,9 +51,14 @@ class BoardParameters:
 
     @property
     def word_bits(self) -> tuple[int, ...]:
-        """Widths of what the engine reads: activations, and the beats of each format."""
-        engine = self.engine
-        return tuple(sorted({engine.port_bits, *map(engine.beat_bits, engine.weight_formats)}, reverse=True))
+        """Widths of what is read: activations, the beats of each format, and where there is a decoder norms' weights."""
+        engine, others = self.engine, {NORM_BITS} if self.decoder else set()
+        return tuple(sorted({engine.port_bits, *map(engine.beat_bits, engine.weight_formats), *others}, reverse=True))
+
+    @property
+    def side_bits(self) -> tuple[int, ...]:
+        """Widths of what a decoder reads beside: exponents of keys and values, and rows' scales."""
+        return (self.engine.port_bits, SCALE_BITS) if self.decoder else ()
 
     @property
     def memory_words(self) -> int:

@@ -1,17 +1,14 @@
 """Product: words out of the memory into the engine, results back into the memory."""
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import wiring
 
 from formats.board_requests import Status
 from formats.engine import RESULT_BITS
-from hw.board.collector import MOST_ARGUMENTS
 from hw.board.parameters import BoardParameters
 from hw.board.plan import ProductPlan
+from hw.board.work import count_cycles, work_members
 from hw.engine.engine import Engine
-from hw.memory.port import address_bits
-from hw.memory.words import reading_layout
 
 
 class Product(wiring.Component):
@@ -24,42 +21,12 @@ class Product(wiring.Component):
 
     Members
     -------
-    start, arguments : In(1), In(ArrayLayout(32, MOST_ARGUMENTS))
-        Arguments of a PRODUCT, stable until ``done``.
-    done, status : Out(1), Out(8)
-        The product has ended, all results are in the memory.
-    cycles, port_busy : Out(32), Out(32)
-        From ``start`` to ``done``; of these, those in which the engine took a word.
-    active, took : Out(1), Out(1)
-        Each of these cycles as it passes.
-    reading, i : Out(stream.Signature(reading_layout(...))), In(stream.Signature(port_bits))
-        To the memory, and what it reads.
-    write_start, write_address, write_flush, write_empty, o
-        To the memory's writer.
+    As ``work_members`` has them; the arguments are those of a PRODUCT.
     """
 
     def __init__(self, parameters: BoardParameters) -> None:
         self._parameters = parameters
-        engine, chip = parameters.engine, parameters.chip
-        super().__init__(
-            {
-                "start": In(1),
-                "arguments": In(data.ArrayLayout(32, MOST_ARGUMENTS)),
-                "done": Out(1),
-                "status": Out(8),
-                "cycles": Out(32),
-                "port_busy": Out(32),
-                "active": Out(1),
-                "took": Out(1),
-                "reading": Out(stream.Signature(reading_layout(chip, engine.port_bytes, parameters.word_bits))),
-                "i": In(stream.Signature(engine.port_bits)),
-                "write_start": Out(1),
-                "write_address": Out(address_bits(chip, engine.port_bytes)),
-                "write_flush": Out(1),
-                "write_empty": In(1),
-                "o": Out(stream.Signature(engine.port_bits)),
-            }
-        )
+        super().__init__(work_members(parameters))
 
     def elaborate(self, platform: object) -> Module:
         """Plan, command, two readings, and results until none is left."""
@@ -108,7 +75,7 @@ class Product(wiring.Component):
                 m.next = "IDLE"
         m.d.comb += self.active.eq(~states.ongoing("IDLE") | self.start)
         self._write(m, engine, left)
-        self._count(m)
+        count_cycles(m, self)
         return m
 
     def _write(self, m: Module, engine: Engine, left: Signal) -> None:
@@ -121,10 +88,3 @@ class Product(wiring.Component):
         ]
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += [upper.eq(~upper), left.eq(left - 1)]
-
-    def _count(self, m: Module) -> None:
-        m.d.comb += self.took.eq(self.i.valid & self.i.ready)
-        with m.If(self.start):
-            m.d.sync += [self.cycles.eq(1), self.port_busy.eq(0)]
-        with m.Elif(self.active):
-            m.d.sync += [self.cycles.eq(self.cycles + 1), self.port_busy.eq(self.port_busy + self.took)]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from amaranth.hdl import Module
-from amaranth.lib import stream, wiring
+from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.memory.arbiter import Arbiter
@@ -13,11 +13,18 @@ from hw.memory.sdram import SdramController, SdramPins
 from hw.memory.words import WordReader, reading_layout
 from hw.memory.writer import WordWriter
 
+SIDE_DEPTH, SIDE_BURST = 64, 32
+"""Beats that the side port keeps, and for how many there must be room before it asks again."""
+
+MOST_READS = 16
+"""More reads than the controller has under way at once: one waits, and others are the chip's latency and two."""
+
 
 class Memory(wiring.Component):
     """Reads words of several widths, and in between writes words of the port's.
 
-    A reading that follows ``empty`` finds what was written.
+    A reading that follows ``empty`` finds what was written. Where there is a side, it reads other words meanwhile,
+    few for each of the others, in bursts that go before them.
 
     Parameters
     ----------
@@ -27,12 +34,16 @@ class Memory(wiring.Component):
         Bytes of a beat, which addresses count.
     word_bits
         Widths of the words that are read.
+    side_bits
+        Of those that the side reads; none for no side.
 
     Members
     -------
     i_reading : In(stream.Signature(reading_layout(chip, port_bytes, word_bits)))
     o : Out(stream.Signature(max(word_bits)))
         Words read.
+    i_side_reading, o_side
+        The same for the side, where there is one.
     start, address, flush, empty, i
         As of ``WordWriter``.
     pins : Out(SdramPins(chip))
@@ -44,10 +55,23 @@ class Memory(wiring.Component):
     """
 
     def __init__(
-        self, chip: SdramChip, clock_mhz: float, cas_latency: int, port_bytes: int, word_bits: Sequence[int]
+        self,
+        chip: SdramChip,
+        clock_mhz: float,
+        cas_latency: int,
+        port_bytes: int,
+        word_bits: Sequence[int],
+        side_bits: Sequence[int] = (),
     ) -> None:
         self._chip, self._port_bytes, self._word_bits = chip, port_bytes, tuple(word_bits)
+        self._side_bits = tuple(side_bits)
         self._controller = SdramController(chip, clock_mhz, cas_latency)
+        side: dict[str, wiring.Member] = {}
+        if side_bits:
+            side = {
+                "i_side_reading": In(stream.Signature(reading_layout(chip, port_bytes, side_bits))),
+                "o_side": Out(stream.Signature(max(side_bits))),
+            }
         super().__init__(
             {
                 "i_reading": In(stream.Signature(reading_layout(chip, port_bytes, word_bits))),
@@ -58,6 +82,7 @@ class Memory(wiring.Component):
                 "empty": Out(1),
                 "i": In(stream.Signature(8 * port_bytes)),
                 "pins": Out(SdramPins(chip)),
+                **side,
             }
         )
 
@@ -73,7 +98,6 @@ class Memory(wiring.Component):
         m.submodules.writer = writer = WordWriter(chip, port_bytes)
         connect(m, flipped(self.pins), controller.pins)
         connect(m, arbiter.request, controller.i)
-        connect(m, read_port.request, arbiter.i_reads)
         connect(m, write_port.request, arbiter.i_writes)
         connect(m, flipped(self.i_reading), reader.i_reading)
         connect(m, reader.run, read_port.i_run)
@@ -82,12 +106,39 @@ class Memory(wiring.Component):
         connect(m, writer.run, write_port.i_run)
         connect(m, writer.o, write_port.i)
         connect(m, flipped(self.i), writer.i)
+        m.d.comb += read_port.read_data.eq(controller.read_data)
+        if self._side_bits:
+            self._read_beside(m, controller, arbiter, read_port)
+        else:
+            connect(m, read_port.request, arbiter.i_reads)
+            m.d.comb += read_port.read_valid.eq(controller.read_valid)
         m.d.comb += [
-            read_port.read_valid.eq(controller.read_valid),
-            read_port.read_data.eq(controller.read_data),
             writer.start.eq(self.start),
             writer.address.eq(self.address),
             writer.flush.eq(self.flush),
             self.empty.eq(writer.empty),
         ]
         return m
+
+    def _read_beside(self, m: Module, controller: SdramController, arbiter: Arbiter, port: MemoryPort) -> None:
+        """A second port that reads; whose a beat is, is kept in the order of the requests."""
+        chip, port_bytes = self._chip, self._port_bytes
+        m.submodules.side_port = side = MemoryPort(chip, port_bytes, SIDE_DEPTH, SIDE_BURST)
+        m.submodules.side_reader = reader = WordReader(chip, port_bytes, self._side_bits)
+        m.submodules.side_arbiter = readers = Arbiter(chip)
+        m.submodules.owners = owners = fifo.SyncFIFO(width=1, depth=MOST_READS)
+        connect(m, port.request, readers.i_reads)
+        connect(m, side.request, readers.i_writes)  # what goes first
+        connect(m, readers.request, arbiter.i_reads)
+        connect(m, flipped(self.i_side_reading), reader.i_reading)
+        connect(m, reader.run, side.i_run)
+        connect(m, side.o, reader.i)
+        connect(m, reader.o, flipped(self.o_side))
+        m.d.comb += [
+            owners.w_en.eq(readers.request.valid & readers.request.ready),
+            owners.w_data.eq(side.request.valid & side.request.ready),
+            owners.r_en.eq(controller.read_valid),
+            port.read_valid.eq(controller.read_valid & ~owners.r_data),
+            side.read_valid.eq(controller.read_valid & owners.r_data),
+            side.read_data.eq(controller.read_data),
+        ]

@@ -1,6 +1,6 @@
 """Memory port: runs of beats read and written, over a controller that knows the chip's own, narrower beats."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -54,6 +54,9 @@ class MemoryPort(wiring.Component):
     depth
         Beats that are asked for or kept at once; of at least the controller's latency and this
         port's own, 10 cycles at CAS latency 3, or a reader that never pauses would wait.
+    burst
+        Beats for which there must be room before a port that had none asks again: a page that another port
+        uses is then closed more rarely.
 
     Members
     -------
@@ -72,8 +75,8 @@ class MemoryPort(wiring.Component):
         If the port's beat is not 1, 2, 4 or 8 of the chip's.
     """
 
-    def __init__(self, chip: SdramChip, port_bytes: int, depth: int = 16) -> None:
-        self._chip, self._port_bytes, self._depth = chip, port_bytes, depth
+    def __init__(self, chip: SdramChip, port_bytes: int, depth: int = 16, burst: int = 1) -> None:
+        self._chip, self._port_bytes, self._depth, self._burst = chip, port_bytes, depth, burst
         self._parts = parts_a_beat(chip, port_bytes)
         super().__init__(
             {
@@ -128,6 +131,14 @@ class MemoryPort(wiring.Component):
             kept.r_en.eq(self.o.ready),
             self.o.valid.eq(kept.r_rdy),
             self.o.payload.eq(kept.r_data),
-            room_for_one.eq(room != 0),
+            room_for_one.eq(self._asks(m, room)),
         ]
         m.d.sync += room.eq(room - promised + (self.o.valid & self.o.ready))
+
+    def _asks(self, m: Module, room: Signal) -> Value:
+        """Whether there is room, and after there was none, room for a burst."""
+        if self._burst == 1:
+            return room != 0
+        full = Signal()
+        m.d.sync += full.eq((full | (room == 0)) & (room < self._burst))
+        return (room != 0) & ~full

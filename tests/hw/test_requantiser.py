@@ -11,6 +11,7 @@ from amaranth.sim import Simulator, SimulatorContext
 
 from formats.router.descriptor import KEY_BITS
 from hw import requantiser
+from hw.engine import row_results
 from hw.requantiser import Requantiser
 from hw.router.parameters import UnitParameters
 from tests.hw.conversions import ENGINE, Conversion, conversions
@@ -18,7 +19,6 @@ from tests.hw.simulate import run_bench
 
 LANES = 4
 ROUTER = UnitParameters(lanes=LANES, keys=64, slots=1, sets=1, ways=1)
-SOURCE = Path(requantiser.__file__)
 
 MUTANTS = {
     "subnormal taken for normal": ("normal = field.any()", "normal = Const(1)"),
@@ -32,21 +32,26 @@ MUTANTS = {
     "long shifts wrap": ("distance > product_bits", "Const(0)"),
     "long shifts a place short": ("product_bits, distance)", "product_bits - 1, distance)"),
     "product a bit too narrow": ("bits + MANTISSA_BITS\n", "bits + MANTISSA_BITS - 1\n"),
-    "result without sign": ("result * mantissa", "result.as_unsigned() * mantissa"),
+    "result without sign": ("payload.sum * mantissa", "payload.sum.as_unsigned() * mantissa"),
     "shift of the next result": ("(product << 1) >> shift", "(product << 1) >> distance"),
     "routing not kept": ("routing.eq(self.routing)", "routing.eq(routing)"),
-    "lanes of another format": ("[routing.format]", "[0]"),
-    "padding taken for rows": ("group_done | last | (place", "last | (place"),
-    "a row less": ("last.eq(rows_left == 1)", "last.eq(rows_left == 2)"),
-    "lane not cleared": ("lane.eq(0), place.eq(0)]", "place.eq(0)]"),
-    "padding never leaves": ("(rows_left == 0) | (taken & beat_done)", "taken & beat_done"),
-    "scales run ahead of results": ("self.i_results.valid & (rows_left != 0)", "(rows_left != 0)"),
+    "scales run ahead of results": ("i_scales.ready.eq(results.o.valid & advance)", "i_scales.ready.eq(advance)"),
     "keys overwritten": ("advance.eq(~self.o.valid | self.o.ready)", "advance.eq(1)"),
     "packet without end": ("self.o.payload.last.eq(last)", "self.o.payload.last.eq(0)"),
     "beats overfilled": ("place == self._lanes - 1", "place == self._lanes"),
     "place not cleared": ("Mux(full, 0, place + 1)", "place + 1"),
 }
 """Text of the source, and what takes its place."""
+
+ROW_MUTANTS = {
+    "lanes of another format": ("[format_]", "[0]"),
+    "format not kept": ("format_.eq(self.format)", "format_.eq(0)"),
+    "padding taken for rows": ("group_done | last | (place", "last | (place"),
+    "a row less": ("last.eq(rows_left == 1)", "last.eq(rows_left == 2)"),
+    "lane not cleared": ("lane.eq(0), place.eq(0)]", "place.eq(0)]"),
+    "padding never leaves": ("~self.busy | (taken & beat_done)", "taken & beat_done"),
+}
+"""The same of what takes the results apart."""
 
 
 @pytest.mark.parametrize("lanes", [4, 8])
@@ -109,11 +114,21 @@ def test_the_check_passes_on_the_requantiser_as_it_is() -> None:
     assert is_exact(requantiser)
 
 
+def mutant_of(path: str, text: str, replacement: str) -> Any:
+    """A module with another text."""
+    source = Path(path).read_text()
+    assert source.count(text) == 1, f"{text!r} does not occur once in {path}; write this mutant anew"
+    mutant = ModuleType("mutant")
+    exec(source.replace("amaranth.hdl import", "amaranth.hdl import Const,").replace(text, replacement), vars(mutant))
+    return mutant
+
+
 @pytest.mark.parametrize("name", MUTANTS)
 def test_the_check_finds(name: str) -> None:
-    text, replacement = MUTANTS[name]
-    source = SOURCE.read_text()
-    assert source.count(text) == 1, f"{text!r} does not occur once in hw/requantiser.py; write this mutant anew"
-    mutant = ModuleType("mutant")
-    exec(source.replace("import Array,", "import Const, Array,").replace(text, replacement), vars(mutant))
-    assert not is_exact(mutant)
+    assert not is_exact(mutant_of(requantiser.__file__, *MUTANTS[name]))
+
+
+@pytest.mark.parametrize("name", ROW_MUTANTS)
+def test_the_check_finds_in_the_rows(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requantiser, "RowResults", mutant_of(row_results.__file__, *ROW_MUTANTS[name]).RowResults)
+    assert not is_exact(requantiser)

@@ -1,0 +1,167 @@
+"""Decoder: a token's embedding in, the likeliest next token out, by a program in the memory."""
+
+from amaranth.hdl import Module, Mux, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect
+
+from formats.board_requests import REQUESTS, Opcode, Status
+from hw.board.parameters import BoardParameters
+from hw.board.work import count_cycles, work_members
+from hw.decoder.machine import Leaves, Loads, Machine, Read, Side, Writer
+from hw.decoder.steps.begin import begin_states, fetch_states
+from hw.decoder.steps.cache import attend_states, store_states
+from hw.decoder.steps.products import product_states
+from hw.decoder.steps.vectors import add_states, gate_states, normalise_states, rotate_states
+from hw.memory.words import reading_layout
+
+
+class Decoder(wiring.Component):
+    """Does a TOKEN: reads the program, command by command, and gives its units what each needs.
+
+    Equal to ``golden_models.integer_decoder.execution``. A program must be sound: its addresses are not looked at, but
+    for a matrix's. What is checked is its version, its opcodes, the context, and the shape of a matrix.
+
+    Parameters
+    ----------
+    parameters
+        Of a board with a decoder.
+
+    Members
+    -------
+    As ``work_members`` has them; the arguments are those of a TOKEN. And:
+
+    side_reading, i_side : Out(stream.Signature(reading_layout(...))), In(stream.Signature(32))
+        To the memory's side, and what it reads.
+    token, key : Out(32), Out(32)
+        The answer.
+    """
+
+    def __init__(self, parameters: BoardParameters) -> None:
+        self._parameters = parameters
+        engine, chip = parameters.engine, parameters.chip
+        side = reading_layout(chip, engine.port_bytes, parameters.side_bits)
+        super().__init__(
+            {
+                **work_members(parameters),
+                "side_reading": Out(stream.Signature(side)),
+                "i_side": In(stream.Signature(max(parameters.side_bits))),
+                "token": Out(32),
+                "key": Out(32),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """The units, what joins them, and a state a step of a command."""
+        m = Module()
+        names = [field.name for field in REQUESTS[Opcode.TOKEN].arguments]
+        arguments: dict[str, Value] = {name: self.arguments[place] for place, name in enumerate(names)}
+        writer = Writer(self.write_start, self.write_address, self.write_flush, self.write_empty, self.o)
+        machine = Machine(self._parameters, arguments, self.reading, self.side_reading, writer)
+        for name in ("vector", "attention", "plan", "engine", "rows", "row_scale", "keys", "packer"):
+            m.submodules[name] = getattr(machine, name)
+        self._read(m, machine)
+        self._load(m, machine)
+        self._scale_rows(m, machine)
+        m.d.sync += machine.product.eq(machine.factors[0] * machine.factors[1])
+        m.d.comb += [
+            self.status.eq(machine.status),
+            self.token.eq(machine.keys.index),
+            self.key.eq(machine.keys.key),
+        ]
+        with m.FSM() as states:
+            with m.State("IDLE"):
+                m.d.sync += [
+                    machine.program.eq(machine.beat(arguments["program"])),
+                    machine.position.eq(arguments["position"]),
+                    machine.status.eq(Status.BAD_ADDRESS),
+                ]
+                with m.If(self.start):
+                    m.next = "FETCH"
+                    with m.If((arguments["program"] | arguments["embedding"])[:2] != 0):
+                        m.next = "DONE"
+            for states_of in (
+                fetch_states,
+                begin_states,
+                normalise_states,
+                add_states,
+                rotate_states,
+                gate_states,
+                product_states,
+                store_states,
+                attend_states,
+            ):
+                states_of(m, machine)
+            with m.State("DONE"):
+                m.d.comb += self.done.eq(1)
+                m.next = "IDLE"
+        m.d.comb += self.active.eq(~states.ongoing("IDLE") | self.start)
+        count_cycles(m, self)
+        return m
+
+    def _read(self, m: Module, machine: Machine) -> None:
+        """What is read goes to whom it was read for; in the states of a product the engine has activations first."""
+        vector, attention, engine = machine.vector, machine.attention, machine.engine
+        program, scales = machine.program_words, machine.row_scale.i_scales
+        exponents, side = attention.i_exponents, self.i_side
+        for_engine, for_attention = machine.read_for == Read.ENGINE, machine.read_for == Read.ATTENTION
+        for_program, for_vector = machine.read_for == Read.PROGRAM, machine.read_for == Read.VECTOR
+        m.d.comb += [
+            program.valid.eq(self.i.valid & for_program),
+            program.payload.eq(self.i.payload),
+            engine.i_data.valid.eq(self.i.valid & for_engine),
+            engine.i_data.payload.eq(self.i.payload),
+            attention.i.valid.eq(self.i.valid & for_attention),
+            attention.i.payload.eq(self.i.payload),
+            self.i.ready.eq(
+                (program.ready & for_program)
+                | (engine.i_data.ready & for_engine)
+                | (attention.i.ready & for_attention)
+                | (vector.i.ready & for_vector & (machine.loads == Loads.MEMORY))
+            ),
+            scales.valid.eq(side.valid & (machine.side_for == Side.ROW_SCALE)),
+            scales.payload.eq(side.payload),
+            exponents.valid.eq(side.valid & (machine.side_for == Side.ATTENTION)),
+            exponents.payload.key.eq(side.payload[:16]),
+            exponents.payload.value.eq(side.payload[16:]),
+            side.ready.eq(Mux(machine.side_for == Side.ROW_SCALE, scales.ready, exponents.ready)),
+        ]
+
+    def _load(self, m: Module, machine: Machine) -> None:
+        """Words into the vector unit, and queries out of it."""
+        vector, attention, row_scale = machine.vector, machine.attention, machine.row_scale
+        queries = attention.i_queries
+        from_memory = self.i.valid & (machine.read_for == Read.VECTOR)
+        with m.Switch(machine.loads):
+            with m.Case(Loads.MEMORY):
+                m.d.comb += [vector.i.valid.eq(from_memory), vector.i.payload.eq(self.i.payload)]
+            with m.Case(Loads.ROW_SCALE):
+                m.d.comb += [
+                    vector.i.valid.eq(row_scale.o.valid & ~machine.answers),
+                    vector.i.payload.eq(row_scale.o.payload),
+                ]
+            with m.Case(Loads.ATTENTION):
+                m.d.comb += [vector.i.valid.eq(attention.o.valid), vector.i.payload.eq(attention.o.payload)]
+                m.d.comb += attention.o.ready.eq(vector.i.ready)
+        to_attention = machine.leaves == Leaves.ATTENTION
+        m.d.comb += [
+            queries.valid.eq(vector.o.valid & to_attention),
+            queries.payload.mantissa.eq(vector.o.payload),
+            queries.payload.exponent.eq(vector.o_exponent),
+            vector.o.ready.eq(queries.ready & to_attention),
+        ]
+
+    def _scale_rows(self, m: Module, machine: Machine) -> None:
+        """Results of the engine, one row after the other, times their scales: a vector's elements, or keys."""
+        rows, row_scale, keys, vector = machine.rows, machine.row_scale, machine.keys, machine.vector
+        connect(m, machine.engine.o_results, rows.i)
+        to_vector = vector.i.ready & (machine.loads == Loads.ROW_SCALE)
+        m.d.comb += [
+            row_scale.exponent.eq(machine.exponent),
+            row_scale.bits.eq(machine.bits),
+            row_scale.i_sums.valid.eq(rows.o.valid),
+            row_scale.i_sums.payload.eq(rows.o.payload.sum),
+            rows.o.ready.eq(row_scale.i_sums.ready),
+            keys.i.valid.eq(row_scale.o.valid & machine.answers),
+            keys.i.payload.eq(row_scale.o.payload),
+            row_scale.o.ready.eq(Mux(machine.answers, keys.i.ready, to_vector)),
+        ]

@@ -1,0 +1,243 @@
+"""What the sequencer's states speak of: the units, the memory's ports, and registers."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from enum import IntEnum
+
+from amaranth.hdl import Array, Module, Mux, Signal, Value
+from amaranth.lib import data, stream
+
+from formats.decoder.words import LAYOUTS, SLOTS, Opcode
+from hw.board.parameters import BoardParameters
+from hw.board.plan import ProductPlan
+from hw.decoder.attention_unit import AttentionUnit
+from hw.decoder.largest_key import LargestKey
+from hw.decoder.packer import Packer
+from hw.decoder.row_scale import EXPONENT_BITS, RowScale
+from hw.decoder.vector_unit import Operation, VectorUnit
+from hw.engine.engine import Engine
+from hw.engine.row_results import RowResults
+from hw.memory.port import address_bits
+
+MOST_WORDS = max(1 + len(layout.fields) for layout in LAYOUTS.values())
+"""Words of the longest command."""
+
+CONSTANT = len(SLOTS)
+"""Slot of a bias while it is added."""
+
+PARTS = CONSTANT + 1
+"""The first of the slots of a vector's heads."""
+
+
+class Read(IntEnum):
+    """Who takes what is read."""
+
+    PROGRAM = 0
+    VECTOR = 1
+    ENGINE = 2
+    ATTENTION = 3
+
+
+class Side(IntEnum):
+    """Who takes what the memory's side reads."""
+
+    ROW_SCALE = 0
+    ATTENTION = 1
+
+
+class Loads(IntEnum):
+    """Where the vector unit's words come from."""
+
+    MEMORY = 0
+    ROW_SCALE = 1
+    ATTENTION = 2
+
+
+class Leaves(IntEnum):
+    """Where the vectors go that the vector unit reads out."""
+
+    PACKER = 0
+    ATTENTION = 1
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Ports of ``hw.memory.writer.WordWriter``."""
+
+    start: Value
+    address: Value
+    flush: Value
+    empty: Value
+    i: stream.Interface
+
+
+class Machine:
+    """Units, ports and registers, and the steps that commands are made of.
+
+    Parameters
+    ----------
+    parameters
+        Of the board; it has a decoder.
+    arguments
+        Of the TOKEN under way, by their names.
+    reading, side_reading, writer
+        To the memory.
+    """
+
+    def __init__(
+        self,
+        parameters: BoardParameters,
+        arguments: Mapping[str, Value],
+        reading: stream.Interface,
+        side_reading: stream.Interface,
+        writer: Writer,
+    ) -> None:
+        sizes, engine = parameters.decoder, parameters.engine
+        assert sizes is not None
+        self.parameters, self.sizes = parameters, sizes
+        self.arguments, self.reading, self.side_reading, self.writer = arguments, reading, side_reading, writer
+        slots = PARTS + sizes.parts
+        self.vector = VectorUnit(sizes.words, slots)
+        self.attention = AttentionUnit(sizes.queries, engine.port_bytes, sizes.width, sizes.positions)
+        self.plan, self.engine, self.rows = ProductPlan(parameters), Engine(engine), RowResults(engine)
+        self.row_scale, self.keys = RowScale(), LargestKey(engine.maximum_rows)
+        self.packer = Packer(engine.port_bits)
+
+        addresses = address_bits(parameters.chip, engine.port_bytes)
+        self.words = Signal(data.ArrayLayout(32, MOST_WORDS))
+        self.position = Signal(range(sizes.positions + 1))
+        self.positions = Signal.like(self.position)
+        self.wide = Signal()
+        self.status = Signal(8)
+        # where the next command begins, and what the command under way reads or writes next
+        self.program, self.keys_at, self.values_at, self.exponents_at = (Signal(addresses) for _ in range(4))
+        self.stride = Signal(addresses)  # from a head's rows to the next one's
+        self.bases = Array(Signal(range(sizes.words + 1), name=f"base_{slot}") for slot in range(PARTS))
+        self.head, self.within = Signal(range(sizes.parts + 1)), Signal(range(sizes.words))
+        self.count = Signal(range(max(sizes.parts, MOST_WORDS) + 1))
+        self.exponent, self.bits = Signal(EXPONENT_BITS), Signal(5)
+        self.answers = Signal()
+        self.read_for, self.side_for = Signal(Read), Signal(Side)
+        self.loads, self.leaves = Signal(Loads), Signal(Leaves)
+        self.factors, self.product = (Signal(16), Signal(16)), Signal(32)
+        # words of a command, while read_for is PROGRAM
+        self.program_words = stream.Signature(32).create()
+
+    def field(self, opcode: Opcode, name: str) -> Value:
+        """A field of the command under way."""
+        place, field = next(
+            (place, field) for place, field in enumerate(LAYOUTS[opcode].fields, 1) if field.name == name
+        )
+        word = self.words[place]
+        return word.as_signed() if field.signed else word
+
+    def beat(self, address: Value) -> Value:
+        """A byte's address in beats."""
+        return address >> (self.parameters.engine.port_bytes - 1).bit_length()
+
+    def row_beats(self, width: Value) -> Value:
+        """Beats of a head's row in the cache."""
+        octets = Mux(self.wide, width[:16] << 1, width[:16])
+        return self.beat(octets)
+
+    def multiply(self, m: Module, a: Value, b: Value) -> None:
+        """Factors of 16 bits; ``product`` has their product in the next cycle."""
+        m.d.comb += [self.factors[0].eq(a), self.factors[1].eq(b)]
+
+    @contextmanager
+    def vector_command(
+        self,
+        m: Module,
+        operation: Operation,
+        loads: Loads = Loads.MEMORY,
+        leaves: Leaves = Leaves.PACKER,
+        **fields: Value | int,
+    ) -> Iterator[None]:
+        """Offer the vector unit a command; what stands inside happens when it is taken."""
+        payload = self.vector.command.payload
+        m.d.comb += [self.vector.command.valid.eq(1), payload.operation.eq(operation)]
+        m.d.comb += [getattr(payload, name).eq(value) for name, value in {"parts": 1, **fields}.items()]
+        with m.If(self.vector.command.ready):
+            m.d.sync += [self.loads.eq(loads), self.leaves.eq(leaves)]
+            yield
+
+    def split(self, m: Module, slot: Value, first: Value | int, **size: Value | int) -> AbstractContextManager[None]:
+        """Heads of a slot get slots of their own, from ``first`` on; they stay where they are."""
+        base = self.bases[slot]
+        return self.vector_command(
+            m, Operation.SPLIT, source=slot, destination=first, source_base=base, destination_base=base, **size
+        )
+
+    def join(self, m: Module, slot: Value, **size: Value | int) -> AbstractContextManager[None]:
+        """Heads that lie where a slot's vector lies become that vector."""
+        base = self.bases[slot]
+        return self.vector_command(
+            m, Operation.JOIN, source=PARTS, destination=slot, source_base=base, destination_base=base, **size
+        )
+
+    def add(self, m: Module, source: Value | int, destination: Value, length: Value) -> AbstractContextManager[None]:
+        """A slot is added to another."""
+        return self.vector_command(
+            m,
+            Operation.ADD,
+            source=source,
+            destination=destination,
+            source_base=self.bases[source],
+            destination_base=self.bases[destination],
+            length=length,
+        )
+
+    def place_rows(self, m: Module, opcode: Opcode, position: Value) -> None:
+        """The first head's rows from a position on; ``product`` has the beats before it."""
+        m.d.sync += [
+            self.keys_at.eq(self.beat(self.field(opcode, "keys")) + self.product),
+            self.values_at.eq(self.beat(self.field(opcode, "values")) + self.product),
+            self.exponents_at.eq(self.beat(self.field(opcode, "exponents")) + position),
+        ]
+
+    def next_rows(self, m: Module) -> None:
+        """The next head's rows."""
+        m.d.sync += [
+            self.keys_at.eq(self.keys_at + self.stride),
+            self.values_at.eq(self.values_at + self.stride),
+            self.exponents_at.eq(self.exponents_at + self.positions),
+        ]
+
+    @contextmanager
+    def read_as(self, m: Module, for_: Read, reading: Value) -> Iterator[None]:
+        """Offer the memory a reading; what stands inside happens when it is taken."""
+        m.d.comb += [self.reading.valid.eq(1), self.reading.payload.eq(reading)]
+        with m.If(self.reading.ready):
+            m.d.sync += self.read_for.eq(for_)
+            yield
+
+    @contextmanager
+    def read(self, m: Module, for_: Read, address: Value, words: Value | int, bits: int = 32) -> Iterator[None]:
+        """Offer the memory a reading of words; what stands inside happens when it is taken."""
+        _reading(m, self.reading, address, words, bits, self.parameters.word_bits)
+        with m.If(self.reading.ready):
+            m.d.sync += self.read_for.eq(for_)
+            yield
+
+    @contextmanager
+    def read_side(self, m: Module, for_: Side, address: Value, words: Value, bits: int = 32) -> Iterator[None]:
+        """The same for the memory's side."""
+        _reading(m, self.side_reading, address, words, bits, self.parameters.side_bits)
+        with m.If(self.side_reading.ready):
+            m.d.sync += self.side_for.eq(for_)
+            yield
+
+
+def _reading(
+    m: Module, reading: stream.Interface, address: Value, words: Value | int, bits: int, widths: tuple[int, ...]
+) -> None:
+    """Words of 16 bits, or as long as a beat."""
+    beats = {16: words + 1 >> 1, 32: words}[bits]
+    m.d.comb += [
+        reading.valid.eq(1),
+        reading.payload.address.eq(address),
+        reading.payload.beats.eq(beats - 1),
+        reading.payload.words.eq(words - 1),
+        reading.payload.width.eq(widths.index(bits)),
+    ]

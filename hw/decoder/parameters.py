@@ -1,0 +1,28 @@
+"""What a decoder's units are built for, beside a board's engine and memory."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class DecoderParameters:
+    """Sizes of the units; a program that needs larger ones must not be given to them.
+
+    Parameters
+    ----------
+    words
+        Of the vector memory: of all slots of a program, and of its longest bias.
+    parts
+        Heads of a vector, or heads of keys and of values together, whichever are more.
+    queries
+        Query heads that share a head of keys and values: exactly.
+    width
+        Most elements of a head: a power of two, at least 8.
+    positions
+        Longest context, below 2^16.
+    """
+
+    words: int
+    parts: int
+    queries: int
+    width: int
+    positions: int

@@ -1,0 +1,67 @@
+"""The words of a command, and the beginning of a token."""
+
+from amaranth.hdl import Module
+
+from formats.board_requests import Status
+from formats.decoder.words import LAYOUTS, SLOTS, VERSION, Opcode
+from hw.decoder.machine import CONSTANT, MOST_WORDS, Machine, Read
+from hw.decoder.vector_unit import Operation
+
+
+def fetch_states(m: Module, machine: Machine) -> None:
+    """FETCH: the words of the next command, and those behind it that the longest command would have."""
+    count, words = machine.count, machine.words
+    with m.State("FETCH"):
+        m.d.sync += count.eq(0)
+        with machine.read(m, Read.PROGRAM, machine.program, MOST_WORDS):
+            m.next = "WORDS"
+    with m.State("WORDS"):
+        m.d.comb += machine.program_words.ready.eq(1)
+        with m.If(machine.program_words.valid):
+            m.d.sync += [words[count].eq(machine.program_words.payload), count.eq(count + 1)]
+            with m.If(count == MOST_WORDS - 1):
+                m.d.sync += count.eq(0)
+                m.next = "OPCODE"
+    with m.State("OPCODE"):
+        m.d.sync += [machine.status.eq(Status.BAD_ARGUMENT), machine.head.eq(0), machine.within.eq(0)]
+        m.next = "DONE"
+        with m.Switch(words[0]):
+            for opcode, layout in LAYOUTS.items():
+                with m.Case(opcode):
+                    m.d.sync += machine.program.eq(machine.program + 1 + len(layout.fields))
+                    m.next = opcode.name
+
+
+def begin_states(m: Module, machine: Machine) -> None:
+    """BEGIN: where the slots lie in the vector memory; then the embedding becomes the stream."""
+    count, arguments = machine.count, machine.arguments
+    first = 1 + [field.name for field in LAYOUTS[Opcode.BEGIN].fields].index(f"{SLOTS[0]}_words")
+    length = machine.field(Opcode.BEGIN, "dim")
+    with m.State("BEGIN"):
+        m.d.sync += [
+            machine.wide.eq(machine.field(Opcode.BEGIN, "kv_bits") == 16),
+            machine.positions.eq(machine.field(Opcode.BEGIN, "positions")),
+        ]
+        m.next = "SLOTS"
+        with m.If(
+            (machine.field(Opcode.BEGIN, "version") != VERSION)
+            | (arguments["position"] >= machine.field(Opcode.BEGIN, "positions"))
+            | (machine.field(Opcode.BEGIN, "positions") > machine.sizes.positions)
+        ):
+            m.next = "DONE"
+    with m.State("SLOTS"):
+        m.d.sync += [
+            machine.bases[count + 1].eq(machine.bases[count] + machine.words[first + count]),
+            count.eq(count + 1),
+        ]
+        with m.If(count == CONSTANT - 1):
+            m.next = "STREAM"
+    with m.State("STREAM"):
+        exponent = arguments["exponent"].as_signed()
+        with machine.vector_command(m, Operation.LOAD, length=length, exponent=exponent):
+            m.next = "EMBEDDING"
+    with (
+        m.State("EMBEDDING"),
+        machine.read(m, Read.VECTOR, machine.beat(arguments["embedding"]), length),
+    ):
+        m.next = "FETCH"
