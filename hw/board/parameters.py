@@ -51,7 +51,7 @@ class BoardParameters:
 
     @property
     def word_bits(self) -> tuple[int, ...]:
-        """Widths of what is read: activations, the beats of each format, and where there is a decoder norms' weights."""
+        """Widths of what is read: activations, the beats of each format, and a decoder's norms."""
         engine, others = self.engine, {NORM_BITS} if self.decoder else set()
         return tuple(sorted({engine.port_bits, *map(engine.beat_bits, engine.weight_formats), *others}, reverse=True))
 

@@ -9,7 +9,7 @@ from hw.board.parameters import BoardParameters
 from hw.board.work import count_cycles, work_members
 from hw.decoder.machine import Leaves, Loads, Machine, Read, Side, Writer
 from hw.decoder.steps.begin import begin_states, fetch_states
-from hw.decoder.steps.cache import attend_states, store_states
+from hw.decoder.steps.attention import attend_states, store_states
 from hw.decoder.steps.products import product_states
 from hw.decoder.steps.vectors import add_states, gate_states, normalise_states, rotate_states
 from hw.memory.words import reading_layout

@@ -162,18 +162,35 @@ class Machine:
             m.d.sync += [self.loads.eq(loads), self.leaves.eq(leaves)]
             yield
 
-    def split(self, m: Module, slot: Value, first: Value | int, **size: Value | int) -> AbstractContextManager[None]:
+    def split(
+        self, m: Module, slot: Value, first: Value | int, length: Value, parts: Value
+    ) -> AbstractContextManager[None]:
         """Heads of a slot get slots of their own, from ``first`` on; they stay where they are."""
-        base = self.bases[slot]
-        return self.vector_command(
-            m, Operation.SPLIT, source=slot, destination=first, source_base=base, destination_base=base, **size
-        )
+        return self._in_place(m, Operation.SPLIT, self.bases[slot], slot, first, length, parts)
 
-    def join(self, m: Module, slot: Value, **size: Value | int) -> AbstractContextManager[None]:
+    def join(self, m: Module, slot: Value, length: Value, parts: Value) -> AbstractContextManager[None]:
         """Heads that lie where a slot's vector lies become that vector."""
-        base = self.bases[slot]
+        return self._in_place(m, Operation.JOIN, self.bases[slot], PARTS, slot, length, parts)
+
+    def _in_place(
+        self,
+        m: Module,
+        operation: Operation,
+        base: Value,
+        source: Value | int,
+        destination: Value | int,
+        length: Value,
+        parts: Value,
+    ) -> AbstractContextManager[None]:
         return self.vector_command(
-            m, Operation.JOIN, source=PARTS, destination=slot, source_base=base, destination_base=base, **size
+            m,
+            operation,
+            source=source,
+            destination=destination,
+            source_base=base,
+            destination_base=base,
+            length=length,
+            parts=parts,
         )
 
     def add(self, m: Module, source: Value | int, destination: Value, length: Value) -> AbstractContextManager[None]:

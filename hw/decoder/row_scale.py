@@ -15,6 +15,9 @@ EXPONENT_BITS = 9
 
 SCALE_BITS, _SCALE_FRACTION_BITS = 16, 7
 
+EXPONENT_BIAS = 127 + _SCALE_FRACTION_BITS
+"""A bfloat16 number is its mantissa of 8 bits times two to its exponent field without this."""
+
 
 class RowScale(wiring.Component):
     """``multiply`` and ``answer`` of ``golden_models.integer_decoder.operations`` behind their exact sums.
@@ -24,7 +27,7 @@ class RowScale(wiring.Component):
     Members
     -------
     exponent : In(9)
-        The matrix's exponent in ``formats.decoder.program.Multiply``, plus the bias of a bfloat16 number (134); at
+        The matrix's exponent in ``formats.decoder.program.Multiply``, plus ``EXPONENT_BIAS``; at
         least the exponent field of any row's scale. Stays while rows are under way.
     bits : In(5)
         Magnitude bits of the elements. Stays too.

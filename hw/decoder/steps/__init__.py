@@ -1,1 +1,1 @@
-"""States of the sequencer, a module a kind of command. Each command begins in the state of its name and ends in FETCH."""
+"""States of the sequencer, a module a kind of command; one begins in the state of its name, and FETCH follows it."""

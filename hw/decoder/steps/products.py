@@ -5,9 +5,9 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from formats.board_requests import Status
 from formats.decoder.tables import ACTIVATION_BITS, KEY_BITS, MANTISSA_BITS
 from formats.decoder.words import Opcode
-from formats.row_scales import EXPONENT_BIAS
 from hw.board.plan import ARGUMENTS
 from hw.decoder.machine import Leaves, Loads, Machine, Read, Side
+from hw.decoder.row_scale import EXPONENT_BIAS
 from hw.decoder.vector_unit import Operation
 
 
@@ -25,7 +25,6 @@ def product_states(m: Module, machine: Machine) -> None:
     for opcode in (Opcode.MULTIPLY, Opcode.ANSWER):
         with m.State(opcode.name):
             m.d.comb += plan.start.eq(1)
-            m.d.sync += answers.eq(opcode == Opcode.ANSWER)
             m.next = "PLAN"
     with m.State("PLAN"), m.If(plan.done):
         m.d.sync += [beats_left.eq(plan.activations.words), columns_left.eq(columns)]
@@ -51,6 +50,7 @@ def product_states(m: Module, machine: Machine) -> None:
             bits=ACTIVATION_BITS,
         ),
     ):
+        m.d.sync += answers.eq(machine.words[0] == Opcode.ANSWER)  # the rows of the product before have gone
         m.next = "ACTIVATIONS"
     with m.State("ACTIVATIONS"):  # behind the last column come zeros, up to the end of its block
         m.d.comb += [

@@ -77,3 +77,8 @@ ROW_SCALE_MUTANTS = (
     Mutant("row_scale.py", "self.i_sums.valid & self.i_scales.valid & advance", "self.i_scales.valid & advance"),
     Mutant("row_scale.py", "limited(places, product_bits)", "places"),
 )
+
+DECODER_MUTANTS = (
+    Mutant("machine.py", "self.keys_at + self.stride", "self.keys_at"),
+)
+"""Of a whole decoder: what joins the units, and the steps of its commands."""

@@ -1,6 +1,6 @@
 """Tiny models of every family that a program can be compiled for, their linear layers compressed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -72,9 +72,9 @@ MODELS: dict[str, Callable[[], Any]] = {
 OPENELM = OpenELMParameters(layers=3, dim=64, head_dim=16, vocabulary=120, query_groups=2, ffn_divisor=32)
 
 
-def compressed(linear: nn.Linear, seed: int) -> TrellisLinear:
+def compressed(linear: nn.Linear, seed: int, format_: str = "trellis-4bit") -> TrellisLinear:
     """A layer of the same shape of random trellis words, rows about as long as those of a layer at its start."""
-    matrix = random_matrix("trellis-4bit", linear.out_features, linear.in_features, seed)
+    matrix = random_matrix(format_, linear.out_features, linear.in_features, seed)
     assert isinstance(matrix, TrellisMatrix)
     scales = 1 / matrix.integers().float().norm(dim=1) * (0.5 + torch.rand(linear.out_features))
     layer = TrellisLinear(linear.in_features, linear.out_features, matrix.trellis_format, linear.bias is not None)
@@ -85,21 +85,22 @@ def compressed(linear: nn.Linear, seed: int) -> TrellisLinear:
     return layer
 
 
-def compress(model: nn.Module) -> None:
-    """Compress every linear layer in its place, and draw the weights of the norms."""
+def compress(model: nn.Module, formats: Sequence[str] = ("trellis-4bit",)) -> None:
+    """Compress every linear layer in its place, in one format after the other, and draw the weights of the norms."""
     for seed, (name, linear) in enumerate(list(model.named_modules())):
         if isinstance(linear, nn.Linear):
             owner, _, attribute = name.rpartition(".")
-            setattr(model.get_submodule(owner), attribute, compressed(linear, seed))
+            layer = compressed(linear, seed, formats[seed % len(formats)])
+            setattr(model.get_submodule(owner), attribute, layer)
         elif name.endswith("norm"):
             nn.init.uniform_(linear.weight, 0.5, 1.5)
 
 
-def tiny_model(family: str) -> Any:
+def tiny_model(family: str, formats: Sequence[str] = ("trellis-4bit",)) -> Any:
     """One of ``MODELS``, compressed; its embeddings differ enough to matter."""
     torch.manual_seed(0)
     model = MODELS[family]().eval()
-    compress(model)
+    compress(model, formats)
     nn.init.normal_(model.get_input_embeddings().weight)
     return model
 

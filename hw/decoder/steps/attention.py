@@ -99,7 +99,7 @@ def attend_states(m: Module, machine: Machine) -> None:
     def field(name: str) -> Value:
         return machine.field(Opcode.ATTEND, name)
 
-    vector, attention, count = machine.vector, machine.attention, machine.count
+    attention, count = machine.attention, machine.count
     size = {"length": field("width"), "parts": field("heads")}
     source, destination = field("source"), field("destination")
     row_beats = machine.row_beats(field("width"))
@@ -156,8 +156,10 @@ def attend_states(m: Module, machine: Machine) -> None:
             m.next = f"{state}_ROWS"
         with m.State(f"{state}_ROWS"), machine.read(m, Read.ATTENTION, at, beats):
             m.next = following
-    with m.State("MEANS"), m.If(attention.o.valid):
-        with machine.vector_command(
+    with (
+        m.State("MEANS"),
+        m.If(attention.o.valid),
+        machine.vector_command(
             m,
             Operation.LOAD,
             loads=Loads.ATTENTION,
@@ -165,17 +167,18 @@ def attend_states(m: Module, machine: Machine) -> None:
             destination_base=machine.bases[destination] + machine.within,
             length=field("width"),
             exponent=attention.o_exponent,
-        ):
-            m.d.sync += [
-                machine.head.eq(machine.head + 1),
-                machine.within.eq(machine.within + field("width")),
-                query.eq(query + 1),
-            ]
-            with m.If(query == machine.sizes.queries - 1):
-                machine.next_rows(m)
-                m.d.sync += count.eq(count - 1)
-                m.next = "ATTENTION"
-                with m.If(count == 1):
-                    m.next = "ATTEND_JOIN"
+        ),
+    ):
+        m.d.sync += [
+            machine.head.eq(machine.head + 1),
+            machine.within.eq(machine.within + field("width")),
+            query.eq(query + 1),
+        ]
+        with m.If(query == machine.sizes.queries - 1):
+            machine.next_rows(m)
+            m.d.sync += count.eq(count - 1)
+            m.next = "ATTENTION"
+            with m.If(count == 1):
+                m.next = "ATTEND_JOIN"
     with m.State("ATTEND_JOIN"), machine.join(m, destination, **size):
         m.next = "FETCH"

@@ -1,0 +1,123 @@
+"""A board with a decoder, small and with faults to switch on, and tiny models that it runs."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+
+from formats.board_requests import Opcode, answer_of, request_words
+from formats.decoder.program import Program
+from formats.engine import EngineParameters
+from hw.board.boards import BOARDS, BoardMemory, board_sdram
+from hw.board.parameters import BoardParameters
+from hw.decoder.parameters import DecoderParameters
+from sw_runtime.decoder.compiler import compile_program
+from sw_runtime.decoder.emulated import EmulatedDecoder
+from sw_runtime.decoder.image.file import Image
+from sw_runtime.decoder.parts import DecoderParts
+from sw_runtime.decoder.vectors import Vector
+from sw_runtime.device.board.memory import upload
+from sw_runtime.device.simulated_board import SimulatedChannel
+from sw_runtime.device.simulator.board import BoardSimulator
+from sw_runtime.device.simulator.build import BOARD_HARNESS, SLOW, build_library
+from tests.hw.decoder.mutants import DECODER_MUTANTS
+from tests.hw.switched_mutants import switch, switch_on, switched_verilog
+from tests.sw_runtime.decoder.models import POSITIONS, TinyOpenELM, parts_of, tiny_model
+
+FORMATS = ("trellis-2bit", "trellis-3bit", "trellis-4bit")
+"""Words of 16, 24 and 32 bits: two lanes, words across beats, and a word a beat."""
+
+SDRAM = board_sdram("ulx3s-64mb")
+ENGINE = EngineParameters(FORMATS, port_bytes=4, maximum_columns=128, maximum_rows=128, multiplier_bits=18)
+UNITS = DecoderParameters(words=1024, parts=8, queries=2, width=16, positions=POSITIONS)
+BOARD = BoardParameters(ENGINE, SDRAM.chip, SDRAM.clock_mhz, SDRAM.cas_latency, decoder=UNITS)
+MEMORY: BoardMemory = BOARDS["ulx3s-64mb"]
+
+TOKENS = torch.randint(120, (8,), generator=torch.Generator().manual_seed(5))
+
+_IMPORTS = """
+from formats.engine import EngineParameters
+from hw.board.board import Board
+from hw.board.parameters import BoardParameters
+from hw.decoder.parameters import DecoderParameters
+from hw.memory.chips import SdramChip
+"""
+
+
+def build_decoder(folder: Path) -> Path:
+    """Compile a board that contains every mutant; returns the library."""
+    harness = folder / "harness.cpp"
+    switched = switch(DECODER_MUTANTS, "static_cast<BoardSimulation *>(handle)->simulation.unit")
+    harness.write_text(f'#include "{BOARD_HARNESS}"\n{switched}')
+
+    def verilog() -> str:
+        return switched_verilog(DECODER_MUTANTS, ".", _IMPORTS, f"Board({BOARD!r})", folder)
+
+    return build_library(verilog, (BOARD,), harness, "decoder", optimisation=SLOW)
+
+
+@cache
+def subject(family: str) -> tuple[DecoderParts, NDArray[Any]]:
+    """Parts of a model whose layers have different formats, and embeddings of ``TOKENS``."""
+    if family == "openelm":
+        tiny = TinyOpenELM()
+        return tiny.parts(), tiny.model.token_embeddings(TOKENS).detach().numpy()
+    model = tiny_model(family, FORMATS)
+    return parts_of(model), model.get_input_embeddings()(TOKENS).detach().numpy()
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A board's answer to a token."""
+
+    token: int
+    key: int
+    cycles: int
+
+
+class DecoderBoard:
+    """A board at power-up, with one of the mutants or (0) none, and a program's image in its memory."""
+
+    def __init__(self, library: Path, image: Image, mutant: int = 0) -> None:
+        self.simulator = BoardSimulator(library, BOARD)
+        switch_on(library, self.simulator._handle, mutant)
+        upload(SimulatedChannel(self.simulator), 0, image.memory)
+        cache_area = image.contents.areas[-1]
+        self._embedding = cache_area.address + cache_area.nbytes
+        self._positions = 0
+
+    def ask(self, request: list[int], cycles: int = 100_000) -> list[int]:
+        """Its response."""
+        (response,) = self.simulator.exchange([request], 16, cycles)
+        return response
+
+    def take(self, embedding: NDArray[Any]) -> Taken:
+        """The text's next token: real [dim]."""
+        stream = Vector.from_real(embedding[None])
+        words = [int(word) & 0xFFFF_FFFF for word in stream.mantissas[0]]
+        answer_of(Opcode.WRITE, self.ask(request_words(Opcode.WRITE, self._embedding, data=words)))
+        exponent = int(stream.exponent[0, 0]) & 0xFFFF_FFFF
+        request = request_words(Opcode.TOKEN, 0, self._positions, self._embedding, exponent)
+        fields, _ = answer_of(Opcode.TOKEN, self.ask(request))
+        self._positions += 1
+        return Taken(fields["token"], fields["key"] - (fields["key"] >> 31 << 32), fields["cycles"])
+
+
+def program_of(family: str, kv_bits: int) -> Program:
+    """The program of a tiny model."""
+    return compile_program(subject(family)[0], kv_bits)
+
+
+def image_of(family: str, program: Program) -> Image:
+    """Its image; the formats are the board's."""
+    return Image.of(program, subject(family)[0].matrices, MEMORY)
+
+
+def expected(family: str, program: Program) -> list[tuple[int, int]]:
+    """The emulated decoder's likeliest tokens and their keys."""
+    parts, embeddings = subject(family)
+    keys = EmulatedDecoder(program, parts.matrices).take(embeddings, answers=len(embeddings))
+    return [(int(row.argmax()), int(row.max())) for row in keys]
