@@ -8,8 +8,8 @@ from formats.board_requests import REQUESTS, Opcode, Status
 from hw.board.parameters import BoardParameters
 from hw.board.work import count_cycles, work_members
 from hw.decoder.machine import Leaves, Loads, Machine, Read, Side, Writer
-from hw.decoder.steps.begin import begin_states, fetch_states
 from hw.decoder.steps.attention import attend_states, store_states
+from hw.decoder.steps.begin import begin_states, fetch_states
 from hw.decoder.steps.products import product_states
 from hw.decoder.steps.vectors import add_states, gate_states, normalise_states, rotate_states
 from hw.memory.words import reading_layout
@@ -116,7 +116,7 @@ class Decoder(wiring.Component):
                 (program.ready & for_program)
                 | (engine.i_data.ready & for_engine)
                 | (attention.i.ready & for_attention)
-                | (vector.i.ready & for_vector & (machine.loads == Loads.MEMORY))
+                | (vector.i.ready & for_vector)
             ),
             scales.valid.eq(side.valid & (machine.side_for == Side.ROW_SCALE)),
             scales.payload.eq(side.payload),

@@ -1,6 +1,6 @@
 """A board with a decoder, small and with faults to switch on, and tiny models that it runs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from formats.board_requests import Opcode, answer_of, request_words
-from formats.decoder.program import Program
+from formats.decoder.program import Add, Program
 from formats.engine import EngineParameters
 from hw.board.boards import BOARDS, BoardMemory, board_sdram
 from hw.board.parameters import BoardParameters
@@ -22,7 +22,7 @@ from sw_runtime.decoder.vectors import Vector
 from sw_runtime.device.board.memory import upload
 from sw_runtime.device.simulated_board import SimulatedChannel
 from sw_runtime.device.simulator.board import BoardSimulator
-from sw_runtime.device.simulator.build import BOARD_HARNESS, SLOW, build_library
+from sw_runtime.device.simulator.build import BOARD_HARNESS, build_library
 from tests.hw.decoder.mutants import DECODER_MUTANTS
 from tests.hw.switched_mutants import switch, switch_on, switched_verilog
 from tests.sw_runtime.decoder.models import POSITIONS, TinyOpenELM, parts_of, tiny_model
@@ -56,7 +56,7 @@ def build_decoder(folder: Path) -> Path:
     def verilog() -> str:
         return switched_verilog(DECODER_MUTANTS, ".", _IMPORTS, f"Board({BOARD!r})", folder)
 
-    return build_library(verilog, (BOARD,), harness, "decoder", optimisation=SLOW)
+    return build_library(verilog, (BOARD,), harness, "decoder")
 
 
 @cache
@@ -109,6 +109,12 @@ class DecoderBoard:
 def program_of(family: str, kv_bits: int) -> Program:
     """The program of a tiny model."""
     return compile_program(subject(family)[0], kv_bits)
+
+
+def one_layer(program: Program) -> Program:
+    """The program of a model that has only the first layer."""
+    second = [place for place, command in enumerate(program.commands) if isinstance(command, Add)][1]
+    return replace(program, commands=(*program.commands[: second + 1], *program.commands[-2:]))
 
 
 def image_of(family: str, program: Program) -> Image:

@@ -80,5 +80,22 @@ ROW_SCALE_MUTANTS = (
 
 DECODER_MUTANTS = (
     Mutant("machine.py", "self.keys_at + self.stride", "self.keys_at"),
+    Mutant("machine.py", "self.exponents_at + self.positions", "self.exponents_at + 1"),
+    Mutant("machine.py", "words + 1 >> 1", "words >> 1"),
+    Mutant("begin.py", "machine.bases[count] + machine.words[first + count]", "machine.bases[count]"),
+    Mutant("vectors.py", 'field("factor") != 0', "Const(0)"),
+    Mutant("vectors.py", "Mux(whole, source, PARTS)", "source"),
+    Mutant("products.py", "~packer.o.valid | (beats_left != 0)", "Const(1)"),
+    Mutant("products.py", "Mux(columns_left == 0, 0, vector.o.payload)", "vector.o.payload"),
+    Mutant("products.py", "vector.o_exponent + exponent[:12].as_signed()", "exponent[:12].as_signed()"),
+    Mutant("attention.py", 'machine.position >= field("window")', 'machine.position > field("window")'),
+    Mutant("attention.py", "machine.position + 1 - first", "machine.position - first"),
+    Mutant("attention.py", "Mux(machine.wide, WIDE_KEY_BITS, KEY_BITS)", "Const(KEY_BITS)"),
+    Mutant("attention.py", "query == machine.sizes.queries - 1", "Const(1)"),
+    Mutant("attention.py", 'machine.head + 1 == field("heads")', "Const(1)"),
+    Mutant("packer.py", "Mux(self.wide, 2, 1)", "Const(2)"),
+    Mutant("largest_key.py", "(self.count == 0) | (self.i.payload > self.key)", "self.i.payload < self.key"),
+    Mutant("memory.py", "controller.read_valid & ~owners.r_data", "controller.read_valid"),
+    Mutant("memory.py", "side.request.valid & side.request.ready", "Const(0)"),
 )
 """Of a whole decoder: what joins the units, and the steps of its commands."""

@@ -4,19 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from formats.board_requests import Opcode, Status, request_words
+from formats.board_requests import Opcode, Status, answer_of, request_words
+from formats.decoder.program import Program
 from formats.decoder.words import LAYOUTS
+from formats.decoder.words import Opcode as CommandOpcode
 from formats.errors import DeviceError
 from sw_runtime.decoder.cost import command_cost
-from sw_runtime.decoder.image.memory_map import program_words
 from tests.hw.decoder.decoders import (
-    BOARD,
     ENGINE,
     UNITS,
     DecoderBoard,
     build_decoder,
     expected,
     image_of,
+    one_layer,
     program_of,
     subject,
 )
@@ -28,9 +29,10 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_decoder(tmp_path_factory.mktemp("decoder"))
 
 
-def answers(library: Path, family: str, kv_bits: int, mutant: int = 0) -> tuple[list[tuple[int, int]], dict[str, int]]:
+def answers(
+    library: Path, family: str, program: Program, mutant: int = 0
+) -> tuple[list[tuple[int, int]], dict[str, int]]:
     """Tokens and keys that a board answers, and rules of its memory chip that it broke."""
-    program = program_of(family, kv_bits)
     board = DecoderBoard(library, image_of(family, program), mutant)
     try:
         taken = [board.take(embedding) for embedding in subject(family)[1]]
@@ -43,6 +45,68 @@ def answers(library: Path, family: str, kv_bits: int, mutant: int = 0) -> tuple[
     ("family", "kv_bits"), [("llama with biases", 8), ("gemma3", 16), ("qwen3", 8), ("mistral", 16)]
 )
 def test_tokens_and_keys_are_the_emulated_decoders(library: Path, family: str, kv_bits: int) -> None:
-    wanted = expected(family, program_of(family, kv_bits))
+    program = program_of(family, kv_bits)
+    wanted = expected(family, program)
     assert len(set(wanted)) == len(wanted), "no two answers are the same"
-    assert answers(library, family, kv_bits) == (wanted, {})
+    assert answers(library, family, program) == (wanted, {})
+
+
+def test_a_token_takes_the_cycles_of_its_units_and_few_more_a_command(library: Path) -> None:
+    family = "mistral"
+    program = program_of(family, 8)
+    board = DecoderBoard(library, image_of(family, program))
+    for position, embedding in enumerate(subject(family)[1]):
+        taken = board.take(embedding)
+        costs = [
+            command_cost(command, length, program, ENGINE, position + 1)
+            for command, length in zip(program.commands, program.lengths, strict=True)
+        ]
+        units = sum(max(cost.memory_bytes / 2, cost.beside) + cost.alone for cost in costs)
+        assert 0 < taken.cycles - units < 80 * len(costs), "a command's words, its steps, and changes of pages"
+    board.simulator.close()
+
+
+def test_what_is_refused_is_not_begun_and_a_token_behind_it_is_right(library: Path) -> None:
+    family = "mistral"
+    program = one_layer(program_of(family, 8))
+    image = image_of(family, program)
+    board, words = DecoderBoard(library, image), image.memory.view("<u4")
+    begin = 1 + len(LAYOUTS[CommandOpcode.BEGIN].fields)
+    first = begin + 1 + len(LAYOUTS[CommandOpcode.NORMALISE].fields)
+    place = {field.name: first + 1 + at for at, field in enumerate(LAYOUTS[CommandOpcode.MULTIPLY].fields)}
+    end = image.contents.memory_bytes
+    for wrong, value, status in (
+        (1, 9, Status.BAD_ARGUMENT),
+        (5, UNITS.positions + 1, Status.BAD_ARGUMENT),
+        (begin, 77, Status.BAD_ARGUMENT),
+        (place["row_groups"], 129, Status.BAD_ARGUMENT),
+        (place["weights"], end - 4, Status.BAD_ADDRESS),
+    ):
+        board.ask(request_words(Opcode.WRITE, 4 * wrong, data=[value]))
+        assert board.ask(request_words(Opcode.TOKEN, 0, 0, 0, 0))[0] == Opcode.TOKEN | status << 8
+        board.ask(request_words(Opcode.WRITE, 4 * wrong, data=[int(words[wrong])]))
+    for arguments, status in (
+        ((2, 0, 0, 0), Status.BAD_ADDRESS),
+        ((0, 0, 1, 0), Status.BAD_ADDRESS),
+        ((0, program.positions, 0, 0), Status.BAD_ARGUMENT),
+    ):
+        assert board.ask(request_words(Opcode.TOKEN, *arguments))[0] == Opcode.TOKEN | status << 8
+    refused = [Opcode.PRODUCT, 0, 1, 1, 1, 0, 0, 0]
+    assert board.ask(refused)[0] == Opcode.PRODUCT | Status.UNKNOWN_OPCODE << 8
+    taken = board.take(subject(family)[1][0])
+    assert (taken.token, taken.key) == expected(family, program)[0]
+    counters, _ = answer_of(Opcode.COUNTERS, board.ask(request_words(Opcode.COUNTERS)))
+    assert counters["products"] == 1
+    board.simulator.close()
+
+
+@pytest.mark.parametrize("number", range(len(DECODER_MUTANTS) + 1), ids=lambda n: str((None, *DECODER_MUTANTS)[n]))
+def test_every_fault_is_found(library: Path, number: int) -> None:
+    found = False
+    for family, kv_bits in (("llama with biases", 8), ("mistral", 16)):
+        program = one_layer(program_of(family, kv_bits))
+        try:
+            found |= answers(library, family, program, number) != (expected(family, program), {})
+        except DeviceError:  # it stops
+            found = True
+    assert found == (number > 0)
