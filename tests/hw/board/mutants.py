@@ -40,7 +40,7 @@ MUTANTS = (
         "place < self._parameters.memory_words",
     ),
     Mutant("board.py", "bad | ~inside", "Const(0)"),
-    Mutant("board.py", "product.done & (product.status == Status.OK)", "product.done"),
+    Mutant("board.py", "work.done & (work.status == Status.OK)", "work.done"),
     Mutant("plan.py", "blocks > most_blocks", "blocks > most_blocks + 1"),
     Mutant("plan.py", "groups > most_groups", "groups > most_groups + 1"),
     Mutant("plan.py", "vectors > engine.batch", "vectors > engine.batch + 1"),
