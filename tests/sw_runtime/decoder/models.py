@@ -31,7 +31,9 @@ from tests.models import TINY
 from tests.sw_runtime.device.matrices import random_matrix
 
 POSITIONS = 40
-SIZES: dict[str, Any] = TINY | {"head_dim": 16, "tie_word_embeddings": False, "vocab_size": 121}  # rows' scales end within a word
+SIZES: dict[str, Any] = TINY | {"head_dim": 16, "tie_word_embeddings": False, "vocab_size": 121}
+"""An odd vocabulary: two scales of its rows share a word, but the last."""
+
 ROTARY = {"rope_type": "default", "rope_theta": 1e4}
 
 MODELS: dict[str, Callable[[], Any]] = {
