@@ -1,6 +1,6 @@
 """What a token costs on a board, derived from the commands of its program; no board was touched.
 
-Cycles are those that the units of ``hw.decoder`` and ``hw.engine`` take; the sequencer's, some tens a command, are left out.
+Cycles are those that the units of ``hw.decoder`` and ``hw.engine`` take; the sequencer's own are left out.
 Nothing of one command overlaps the next, and of a command nothing but the memory with the unit that takes its words.
 """
 

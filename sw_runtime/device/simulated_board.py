@@ -27,6 +27,9 @@ TOGETHER = 64
 CYCLES_A_WORD = 8
 """Most cycles that a word of memory takes, requests and refreshes included, with much to spare."""
 
+TOKEN_WORDS = 1 << 24
+"""Words of the largest memory that is simulated: a token's program does not say beforehand how many it moves."""
+
 
 class SimulatedChannel:
     """Requests to a simulator, no link in between.
@@ -35,13 +38,15 @@ class SimulatedChannel:
     ----------
     simulator
         Closed with the channel.
+    token_words
+        Words that a TOKEN moves at most; what takes longer is given up.
     """
 
     data_words = MAXIMUM_WORDS - 2
     real_time = False
 
-    def __init__(self, simulator: BoardSimulator) -> None:
-        self._simulator = simulator
+    def __init__(self, simulator: BoardSimulator, token_words: int = TOKEN_WORDS) -> None:
+        self._simulator, self._token_words = simulator, token_words
 
     def exchange(self, requests: Iterable[Sequence[int]]) -> Iterator[list[int]]:
         """Responses to requests, in order.
@@ -53,7 +58,8 @@ class SimulatedChannel:
         """
         coming = iter(requests)
         while part := list(islice(coming, TOGETHER)):
-            cycles = CYCLES_A_WORD * sum(map(moved_words, part))
+            tokens = sum(request[0] == Opcode.TOKEN for request in part)
+            cycles = CYCLES_A_WORD * (sum(map(moved_words, part)) + tokens * self._token_words)
             yield from self._simulator.exchange(part, MAXIMUM_WORDS * len(part), cycles)
 
     def close(self) -> None:
@@ -62,7 +68,7 @@ class SimulatedChannel:
 
 
 def moved_words(request: Sequence[int]) -> int:
-    """Words that a request moves at most, its own and its response's included."""
+    """Words that a request moves at most, its own and its response's included; of a TOKEN only those."""
     opcode, *arguments = request
     moved = len(request) + MAXIMUM_WORDS
     if opcode == Opcode.CHECKSUM and len(arguments) == 2:

@@ -67,7 +67,8 @@ class MemoryMap:
     Parameters
     ----------
     areas
-        Bytes of ``program``, ``constants``, ``rotary``, ``weights`` and ``cache``, in this order and without gaps.
+        Bytes of ``program``, ``constants``, ``rotary``, ``weights``, ``embedding`` (a token's) and ``cache``, in this
+        order and without gaps.
     constants
         Address of a norm's weights or a bias, by its command's place in the program.
     rotary
@@ -102,6 +103,8 @@ class MemoryMap:
             for place in program.matrices
         }
         areas["weights"], start = range(start, shelf.end), shelf.end
+        shelf.take(WORD_BYTES * program.dim)
+        areas["embedding"], start = range(start, shelf.end), shelf.end
         caches = {
             layer: CachePlace(*(shelf.take(program.positions * nbytes) for nbytes in sizes))
             for layer, sizes in _cache_bytes(program)

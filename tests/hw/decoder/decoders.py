@@ -1,6 +1,6 @@
 """A board with a decoder, small and with faults to switch on, and tiny models that it runs."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
-from formats.board_requests import Opcode, answer_of, request_words
 from formats.decoder.program import Add, Program
 from formats.engine import EngineParameters
 from hw.board.boards import BOARDS, BoardMemory, board_sdram
@@ -17,9 +16,8 @@ from hw.decoder.parameters import DecoderParameters
 from sw_runtime.decoder.compiler import compile_program
 from sw_runtime.decoder.emulated import EmulatedDecoder
 from sw_runtime.decoder.image.file import Image
+from sw_runtime.decoder.on_board import BoardDecoder
 from sw_runtime.decoder.parts import DecoderParts
-from sw_runtime.decoder.vectors import Vector
-from sw_runtime.device.board.memory import upload
 from sw_runtime.device.simulated_board import SimulatedChannel
 from sw_runtime.device.simulator.board import BoardSimulator
 from sw_runtime.device.simulator.build import BOARD_HARNESS, build_library
@@ -69,41 +67,16 @@ def subject(family: str) -> tuple[DecoderParts, NDArray[Any]]:
     return parts_of(model), model.get_input_embeddings()(TOKENS).detach().numpy()
 
 
-@dataclass(frozen=True)
-class Taken:
-    """A board's answer to a token."""
-
-    token: int
-    key: int
-    cycles: int
+def open_board(library: Path, mutant: int = 0) -> BoardSimulator:
+    """A board at power-up, with one of the mutants or (0) none."""
+    board = BoardSimulator(library, BOARD)
+    switch_on(library, board._handle, mutant)
+    return board
 
 
-class DecoderBoard:
-    """A board at power-up, with one of the mutants or (0) none, and a program's image in its memory."""
-
-    def __init__(self, library: Path, image: Image, mutant: int = 0) -> None:
-        self.simulator = BoardSimulator(library, BOARD)
-        switch_on(library, self.simulator._handle, mutant)
-        upload(SimulatedChannel(self.simulator), 0, image.memory)
-        cache_area = image.contents.areas[-1]
-        self._embedding = cache_area.address + cache_area.nbytes
-        self._positions = 0
-
-    def ask(self, request: list[int], cycles: int = 100_000) -> list[int]:
-        """Its response."""
-        (response,) = self.simulator.exchange([request], 16, cycles)
-        return response
-
-    def take(self, embedding: NDArray[Any]) -> Taken:
-        """The text's next token: real [dim]."""
-        stream = Vector.from_real(embedding[None])
-        words = [int(word) & 0xFFFF_FFFF for word in stream.mantissas[0]]
-        answer_of(Opcode.WRITE, self.ask(request_words(Opcode.WRITE, self._embedding, data=words)))
-        exponent = int(stream.exponent[0, 0]) & 0xFFFF_FFFF
-        request = request_words(Opcode.TOKEN, 0, self._positions, self._embedding, exponent)
-        fields, _ = answer_of(Opcode.TOKEN, self.ask(request))
-        self._positions += 1
-        return Taken(fields["token"], fields["key"] - (fields["key"] >> 31 << 32), fields["cycles"])
+def open_decoder(board: BoardSimulator, image: Image) -> BoardDecoder:
+    """A text on a board; a token that takes twice as long as the longest is given up."""
+    return BoardDecoder(SimulatedChannel(board, token_words=10_000), image)
 
 
 def program_of(family: str, kv_bits: int) -> Program:

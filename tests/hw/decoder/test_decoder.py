@@ -1,5 +1,7 @@
 """A whole decoder on a board's memory: tokens and keys are the emulated decoder's, and faults are found."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,16 +10,18 @@ from formats.board_requests import Opcode, Status, answer_of, request_words
 from formats.decoder.program import Program
 from formats.decoder.words import LAYOUTS
 from formats.decoder.words import Opcode as CommandOpcode
-from formats.errors import DeviceError
+from formats.errors import DeviceError, InputError
 from sw_runtime.decoder.cost import command_cost
+from sw_runtime.decoder.image.memory_map import with_context
 from tests.hw.decoder.decoders import (
     ENGINE,
     UNITS,
-    DecoderBoard,
     build_decoder,
     expected,
     image_of,
     one_layer,
+    open_board,
+    open_decoder,
     program_of,
     subject,
 )
@@ -33,12 +37,13 @@ def answers(
     library: Path, family: str, program: Program, mutant: int = 0
 ) -> tuple[list[tuple[int, int]], dict[str, int]]:
     """Tokens and keys that a board answers, and rules of its memory chip that it broke."""
-    board = DecoderBoard(library, image_of(family, program), mutant)
+    board = open_board(library, mutant)
     try:
-        taken = [board.take(embedding) for embedding in subject(family)[1]]
-        return [(each.token, each.key) for each in taken], board.simulator.broken_rules()
+        decoder = open_decoder(board, image_of(family, program))
+        taken = [decoder.take(embedding) for embedding in subject(family)[1]]
+        return [(each.token, each.key) for each in taken], board.broken_rules()
     finally:
-        board.simulator.close()
+        board.close()
 
 
 @pytest.mark.parametrize(
@@ -54,23 +59,30 @@ def test_tokens_and_keys_are_the_emulated_decoders(library: Path, family: str, k
 def test_a_token_takes_the_cycles_of_its_units_and_few_more_a_command(library: Path) -> None:
     family = "mistral"
     program = program_of(family, 8)
-    board = DecoderBoard(library, image_of(family, program))
+    decoder = open_decoder(open_board(library), image_of(family, program))
     for position, embedding in enumerate(subject(family)[1]):
-        taken = board.take(embedding)
+        taken = decoder.take(embedding)
         costs = [
             command_cost(command, length, program, ENGINE, position + 1)
             for command, length in zip(program.commands, program.lengths, strict=True)
         ]
         units = sum(max(cost.memory_bytes / 2, cost.beside) + cost.alone for cost in costs)
         assert 0 < taken.cycles - units < 80 * len(costs), "a command's words, its steps, and changes of pages"
-    board.simulator.close()
+        assert taken.port_busy_cycles > taken.cycles / 3, "two cycles of the chip a word"
+    decoder.close()
 
 
 def test_what_is_refused_is_not_begun_and_a_token_behind_it_is_right(library: Path) -> None:
     family = "mistral"
     program = one_layer(program_of(family, 8))
     image = image_of(family, program)
-    board, words = DecoderBoard(library, image), image.memory.view("<u4")
+    board, words = open_board(library), image.memory.view("<u4")
+    decoder = open_decoder(board, image)
+
+    def ask(opcode: Opcode, *arguments: int, data: Sequence[int] = ()) -> list[int]:
+        (response,) = board.exchange([request_words(opcode, *arguments, data=data)], 16, 100_000)
+        return response
+
     begin = 1 + len(LAYOUTS[CommandOpcode.BEGIN].fields)
     first = begin + 1 + len(LAYOUTS[CommandOpcode.NORMALISE].fields)
     place = {field.name: first + 1 + at for at, field in enumerate(LAYOUTS[CommandOpcode.MULTIPLY].fields)}
@@ -82,22 +94,55 @@ def test_what_is_refused_is_not_begun_and_a_token_behind_it_is_right(library: Pa
         (place["row_groups"], 129, Status.BAD_ARGUMENT),
         (place["weights"], end - 4, Status.BAD_ADDRESS),
     ):
-        board.ask(request_words(Opcode.WRITE, 4 * wrong, data=[value]))
-        assert board.ask(request_words(Opcode.TOKEN, 0, 0, 0, 0))[0] == Opcode.TOKEN | status << 8
-        board.ask(request_words(Opcode.WRITE, 4 * wrong, data=[int(words[wrong])]))
+        ask(Opcode.WRITE, 4 * wrong, data=[value])
+        assert ask(Opcode.TOKEN, 0, 0, 0, 0) == [Opcode.TOKEN | status << 8]
+        ask(Opcode.WRITE, 4 * wrong, data=[int(words[wrong])])
     for arguments, status in (
         ((2, 0, 0, 0), Status.BAD_ADDRESS),
         ((0, 0, 1, 0), Status.BAD_ADDRESS),
         ((0, program.positions, 0, 0), Status.BAD_ARGUMENT),
     ):
-        assert board.ask(request_words(Opcode.TOKEN, *arguments))[0] == Opcode.TOKEN | status << 8
-    refused = [Opcode.PRODUCT, 0, 1, 1, 1, 0, 0, 0]
-    assert board.ask(refused)[0] == Opcode.PRODUCT | Status.UNKNOWN_OPCODE << 8
-    taken = board.take(subject(family)[1][0])
+        assert ask(Opcode.TOKEN, *arguments) == [Opcode.TOKEN | status << 8]
+    assert ask(Opcode.PRODUCT, 0, 1, 1, 1, 0, 0, 0) == [Opcode.PRODUCT | Status.UNKNOWN_OPCODE << 8]
+    taken = decoder.take(subject(family)[1][0])
     assert (taken.token, taken.key) == expected(family, program)[0]
-    counters, _ = answer_of(Opcode.COUNTERS, board.ask(request_words(Opcode.COUNTERS)))
-    assert counters["products"] == 1
-    board.simulator.close()
+    counters, _ = answer_of(Opcode.COUNTERS, ask(Opcode.COUNTERS))
+    assert counters == {"cycles": counters["cycles"], "port_busy_cycles": counters["port_busy_cycles"], "products": 1}
+    assert counters["cycles"] > taken.cycles
+    decoder.close()
+
+
+def test_a_text_that_is_rewound_goes_on_as_if_nothing_had_followed(library: Path) -> None:
+    program, embeddings = one_layer(program_of("mistral", 8)), subject("mistral")[1]
+    decoder = open_decoder(open_board(library), image_of("mistral", program))
+    first = [decoder.take(embedding) for embedding in embeddings[:3]]
+    decoder.rewind(1)
+    again = [decoder.take(embedding) for embedding in embeddings[1:3]]
+    assert decoder.tokens == 3
+    assert [(each.token, each.key) for each in again] == [(each.token, each.key) for each in first[1:]]
+    with pytest.raises(InputError, match="the text has 3 tokens, so it cannot be rewound to 4"):
+        decoder.rewind(4)
+    decoder.close()
+
+
+def test_a_text_longer_than_the_images_context_is_refused(library: Path) -> None:
+    program, embeddings = with_context(one_layer(program_of("mistral", 8)), 1), subject("mistral")[1]
+    decoder = open_decoder(open_board(library), image_of("mistral", program))
+    decoder.take(embeddings[0])
+    with pytest.raises(InputError, match="the image has a context of 1 tokens; give a shorter text"):
+        decoder.take(embeddings[1])
+    decoder.close()
+
+
+def test_an_image_for_other_formats_is_refused(library: Path) -> None:
+    image = image_of("mistral", program_of("mistral", 8))
+    other = replace(image, contents=replace(image.contents, formats=("scaled-4bit",)))
+    board = open_board(library)
+    with pytest.raises(
+        DeviceError, match="lanes for trellis-2bit, trellis-3bit, trellis-4bit, the image is for scaled"
+    ):
+        open_decoder(board, other)
+    board.close()
 
 
 @pytest.mark.parametrize("number", range(len(DECODER_MUTANTS) + 1), ids=lambda n: str((None, *DECODER_MUTANTS)[n]))

@@ -1,0 +1,112 @@
+"""A program executed token by token on a board."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from formats.board_requests import Opcode, answer_of, request_words
+from formats.errors import DeviceError, InputError
+from sw_runtime.decoder.image.file import Image
+from sw_runtime.decoder.vectors import Vector
+from sw_runtime.device.board.channel import Channel
+from sw_runtime.device.board.identity import identify
+from sw_runtime.device.board.memory import upload, writes
+
+PROGRAM = 0
+"""Where an image's program lies."""
+
+
+@dataclass(frozen=True)
+class TokenAnswer:
+    """What a board answers.
+
+    Parameters
+    ----------
+    token, key
+        The likeliest next token, and its logit's key.
+    cycles, port_busy_cycles
+        Of the token; of these, those in which a word that was read was taken.
+    """
+
+    token: int
+    key: int
+    cycles: int
+    port_busy_cycles: int
+
+
+class BoardDecoder:
+    """One text; its keys and values are kept in the board's memory.
+
+    The board must have the formats of the image's engine, in its order, and units as ``units_for`` says.
+
+    Parameters
+    ----------
+    channel
+        To the board; closed with the decoder.
+    image
+        Written into its memory, as far as it is not there already.
+
+    Raises
+    ------
+    DeviceError
+        If the board has other formats than the image, or its memory does not hold what was written.
+    """
+
+    def __init__(self, channel: Channel, image: Image) -> None:
+        self._channel, self._contents = channel, image.contents
+        formats = identify(channel).engine.formats
+        if formats != image.contents.formats:
+            raise DeviceError(
+                f"the board has lanes for {', '.join(formats)}, the image is for {', '.join(image.contents.formats)}: "
+                "program the board with these, in this order"
+            )
+        self._tokens = 0
+        upload(channel, PROGRAM, image.memory)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the text so far."""
+        return self._tokens
+
+    def rewind(self, tokens: int) -> None:
+        """Forget all but the first tokens.
+
+        Raises
+        ------
+        InputError
+            If the text has fewer.
+        """
+        if not 0 <= tokens <= self._tokens:
+            raise InputError(f"the text has {self._tokens} tokens, so it cannot be rewound to {tokens}")
+        self._tokens = tokens
+
+    def take(self, embedding: NDArray[Any]) -> TokenAnswer:
+        """Read a further token of the text: real [dim].
+
+        Raises
+        ------
+        InputError
+            If the text grows longer than the image's context.
+        DeviceError
+            If the board refuses, or stops answering.
+        """
+        if self._tokens == self._contents.context:
+            raise InputError(f"the image has a context of {self._tokens} tokens; give a shorter text")
+        address = next(area.address for area in self._contents.areas if area.name == "embedding")
+        stream = Vector.from_real(embedding[None])
+        octets = stream.mantissas[0].astype("<i4").view("u1")
+        exponent = int(stream.exponent[0, 0]) & 0xFFFF_FFFF
+        token = request_words(Opcode.TOKEN, PROGRAM, self._tokens, address, exponent)
+        requests = [*writes(self._channel, address, octets), token]
+        *written, answered = self._channel.exchange(requests)
+        for response in written:
+            answer_of(Opcode.WRITE, response)
+        fields, _ = answer_of(Opcode.TOKEN, answered)
+        self._tokens += 1
+        key = fields["key"] - (fields["key"] >> 31 << 32)
+        return TokenAnswer(fields["token"], key, fields["cycles"], fields["port_busy_cycles"])
+
+    def close(self) -> None:
+        """Close the channel."""
+        self._channel.close()
