@@ -157,7 +157,6 @@ class Decoder(wiring.Component):
         to_vector = vector.i.ready & (machine.loads == Loads.ROW_SCALE)
         m.d.comb += [
             row_scale.exponent.eq(machine.exponent),
-            row_scale.bits.eq(machine.bits),
             row_scale.i_sums.valid.eq(rows.o.valid),
             row_scale.i_sums.payload.eq(rows.o.payload.sum),
             rows.o.ready.eq(row_scale.i_sums.ready),

@@ -1,6 +1,6 @@
 """Largest key: the likeliest token, while its logits pass."""
 
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,7 +9,7 @@ from hw.decoder.rounding_shift import WORD
 
 
 class LargestKey(wiring.Component):
-    """Takes a key a cycle; of equal keys the first counts, as with the token router's ARGMAX.
+    """Takes a logit a cycle, clipped to a key; of equal keys the first counts, as with the token router's ARGMAX.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ class LargestKey(wiring.Component):
     start : In(1)
         Forget all.
     i : In(stream.Signature(signed(32)))
-        Keys of 23 bits and a sign.
+        Logits, scaled as keys.
     count : Out(range(keys + 1))
         Keys so far.
     index, key : Out(range(keys)), Out(signed(24))
@@ -42,12 +42,17 @@ class LargestKey(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """A counter, and what it was at the largest key."""
         m = Module()
-        larger = Signal()
-        m.d.comb += [self.i.ready.eq(1), larger.eq((self.count == 0) | (self.i.payload > self.key))]
+        larger, key, most = Signal(), Signal.like(self.key), (1 << KEY_BITS) - 1
+        logit = self.i.payload
+        m.d.comb += [
+            self.i.ready.eq(1),
+            key.eq(Mux(logit > most, most, Mux(logit < -most, -most, logit))),
+            larger.eq((self.count == 0) | (key > self.key)),
+        ]
         with m.If(self.start):
             m.d.sync += self.count.eq(0)
         with m.Elif(self.i.valid):
             m.d.sync += self.count.eq(self.count + 1)
             with m.If(larger):
-                m.d.sync += [self.key.eq(self.i.payload), self.index.eq(self.count)]
+                m.d.sync += [self.key.eq(key), self.index.eq(self.count)]
         return m

@@ -116,7 +116,7 @@ class Machine:
         self.bases = Array(Signal(range(sizes.words + 1), name=f"base_{slot}") for slot in range(PARTS))
         self.head, self.within = Signal(range(sizes.parts + 1)), Signal(range(sizes.words))
         self.count = Signal(range(max(sizes.parts, MOST_WORDS) + 1))
-        self.exponent, self.bits = Signal(EXPONENT_BITS), Signal(5)
+        self.exponent = Signal(EXPONENT_BITS)
         self.answers = Signal()
         self.read_for, self.side_for = Signal(Read), Signal(Side)
         self.loads, self.leaves = Signal(Loads), Signal(Leaves)

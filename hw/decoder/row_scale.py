@@ -20,22 +20,18 @@ EXPONENT_BIAS = 127 + _SCALE_FRACTION_BITS
 
 
 class RowScale(wiring.Component):
-    """``multiply`` and ``answer`` of ``golden_models.integer_decoder.operations`` behind their exact sums.
-
-    A row a cycle, three cycles late.
+    """``golden_models.integer_decoder.operations.multiply`` behind its exact sums: a row a cycle, three cycles late.
 
     Members
     -------
     exponent : In(9)
         The matrix's exponent in ``formats.decoder.program.Multiply``, plus ``EXPONENT_BIAS``; at
         least the exponent field of any row's scale. Stays while rows are under way.
-    bits : In(5)
-        Magnitude bits of the elements. Stays too.
     i_sums : In(stream.Signature(signed(47)))
     i_scales : In(stream.Signature(16))
         bfloat16 numbers of at least 0, row by row.
     o : Out(stream.Signature(signed(32)))
-        For the vector unit's LOAD, or keys.
+        For the vector unit's LOAD, or for ``LargestKey``.
     """
 
     LATENCY = 1 + RoundingShift.LATENCY
@@ -44,7 +40,6 @@ class RowScale(wiring.Component):
         super().__init__(
             {
                 "exponent": In(EXPONENT_BITS),
-                "bits": In(range(MANTISSA_BITS + 1)),
                 "i_sums": In(stream.Signature(signed(SUM_BITS))),
                 "i_scales": In(stream.Signature(SCALE_BITS)),
                 "o": Out(stream.Signature(WORD)),
@@ -70,7 +65,7 @@ class RowScale(wiring.Component):
             shift.advance.eq(advance),
             shift.i.eq(product),
             shift.places.eq(limited(places, product_bits)),
-            shift.bits.eq(self.bits),
+            shift.bits.eq(MANTISSA_BITS),
             self.o.payload.eq(shift.o),
         ]
         with m.If(advance):

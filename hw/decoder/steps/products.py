@@ -3,7 +3,7 @@
 from amaranth.hdl import Module, Mux, Signal, signed
 
 from formats.board_requests import Status
-from formats.decoder.tables import ACTIVATION_BITS, KEY_BITS, MANTISSA_BITS
+from formats.decoder.tables import ACTIVATION_BITS
 from formats.decoder.words import Opcode
 from hw.board.plan import ARGUMENTS
 from hw.decoder.machine import Leaves, Loads, Machine, Read, Side
@@ -70,10 +70,7 @@ def product_states(m: Module, machine: Machine) -> None:
                 m.next = "EXPONENT"
     with m.State("EXPONENT"):
         answer = machine.field(Opcode.ANSWER, "exponent")
-        m.d.sync += [
-            machine.bits.eq(Mux(answers, KEY_BITS, MANTISSA_BITS)),
-            key_places.eq(answer[:12].as_signed() - vector.o_exponent + EXPONENT_BIAS),
-        ]
+        m.d.sync += key_places.eq(answer[:12].as_signed() - vector.o_exponent + EXPONENT_BIAS)
         m.next = "SCALES"
     with m.State("SCALES"):
         most = (1 << len(machine.exponent)) - 1  # of a vector of zeros

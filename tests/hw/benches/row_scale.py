@@ -8,8 +8,7 @@ import torch
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge
 
-from formats.decoder.tables import KEY_BITS, MANTISSA_BITS
-from formats.row_scales import split_scales
+from formats.row_scales import EXPONENT_BIAS, split_scales
 from golden_models.integer_decoder.vectors import shifted
 from hw.decoder.row_scale import SUM_BITS
 from tests.hw.decoder.exchange import is_exact, reset, silence
@@ -29,10 +28,9 @@ async def one_matrix_is_exact(dut: HierarchyObject, patterns: dict[str, Pattern]
     exponent = max(fields) + random.choice((1, random.randrange(1, 20), random.randrange(64, 255)))
     sums = torch.tensor([random.choice((-1, 1)) * random.getrandbits(random.randrange(SUM_BITS)) for _ in range(ROWS)])
     mantissas, row_fields = split_scales(bits.view(torch.bfloat16))
-    magnitude_bits = random.choice((MANTISSA_BITS, KEY_BITS))
-    elements = shifted(sums * mantissas, exponent - row_fields, magnitude_bits)
+    elements = shifted(sums * mantissas, exponent - EXPONENT_BIAS - (row_fields - EXPONENT_BIAS))
     await FallingEdge(dut.clk)
-    dut.exponent.value, dut.bits.value = exponent, magnitude_bits
+    dut.exponent.value = exponent
     words = {"i_sums": [total & ((1 << SUM_BITS) - 1) for total in sums.tolist()], "i_scales": bits.tolist()}
     return await is_exact(dut, words, [(element, 0) for element in unsigned(elements)], patterns, random)
 

@@ -94,7 +94,7 @@ DECODER_MUTANTS = (
     Mutant("attention.py", "query == machine.sizes.queries - 1", "Const(1)"),
     Mutant("attention.py", 'machine.head + 1 == field("heads")', "Const(1)"),
     Mutant("packer.py", "Mux(self.wide, 2, 1)", "Const(2)"),
-    Mutant("largest_key.py", "(self.count == 0) | (self.i.payload > self.key)", "self.i.payload < self.key"),
+    Mutant("largest_key.py", "(self.count == 0) | (key > self.key)", "key < self.key"),
     Mutant("memory.py", "controller.read_valid & ~owners.r_data", "controller.read_valid"),
     Mutant("memory.py", "side.request.valid & side.request.ready", "Const(0)"),
 )

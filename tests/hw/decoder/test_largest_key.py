@@ -1,4 +1,4 @@
-"""The largest key and its place, where several are equal and where all are negative."""
+"""The largest key and its place: where several are equal, all are negative, or some are clipped."""
 
 from random import Random
 
@@ -11,18 +11,19 @@ def test_of_equal_keys_the_first_is_chosen() -> None:
     unit, random, most = LargestKey(16), Random(8), (1 << 23) - 1
 
     async def bench(context: SimulatorContext) -> None:
-        for least, largest in ((-3, 3), (-9, -7), (-most, most), (-1, -1)):
+        for least, largest in ((-3, 3), (-9, -7), (-most, most), (-1, -1), (-(1 << 31), -most), (most, 1 << 30)):
             for count in (1, 2, 16):
-                keys = [random.randint(least, largest) for _ in range(count)]
+                logits = [random.randint(least, largest) for _ in range(count)]
+                keys = [max(-most, min(logit, most)) for logit in logits]
                 context.set(unit.start, 1)
                 await context.tick()
                 context.set(unit.start, 0)
-                for key in keys:
+                for logit in logits:
                     context.set(unit.i.valid, 0)
                     context.set(unit.i.payload, most)
                     await context.tick()
                     context.set(unit.i.valid, 1)
-                    context.set(unit.i.payload, key)
+                    context.set(unit.i.payload, logit)
                     await context.tick()
                 context.set(unit.i.valid, 0)
                 found = tuple(map(context.get, (unit.count, unit.index, unit.key)))
