@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from amaranth.sim import Simulator, SimulatorContext
 
 from formats.errors import InputError
 from hw.memory.chips import W9825G6KH_6
-from hw.memory.port import run_layout
+from hw.memory.port import MemoryPort, run_layout
 from tests.hw.memory.simulation import MemorySimulation, at_power_up
 from tests.hw.memory.subject import LARGEST, PORT_BYTES
 
@@ -45,3 +46,36 @@ def test_a_port_that_is_no_multiple_of_the_chips_beat_is_refused(port_bytes: int
     message = f"port_bytes over W9825G6KH-6 must be 2, 4, 8 or 16, not {port_bytes}"
     with pytest.raises(InputError, match=message):
         run_layout(W9825G6KH_6, port_bytes)
+
+
+def test_a_port_that_had_no_room_asks_again_when_there_is_room_for_a_burst() -> None:
+    port, depth, burst = MemoryPort(W9825G6KH_6, 2, depth=8, burst=3), 8, 3
+    asked: list[int] = []
+
+    async def cycles(context: SimulatorContext, count: int, takes: bool) -> int:
+        """Beats that are asked for, and answered at once."""
+        found = 0
+        context.set(port.o.ready, takes)
+        for _ in range(count):
+            asks = context.get(port.request.valid)
+            await context.tick()
+            context.set(port.read_valid, asks)
+            found += asks
+        return found
+
+    async def bench(context: SimulatorContext) -> None:
+        context.set(port.i_run.payload, {"address": 0, "beats": 99, "write": 0})
+        context.set(port.request.ready, 1)
+        context.set(port.i_run.valid, 1)
+        await context.tick()
+        context.set(port.i_run.valid, 0)
+        asked.append(await cycles(context, 20, takes=False))
+        for taken in (burst - 1, 1):
+            now = await cycles(context, taken, takes=True)
+            asked.append(now + await cycles(context, 10, takes=False))
+
+    simulator = Simulator(port)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert asked == [depth, 0, burst]
