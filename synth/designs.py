@@ -12,6 +12,7 @@ from hw.board.board import Board
 from hw.board.parameters import BoardParameters
 from hw.board.serial_board import SerialBoard
 from hw.decoder.attention_unit import AttentionUnit
+from hw.decoder.parameters import DecoderParameters
 from hw.decoder.row_scale import RowScale
 from hw.decoder.vector_unit import VectorUnit
 from hw.engine.engine import Engine
@@ -74,6 +75,17 @@ def board_parameters(multiplier_bits: int, *formats: str) -> BoardParameters:
     return BoardParameters(engine, AS4C32M16SB_7, clock_mhz=100, cas_latency=2)
 
 
+def decoder_board(*formats: str) -> Callable[[int], wiring.Component]:
+    """The same board with a whole decoder, its units as SmolLM2-135M needs them, for 2,048 positions."""
+    units = DecoderParameters(words=8192, parts=9, queries=3, width=64, positions=2048)
+
+    def build(bits: int) -> Board:
+        engine = EngineParameters(formats, port_bytes=4, multiplier_bits=bits)
+        return Board(BoardParameters(engine, AS4C32M16SB_7, clock_mhz=100, cas_latency=2, decoder=units))
+
+    return build
+
+
 BAUD_DIVISOR = 33
 """3 Mbaud at 100 MHz."""
 
@@ -116,8 +128,9 @@ DESIGNS: dict[str, Design] = {
             lambda bits: SerialBoard(board_parameters(bits, "scaled-4bit"), BAUD_DIVISOR),
             xc7=False,
         ),
+        Design("trellis-4bit decoder board, 1 lane", decoder_board("trellis-4bit"), xc7=False, placed=False),
         *(Design(f"router, {lanes} lanes", router(lanes), lanes, xc7=False, placed=False) for lanes in (4, 8, 16)),
     )
 }
 """Lanes, engines on the smallest and the widest memory port, what lies between that and a chip, a link, a decoder's
-units, and routers."""
+units, a board with all of them, and routers."""
