@@ -26,13 +26,14 @@ from formats.matrices import Matrix
 from sw_runtime.decoder import operations
 from sw_runtime.decoder.attention import Cached, attend
 from sw_runtime.decoder.products import ScaledProduct
+from sw_runtime.decoder.text import Text
 from sw_runtime.decoder.vectors import Integers, Vector
 
 TOKENS_AT_ONCE = 64
 """Tokens of a prompt that share one pass over the weights."""
 
 
-class EmulatedDecoder:
+class EmulatedDecoder(Text):
     """One text; its keys and values are kept.
 
     Parameters
@@ -44,28 +45,11 @@ class EmulatedDecoder:
     """
 
     def __init__(self, program: Program, matrices: Mapping[MatrixPlace, Matrix]) -> None:
+        super().__init__()
         self.program = program
         self._products = {place: ScaledProduct(matrices[place]) for place in program.matrices}
         self._caches: dict[int, tuple[Cached, Cached]] = {}
         self._slots: dict[Slot, Vector] = {}
-        self._tokens = 0
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of the text so far."""
-        return self._tokens
-
-    def rewind(self, tokens: int) -> None:
-        """Forget all but the first tokens.
-
-        Raises
-        ------
-        InputError
-            If the text has fewer.
-        """
-        if not 0 <= tokens <= self._tokens:
-            raise InputError(f"the text has {self._tokens} tokens, so it cannot be rewound to {tokens}")
-        self._tokens = tokens
 
     def take(self, embeddings: NDArray[Any], answers: int = 1) -> Integers:
         """Read further tokens of the text: real [T, dim] → keys of the last tokens' logits, [answers, vocabulary].

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from formats.board_requests import Opcode, answer_of, request_words
 from formats.errors import DeviceError, InputError
 from sw_runtime.decoder.image.file import Image
+from sw_runtime.decoder.text import Text
 from sw_runtime.decoder.vectors import Vector
 from sw_runtime.device.board.channel import Channel
 from sw_runtime.device.board.identity import identify
@@ -35,7 +36,7 @@ class TokenAnswer:
     port_busy_cycles: int
 
 
-class BoardDecoder:
+class BoardDecoder(Text):
     """One text; its keys and values are kept in the board's memory.
 
     The board must have the formats of the image's engine, in its order, and units as ``units_for`` says.
@@ -54,6 +55,7 @@ class BoardDecoder:
     """
 
     def __init__(self, channel: Channel, image: Image) -> None:
+        super().__init__()
         self._channel, self._contents = channel, image.contents
         formats = identify(channel).engine.formats
         if formats != image.contents.formats:
@@ -61,25 +63,7 @@ class BoardDecoder:
                 f"the board has lanes for {', '.join(formats)}, the image is for {', '.join(image.contents.formats)}: "
                 "program the board with these, in this order"
             )
-        self._tokens = 0
         upload(channel, PROGRAM, image.memory)
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of the text so far."""
-        return self._tokens
-
-    def rewind(self, tokens: int) -> None:
-        """Forget all but the first tokens.
-
-        Raises
-        ------
-        InputError
-            If the text has fewer.
-        """
-        if not 0 <= tokens <= self._tokens:
-            raise InputError(f"the text has {self._tokens} tokens, so it cannot be rewound to {tokens}")
-        self._tokens = tokens
 
     def take(self, embedding: NDArray[Any]) -> TokenAnswer:
         """Read a further token of the text: real [dim].
