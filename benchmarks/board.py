@@ -10,10 +10,9 @@ from dataclasses import asdict, dataclass
 import torch
 
 from formats.engine import EngineParameters
-from formats.matrices import EncodedMatrix
-from formats.presets import PRESETS
 from hw.board.boards import BOARDS
 from sw_runtime.device.board.cost import board_cost
+from sw_runtime.device.random_matrices import random_activations, random_matrix
 from sw_runtime.device.simulated_board import board_parameters, simulated_board
 
 FORMATS = ("scaled-4bit", "scaled-3bit", "scaled-2bit")
@@ -36,14 +35,6 @@ class Share:
     exact: bool
 
 
-def random_matrix(name: str, rows: int, columns: int) -> EncodedMatrix:
-    """Any valid words."""
-    block_format, generator = PRESETS[name], torch.Generator().manual_seed(rows)
-    words = torch.randint(1 << block_format.word_bits, (rows, block_format.blocks(columns)), generator=generator)
-    words = torch.where(words & block_format.seeds == 0, 1, words)
-    return EncodedMatrix(block_format, words, torch.ones(1 if block_format.exponent_bits else rows), columns)
-
-
 def measure(board: str) -> list[Share]:
     """A product of every format and shape."""
     parameters = EngineParameters(FORMATS, maximum_columns=2048, maximum_rows=2048)
@@ -52,7 +43,7 @@ def measure(board: str) -> list[Share]:
     for name in FORMATS:
         for rows, columns in SHAPES:
             matrix = random_matrix(name, rows, columns)
-            activations = torch.randint(-(1 << 15), 1 << 15, (1, columns), generator=torch.Generator().manual_seed(1))
+            activations = random_activations(1, columns, parameters.activation_bits)
             handle, before = device.load(matrix), device.counters
             results = device.matvec(handle, activations)
             spent, exact = device.counters - before, activations @ matrix.integers().long().T

@@ -11,11 +11,12 @@ from formats.errors import DeviceError
 from golden_models.seedlm.datapath import matvec
 from sw_runtime.device.board.transport import BoardTransport
 from sw_runtime.device.driver import Driver
+from sw_runtime.device.random_matrices import random_activations
 from sw_runtime.device.simulated_board import SimulatedChannel
 from tests.hw.board.board_model import BoardModel
 from tests.hw.board.mutants import MUTANTS, SMALL, build_mutants, open_mutant
 from tests.hw.board.traffic import right_request, wrong_request
-from tests.sw_runtime.device.matrices import random_activations, random_matrix
+from tests.sw_runtime.device.matrices import random_matrix
 
 SIZE = SMALL.chip.size_bytes
 REFUSED = (

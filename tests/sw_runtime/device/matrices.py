@@ -7,6 +7,7 @@ from formats.palette import LIMIT, PaletteMatrix
 from formats.palette_format import ROWS_A_TABLE
 from formats.presets import PALETTES, PRESETS, TRELLIS_PRESETS
 from formats.trellis_matrix import TrellisMatrix
+from sw_runtime.device.random_matrices import random_words
 
 
 def random_palette(name: str, rows: int, columns: int, generator: torch.Generator | None = None) -> PaletteMatrix:
@@ -27,18 +28,8 @@ def random_matrix(name: str, rows: int, columns: int, seed: int = 0) -> Matrix:
         return random_palette(name, rows, columns, generator)
     if name in TRELLIS_PRESETS:
         trellis_format = TRELLIS_PRESETS[name]
-        shape = (rows, trellis_format.blocks(columns))
-        words = torch.randint(0, 1 << trellis_format.word_bits, shape, generator=generator)
+        words = random_words(trellis_format, rows, columns, generator)
         return TrellisMatrix(trellis_format, words, torch.ones(rows), columns)
     block_format = PRESETS[name]
-    shape = (rows, block_format.blocks(columns))
-    seeds = torch.randint(1, block_format.seeds + 1, shape, generator=generator)
-    above = torch.randint(0, 1 << (block_format.word_bits - block_format.lfsr_bits), shape, generator=generator)
-    scales = torch.ones(1 if block_format.exponent_bits else rows)
-    return EncodedMatrix(block_format, above << block_format.lfsr_bits | seeds, scales, columns)
-
-
-def random_activations(vectors: int, columns: int, activation_bits: int, seed: int = 0) -> torch.Tensor:
-    """Integers over the whole range of an activation."""
-    limit = 1 << (activation_bits - 1)
-    return torch.randint(-limit, limit, (vectors, columns), generator=torch.Generator().manual_seed(seed))
+    words = random_words(block_format, rows, columns, generator)
+    return EncodedMatrix(block_format, words, torch.ones(1 if block_format.exponent_bits else rows), columns)

@@ -7,9 +7,10 @@ import pytest
 
 from formats.engine import EngineParameters
 from formats.errors import DependencyError, DeviceError
+from sw_runtime.device.random_matrices import random_activations
 from sw_runtime.device.simulated import simulated_device
 from sw_runtime.device.simulator.build import build_accelerator
-from tests.sw_runtime.device.matrices import random_activations, random_matrix
+from tests.sw_runtime.device.matrices import random_matrix
 
 ONE_LANE = EngineParameters(("scaled-4bit",), port_bytes=4, maximum_columns=64, maximum_rows=64)
 

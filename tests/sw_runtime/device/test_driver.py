@@ -12,8 +12,9 @@ from formats.router.descriptor import Command, Flag, KeyFormat, Opcode, RouterPa
 from sw_runtime.device.driver import Driver
 from sw_runtime.device.layout import Beats
 from sw_runtime.device.protocol import Counters, MatrixShape, Request
+from sw_runtime.device.random_matrices import random_activations
 from sw_runtime.device.transport import Packet, Pass, StoredWeights
-from tests.sw_runtime.device.matrices import random_activations, random_matrix
+from tests.sw_runtime.device.matrices import random_matrix
 
 ENGINE = EngineParameters(("fp16",), port_bytes=16, batch=2, maximum_columns=64, maximum_rows=64)
 ROUTER = RouterParameters(lanes=8, keys=112)

@@ -19,8 +19,9 @@ from sw_runtime.device.cost import pass_cost
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.device.layout import format_of
 from sw_runtime.device.protocol import Counters, DeviceInfo
+from sw_runtime.device.random_matrices import random_activations
 from sw_runtime.search.trellis import encode
-from tests.sw_runtime.device.matrices import random_activations, random_matrix
+from tests.sw_runtime.device.matrices import random_matrix
 
 
 def largest_matrix(name: str, columns: int) -> Matrix:

@@ -22,9 +22,10 @@ from sw_runtime.device.comparison import compare_rows
 from sw_runtime.device.driver import Driver
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.device.protocol import Request
+from sw_runtime.device.random_matrices import random_activations
 from sw_runtime.device.simulated import simulated_device
 from sw_runtime.device.simulator.library import Traffic
-from tests.sw_runtime.device.matrices import random_activations, random_matrix
+from tests.sw_runtime.device.matrices import random_matrix
 
 ROUTER = RouterParameters(lanes=8, digit_bits=6, keys=112, slots=5, sets=3, ways=5)
 ENGINE = EngineParameters(

@@ -12,10 +12,11 @@ from formats.router.descriptor import RouterParameters
 from golden_models.seedlm.datapath import matvec
 from sw_runtime.device import serial_board as module
 from sw_runtime.device.link import lines
+from sw_runtime.device.random_matrices import random_activations
 from sw_runtime.device.serial_board import TERMINAL_ENGINE, serial_board, serial_channel
 from sw_runtime.device.simulated_board import board_parameters
 from sw_runtime.device.simulator.terminal import TerminalBoard
-from tests.sw_runtime.device.matrices import random_activations, random_matrix
+from tests.sw_runtime.device.matrices import random_matrix
 
 
 def test_a_simulated_board_behind_a_terminal_multiplies_as_the_golden_datapath() -> None:

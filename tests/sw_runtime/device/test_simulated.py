@@ -16,9 +16,10 @@ from sw_runtime.device import simulated
 from sw_runtime.device.cost import pass_cost
 from sw_runtime.device.driver import Driver
 from sw_runtime.device.protocol import Counters
+from sw_runtime.device.random_matrices import random_activations
 from sw_runtime.device.simulated import simulated_device
 from sw_runtime.device.simulator.library import Traffic
-from tests.sw_runtime.device.matrices import random_activations, random_matrix
+from tests.sw_runtime.device.matrices import random_matrix
 
 MIXED = EngineParameters(
     ("scaled-4bit", "paper-3bit", "scaled-2bit", "fp16"),

@@ -15,9 +15,10 @@ from sw_runtime.device.board.cost import board_cost, most_error
 from sw_runtime.device.board.workspace import Workspace
 from sw_runtime.device.driver import Driver
 from sw_runtime.device.protocol import MatrixShape
+from sw_runtime.device.random_matrices import random_activations
 from sw_runtime.device.simulated_board import simulated_board
 from tests.hw.board.boards import BOARD, ENGINE, NAME
-from tests.sw_runtime.device.matrices import random_activations, random_matrix
+from tests.sw_runtime.device.matrices import random_matrix
 
 SHAPES = ((576, 576), (192, 576))
 """SmolLM2-135M: q and o, k and v."""

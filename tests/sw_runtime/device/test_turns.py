@@ -10,7 +10,8 @@ from formats.router.descriptor import Command, Flag, KeyFormat, Opcode, RouterPa
 from sw_runtime.device.driver import Driver
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.device.protocol import Counters, Device, Request
-from tests.sw_runtime.device.matrices import random_activations, random_matrix
+from sw_runtime.device.random_matrices import random_activations
+from tests.sw_runtime.device.matrices import random_matrix
 from tests.sw_runtime.device.test_driver import ENGINE, Canned
 
 THREADS = 8
