@@ -60,10 +60,16 @@ def generate(
     ] = None,
     whole_decoder: Annotated[
         bool,
-        typer.Option("--whole-decoder", help="All of the decoder on the emulated device, in integers."),
+        typer.Option(
+            "--whole-decoder",
+            help="All of the decoder on the device, in integers: token in, token out. Device: emulated or simulated.",
+        ),
     ] = False,
     board: Annotated[
-        str | None, typer.Option(help="With --whole-decoder: whose memory and speed are counted; default: ecpix5.")
+        str | None,
+        typer.Option(
+            help="With --whole-decoder: whose memory and speed are counted; default: ecpix5, simulated: ulx3s-64mb."
+        ),
     ] = None,
     kv_bits: Annotated[
         int | None, typer.Option(help="With --whole-decoder: bits of a cached key or value, 8 or 16; default: 16.")
@@ -80,8 +86,8 @@ def generate(
     from transformers import TextStreamer
 
     if whole_decoder:
-        _check_alone(device, argmax_on_device, prune, exit_early, speculate)
-        _generate_by_decoder(folder, prompt, tokens, greedy, board, kv_bits, seed, as_json)
+        _check_alone(argmax_on_device, prune, exit_early, speculate)
+        _generate_by_decoder(folder, prompt, tokens, greedy, board, kv_bits, seed, device, as_json)
         return
     for option, given in (("--board", board), ("--kv-bits", kv_bits), ("--seed", seed)):
         if given is not None:
@@ -113,10 +119,8 @@ def generate(
         typer.echo(f"{name.replace('_', ' ')}: {value:.4g}", err=True)
 
 
-def _check_alone(device: str, *options: object) -> None:
+def _check_alone(*options: object) -> None:
     """Refuse what does not go together with a whole decoder."""
-    if device != "emulated":
-        raise InputError(f"--whole-decoder runs on the emulated device, not on {device}; leave out --device")
     for option, value in zip(OPTIONS, options, strict=True):
         if value:
             raise InputError(f"{option} is not done by --whole-decoder; leave one of the two out")
@@ -130,24 +134,38 @@ def _generate_by_decoder(
     board: str | None,
     kv_bits: int | None,
     seed: int | None,
+    device: str,
     as_json: bool,
 ) -> None:
     """Continue a text and print what a token costs."""
     from transformers import TextStreamer
 
-    from seedloom.whole_decoder import BOARD, KV_BITS
+    from seedloom.whole_decoder import KV_BITS
 
     streamer = None if as_json else TextStreamer
+    kv_bits = KV_BITS if kv_bits is None else kv_bits
     written = seedloom.generate_by_decoder(
-        folder, prompt, tokens, greedy, board or BOARD, KV_BITS if kv_bits is None else kv_bits, seed or 0, streamer
+        folder, prompt, tokens, greedy, board, kv_bits, seed or 0, device, streamer=streamer
     )
     rate, derived = len(written.tokens) / written.seconds, written.derived
     if as_json:
         typer.echo(figures_text({"prompt": prompt, "tokens_per_second": rate, **asdict(written)}))
         return
     typer.echo(
-        f"{len(written.tokens)} tokens, {rate:.1f} a second in the emulator; context of {written.context:,} tokens\n"
-        f"{written.board}, derived for the last token: {derived.tokens_per_second:.1f} tokens a second, "
+        f"{len(written.tokens)} tokens, {rate:.3g} per second on the {device} device; "
+        f"context of {written.context:,} tokens",
+        err=True,
+    )
+    if simulated := written.simulated:
+        typer.echo(
+            f"{written.board}, simulated, per token: {simulated.cycles:,.0f} cycles, {simulated.tokens_per_second:.2f} "
+            f"tokens per second at the board's clock, {simulated.memory_bytes:,.0f} bytes read from memory, "
+            f"port busy in {simulated.port_busy:.1%} of the cycles, {derived.link_bytes:,} bytes on the link",
+            err=True,
+        )
+        return
+    typer.echo(
+        f"{written.board}, derived for the last token: {derived.tokens_per_second:.1f} tokens per second, "
         f"{derived.memory_bytes:,} bytes of memory, {derived.link_bytes:,} bytes on the link",
         err=True,
     )

@@ -1,8 +1,11 @@
-"""Text by a whole decoder: embedding in, token out, everything between on the emulated device, in integers."""
+"""Text by a whole decoder: embedding in, token out, everything between on a device, in integers."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +17,28 @@ from formats.arguments import check_types
 from formats.decoder.program import MatrixPlace, Program
 from formats.errors import InputError
 from formats.matrices import Matrix
-from hw.board.boards import BOARDS, BoardMemory
+from hw.board.boards import BOARDS, BoardMemory, board_sdram
 from seedloom.api import check_request, load, prompt_length
 from sw_runtime.decoder.compiler import check_kv_bits, compile_program
 from sw_runtime.decoder.cost import TokenCost, token_cost
 from sw_runtime.decoder.emulated import EmulatedDecoder
 from sw_runtime.decoder.families import transformers_parts
+from sw_runtime.decoder.image.file import Image
 from sw_runtime.decoder.image.memory_map import fitted
 from sw_runtime.decoder.sampling import BEST, Sampling, likeliest
+from sw_runtime.decoder.simulated import SimulatedCost, SimulatedDecoder
 from sw_runtime.methods.continuation import take_tokens
 from sw_runtime.methods.generation_settings import check_settings, most_tokens
+from sw_runtime.progress import progress_bar
 
 OPTION = "--whole-decoder"
 """Of the command that comes here."""
 
-BOARD, KV_BITS = "ecpix5", 16
-"""Where nobody names a board, or bits of keys and values."""
+DEVICES = {"emulated": "ecpix5", "simulated": "ulx3s-64mb"}
+"""Device → its board where nobody names one."""
+
+KV_BITS = 16
+"""Of keys and values, where nobody says."""
 
 
 @dataclass(frozen=True)
@@ -43,21 +52,27 @@ class WrittenByDecoder:
     tokens
         Its tokens.
     seconds
-        Of writing it in the emulator, the prompt's included.
+        Of writing it on this machine, the prompt's included.
     context
         Longest text, in tokens.
+    device
+        ``"emulated"`` or ``"simulated"``.
     board
-        For which ``derived`` holds.
+        The simulated one, and the one for which ``derived`` holds.
     derived
         Cost of the last token on this board: derived, not measured.
+    simulated
+        What the simulated board counted; None on the emulated device.
     """
 
     text: str
     tokens: list[int]
     seconds: float
     context: int
+    device: str
     board: str
     derived: TokenCost
+    simulated: SimulatedCost | None
 
 
 def find_board(name: str) -> BoardMemory:
@@ -90,12 +105,13 @@ def generate_by_decoder(
     prompt: str,
     tokens: int | None = None,
     greedy: bool = False,
-    board: str = BOARD,
+    board: str | None = None,
     kv_bits: int = KV_BITS,
     seed: int = 0,
+    device: str = "emulated",
     streamer: Callable[[Any], Any] | None = None,
 ) -> WrittenByDecoder:
-    """Continue a text by the whole decoder in integers, as a device would, token by token.
+    """Continue a text by the whole decoder in integers, token by token.
 
     Parameters
     ----------
@@ -108,38 +124,91 @@ def generate_by_decoder(
     greedy
         Take the likeliest token, also where generation_config.json asks to draw.
     board
-        Whose memory limits the context, and whose speed is derived.
+        Whose memory limits the context, and whose speed is derived; where not given, as ``DEVICES`` says.
     kv_bits
         Bits of a cached key's or value's element: 8 or 16.
     seed
         Of the tokens that are drawn.
+    device
+        ``"emulated"`` for fast integers, ``"simulated"`` for the board's Verilog with its memory chip, every cycle.
+        A line on stderr says beforehand how long the latter takes. It answers the likeliest token and draws none.
     streamer
         Tokenizer → a transformers streamer that takes the tokens as they are made.
 
     Raises
     ------
     InputError, CheckpointError
-        If folder, prompt, settings or board will not do, naming what no program does.
+        If folder, prompt, settings, device or board will not do, naming what no program does.
+    DependencyError
+        If the simulator cannot be built.
     """
     check_request(folder, prompt, tokens, greedy)
-    check_types(seed=(seed, int))
-    chosen = find_board(board)
+    check_types(seed=(seed, int), device=(device, str))
+    if device not in DEVICES:
+        raise InputError(f"{OPTION} runs on the device {' or '.join(DEVICES)}, not on {device}")
+    chosen = find_board(board or DEVICES[device])
+    if device == "simulated":
+        board_sdram(chosen.name)  # refuses what cannot be simulated
     check_kv_bits(kv_bits)  # before the model is loaded
     model, tokenizer = load(folder)
     settings = model.generation_config
     check_settings(settings, OPTION, greedy=True)  # drawing is judged by ``Sampling``
     sampling = Sampling.of(settings) if settings.do_sample and not greedy else None
+    if sampling and device == "simulated":
+        raise InputError("the simulated decoder takes the likeliest token, generation_config.json draws: add --greedy")
     length = prompt_length(tokenizer, prompt)
     program, matrices = compiled(model, chosen, kv_bits)
     most = most_tokens(settings, tokens, length, program.positions)
-    decoder = EmulatedDecoder(program, matrices)
     ids = tokenizer(prompt, return_tensors="pt")["input_ids"][0]
-    start = time.perf_counter()
-    made = _tokens(decoder, _embeddings(model), ids.tolist(), sampling, seed)
-    written = take_tokens(made, model, ids, most, streamer(tokenizer) if streamer else None)
-    seconds = time.perf_counter() - start
-    cost = token_cost(program, chosen, decoder.tokens, 1 if sampling is None else BEST)
-    return WrittenByDecoder(tokenizer.decode(written), written, seconds, program.positions, board, cost)
+    with ExitStack() as opened:
+        simulated, choose = None, _emulated(program, matrices, sampling, seed)
+        if device == "simulated":
+            simulated = opened.enter_context(closing(_simulated(program, matrices, chosen, length + most)))
+            choose = partial(_take_each, simulated)
+        start = time.perf_counter()
+        made = _tokens(choose, _embeddings(model), ids.tolist())
+        written = take_tokens(made, model, ids, most, streamer(tokenizer) if streamer else None)
+        seconds = time.perf_counter() - start
+    cost = token_cost(program, chosen, length + len(written) - 1, 1 if sampling is None else BEST)
+    counted = SimulatedCost.of(simulated) if simulated else None
+    text = tokenizer.decode(written)
+    return WrittenByDecoder(text, written, seconds, program.positions, device, chosen.name, cost, counted)
+
+
+def _emulated(
+    program: Program, matrices: dict[MatrixPlace, Matrix], sampling: Sampling | None, seed: int
+) -> Callable[[NDArray[Any]], int]:
+    """Embeddings [T, dim] → the next token, on fast integers."""
+    decoder, generator = EmulatedDecoder(program, matrices), np.random.default_rng(seed)
+
+    def choose(embeddings: NDArray[Any]) -> int:
+        keys = decoder.take(embeddings)[0]
+        return likeliest(keys) if sampling is None else sampling.draw(keys, program.key_exponent, generator)
+
+    return choose
+
+
+def _simulated(
+    program: Program, matrices: dict[MatrixPlace, Matrix], board: BoardMemory, tokens: int
+) -> SimulatedDecoder:
+    """A simulated board with the model in its memory; says how long that many tokens take."""
+    image, start = Image.of(program, matrices, board), time.perf_counter()
+    decoder = SimulatedDecoder(program, image)
+    rate = decoder.simulated_cycles / (time.perf_counter() - start)
+    cycles = decoder.clock_hz / token_cost(program, board, tokens).tokens_per_second
+    print(
+        f"about {tokens * cycles / rate / 60:,.1f} min for {tokens} tokens, the prompt's included: "
+        f"{cycles / 1e6:,.1f} million cycles per token, {rate / 1e6:.2f} million simulated per second",
+        file=sys.stderr,
+    )
+    return decoder
+
+
+def _take_each(decoder: SimulatedDecoder, embeddings: NDArray[Any]) -> int:
+    """Read tokens, one after the other, with a bar where there are several; returns the next one."""
+    several = len(embeddings) > 1
+    *_, token = map(decoder.take, progress_bar(embeddings, "prompt", unit="token", leave=False, disable=not several))
+    return token
 
 
 def _embeddings(model: Any) -> Callable[[list[int]], NDArray[Any]]:
@@ -154,17 +223,11 @@ def _embeddings(model: Any) -> Callable[[list[int]], NDArray[Any]]:
 
 
 def _tokens(
-    decoder: EmulatedDecoder,
-    embed: Callable[[list[int]], NDArray[Any]],
-    prompt: list[int],
-    sampling: Sampling | None,
-    seed: int,
+    choose: Callable[[NDArray[Any]], int], embed: Callable[[list[int]], NDArray[Any]], prompt: list[int]
 ) -> Iterator[int]:
     """Endless tokens behind a prompt."""
-    generator, tokens = np.random.default_rng(seed), prompt
+    tokens = prompt
     while True:
-        keys = decoder.take(embed(tokens))[0]
-        exponent = decoder.program.key_exponent
-        token = likeliest(keys) if sampling is None else sampling.draw(keys, exponent, generator)
+        token = choose(embed(tokens))
         yield token
         tokens = [token]

@@ -75,6 +75,30 @@ def test_drawn_tokens_follow_the_settings_and_the_seed(scaled_folder: Path) -> N
     assert greedy.derived.link_bytes == 260 + 8
 
 
+def test_the_simulated_device_writes_the_emulated_ones_tokens_and_counts_its_cycles(
+    scaled_folder: Path,
+) -> None:
+    (scaled_folder / "generation_config.json").write_text(json.dumps({"do_sample": True}))
+    with pytest.raises(InputError, match=r"takes the likeliest token, generation_config.json draws: add --greedy"):
+        seedloom.generate_by_decoder(scaled_folder, "w3 w7 w9", 4, device="simulated")
+    arguments = ["w3 w7 w9", "--whole-decoder", "--kv-bits", "8", "--tokens", "4", "--greedy"]
+    result = CliRunner().invoke(app, ["generate", str(scaled_folder), *arguments, "--device", "simulated", "--json"])
+    assert result.exit_code == 0, result.output
+    written = json.loads(result.stdout)
+    emulated = seedloom.generate_by_decoder(scaled_folder, "w3 w7 w9", 4, greedy=True, board="ulx3s-64mb", kv_bits=8)
+    assert written["tokens"] == emulated.tokens
+    assert written["board"] == "ulx3s-64mb"
+    counted = written["simulated"]
+    assert counted["cycles"] * counted["tokens_per_second"] == pytest.approx(100e6)
+    assert counted["memory_bytes"] == pytest.approx(emulated.derived.memory_bytes, rel=0.02)
+    assert counted["port_busy"] == pytest.approx(counted["memory_bytes"] / 4 / counted["cycles"])
+    assert "for 7 tokens, the prompt's included: " in result.stderr
+    assert emulated.simulated is None
+    shown = CliRunner().invoke(app, ["generate", str(scaled_folder), *arguments, "--device", "simulated"])
+    assert shown.stdout.split()[-4:] == emulated.text.split()
+    assert f"ulx3s-64mb, simulated, per token: {counted['cycles']:,.0f} cycles, " in shown.stderr
+
+
 def refused(path: Path, *options: str) -> str:
     result = CliRunner().invoke(app, ["generate", str(path), "w3", *options])
     assert result.exit_code == 1, result.output
@@ -86,8 +110,12 @@ def refused(path: Path, *options: str) -> str:
     ("options", "message"),
     [
         (
-            ["--whole-decoder", "--device", "simulated"],
-            "runs on the emulated device, not on simulated; leave out --device",
+            ["--whole-decoder", "--device", "host"],
+            "--whole-decoder runs on the device emulated or simulated, not on host",
+        ),
+        (
+            ["--whole-decoder", "--device", "simulated", "--board", "ecpix5"],
+            "no board 'ecpix5' to simulate; choose from ulx3s-32mb, ulx3s-64mb",
         ),
         (["--whole-decoder", "--prune", "lazyllm"], "--prune is not done by --whole-decoder; leave one of the two out"),
         (["--whole-decoder", "--board", "none"], "no board 'none'; choose from ulx3s-32mb, "),

@@ -58,6 +58,11 @@ class BoardSimulator:
         Of the board.
     share
         Share of the cycles in which a word of a request is there, and in which a word of a response is taken.
+
+    Attributes
+    ----------
+    cycles
+        Simulated so far.
     """
 
     def __init__(self, library: Path, parameters: BoardParameters, share: float = 1) -> None:
@@ -65,6 +70,7 @@ class BoardSimulator:
         self._library.board_open.restype = ctypes.c_void_p
         self._library.sdram_rules.restype = ctypes.c_char_p
         self._chance = round(share * ALWAYS)
+        self.cycles = 0
         self._start_cycles = parameters.chip.timing(parameters.clock_mhz, parameters.cas_latency).start
         self._handle = ctypes.c_void_p(self._library.board_open(ctypes.c_uint64(7), *chip_of(parameters)))
 
@@ -91,7 +97,9 @@ class BoardSimulator:
             responses=len(requests),
             cycle_limit=cycles + self._start_cycles + 1_000,
         )
-        if self._library.board_run(self._handle, ctypes.byref(run)):
+        failed = self._library.board_run(self._handle, ctypes.byref(run))
+        self.cycles += run.cycles
+        if failed:
             raise DeviceError(f"the simulated board sent {run.taken_count} words in {run.cycles} cycles and stopped")
         if run.broken_offers:
             raise DeviceError(f"the simulated board withdrew {run.broken_offers} words before they were taken")

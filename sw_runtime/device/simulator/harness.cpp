@@ -35,12 +35,11 @@ struct Simulation {
 #if defined(TRACE_FST) || defined(TRACE_VCD)
         context->traceEverOn(true);
 #endif
-        unit->rst = 1;
-        for (int edge = 0; edge < 4; edge++) {
+        for (int edge = 0; edge < 6; edge++) {
+            unit->rst = edge < 4;
             unit->clk = edge & 1;
             unit->eval();
         }
-        unit->rst = 0;
     }
 
     // Lets the logic follow the clock, and records it if a waveform is open.
