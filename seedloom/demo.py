@@ -14,6 +14,7 @@ from sw_runtime.json_files import figures_text
 if TYPE_CHECKING:
     from torch import nn
 
+    from seedloom.demo_decoder import WholeDecoderResult
     from sw_runtime.device.protocol import Counters, Device
 
 PROMPT = "Once upon a time in a small village, there lived a"
@@ -34,7 +35,8 @@ class DemoResult:
 
     ``bytes_per_token`` is what the memory port read; ``port_busy`` the share of cycles in which it
     did. ``baseline_cycles_per_token`` and ``speedup`` compare with FP16 lanes on the same port,
-    simulated on the same matrices.
+    simulated on the same matrices. ``whole_decoder`` is what a board that does all of the decoder counted; None for
+    formats that no such board multiplies by.
     """
 
     text: str
@@ -48,6 +50,7 @@ class DemoResult:
     baseline_bytes_per_token: float
     speedup: float
     tokens_per_second: dict[str, dict[str, float]]
+    whole_decoder: "WholeDecoderResult | None"
 
 
 def compressed_model(format: str) -> Path:
@@ -110,7 +113,7 @@ def _speeds(cycles: float, bytes_moved: float) -> dict[str, float]:
 
 
 def run_demo(format: str = "trellis-4bit", tokens: int = 48, prompt: str = PROMPT, show: bool = False) -> DemoResult:
-    """Generate on the simulated device, again on the emulated one, and simulate the FP16 baseline.
+    """Generate on the simulated device, again on the emulated one, simulate the FP16 baseline and a whole decoder.
 
     Raises
     ------
@@ -159,7 +162,19 @@ def run_demo(format: str = "trellis-4bit", tokens: int = 48, prompt: str = PROMP
         baseline_bytes_per_token=baseline_bytes,
         speedup=baseline.cycles / cycles,
         tokens_per_second={format: _speeds(cycles, moved), "fp16": _speeds(baseline.cycles, baseline_bytes)},
+        whole_decoder=_whole_decoder(model, tokenizer),
     )
+
+
+def _whole_decoder(model: Any, tokenizer: Any) -> "WholeDecoderResult | None":
+    """The model's first layers on a whole decoder; a line says why, where none does its format."""
+    from seedloom.demo_decoder import run_whole_decoder
+
+    try:
+        return run_whole_decoder(model, tokenizer)
+    except InputError as error:
+        typer.echo(f"no whole decoder: {error}", err=True)
+        return None
 
 
 def demo(
@@ -201,3 +216,7 @@ def _print(result: DemoResult) -> None:
     Console().print(table)
     verdict = "all equal" if result.tokens_equal_emulated else "DIFFERENT"
     typer.echo(f"tokens of the simulated and the emulated device: {verdict} ({len(result.tokens)})")
+    if result.whole_decoder:
+        from seedloom.demo_decoder import show
+
+        show(result.whole_decoder)

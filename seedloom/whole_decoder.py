@@ -1,17 +1,11 @@
 """Text by a whole decoder: embedding in, token out, everything between on a device, in integers."""
 
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from formats.arguments import check_types
 from formats.decoder.program import MatrixPlace, Program
@@ -19,23 +13,18 @@ from formats.errors import InputError
 from formats.matrices import Matrix
 from hw.board.boards import BOARDS, BoardMemory, board_sdram
 from seedloom.api import check_request, load, prompt_length
+from seedloom.decoder_devices import DEVICES, DecoderDevice, EmulatedDevice, SimulatedDevice, following_tokens
 from sw_runtime.decoder.compiler import check_kv_bits, compile_program
 from sw_runtime.decoder.cost import TokenCost, token_cost
-from sw_runtime.decoder.emulated import EmulatedDecoder
 from sw_runtime.decoder.families import transformers_parts
-from sw_runtime.decoder.image.file import Image
 from sw_runtime.decoder.image.memory_map import fitted
-from sw_runtime.decoder.sampling import BEST, Sampling, likeliest
-from sw_runtime.decoder.simulated import SimulatedCost, SimulatedDecoder
+from sw_runtime.decoder.sampling import BEST, Sampling
+from sw_runtime.decoder.simulated import SimulatedCost
 from sw_runtime.methods.continuation import take_tokens
 from sw_runtime.methods.generation_settings import check_settings, most_tokens
-from sw_runtime.progress import progress_bar
 
 OPTION = "--whole-decoder"
 """Of the command that comes here."""
-
-DEVICES = {"emulated": "ecpix5", "simulated": "ulx3s-64mb"}
-"""Device → its board where nobody names one."""
 
 KV_BITS = 16
 """Of keys and values, where nobody says."""
@@ -124,7 +113,8 @@ def generate_by_decoder(
     greedy
         Take the likeliest token, also where generation_config.json asks to draw.
     board
-        Whose memory limits the context, and whose speed is derived; where not given, as ``DEVICES`` says.
+        Whose memory limits the context, and whose speed is derived. Where none is given, the device's own, of
+        ``seedloom.decoder_devices.DEVICES``.
     kv_bits
         Bits of a cached key's or value's element: 8 or 16.
     seed
@@ -160,74 +150,25 @@ def generate_by_decoder(
     program, matrices = compiled(model, chosen, kv_bits)
     most = most_tokens(settings, tokens, length, program.positions)
     ids = tokenizer(prompt, return_tensors="pt")["input_ids"][0]
-    with ExitStack() as opened:
-        simulated, choose = None, _emulated(program, matrices, sampling, seed)
-        if device == "simulated":
-            simulated = opened.enter_context(closing(_simulated(program, matrices, chosen, length + most)))
-            choose = partial(_take_each, simulated)
-        start = time.perf_counter()
-        made = _tokens(choose, _embeddings(model), ids.tolist())
+    start = time.perf_counter()
+    with closing(_opened(device, program, matrices, chosen, length + most, sampling, seed)) as decoder:
+        made = following_tokens(decoder, model, ids.tolist())
         written = take_tokens(made, model, ids, most, streamer(tokenizer) if streamer else None)
-        seconds = time.perf_counter() - start
+    seconds = time.perf_counter() - start
     cost = token_cost(program, chosen, length + len(written) - 1, 1 if sampling is None else BEST)
-    counted = SimulatedCost.of(simulated) if simulated else None
-    text = tokenizer.decode(written)
+    text, counted = tokenizer.decode(written), decoder.counted
     return WrittenByDecoder(text, written, seconds, program.positions, device, chosen.name, cost, counted)
 
 
-def _emulated(
-    program: Program, matrices: dict[MatrixPlace, Matrix], sampling: Sampling | None, seed: int
-) -> Callable[[NDArray[Any]], int]:
-    """Embeddings [T, dim] → the next token, on fast integers."""
-    decoder, generator = EmulatedDecoder(program, matrices), np.random.default_rng(seed)
-
-    def choose(embeddings: NDArray[Any]) -> int:
-        keys = decoder.take(embeddings)[0]
-        return likeliest(keys) if sampling is None else sampling.draw(keys, program.key_exponent, generator)
-
-    return choose
-
-
-def _simulated(
-    program: Program, matrices: dict[MatrixPlace, Matrix], board: BoardMemory, tokens: int
-) -> SimulatedDecoder:
-    """A simulated board with the model in its memory; says how long that many tokens take."""
-    image, start = Image.of(program, matrices, board), time.perf_counter()
-    decoder = SimulatedDecoder(program, image)
-    rate = decoder.simulated_cycles / (time.perf_counter() - start)
-    cycles = decoder.clock_hz / token_cost(program, board, tokens).tokens_per_second
-    print(
-        f"about {tokens * cycles / rate / 60:,.1f} min for {tokens} tokens, the prompt's included: "
-        f"{cycles / 1e6:,.1f} million cycles per token, {rate / 1e6:.2f} million simulated per second",
-        file=sys.stderr,
-    )
-    return decoder
-
-
-def _take_each(decoder: SimulatedDecoder, embeddings: NDArray[Any]) -> int:
-    """Read tokens, one after the other, with a bar where there are several; returns the next one."""
-    several = len(embeddings) > 1
-    *_, token = map(decoder.take, progress_bar(embeddings, "prompt", unit="token", leave=False, disable=not several))
-    return token
-
-
-def _embeddings(model: Any) -> Callable[[list[int]], NDArray[Any]]:
-    """Tokens → what the host sends for them: real [T, dim]."""
-
-    def embed(tokens: list[int]) -> NDArray[Any]:
-        with torch.no_grad():
-            found: NDArray[Any] = model.get_input_embeddings()(torch.tensor(tokens)).float().numpy()
-        return found
-
-    return embed
-
-
-def _tokens(
-    choose: Callable[[NDArray[Any]], int], embed: Callable[[list[int]], NDArray[Any]], prompt: list[int]
-) -> Iterator[int]:
-    """Endless tokens behind a prompt."""
-    tokens = prompt
-    while True:
-        token = choose(embed(tokens))
-        yield token
-        tokens = [token]
+def _opened(
+    device: str,
+    program: Program,
+    matrices: dict[MatrixPlace, Matrix],
+    board: BoardMemory,
+    tokens: int,
+    sampling: Sampling | None,
+    seed: int,
+) -> DecoderDevice:
+    if device == "simulated":
+        return SimulatedDevice(program, matrices, board, tokens)
+    return EmulatedDevice(program, matrices, sampling, seed)
