@@ -16,7 +16,7 @@ from enum import IntEnum
 
 from formats.errors import DeviceError, InputError
 
-VERSION = 1
+VERSION = 2
 """Of this definition; a host refuses another."""
 
 MAXIMUM_WORDS = 1024
@@ -124,6 +124,13 @@ IDENTITY = (
     Field("maximum_columns", ""),
     Field("maximum_rows", ""),
     Field("multiplier_bits", ""),
+    Field(
+        "vector_words", "sizes of the whole decoder, as in `DecoderParameters`; all 0 on a board that only multiplies"
+    ),
+    Field("parts", ""),
+    Field("queries", ""),
+    Field("width", ""),
+    Field("positions", ""),
     Field("formats", "names of the weight formats with commas between them, ASCII, zeros at the end", words=0),
 )
 """What a board says of itself."""

@@ -77,7 +77,7 @@ def board_parameters(multiplier_bits: int, *formats: str) -> BoardParameters:
 
 def decoder_board(*formats: str) -> Callable[[int], wiring.Component]:
     """The same board with a whole decoder, its units as SmolLM2-135M needs them, for 2,048 positions."""
-    units = DecoderParameters(words=8192, parts=9, queries=3, width=64, positions=2048)
+    units = DecoderParameters(vector_words=8192, parts=9, queries=3, width=64, positions=2048)
 
     def build(bits: int) -> Board:
         engine = EngineParameters(formats, port_bytes=4, multiplier_bits=bits)

@@ -1,6 +1,6 @@
 """What a board's hardware is built for."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
 from formats.board_requests import IDENTITY, VERSION, WORD_BYTES
 from formats.engine import EngineParameters
@@ -69,11 +69,13 @@ class BoardParameters:
         """Words that IDENTIFY answers, in the order of ``formats.board_requests.IDENTITY``."""
         names = ",".join(self.engine.formats).encode()
         names += bytes(-len(names) % WORD_BYTES)
+        sizes = dict.fromkeys((field.name for field in fields(DecoderParameters)), 0)
         known = {
             "version": VERSION,
             "build": self.build,
             "memory_bytes": self.chip.size_bytes,
             "clock_khz": round(1000 * self.clock_mhz),
+            **(asdict(self.decoder) if self.decoder else sizes),
         }
         return [
             *(known[each.name] if each.name in known else getattr(self.engine, each.name) for each in IDENTITY[:-1]),

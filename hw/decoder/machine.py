@@ -98,7 +98,7 @@ class Machine:
         self.parameters, self.sizes = parameters, sizes
         self.arguments, self.reading, self.side_reading, self.writer = arguments, reading, side_reading, writer
         slots = PARTS + sizes.parts
-        self.vector = VectorUnit(sizes.words, slots)
+        self.vector = VectorUnit(sizes.vector_words, slots)
         self.attention = AttentionUnit(sizes.queries, engine.port_bytes, sizes.width, sizes.positions)
         self.plan, self.engine, self.rows = ProductPlan(parameters), Engine(engine), RowResults(engine)
         self.row_scale, self.keys = RowScale(), LargestKey(engine.maximum_rows)
@@ -113,8 +113,8 @@ class Machine:
         # where the next command begins, and what the command under way reads or writes next
         self.program, self.keys_at, self.values_at, self.exponents_at = (Signal(addresses) for _ in range(4))
         self.stride = Signal(addresses)  # from a head's rows to the next one's
-        self.bases = Array(Signal(range(sizes.words + 1), name=f"base_{slot}") for slot in range(PARTS))
-        self.head, self.within = Signal(range(sizes.parts + 1)), Signal(range(sizes.words))
+        self.bases = Array(Signal(range(sizes.vector_words + 1), name=f"base_{slot}") for slot in range(PARTS))
+        self.head, self.within = Signal(range(sizes.parts + 1)), Signal(range(sizes.vector_words))
         self.count = Signal(range(max(sizes.parts, MOST_WORDS) + 1))
         self.exponent = Signal(EXPONENT_BITS)
         self.answers = Signal()

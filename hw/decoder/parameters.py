@@ -9,8 +9,8 @@ class DecoderParameters:
 
     Parameters
     ----------
-    words
-        Of the vector memory: of all slots of a program, and of its longest bias.
+    vector_words
+        Words of the vector memory: of all slots of a program, and of its longest bias.
     parts
         Heads of a vector, or heads of keys and of values together, whichever are more.
     queries
@@ -21,7 +21,7 @@ class DecoderParameters:
         Longest context, below 2^16.
     """
 
-    words: int
+    vector_words: int
     parts: int
     queries: int
     width: int

@@ -9,9 +9,10 @@ from formats.board_requests import Opcode, answer_of, request_words
 from formats.errors import DeviceError, InputError
 from sw_runtime.decoder.image.file import Image
 from sw_runtime.decoder.text import Text
+from sw_runtime.decoder.units import units_for
 from sw_runtime.decoder.vectors import Vector
 from sw_runtime.device.board.channel import Channel
-from sw_runtime.device.board.identity import identify
+from sw_runtime.device.board.identity import check_decoder, identify
 from sw_runtime.device.board.memory import upload, writes
 
 PROGRAM = 0
@@ -39,7 +40,7 @@ class TokenAnswer:
 class BoardDecoder(Text):
     """One text; its keys and values are kept in the board's memory.
 
-    The board must have the formats of the image's engine, in its order, and units as ``units_for`` says.
+    The board must have the formats of the image's engine, in its order, and units no smaller than ``units_for`` says.
 
     Parameters
     ----------
@@ -51,18 +52,21 @@ class BoardDecoder(Text):
     Raises
     ------
     DeviceError
-        If the board has other formats than the image, or its memory does not hold what was written.
+        If the board has other formats than the image, no decoder or too small a one, or its memory does not hold what
+        was written.
     """
 
     def __init__(self, channel: Channel, image: Image) -> None:
         super().__init__()
         self._channel, self._contents = channel, image.contents
-        formats = identify(channel).engine.formats
+        identity = identify(channel)
+        formats = identity.engine.formats
         if formats != image.contents.formats:
             raise DeviceError(
                 f"the board has lanes for {', '.join(formats)}, the image is for {', '.join(image.contents.formats)}: "
                 "program the board with these, in this order"
             )
+        check_decoder(identity.decoder, units_for(image.reader().program()))
         upload(channel, PROGRAM, image.memory)
 
     def take(self, embedding: NDArray[Any]) -> TokenAnswer:

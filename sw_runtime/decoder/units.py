@@ -29,7 +29,7 @@ def units_for(program: Program) -> DecoderParameters:
     biases = [length for command, length in pairs if isinstance(command, AddConstant)]
     stored = [2 * command.heads for command in program.commands if isinstance(command, Store)]
     return DecoderParameters(
-        words=program.vector_words + max(biases, default=0),
+        vector_words=program.vector_words + max(biases, default=0),
         parts=max([*stored, *(command.heads for command, _ in attends)]),
         queries=shared.pop(),
         width=1 << (max(widths) - 1).bit_length(),

@@ -1,10 +1,11 @@
 """What a board is: asked of the board itself before anything else."""
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 
 from formats.board_requests import VERSION, WORD_BYTES, Opcode, answer_of, request_words
 from formats.engine import EngineParameters
 from formats.errors import DeviceError, InputError
+from hw.decoder.parameters import DecoderParameters
 from hw.sources import build_number
 from sw_runtime.device.board.channel import Channel
 
@@ -25,12 +26,15 @@ class Identity:
         Of engine and memory.
     engine
         Its engine.
+    decoder
+        Sizes of its whole decoder; None where it only multiplies.
     """
 
     build: int
     memory_bytes: int
     clock_hz: float
     engine: EngineParameters
+    decoder: DecoderParameters | None
 
 
 def identify(channel: Channel) -> Identity:
@@ -60,7 +64,9 @@ def identify(channel: Channel) -> Identity:
         engine = EngineParameters(tuple(text.split(",")), **sizes)
     except InputError as error:
         raise DeviceError(f"this program does not know the board's engine ({error}): {ONE_RELEASE}") from None
-    return Identity(values["build"], values["memory_bytes"], 1e3 * values["clock_khz"], engine)
+    units = DecoderParameters(**{field.name: values[field.name] for field in fields(DecoderParameters)})
+    decoder = units if units.vector_words else None
+    return Identity(values["build"], values["memory_bytes"], 1e3 * values["clock_khz"], engine, decoder)
 
 
 def check_engine(engine: EngineParameters, wanted: EngineParameters) -> None:
@@ -81,3 +87,21 @@ def check_engine(engine: EngineParameters, wanted: EngineParameters) -> None:
         raise DeviceError(
             f"the board multiplies {engine.batch} vectors at once, not {wanted.batch}: program it with a larger batch"
         )
+
+
+def check_decoder(decoder: DecoderParameters | None, wanted: DecoderParameters) -> None:
+    """Refuse a board whose whole decoder is none, or smaller than a program needs.
+
+    Raises
+    ------
+    DeviceError
+        Naming what it lacks.
+    """
+    if decoder is None:
+        raise DeviceError("the board only multiplies, and the image needs a whole decoder: program the board with one")
+    for name, needed in asdict(wanted).items():
+        has = getattr(decoder, name)
+        if has < needed or (name == "queries" and has != needed):
+            raise DeviceError(
+                f"the board's decoder is built for {name} = {has}, the image needs {needed}: program a board for it"
+            )

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from formats.board_requests import MAXIMUM_WORDS, Opcode, Status, answer_of, request_words
+from formats.board_requests import MAXIMUM_WORDS, VERSION, Opcode, Status, answer_of, request_words
 from formats.errors import DeviceError
 from hw.board.parameters import BoardParameters
 from sw_runtime.device.simulator.board import BoardSimulator
@@ -32,7 +32,7 @@ def ask(board: BoardSimulator, requests: list[list[int]]) -> list[list[int]]:
 def test_a_board_says_what_it_is(board: BoardSimulator) -> None:
     (identity,) = ask(board, [request_words(Opcode.IDENTIFY)])
     values, names = answer_of(Opcode.IDENTIFY, identity)
-    assert (values["version"], values["memory_bytes"], values["clock_khz"]) == (1, 64 << 20, 100_000)
+    assert (values["version"], values["memory_bytes"], values["clock_khz"]) == (VERSION, 64 << 20, 100_000)
     assert (values["port_bytes"], values["maximum_columns"], values["maximum_rows"]) == (4, 4096, 65536)
     text = b"".join(word.to_bytes(4, "little") for word in names).rstrip(b"\0").decode()
     assert tuple(text.split(",")) == BOARD.engine.formats

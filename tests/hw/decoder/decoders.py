@@ -30,7 +30,7 @@ FORMATS = ("trellis-2bit", "trellis-3bit", "trellis-4bit")
 
 SDRAM = board_sdram("ulx3s-64mb")
 ENGINE = EngineParameters(FORMATS, port_bytes=4, maximum_columns=128, maximum_rows=128, multiplier_bits=18)
-UNITS = DecoderParameters(words=1024, parts=8, queries=2, width=16, positions=POSITIONS)
+UNITS = DecoderParameters(vector_words=1024, parts=8, queries=2, width=16, positions=POSITIONS)
 BOARD = BoardParameters(ENGINE, SDRAM.chip, SDRAM.clock_mhz, SDRAM.cas_latency, decoder=UNITS)
 MEMORY: BoardMemory = BOARDS["ulx3s-64mb"]
 

@@ -11,6 +11,7 @@ from formats.decoder.program import Program
 from formats.decoder.words import LAYOUTS
 from formats.decoder.words import Opcode as CommandOpcode
 from formats.errors import DeviceError, InputError
+from sw_runtime.decoder import on_board
 from sw_runtime.decoder.cost import command_cost
 from sw_runtime.decoder.image.memory_map import with_context
 from tests.hw.decoder.decoders import (
@@ -142,6 +143,21 @@ def test_an_image_for_other_formats_is_refused(library: Path) -> None:
         DeviceError, match="lanes for trellis-2bit, trellis-3bit, trellis-4bit, the image is for scaled"
     ):
         open_decoder(board, other)
+    board.close()
+
+
+def test_an_image_that_needs_other_units_is_refused_before_anything_is_written(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, board = image_of("mistral", program_of("mistral", 8)), open_board(library)
+    for name, message in (
+        ("vector_words", "vector_words = 1024, the image needs 1025"),
+        ("queries", "queries = 2, the"),
+    ):
+        needed = replace(UNITS, **{name: UNITS.vector_words + 1 if name == "vector_words" else 1})
+        monkeypatch.setattr(on_board, "units_for", lambda _, needed=needed: needed)
+        with pytest.raises(DeviceError, match=f"the board's decoder is built for {message}"):
+            open_decoder(board, image)
     board.close()
 
 
