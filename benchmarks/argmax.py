@@ -59,9 +59,7 @@ def main() -> None:
         handed = (spent.result_bytes + spent.router_bytes) / places
         taken = (spent.weight_bytes + spent.activation_bytes + spent.scale_bytes) / places
         cycles = spent.cycles / places
-        print(
-            f"{name}: {handed:,.0f} bytes to and from the host, {taken:,.0f} from memory, {cycles:,.0f} cycles a token"
-        )
+        print(f"{name}, per token: {handed:,.0f} bytes with the host, {taken:,.0f} of memory, {cycles:,.0f} cycles")
 
 
 if __name__ == "__main__":

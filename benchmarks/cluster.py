@@ -51,7 +51,7 @@ def measure(cores: int) -> tuple[float, float]:
 
 def main() -> None:
     """Measure, print a table."""
-    print("| cores | seconds | weights a second | CPU seconds of the driver |\n|---:|---:|---:|---:|")
+    print("| cores | seconds | weights per second | CPU seconds of the driver |\n|---:|---:|---:|---:|")
     for cores in (1, 2):
         wall, cpu = measure(cores)
         print(f"| {cores} | {wall:.1f} | {WEIGHTS / wall:,.0f} | {cpu:.1f} |", flush=True)

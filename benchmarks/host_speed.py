@@ -1,4 +1,4 @@
-"""A model on the host: dense, and compressed in memory; tokens a second and memory, each in a process of its own.
+"""A model on the host: dense, and compressed in memory; tokens per second and memory, each in a process of its own.
 
 ``python -m benchmarks.host_speed FOLDER ORIGINAL [MODEL.gguf …]`` writes ``TOKENS`` greedy tokens after a short prompt
 with each of them, in turns, ``ROUNDS`` times. Speeds are of the best round; memory is what the process took more than

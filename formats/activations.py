@@ -11,7 +11,7 @@ from formats.matrices import Matrix
 
 
 def quantise_activations(hidden_states: Tensor, activation_bits: int = 16) -> tuple[Tensor, Tensor]:
-    """Symmetric integers with one scale a vector.
+    """Symmetric integers with one scale per vector.
 
     Returns int64 [..., columns] in ``±(2^(activation_bits-1) - 1)`` and float32 scales [..., 1]; a
     vector of zeros has scale 1.

@@ -74,7 +74,7 @@ class BlockFormat:
     lfsr_bits
         Bits of the LFSR and of a seed, K: 2 to 24.
     exponent_bits
-        Bits of the block's exponent, E. 0 means one scale a row instead.
+        Bits of the block's exponent, E. 0 means one scale per row instead.
     coefficient_bits
         Bits of a coefficient, B.
     entry_bits
@@ -140,7 +140,7 @@ class BlockFormat:
 
     @property
     def bits_per_weight(self) -> float:
-        """Stored bits a weight, the row scale left out (SeedLM Eq. 3)."""
+        """Stored bits per weight, the row scale left out (SeedLM Eq. 3)."""
         return self.word_bits / self.block_size
 
     @property

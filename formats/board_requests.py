@@ -189,7 +189,7 @@ REQUESTS: dict[Opcode, Request] = {
             arguments=(
                 Field("program", "address of the program, which must be sound: [programs](programs.md)"),
                 Field("position", "of the token in its text, from 0; the cache holds those before it"),
-                Field("embedding", "address of the token's embedding, 32 bits an element"),
+                Field("embedding", "address of the token's embedding, 32 bits per element"),
                 Field("exponent", "the embedding's, a two's complement"),
             ),
             answer=(

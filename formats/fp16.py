@@ -13,7 +13,7 @@ FP16 = "fp16"
 class Fp16Format:
     """Plain FP16 weights, the baseline: a lane's word is ``block_size`` weights of one row.
 
-    Eight weights a word, fewer where the port is narrower than that.
+    Eight weights per word, fewer where the port is narrower than that.
     Weights below 256 in magnitude (exponent field up to ``maximum_exponent``) keep every sum exact
     in 64 bits: an 11-bit significand shifted by at most 21 places is below 2^32, times 2^15 for a
     16-bit activation and 2^15 columns below 2^62.

@@ -33,7 +33,7 @@ CHUNK_WEIGHTS = 1 << 20
 
 
 class Matrix(Protocol):
-    """What a device can hold: integers with a scale a row, in the words of one weight format.
+    """What a device can hold: integers with a scale per row, in the words of one weight format.
 
     A weight is ``integers()[r, c] * unit_scales()[r]``. Any class with these members can be loaded.
     """
@@ -175,7 +175,7 @@ class EncodedMatrix:
 
     @property
     def shares_scale(self) -> bool:
-        """Paper formats have one scale a matrix."""
+        """Paper formats have one scale per matrix."""
         return self.block_format.exponent_bits > 0
 
     def check_format(self) -> None:
@@ -214,7 +214,7 @@ class EncodedMatrix:
         return no_tables(groups)
 
     def without_weights(self) -> "EncodedMatrix":
-        """The scales; the words, 8 bytes a block, stay behind."""
+        """The scales; the words, 8 bytes per block, stay behind."""
         return replace(self, words=self.words.new_empty(self.rows, 0))
 
 
@@ -273,7 +273,7 @@ class Fp16Matrix:
         return signed_bits((2047 << FP16_MAXIMUM_EXPONENT - 1) * self.columns << (activation_bits - 1))
 
     def lane_words(self, block_size: int) -> NDArray[np.uint8]:
-        """``block_size`` weights a word: uint8 [rows, blocks, 2 · block_size]."""
+        """``block_size`` weights per word: uint8 [rows, blocks, 2 · block_size]."""
         padded = torch.nn.functional.pad(self.weights, (0, -self.columns % block_size)).contiguous()
         return padded.numpy().view(np.uint8).reshape(self.rows, -1, 2 * block_size)
 

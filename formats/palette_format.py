@@ -44,7 +44,7 @@ class Palette:
 
     @property
     def bits_per_weight(self) -> float:
-        """Stored bits a weight, the tables left out."""
+        """Stored bits per weight, the tables left out."""
         return float(self.code_bits)
 
     def row_bytes(self, columns: int) -> int:

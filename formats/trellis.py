@@ -9,7 +9,7 @@ is looked up by the last L bits, the window. With ``end`` the stream bits up to 
 
 Eight weights make a word, so that rows are laid out like rows of block words. The window reaches back
 over the weights before: a path through a trellis, which a Viterbi search chooses (QTIP, arXiv
-2406.11235, §3). The mix by XOR and the small table stand in the place of QTIP's arithmetic.
+2406.11235, §3). The mix by XOR and the small table stand instead of QTIP's arithmetic.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class TrellisFormat:
     window_bits
         Stream bits a weight depends on, L: 8 to 16.
     fresh_bits
-        Stream bits a weight takes, k, each 1 to 4; two numbers take turns, ``(4, 3)`` being 3.5 bits a weight.
+        Stream bits a weight takes, k, each 1 to 4; two numbers take turns, ``(4, 3)`` being 3.5 bits per weight.
     masks
         Window bits whose XOR is index bit j, for each j: the mix.
     table
@@ -133,7 +133,7 @@ class TrellisFormat:
 
     @property
     def bits_per_weight(self) -> float:
-        """Stored bits a weight, the row scale left out."""
+        """Stored bits per weight, the row scale left out."""
         return self.word_bits / WORD_WEIGHTS
 
     @property

@@ -174,7 +174,7 @@ Choice = Callable[[int, Tensor], Tensor]
 
 
 def by_routers(routers: Sequence[DifficultyRouter], theta_run: float) -> Choice:
-    """What the routers, one a layer, choose."""
+    """What the routers, one per layer, choose."""
     return lambda layer, x: choose(routers[layer](x), theta_run)[0]
 
 

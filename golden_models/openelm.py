@@ -135,7 +135,7 @@ def parameter_count(parameters: OpenELMParameters) -> int:
 
 
 def rms_norm_calls(parameters: OpenELMParameters) -> int:
-    """RMSNorms a token passes: four a layer and the last."""
+    """RMSNorms a token passes: four per layer and the last."""
     return 4 * parameters.layers + 1
 
 

@@ -35,7 +35,7 @@ def routing_layout(parameters: EngineParameters) -> data.StructLayout:
 
 
 class Requantiser(wiring.Component):
-    """Takes one vector's results and a scale a row, and hands over a packet of keys.
+    """Takes one vector's results and a scale per row, and hands over a packet of keys.
 
     A result a cycle at most: one multiplier and one shifter serve all lanes, since a row group has
     as many cycles as its rows have blocks. Padding takes no cycle of its own. A key completes its

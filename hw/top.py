@@ -28,7 +28,7 @@ class Accelerator(wiring.Component):
     """Engine and router side by side, each with its own streams, each as it is alone.
 
     Where both are present, a product may be routed: its results leave for the router, in order, a
-    key a row, as the packet of the router's next command (LOAD or FIRST of as many keys as the
+    key per row, as the packet of the router's next command (LOAD or FIRST of as many keys as the
     matrix has rows). The host then gets that command's answer and no results. Row scales
     come as a stream of their own, as they lie beside the weights in memory.
 

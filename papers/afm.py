@@ -1,4 +1,4 @@
-"""AFM's palettes and adapters on SmolLM2: 3.7 bits a weight, and what a short recovery gives back."""
+"""AFM's palettes and adapters on SmolLM2: 3.7 bits per weight, and what a short recovery gives back."""
 
 import itertools
 import math
@@ -95,7 +95,7 @@ def choose_bits(model: Any, inputs: dict[str, Tensor], average: float = AVERAGE_
 def palettise_layers(
     model: Any, bits: dict[str, int], inputs: dict[str, Tensor], rank: int
 ) -> dict[str, AdaptedLinear]:
-    """Put palettes with adapters, as yet without effect, in the place of the matrices.
+    """Put palettes with adapters, as yet without effect, instead of the matrices.
 
     K-means weighs a column's errors by its inputs' mean square.
     """
@@ -192,15 +192,15 @@ def measure(device: str, steps: int = 24, windows: int = 64, rank: int = 16, fol
     weights = sum(sizes.values())
     adapter = sum(linear.A.numel() + linear.B.numel() for linear in adapted.values())
     figures: dict[str, float | str] = {
-        "bits a weight, tables apart": sum(bits[n] * sizes[n] for n in bits) / weights,
+        "bits per weight, tables apart": sum(bits[n] * sizes[n] for n in bits) / weights,
         "perplexity, float": dense,
         "perplexity, palettised": before,
         f"perplexity, adapters of rank {rank} trained {steps} steps": after,
         "adapters of SmolLM2, MB of 16-bit values": adapter * 2 / 1e6,
-        "cycles a token, palettes": f"{cycles['palettes']:,}",
-        "cycles a token, adapters beside them (FP16 lanes)": f"{cycles['adapters']:,}",
-        "cycles a token, seeds (scaled-4bit)": f"{cycles['scaled-4bit']:,}",
-        "cycles a token, FP16": f"{cycles['fp16']:,}",
+        "cycles per token, palettes": f"{cycles['palettes']:,}",
+        "cycles per token, adapters beside them (FP16 lanes)": f"{cycles['adapters']:,}",
+        "cycles per token, seeds (scaled-4bit)": f"{cycles['scaled-4bit']:,}",
+        "cycles per token, FP16": f"{cycles['fp16']:,}",
         "cycles of FP16 over palettes": cycles["fp16"] / cycles["palettes"],
         "first layer's results equal the golden integers": yes_or_no(one_layer_is_golden(device, adapted, inputs)),
     }

@@ -69,7 +69,7 @@ class Trained:
     image
         The tower.
     seconds
-        CPU seconds a step.
+        CPU seconds per step.
     precision
         Mean average precision of a linear probe for the ten digits, on held-out scenes.
     """
@@ -113,7 +113,7 @@ def linear_probe(image: ViT, training: Scenes, judged: Scenes) -> float:
 
 
 def _train(model: nn.Module, loss: Callable[[Tensor], Tensor], scenes: int, steps: int, progress_name: str) -> float:
-    """Train on random batches, always the same; CPU seconds a step. ``loss`` takes int64 [B], the batch's scenes."""
+    """Train on random batches, always the same; CPU seconds per step. ``loss`` takes int64 [B], the batch's scenes."""
     optimiser = torch.optim.AdamW(model.parameters(), LEARNING_RATE, betas=(0.9, 0.999), weight_decay=0.2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
     generator, start = torch.Generator().manual_seed(1), time.process_time()

@@ -32,10 +32,10 @@ class Listed:
 
 AFM = {
     "recovery": Claim(
-        "An adapter of rank 16 recovers the accuracy that palettes of 3.7 bits a weight lose",
+        "An adapter of rank 16 recovers the accuracy that palettes of 3.7 bits per weight lose",
         "section on quantisation; its table is not at hand",
         "second-hand",
-        "loss in nats a token that adapters give back, % of what palettes cost",
+        "loss in nats per token that adapters give back, % of what palettes cost",
         None,
         "on-device model of about 3 B weights, adapters trained on about 10 B tokens",
         neutral=0,
@@ -203,7 +203,7 @@ SEEDLM = {
         "second-hand",
         "cycles of FP16 over cycles of 4-bit seeds",
         3.98,
-        "FPGA of the Virtex-7 class, 64 bytes a cycle",
+        "FPGA of the Virtex-7 class, 64 bytes per cycle",
         neutral=1,
     ),
     "retention at 4 bits": Claim(
@@ -258,7 +258,7 @@ SUPERPOSITION = {
 
 VICTOR = {
     "loss": Claim(
-        "Eight registers in the place of all visual tokens cost little",
+        "Eight registers instead of all visual tokens cost little",
         "section on results, M = 8, k = 3",
         "as reported",
         "loss of the mean score, points of 100",

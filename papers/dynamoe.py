@@ -217,7 +217,7 @@ def curve(nested: Nested, checked: Sequence[CheckedChoice], windows: Tensor) -> 
 
 
 def curve_figures(decoder: Decoder, total: int, points: dict[str, Point], cycles: Sequence[int]) -> dict[str, str]:
-    """Each point with its share of active parameters and its cycles a token, routers included where they choose."""
+    """Each point with its share of active parameters and its cycles per token, routers included where they choose."""
     figures = {}
     layers, (hidden, dim) = len(decoder.layers), decoder.layers[0].gate.shape
     widths = torch.tensor(expert_widths(hidden, PARAMETERS.experts), dtype=torch.float64)
@@ -228,7 +228,7 @@ def curve_figures(decoder: Decoder, total: int, points: dict[str, Point], cycles
         spent += routers if name.startswith("θ") else 0
         text = f"{100 * active:.0f} % active, {point.nats:.2f} nats, {100 * point.right:.0f} % right"
         ratio = (others + layers * cycles[-1]) / spent
-        figures[name] = f"{text}, {spent:,.0f} cycles a token (dense over it: {ratio:.2f})"
+        figures[name] = f"{text}, {spent:,.0f} cycles per token (dense over it: {ratio:.2f})"
     return figures
 
 
@@ -283,7 +283,7 @@ def measure(
         "router weights, % of the model": 100 * weights / total,
         "router weights at Mistral-7B's shapes, 256 wide": f"{router_parameters(32, 4096, 256, 4):,}",
         "cycles of an MLP, expert by expert": " / ".join(f"{spent:,}" for spent in cycles),
-        "router cycles a token, all layers": router_cycles,
+        "router cycles per token, all layers": router_cycles,
     }
     counts = {n: p.experts.flatten().bincount(minlength=experts).tolist() for n, p in points.items()}
     details = {"experts": counts, "labels": nested.label_shares}

@@ -140,7 +140,7 @@ def follow(
     dense: Tensor,
     tally: Tally,
 ) -> None:
-    """Read a prompt and the text that follows it, a token a step, and note what each step predicts.
+    """Read a prompt and the text that follows it, a token per step, and note what each step predicts.
 
     Parameters
     ----------

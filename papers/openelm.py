@@ -195,8 +195,8 @@ def measure(
         **{f"bits a byte of held-out text, scaled, its matrices as {name}": loss[name] for name in FORMATS},
         "RMSNorms a token, our model": rms_norm_calls(parameters),
         "parameters of 1.1B's shapes": f"{parameter_count(SIZES['1.1B']):,}",
-        "cycles a token, first / last layer, our model": f"{own[0]:,} / {own[-1]:,}",
-        "cycles a token, first / last layer, 1.1B's shapes": f"{first:,} / {last:,}",
+        "cycles per token, first / last layer, our model": f"{own[0]:,} / {own[-1]:,}",
+        "cycles per token, first / last layer, 1.1B's shapes": f"{first:,} / {last:,}",
         "cycles of FP16 over seeds, 1.1B's shapes": sum(large["fp16"]) / sum(large["scaled-4bit"]),
     }
     size = f"{parameter_count(parameters):,} parameters, {parameters.layers} layers, {steps} steps on bytes of news"
@@ -204,5 +204,5 @@ def measure(
         "scaling": Finding(loss["uniform"] - loss["scaled"], size, f"host; text also by the engine, {on(device)}"),
         "norms": Finding(float(rms_norm_calls(SIZES["1.1B"])), "shapes of 1.1 B", "computed"),
     }
-    details = {"text": written, "cycles a layer": layers, "cycles a layer, 1.1B": large}
+    details = {"text": written, "cycles per layer": layers, "cycles per layer, 1.1B": large}
     return Report(device, findings, figures, details)

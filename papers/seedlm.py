@@ -157,7 +157,7 @@ def measure(
     findings = {
         "speed-up": Finding(
             speed_ups[size, "paper-4bit"],
-            f"{size} x {size} of MiniLM's weights, 64 bytes a cycle, ideal memory",
+            f"{size} x {size} of MiniLM's weights, 64 bytes per cycle, ideal memory",
             f"engine {on(device)}",
         )
     }

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 HOST = "host"
-"""In the place of a device's name: the compressed layers are decoded, and multiply where the rest of the model does."""
+"""Instead of a device's name: the compressed layers are decoded, and multiply where the rest of the model does."""
 
 PACKED_HOST = "host:compressed"
 """The same, but the layers stay compressed in memory, and multiply from their stored bytes."""

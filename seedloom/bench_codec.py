@@ -24,7 +24,7 @@ DEVIATION = 0.02
 
 @dataclass(frozen=True)
 class CodecBenchmark:
-    """Speeds of one format's searches on one thread, in weights a CPU second.
+    """Speeds of one format's searches on one thread, in weights per CPU second.
 
     ``path`` is the search that the kernel chose for so many blocks; ``naive`` is the paper's
     algorithm in NumPy, float64, every seed evaluated in full; ``torch`` the search in torch alone.
@@ -42,7 +42,7 @@ class CodecBenchmark:
 
 
 def _speed(search: "Callable[[Tensor], Any]", targets: "Tensor") -> tuple[Any, float]:
-    """What a search found, and its weights a CPU second."""
+    """What a search found, and its weights per CPU second."""
     start = time.process_time()
     found = search(targets)
     return found, targets.numel() / (time.process_time() - start)
@@ -134,15 +134,15 @@ def measure_codec(
 
 
 def speed_chart(measured: dict[str, CodecBenchmark]) -> str:
-    """An SVG: weights a CPU second of each search over the format's bits."""
+    """An SVG: weights per CPU second of each search over the format's bits."""
     from formats.presets import PRESETS
 
     series: dict[str, list[Point]] = {"C": [], "torch": [], "NumPy": []}
     for name, one in measured.items():
         for search, speed in zip(series, (one.weights_per_cpu_second, one.torch, one.naive), strict=True):
-            label = f"{name}, {search}: {speed:,.0f} weights a CPU second"
+            label = f"{name}, {search}: {speed:,.0f} weights per CPU second"
             series[search].append(Point(PRESETS[name].word_bits / PRESETS[name].block_size, speed, label))
-    return chart(series, Axis("bits a weight, without scales"), Axis("weights a CPU second", logarithmic=True))
+    return chart(series, Axis("bits per weight, without scales"), Axis("weights per CPU second", logarithmic=True))
 
 
 def codec(

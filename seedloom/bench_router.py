@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SIZES = (64, 576, 4096)
 LANES = (4, 8, 16)
 ROW = 16
-"""Entries a row of FIRST, elements a segment of SEGLL."""
+"""Entries a row of FIRST, elements per segment of SEGLL."""
 CELLS = ("LUT4", "CCU2C", "FF", "MULT18X18D", "DP16KD")
 """Cells of an ECP5, in the order of ``synth.reports.Ecp5Area``."""
 SKETCH = {

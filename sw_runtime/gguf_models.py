@@ -23,7 +23,7 @@ logger = logging.getLogger("seedloom.compress")
 def folder_of_gguf(file: Path) -> Path:
     """A Hugging Face folder of a GGUF file's model in the cache, named by the file's SHA-256; made on first use.
 
-    It holds every weight as float32, which is exact, so it takes four bytes a weight. A warning says so if weights
+    It holds every weight as float32, which is exact, so it takes four bytes per weight. A warning says so if weights
     in the file are quantised.
 
     Raises

@@ -15,7 +15,7 @@ class Ecp5Area:
     Parameters
     ----------
     lut4, carry, registers, multipliers, memories
-        LUT4, CCU2C (two bits of a carry chain, in the place of two LUT4), TRELLIS_FF, MULT18X18D,
+        LUT4, CCU2C (two bits of a carry chain, instead of two LUT4), TRELLIS_FF, MULT18X18D,
         DP16KD (18 Kbit block memories).
     """
 

@@ -77,12 +77,12 @@ MATRIX = (
 CACHE = (
     Field(
         "keys",
-        "address of the cached keys, head by head: a head's positions one after the other, 8 or 16 bits an element",
+        "address of the cached keys, head by head: a head's positions one after the other, 8 or 16 bits per element",
     ),
     Field("values", "address of the cached values, as the keys"),
     Field(
         "exponents",
-        "address of their exponents, head by head, a word a position: the key's in the low half, the value's above it",
+        "address of their exponents, head by head, a word per position: the key's in the low half, the value's above",
     ),
 )
 
@@ -116,7 +116,7 @@ LAYOUTS: dict[Opcode, Layout] = {
     Opcode.ADD_CONSTANT: Layout(
         "adds a bias to a slot",
         (
-            Field("constant", "address of the bias, 32 bits an element"),
+            Field("constant", "address of the bias, 32 bits per element"),
             Field("exponent", "", signed=True),
             DESTINATION,
             LENGTH,

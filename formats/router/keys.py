@@ -31,7 +31,7 @@ def score_keys(attention: Tensor, code: Literal["sum16", "x24"] = "sum16") -> Te
     Parameters
     ----------
     attention
-        Probabilities, one row a head.
+        Probabilities, one row per head.
     code
         ``"sum16"``: the sum of each head's 16-bit fractions, as the unit accumulates them.
         ``"x24"``: bits 31:8 of the float32 nearest to the exact sum of 32-bit fractions; monotone,

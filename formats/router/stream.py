@@ -45,7 +45,7 @@ def to_bytes(elements: Iterable[int], command: Command) -> bytes:
 def to_beats(data: bytes, command: Command, parameters: RouterParameters) -> list[list[int]]:
     """Cut a packet into beats of raw elements; missing bytes and lanes are 0.
 
-    Keys come one a lane, and each row of FIRST starts on a beat; all other elements come alone. A
+    Keys come one per lane, and each row of FIRST starts on a beat; all other elements come alone. A
     packet that ends early or late is told by its number of beats, which is why a beat filled up with
     zeros is not short.
     """

@@ -1,7 +1,7 @@
 """Weights to block words and back (SeedLM Alg. 3), exhaustive and for reading.
 
 Everything here works in units of a matrix's scale, where a decoded weight is an integer:
-``weight = scale * integer_weight``. Scaled formats have one scale a row; paper formats one a
+``weight = scale * integer_weight``. Scaled formats have one scale per row; paper formats one a
 matrix, ``2^(least exponent) / (2^(K-1) - 1)``, and a power of two a block inside the word.
 """
 

@@ -29,7 +29,7 @@ class AttentionUnit(wiring.Component):
     Takes all queries, a head after the other; then, beat by beat, the key of every position, and then the value of
     every position. Then the heads' results leave. A window is a range of positions that is streamed, no more.
 
-    A beat a cycle, where a row has at least ``queries`` + 12 beats; shorter rows wait for their shares. Before and
+    A beat per cycle, where a row has at least ``queries`` + 12 beats; shorter rows wait for their shares. Before and
     after, an element of a query takes one cycle, and one of a result two; a head takes 50 more at most.
 
     Parameters

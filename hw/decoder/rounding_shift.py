@@ -13,7 +13,7 @@ PLACES = signed(7)
 
 
 class RoundingShift(wiring.Component):
-    """``golden_models.integer_decoder.vectors.shifted``, one number a cycle, two cycles late.
+    """``golden_models.integer_decoder.vectors.shifted``, one number per cycle, two cycles late.
 
     Parameters
     ----------

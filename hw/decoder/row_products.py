@@ -20,7 +20,7 @@ _FACTOR = signed(PROBABILITY_BITS + 1)
 
 
 class RowProducts(wiring.Component):
-    """A beat a cycle: ``lanes`` elements of 8 bits, or half as many of 16, for all queries at once.
+    """A beat per cycle: ``lanes`` elements of 8 bits, or half as many of 16, for all queries at once.
 
     While ``values`` is 0, a row is a key: its dot products leave two cycles after its last beat. While it is 1, a
     row is a value: times the shares, it is added to the sums.

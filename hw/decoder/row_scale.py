@@ -20,7 +20,7 @@ EXPONENT_BIAS = 127 + _SCALE_FRACTION_BITS
 
 
 class RowScale(wiring.Component):
-    """``golden_models.integer_decoder.operations.multiply`` behind its exact sums: a row a cycle, three cycles late.
+    """``golden_models.integer_decoder.operations.multiply`` behind its exact sums: a row per cycle, three cycles late.
 
     Members
     -------

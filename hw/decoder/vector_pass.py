@@ -72,7 +72,7 @@ def pass_layout(words: int) -> data.StructLayout:
 
 
 class VectorPass(wiring.Component):
-    """An element a cycle; one every other cycle where two are read for it, since the memory is read at one place.
+    """An element per cycle; one every other cycle where two are read for it, since the memory is read at one place.
 
     Parameters
     ----------

@@ -91,7 +91,7 @@ class _Known:
 
 
 class VectorUnit(wiring.Component):
-    """Commands one after the other, an element a cycle. ADD, GATE and ROTATE take two; a norm has two passes.
+    """Commands one after the other, an element per cycle. ADD, GATE and ROTATE take two; a norm has two passes.
 
     Equal to ``golden_models.integer_decoder``: READ to ``Vector.to_bits``, SPLIT to ``split``, JOIN to ``merged``, ADD,
     NORMALISE, ROTATE and SCALE to ``operations``, and ACTIVATE and GATE together to ``operations.gate``. A part takes

@@ -1,4 +1,4 @@
-"""Accumulators: one a lane and vector, and the queue through which finished rows leave."""
+"""Accumulators: one per lane and vector, and the queue through which finished rows leave."""
 
 from amaranth.hdl import Array, Cat, Const, Module, Signal, signed
 from amaranth.lib import data, stream, wiring

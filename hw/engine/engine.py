@@ -15,14 +15,14 @@ from hw.engine.sequencer import Sequencer, command_layout
 
 
 class Engine(wiring.Component):
-    """Multiplies a matrix that streams in by vectors it holds, one beat of weights a cycle.
+    """Multiplies a matrix that streams in by vectors it holds, one beat of weights per cycle.
 
     A command is followed, on the same port, by its activations (vector by vector, in words of whole
-    column blocks) and its weights (row group by row group, a beat a column block, lane i's word at
+    column blocks) and its weights (row group by row group, a beat per column block, lane i's word at
     bit ``i * word_bits``). Lane i works on row ``group * lanes + i``, so all lanes share a column
     block's activations.
 
-    The throughput is one beat a cycle; from the last beat to the first result pass ``latency``
+    The throughput is one beat per cycle; from the last beat to the first result pass ``latency``
     cycles and three of the queue.
 
     Parameters

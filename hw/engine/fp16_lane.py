@@ -13,7 +13,7 @@ class Fp16Lane(wiring.Component):
     """Plain FP16 weights, times integer activations, summed exactly in units of 2^-24.
 
     A product is an 11-bit significand times the activation, shifted by the weight's exponent; no
-    rounding anywhere. The throughput is one word a cycle; the latency is
+    rounding anywhere. The throughput is one word per cycle; the latency is
     ``latency`` cycles from ``word`` to ``sums``.
 
     Parameters

@@ -11,7 +11,7 @@ from formats.palette_format import PaletteFormat
 class PaletteReader(wiring.Component):
     """A word of codes in, their weights out: takes the place of a generator.
 
-    The latency is ``GENERATOR_LATENCY`` cycles and the throughput one word a cycle.
+    The latency is ``GENERATOR_LATENCY`` cycles and the throughput one word per cycle.
 
     Parameters
     ----------

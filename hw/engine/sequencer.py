@@ -29,7 +29,7 @@ def command_layout(parameters: EngineParameters) -> data.StructLayout:
 class Sequencer(wiring.Component):
     """Counts a command's beats: first every vector's activations, then the weights row group by row group.
 
-    A beat of weights a cycle, without gaps between row groups, as long as the accumulators have a
+    A beat of weights per cycle, without gaps between row groups, as long as the accumulators have a
     slot for the group's results. ``data_ready`` does not depend on ``data_valid``. The next command
     is taken when all results of the last have left.
 

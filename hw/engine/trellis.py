@@ -125,7 +125,7 @@ class TrellisGenerator(wiring.Component):
     """A word of trellis bits in, its eight weights out: takes the place of a generator.
 
     One mix and one table serve all formats of one code, whatever their fresh bits. The latency is
-    ``GENERATOR_LATENCY`` cycles and the throughput a word a cycle. ::
+    ``GENERATOR_LATENCY`` cycles and the throughput a word per cycle. ::
 
         stream:  | the L bits before the word | the word: fresh bits of eight weights |
                    oldest                                                      newest

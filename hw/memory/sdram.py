@@ -93,7 +93,7 @@ class _State:
 
 
 class SdramController(wiring.Component):
-    """Reads and writes beats in the order of the requests, a beat a cycle within a page.
+    """Reads and writes beats in the order of the requests, a beat per cycle within a page.
 
     A burst is a run of requests: every column command moves one beat, for the command bus has
     nothing else to do, and so a burst may pause or end anywhere. One page is open at a time; a

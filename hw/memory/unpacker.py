@@ -12,7 +12,7 @@ from hw.mux import choose
 class Unpacker(wiring.Component):
     """Word n is made of bits ``n * word_bits`` and up of the beats, which count from their lowest bit.
 
-    No cycle is lost: a beat a cycle is taken if words are not narrower than beats, else a word a cycle
+    No cycle is lost: a beat per cycle is taken if words are not narrower than beats, else a word per cycle
     is given. A word follows the beat that completes it by one cycle. ``i.ready`` depends on ``o.ready``.
 
     Parameters

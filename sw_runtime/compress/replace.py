@@ -1,4 +1,4 @@
-"""A whole result put in the place of an older one: file by file, each in one step, and nothing else touched."""
+"""A whole result put instead of an older one: file by file, each in one step, and nothing else touched."""
 
 import json
 import os

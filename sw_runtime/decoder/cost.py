@@ -97,7 +97,7 @@ def command_cost(command: Command, length: int, program: Program, engine: Engine
 
 
 def _product(place: MatrixPlace, engine: EngineParameters) -> Cost:
-    """The vector into the engine, then the beats; a row scale a cycle."""
+    """The vector into the engine, then the beats; a row scale per cycle."""
     weight_format = engine.weight_formats[engine.formats.index(place.format)]
     beats = engine.weight_beats(weight_format, place.rows, place.columns)
     latency = engine.lane_latency(weight_format) + PART_CYCLES

@@ -106,7 +106,7 @@ def product(name: str, layer: nn.Module) -> Product:
     Raises
     ------
     InputError
-        If the layer is not compressed, or in a format without a bfloat16 scale a row.
+        If the layer is not compressed, or in a format without a bfloat16 scale per row.
     """
     if not isinstance(layer, DeviceLinear):
         raise InputError(
@@ -115,7 +115,7 @@ def product(name: str, layer: nn.Module) -> Product:
     matrix = layer.stored_matrix()
     if not isinstance(matrix, EncodedMatrix | TrellisMatrix) or matrix.shares_scale:
         raise InputError(
-            f"{name} is stored as {layer.format_name}, and a program needs a scale a row; "
+            f"{name} is stored as {layer.format_name}, and a program needs a scale per row; "
             "compress it to a scaled or a trellis format"
         )
     place = MatrixPlace(name, layer.format_name, matrix.rows, matrix.columns)

@@ -24,7 +24,7 @@ class ScaledProduct:
     Parameters
     ----------
     matrix
-        Integers, and a bfloat16 scale a row.
+        Integers, and a bfloat16 scale per row.
     """
 
     def __init__(self, matrix: Matrix) -> None:

@@ -1,6 +1,6 @@
 """What a pass costs on an ideal memory, without simulating it: exact, cycle for cycle.
 
-Cycle 0 takes the command; then come the activation beats and the weight beats, one a cycle. A row
+Cycle 0 takes the command; then come the activation beats and the weight beats, one per cycle. A row
 group's totals enter the result queue ``latency`` cycles behind its last beat and leave one beat a
 cycle. Weights pause only where a row group would end while all result slots are taken, which
 happens when rows are so short that read-out cannot keep up.

@@ -50,7 +50,7 @@ class _LoadedMatrix:
 class EmulatedDevice:
     """A device without hardware: answers with exactly the golden datapath's integers.
 
-    Weights are decoded once, at load, and kept as float64 (8 bytes a weight). An activation is cut
+    Weights are decoded once, at load, and kept as float64 (8 bytes per weight). An activation is cut
     into as many digits as the matrix needs for exact float64 sums: one for almost every real
     matrix, a few where a row's magnitudes add up to more than ``2^37``.
 

@@ -23,7 +23,7 @@ def format_of(matrix: Matrix, parameters: EngineParameters) -> WeightFormat:
 
 
 def weight_beats(matrix: Matrix, parameters: EngineParameters) -> Beats:
-    """Beats of a matrix: row group by row group, a beat a column block, lane 0's word lowest.
+    """Beats of a matrix: row group by row group, a beat per column block, lane 0's word lowest.
 
     A palette's row group starts with its table. Rows past the last are words of zeros, whose results
     nobody reads.

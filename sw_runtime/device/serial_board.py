@@ -80,7 +80,7 @@ def serial_channel(place: str, parameters: EngineParameters | None = None) -> Li
         return TerminalChannel(TerminalBoard(board_parameters(board or TERMINAL_BOARD, parameters or TERMINAL_ENGINE)))
     path, _, rate = place.partition("@")
     if rate and not (rate.isdecimal() and int(rate)):
-        raise InputError(f"what follows @ in {place!r} must be bits a second, such as {BAUD}")
+        raise InputError(f"what follows @ in {place!r} must be bits per second, such as {BAUD}")
     channel = LinkChannel(lambda: SerialPort(path, int(rate or BAUD)), SILENCE_SECONDS)
     if isinstance(channel.line, SerialPort) and channel.line.advice:
         _say_once(channel.line.advice)

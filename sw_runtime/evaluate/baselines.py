@@ -51,7 +51,7 @@ class Baseline:
     package: str | None = None
 
     def bits_per_weight(self, model: Any) -> float:
-        """Stored bits a weight of a model's layers, scales and offsets included."""
+        """Stored bits per weight of a model's layers, scales and offsets included."""
         shapes = [layer.weight.shape for layer in layers_without_head(model).values()]
         groups = sum(rows * math.ceil(columns / self.group(columns)) for rows, columns in shapes)
         weights = sum(rows * columns for rows, columns in shapes)

@@ -1,6 +1,6 @@
 """GPTQ (arXiv 2210.17323): rounding to the nearest whose errors the columns to the right answer.
 
-It is the error feedback of ``sw_runtime.fit.feedback`` with a grid of integers in the place of seeds, so the two differ
+It is the error feedback of ``sw_runtime.fit.feedback`` with a grid of integers instead of seeds, so the two differ
 in nothing but the weights that they can express.
 """
 

@@ -5,13 +5,13 @@ from torch import Tensor
 
 
 def group_scales(weights: Tensor, bits: int) -> Tensor:
-    """One scale a row of a group, [rows, columns] → [rows, 1], from its largest magnitude; a value of 16 bits."""
+    """One scale per row of a group, [rows, columns] → [rows, 1], from its largest magnitude; a value of 16 bits."""
     limit = (1 << (bits - 1)) - 1
     return (weights.abs().amax(dim=1, keepdim=True) / limit).half().to(weights.dtype).clamp(min=1e-12)
 
 
 def round_to_nearest(weights: Tensor, bits: int, group: int = 128, scales: Tensor | None = None) -> Tensor:
-    """Symmetric integers with one scale a group of columns.
+    """Symmetric integers with one scale per group of columns.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ def log_probabilities(model: Any, window: Tensor) -> Tensor:
 
 
 class Reference:
-    """An original's probabilities of every next token, kept: 4 bytes a token and entry of its vocabulary.
+    """An original's probabilities of every next token, kept: 4 bytes per token and entry of its vocabulary.
 
     Parameters
     ----------
@@ -90,5 +90,5 @@ class Reference:
 
 
 def _loss(log_probability: Tensor, window: Tensor) -> Tensor:
-    """Mean nats a token."""
+    """Mean nats per token."""
     return -log_probability.gather(1, window[1:, None]).mean()

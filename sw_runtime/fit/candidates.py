@@ -61,7 +61,7 @@ class GroupEncoder:
 
         The format's preferred method is tried first, on all matrices together. A matrix whose output it
         spoils takes the better of the other methods, then of the next format's, and at last is rounded to FP16.
-        Without a text there is one method, and rows of weights are judged in the place of outputs.
+        Without a text there is one method, and rows of weights are judged instead of outputs.
 
         Raises
         ------

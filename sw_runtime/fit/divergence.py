@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 
 def mean_divergence(wanted: Tensor, found: Tensor) -> Tensor:
-    """Mean KL divergence of distributions from the wanted ones, nats a token, computed in float32: a scalar.
+    """Mean KL divergence of distributions from the wanted ones, nats per token, computed in float32: a scalar.
 
     Parameters
     ----------

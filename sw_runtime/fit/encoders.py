@@ -148,7 +148,7 @@ class RowEncoder(PresetEncoder):
 
     @abstractmethod
     def _scales(self, weights: list[Tensor], costs: ColumnCosts, inputs: Inputs) -> Tensor:
-        """Scales of all rows, before the search: float32, one a row of all matrices, or one for all."""
+        """Scales of all rows, before the search: float32, one per row of all matrices, or one for all."""
 
     @abstractmethod
     def search(

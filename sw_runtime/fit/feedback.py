@@ -62,7 +62,7 @@ def encode_with_feedback(
     weights
         [rows, columns], any float dtype.
     block_format
-        Any format of fewer coefficients than weights a block.
+        Any format of fewer coefficients than weights per block.
     scales
         float32 [rows] (scaled formats) or [1] (paper formats).
     factor

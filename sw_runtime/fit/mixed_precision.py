@@ -45,7 +45,7 @@ class Sensitivity:
     columns: int
 
     def cost(self, format: str) -> float:
-        """Expected KL divergence, nats a token, with the layer in a format."""
+        """Expected KL divergence, nats per token, with the layer in a format."""
         return self.divergence * preset_named(format).ordinary_error ** 2
 
     def bits(self, format: str) -> int:
@@ -71,7 +71,7 @@ def check_bits(shapes: list[tuple[int, int]], bits: float, mixed: tuple[str, ...
 
 
 def choose_formats(sensitivities: Mapping[str, Sensitivity], bits: float, mixed: tuple[str, ...]) -> dict[str, str]:
-    """Formats of all layers whose bits a weight stay within ``bits`` and whose expected divergence is least.
+    """Formats of all layers whose bits per weight stay within ``bits`` and whose expected divergence is least.
 
     Greedy: all layers start with the fewest bits, and the step up that saves most divergence a bit is
     taken while it fits. Errors fall by about 4 with every bit, so the steps of a layer come in order.
@@ -81,7 +81,7 @@ def choose_formats(sensitivities: Mapping[str, Sensitivity], bits: float, mixed:
     sensitivities
         Of the layers, by name.
     bits
-        Stored bits a weight, row scales included.
+        Stored bits per weight, row scales included.
     mixed
         The formats to choose from, from fewest to most bits: ``formats.presets.mixed_formats``.
 

@@ -36,7 +36,7 @@ class Polish:
     """What the training came to.
 
     ``divergence_before`` and ``divergence_after`` are the mean KL divergence from the original on the held-out windows,
-    nats a token, of the folder's tensors as a file keeps them.
+    nats per token, of the folder's tensors as a file keeps them.
     """
 
     steps: int
@@ -89,7 +89,7 @@ def polish(original: Any, folder: Path, windows: Tensor, steps: int) -> Polish:
 
 
 def divergence(original: Any, model: Any, windows: Tensor) -> float:
-    """Mean KL divergence of a model's next-token distributions from the original's, nats a token."""
+    """Mean KL divergence of a model's next-token distributions from the original's, nats per token."""
     with torch.no_grad():
         return sum(float(_divergence(original, model, window)) for window in windows) / len(windows)
 

@@ -18,7 +18,7 @@ STEP = 64
 
 TABLE_ENTRIES = 256
 DECODE = -1
-"""In the place of the number of vectors, as in ``trellis.c``."""
+"""Instead of the number of vectors, as in ``trellis.c``."""
 
 FEW_VECTORS = 16
 """Up to as many vectors are multiplied while a row is decoded; for more, decoded rows go to a matrix library."""

@@ -177,7 +177,7 @@ class Decoder:
         )
 
     def caches(self) -> list[KeysValues]:
-        """Empty caches, one a layer."""
+        """Empty caches, one per layer."""
         return [KeysValues(self.kv_heads, self.head_dim) for _ in self.layers]
 
     def embed(self, tokens: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ SCALES = "weight_scale"
 
 
 def place_compressed_linears(model: PreTrainedModel, modules: dict[str, str]) -> None:
-    """Put an empty compressed layer in the place of every linear layer that ``modules`` lists with its format.
+    """Put an empty compressed layer instead of every linear layer that ``modules`` lists with its format.
 
     A class without the checkpoint's head (``AutoModel``) takes what it has.
 

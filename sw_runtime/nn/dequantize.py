@@ -20,7 +20,7 @@ ADAPTED = ".base_layer"
 
 
 def dequantize(model: "PreTrainedModel", dtype: torch.dtype | None = None) -> None:
-    """Put the layers of the model's class in the place of its compressed ones, decoded weights in them.
+    """Put the layers of the model's class instead of its compressed ones, decoded weights in them.
 
     The decoded weights are parameters, so the model can be trained. A model on a device is taken off it first.
 

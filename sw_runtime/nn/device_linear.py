@@ -267,7 +267,7 @@ class DeviceLinear(nn.Module):
 
 
 def _renew(layer: DeviceLinear, _: object) -> None:
-    """New bytes were loaded: decode them at the next call, or put them on the device in the place of the old ones."""
+    """New bytes were loaded: decode them at the next call, or put them on the device instead of the old ones."""
     layer._dense, layer._packed, device = None, None, layer._device
     if device is not None:
         layer.detach()

@@ -144,7 +144,7 @@ def with_separate_experts(model: Any, pattern: str | None) -> Any:
 
 
 def _replaced(module: nn.Module, others: dict[int, nn.Module]) -> nn.Module:
-    """A module with others in the place of some in it; itself where there are none. ``others`` gains what is made."""
+    """A module with others instead of some in it; itself where there are none. ``others`` gains what is made."""
     if id(module) not in others:
         children = {name: child and _replaced(child, others) for name, child in module._modules.items()}
         if any(children[name] is not child for name, child in module._modules.items()):

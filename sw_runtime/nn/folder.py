@@ -34,7 +34,7 @@ class CompressedLayer:
 
     @property
     def bits_per_weight(self) -> float:
-        """Stored bits a weight, scales included."""
+        """Stored bits per weight, scales included."""
         return 8 * self.stored_bytes / (self.rows * self.columns)
 
 

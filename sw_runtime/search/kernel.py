@@ -44,7 +44,7 @@ def encode_blocks(block_format: BlockFormat) -> Any:
     """
     if block_format.latent_dim >= block_format.block_size or block_format.word_bits > 62:
         raise InputError(
-            f"the search takes formats of fewer coefficients than weights and at most 62 bits a word, "
+            f"the search takes formats of fewer coefficients than weights and at most 62 bits per word, "
             f"{block_format.name} has {block_format.latent_dim} for {block_format.block_size} "
             f"and {block_format.word_bits} bits"
         )

@@ -53,7 +53,7 @@ def encode_matrix(
     weights
         [rows, columns], any float dtype. Matrices of one importance are cheaper stacked.
     block_format
-        Any format of fewer coefficients than weights a block.
+        Any format of fewer coefficients than weights per block.
     scales
         float32 [rows] (scaled formats) or [1] (paper formats); ``formats.scales.row_scales`` when not given.
     importance
@@ -158,7 +158,7 @@ def encode_blocks(
     metric
         float64 [C, C], any matrix; ``None`` for the identity.
     block_format
-        Any format of fewer coefficients than weights a block.
+        Any format of fewer coefficients than weights per block.
     threads
         Threads to use. They do not change the result.
     progress

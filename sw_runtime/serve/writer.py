@@ -30,7 +30,7 @@ class Wanted:
     tokens
         New tokens at most.
     sampling
-        Entries that stand in the place of those of the model's generation configuration.
+        Entries that stand instead of those of the model's generation configuration.
     stops
         Texts that end it.
     seed

@@ -117,7 +117,7 @@ def _readme(engine: Engine) -> str:
     lanes = ", ".join(f"{parameters.lanes_for(each)} lanes of {each.name}" for each in parameters.weight_formats)
     return f"""# seedloom_engine
 
-Exact matrix-vector products: {lanes}; a memory port of {parameters.port_bytes} bytes a cycle, activations of
+Exact matrix-vector products: {lanes}; a memory port of {parameters.port_bytes} bytes per cycle, activations of
 {parameters.activation_bits} bits, {parameters.batch} vectors a pass, matrices up to {largest}.
 
 {ports_text(engine)}

@@ -54,7 +54,7 @@ def page(report: Report) -> str:
         "<h2>Slowest path, of the slowest placement (routed)</h2>",
         _table(["to", "ns"], path),
         "<h2>What it implies for SmolLM2-135M (derived)</h2>",
-        _table(["products", "MB a token", "tokens a second", "fits the memory"], speeds),
+        _table(["products", "MB per token", "tokens per second", "fits the memory"], speeds),
         "<h2>Tools</h2>",
         _table(["package", "version"], tools),
     ]

@@ -57,7 +57,7 @@ def test_the_demonstration_measures_tokens_against_fp16(compressed: Path, monkey
     assert len(measured["tokens"]) == 3
     assert measured["text"].startswith(PROMPT)
     assert len(measured["text"]) > len(PROMPT)
-    # the linears of two layers: 128 weights a beat as seeds, 32 as FP16
+    # the linears of two layers: 128 weights per beat as seeds, 32 as FP16
     weights = 2 * (2 * 576 * 576 + 2 * 192 * 576 + 3 * 576 * 1536)
     assert measured["bytes_per_token"] == pytest.approx(weights / 2, rel=0.03)
     assert measured["baseline_bytes_per_token"] == pytest.approx(weights * 2, rel=0.03)

@@ -24,7 +24,7 @@ def decoder_of_six_layers() -> Decoder:
 
 
 def chunks() -> list[Tensor]:
-    """A prompt, then a token a step."""
+    """A prompt, then a token per step."""
     tokens = torch.randint(120, (PROMPT + GENERATED,), generator=torch.Generator().manual_seed(3))
     return [tokens[:PROMPT], *tokens[PROMPT:, None]]
 

@@ -30,9 +30,9 @@ class Conversion:
     position
         Of the format in the engine.
     sums
-        Results, one a row.
+        Results, one per row.
     scales
-        bfloat16 bits, one a row.
+        bfloat16 bits, one per row.
     exponent
         The product's.
     """

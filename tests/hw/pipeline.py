@@ -26,7 +26,7 @@ class Tap:
 async def run_pipeline(
     dut: HierarchyObject, feeds: Mapping[str, Feed], taps: Mapping[str, Tap]
 ) -> dict[str, list[int]]:
-    """Feed all inputs and read all outputs, one value each a cycle; a latency of n is n rising edges."""
+    """Feed all inputs and read all outputs, one value each per cycle; a latency of n is n rising edges."""
     seen: dict[str, list[int]] = {port: [] for port in taps}
     inputs = [(getattr(dut, port), feed) for port, feed in feeds.items()]
     outputs = [(getattr(dut, port), tap, seen[port]) for port, tap in taps.items()]

@@ -66,7 +66,7 @@ def test_the_report(device: str, tiny_folder: str) -> None:
     report = measure(device, steps=2, windows=8, rank=4, folder=tiny_folder)
     ours = report.figures
     assert ours["first layer's results equal the golden integers"] == "yes"
-    assert 3.7 <= float(ours["bits a weight, tables apart"]) < 4
+    assert 3.7 <= float(ours["bits per weight, tables apart"]) < 4
     assert report.findings["adapter size"].ours == pytest.approx(44.75, abs=0.01)
     assert report.findings["recovery"].ours is not None
     assert json.loads(report.json())["device"] == device

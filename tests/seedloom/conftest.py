@@ -10,7 +10,7 @@ from tests.conftest import OTHER_FORMATS
 
 @pytest.fixture
 def scaled_folder(tiny_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Without paper formats, which have no scale a row."""
+    """Without paper formats, which have no scale per row."""
     for name, format_name in list(OTHER_FORMATS.items()):
         if format_name.startswith("paper"):
             monkeypatch.delitem(OTHER_FORMATS, name)

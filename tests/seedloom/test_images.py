@@ -59,4 +59,4 @@ def test_weights_that_alone_do_not_fit_are_refused_before_the_model_is_loaded(
     result = CliRunner().invoke(app, ["image", str(scaled_folder), "--board", "ecpix5", "-o", "x.img"])
     assert result.exit_code == 1
     assert "the model does not fit the memory of ecpix5 by " in result.stderr
-    assert result.stderr.endswith("bytes; use fewer bits a weight or a board with more memory\n")
+    assert result.stderr.endswith("bytes; use fewer bits per weight or a board with more memory\n")

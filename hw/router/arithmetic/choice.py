@@ -16,7 +16,7 @@ CHOICE = data.StructLayout({"passed": 1, "passed_lane": 4, "key": KEY_BITS, "key
 
 
 class LaneChoice(wiring.Component):
-    """Compares and reduces a row a cycle; the latency is ``CHOICE_LATENCY`` cycles.
+    """Compares and reduces a row per cycle; the latency is ``CHOICE_LATENCY`` cycles.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Divider: a quotient bit a cycle."""
+"""Divider: a quotient bit per cycle."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring

@@ -12,7 +12,7 @@ from hw.router.primitives.cache import COUNTERS
 
 
 class Info(wiring.Component):
-    """INFO: eight words of parameters and eight of counters, a word a cycle.
+    """INFO: eight words of parameters and eight of counters, a word per cycle.
 
     Parameters
     ----------

@@ -64,7 +64,7 @@ class BitmapWrite(wiring.Signature):
 
 
 class Elements(wiring.Signature):
-    """The packet's data as a primitive takes it, a beat a cycle.
+    """The packet's data as a primitive takes it, a beat per cycle.
 
     ``ready`` says that the primitive is due another beat, and a beat moves with ``valid & ready``.
     ``keys`` are the same elements converted to keys by the descriptor's format. What the host left

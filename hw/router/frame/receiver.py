@@ -13,7 +13,7 @@ from hw.router.parameters import UnitParameters
 def beat_layout(parameters: UnitParameters) -> data.StructLayout:
     """A beat of the data stream.
 
-    ``elements``: raw elements, zero-extended; keys come one a lane (rows of FIRST start on a beat),
+    ``elements``: raw elements, zero-extended; keys come one per lane (rows of FIRST start on a beat),
     all other elements alone in lane 0. Lanes without an element are ignored. ``last``: the packet
     ends with this beat. ``abort``: the packet ended before this beat, which carries nothing; a
     framer sends it when the host falls silent.
@@ -28,7 +28,7 @@ class Receiver(wiring.Component):
     everything it raises ``finish``; beats that still come are drained (LONG), up to the last or
     aborted one. A packet that is aborted just after its last due beat is ABORT.
 
-    Beats pass through without delay, one a cycle.
+    Beats pass through without delay, one per cycle.
 
     Parameters
     ----------

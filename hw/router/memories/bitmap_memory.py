@@ -1,4 +1,4 @@
-"""Bitmap memory: slots of one bit a token."""
+"""Bitmap memory: slots of one bit per token."""
 
 from amaranth.hdl import Cat, Module
 from amaranth.lib import memory, wiring

@@ -15,7 +15,7 @@ own number, so that a memory of zeros is an empty set whose ways fill in ascendi
 
 
 class CacheSet(wiring.Component):
-    """Looks up an expert, moves a way to the recent end, pins and unpins; one such step a cycle.
+    """Looks up an expert, moves a way to the recent end, pins and unpins; one such step per cycle.
 
     Parameters
     ----------

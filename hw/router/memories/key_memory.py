@@ -1,4 +1,4 @@
-"""Key memory: a row of ``lanes`` keys a cycle."""
+"""Key memory: a row of ``lanes`` keys per cycle."""
 
 from amaranth.hdl import Module
 from amaranth.lib import memory, wiring

@@ -10,7 +10,7 @@ from hw.router.parameters import UnitParameters
 
 
 class RowWriter(wiring.Component):
-    """Takes the rows of a result in order, one a cycle at most.
+    """Takes the rows of a result in order, one per cycle at most.
 
     ``stored`` is written to ``slot`` at once, ``bits`` are counted, and 16 of them make a word of
     the answer in the cycle after the row that completes it. ``done`` and the count follow two

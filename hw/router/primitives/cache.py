@@ -48,7 +48,7 @@ class Cache(wiring.Component):
     elements : Out(Elements)
         Experts, one a beat.
     words : Out(Words)
-        A word an expert: bit 15 it was there, 14 it replaced an expert, 13 no way was left, 10:8 its way,
+        A word per expert: bit 15 it was there, 14 it replaced an expert, 13 no way was left, 10:8 its way,
         7:0 the expert it replaced.
     """
 

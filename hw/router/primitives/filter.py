@@ -11,7 +11,7 @@ from hw.router.parameters import UnitParameters
 
 
 class Filter(wiring.Component):
-    """Compares a row a cycle; the latency is one cycle.
+    """Compares a row per cycle; the latency is one cycle.
 
     Parameters
     ----------

@@ -16,9 +16,9 @@ INDEX_BITS = ELEMENTS.stop.bit_length()
 
 
 class First(wiring.Component):
-    """FIRST: rows of E keys; two words a row, the index of the chosen key and bit 31 if none passed.
+    """FIRST: rows of E keys; two words per row, the index of the chosen key and bit 31 if none passed.
 
-    A beat a cycle, and two cycles a row at least. A row's words follow its last beat by 5 and 6
+    A beat per cycle, and two cycles per row at least. A row's words follow its last beat by 5 and 6
     cycles.
 
     Parameters
@@ -41,7 +41,7 @@ class First(wiring.Component):
     read : Out(KeyRead)
         The table of bounds.
     words : Out(Words)
-        Two words a row: the index of the chosen key, low word first, and bit 31 if none passed.
+        Two words per row: the index of the chosen key, low word first, and bit 31 if none passed.
     """
 
     def __init__(self, parameters: UnitParameters) -> None:

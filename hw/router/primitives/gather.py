@@ -14,7 +14,7 @@ ROWS_UNDER_WAY = 4
 
 
 class Gather(wiring.Component):
-    """Looks every lane up in two truth tables, a row a cycle; the latency is one cycle.
+    """Looks every lane up in two truth tables, a row per cycle; the latency is one cycle.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ KEEP_LATENCY = 3
 
 
 class KeepPass(wiring.Component):
-    """Takes rows in order; the latency is ``KEEP_LATENCY`` cycles and the throughput one row a cycle.
+    """Takes rows in order; the latency is ``KEEP_LATENCY`` cycles and the throughput one row per cycle.
 
     Parameters
     ----------

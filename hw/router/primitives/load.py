@@ -12,7 +12,7 @@ from hw.router.parameters import UnitParameters
 
 
 class Load(wiring.Component):
-    """LOAD: a row a cycle, written in the cycle after its beat.
+    """LOAD: a row per cycle, written in the cycle after its beat.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class Load(wiring.Component):
 
 
 class ReadKeys(wiring.Component):
-    """READKEYS: a word a cycle, two a key, low word first.
+    """READKEYS: a word per cycle, two per key, low word first.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ TRIPLE_CYCLES = 6
 class Prefix(wiring.Component):
     """PREFIX: elements are compared as they come and drained after the first mismatch.
 
-    Greedy takes an element a cycle; stochastic takes ``TRIPLE_CYCLES`` cycles for three. Cycles do
+    Greedy takes an element per cycle; stochastic takes ``TRIPLE_CYCLES`` cycles for three. Cycles do
     not depend on where the mismatch is.
 
     Parameters

@@ -12,7 +12,7 @@ from hw.router.parameters import UnitParameters
 
 
 class RangeMask(wiring.Component):
-    """Handles a row a cycle; the latency is one cycle.
+    """Handles a row per cycle; the latency is one cycle.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ COUNT_BITS = 12
 
 
 class Ratio(wiring.Component):
-    """RATIO: an element a cycle; a row of bits leaves two cycles after the element that completes it.
+    """RATIO: an element per cycle; a row of bits leaves two cycles after the element that completes it.
 
     Parameters
     ----------

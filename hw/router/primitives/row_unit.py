@@ -50,7 +50,7 @@ class RowUnit(wiring.Component):
     keys : Out(KeyRead)
         Rows of the key memory, for TOPK, FILTER and GATHER.
     bitmap_read : Out(BitmapRead)
-        Rows of the operands ``sa``, ``sb`` and ``sc``, one a cycle.
+        Rows of the operands ``sa``, ``sb`` and ``sc``, one per cycle.
     bitmap_write : Out(BitmapWrite)
         Rows of the result ``dst``.
     words : Out(Words)

@@ -18,7 +18,7 @@ MIDDLE = 1 << (KEY_BITS - 1)
 
 
 class Segments(wiring.Component):
-    """SEGLL: an element a cycle, and at most 32 cycles more a segment.
+    """SEGLL: an element per cycle, and at most 32 cycles more per segment.
 
     Values are added as keys, which are the values plus ``MIDDLE``: their mean is the mean's key, and
     no sign appears before the weights.
@@ -43,7 +43,7 @@ class Segments(wiring.Component):
     count : Out(range(keys + 1))
         Values.
     elements : Out(Elements)
-        Segment after segment, an element a beat: a header with the length, then that many log-likelihoods.
+        Segment after segment, an element per beat: a header with the length, then that many log-likelihoods.
     write : Out(KeyWrite)
         A value's key, to the key memory from ``base`` on.
     words : Out(Words)

@@ -14,7 +14,7 @@ class SelectCounters(wiring.Component):
     """Counts digits cumulatively, then finds one by bisection.
 
     Counter t holds how many of the digits seen are at least t, for t = 1 … 2^D - 1. A row's digits
-    are counted ``COUNTING_LATENCY`` cycles after they came in, a row a cycle. Then D cycles of
+    are counted ``COUNTING_LATENCY`` cycles after they came in, a row per cycle. Then D cycles of
     ``search`` leave in ``digit`` the largest t that ``quota`` digits or more reach (0 is always
     reached), and in ``above`` how many are greater. The search uses the counters up.
 

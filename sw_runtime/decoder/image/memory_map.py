@@ -218,5 +218,5 @@ def does_not_fit(board: str, missing: int) -> InputError:
     """What is said of a memory that is too small."""
     return InputError(
         f"the model does not fit the memory of {board} by {missing:,} bytes; "
-        "use fewer bits a weight or a board with more memory"
+        "use fewer bits per weight or a board with more memory"
     )

@@ -152,7 +152,7 @@ def build_board(parameters: BoardParameters) -> Path:
 
 
 def build_serial_board(parameters: BoardParameters, divisor: int) -> Path:
-    """Compile the simulator of a board behind a serial line, so many cycles a bit, and return its library.
+    """Compile the simulator of a board behind a serial line, so many cycles per bit, and return its library.
 
     Raises
     ------

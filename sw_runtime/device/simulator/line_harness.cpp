@@ -1,5 +1,5 @@
 // Drives a unit on a line, many bytes a call. Behind harness.cpp. With DIVISOR the line is the pins `rx` and `tx` of a
-// UART of so many cycles a bit; without, the byte streams `i` and `o`. With CHIP, behind sdram_model.cpp, the unit also
+// UART of so many cycles per bit; without, the byte streams `i` and `o`. With CHIP, behind sdram_model.cpp, the unit also
 // has a memory chip's pins, and `busy`.
 
 #ifdef DIVISOR

@@ -101,7 +101,7 @@ class LazyLLM:
         self.decoder, self.parameters, self.sets = decoder, parameters, sets
         self.tokens = 0
         self._caches = decoder.caches()
-        # Only the deepest hidden state of a token is ever read again: a row a token, not one a layer.
+        # Only the deepest hidden state of a token is ever read again: a row per token, not one per layer.
         self._aside = torch.zeros(0, decoder.embedding.shape[1])
 
     def step(self, fresh: Tensor) -> Step:
@@ -157,7 +157,7 @@ class LazyLLM:
         return torch.zeros_like(self._aside).index_copy_(0, positions, hidden_states)
 
     def _scores(self, attention: Tensor, keys: Tensor) -> Tensor:
-        """What the last token pays to each token, a row a head: [heads, S] to tokens [S] → [heads, N]."""
+        """What the last token pays to each token, a row per head: [heads, S] to tokens [S] → [heads, N]."""
         order = keys.argsort()
         width = self.parameters.pooling
         attention = torch.nn.functional.avg_pool1d(

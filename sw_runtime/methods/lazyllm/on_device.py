@@ -14,7 +14,7 @@ from sw_runtime.device.protocol import Device, Request
 from sw_runtime.routing.commands import ask, check_tokens, load_keys, mask_of, request, size_of
 
 SELECTED, KEPT, FIRST_OF_LAYERS = 0, 1, 2
-"""Bitmaps of a step; behind them one of computed tokens a layer, then one of tokens aside a layer."""
+"""Bitmaps of a step; behind them one of computed tokens per layer, then one of tokens aside per layer."""
 
 CACHED, REVIVED = 0x88, 0x08
 """Truth tables: a & b; a & b & ~c."""

@@ -31,7 +31,7 @@ class Case(NamedTuple):
 
 
 def case(data: bytes) -> Case:
-    """A byte for the amount, then one a token: three bits of key, two that take it out if both are 0,
+    """A byte for the amount, then one per token: three bits of key, two that take it out if both are 0,
     three that force it if all are 0.
     """
     codes = torch.tensor(list(data[1:]), dtype=torch.int64)

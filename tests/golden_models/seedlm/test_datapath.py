@@ -28,7 +28,7 @@ def random_matrix(name: str, rows: int, blocks: int, columns: int, seed: int = 0
 
 
 class TestActivations:
-    """Quantisation to signed integers with one scale a vector."""
+    """Quantisation to signed integers with one scale per vector."""
 
     @given(values=vectors, activation_bits=st.sampled_from([8, 16]))
     def test_integers_fit_and_err_by_at_most_half_a_step(self, values: list[float], activation_bits: int) -> None:

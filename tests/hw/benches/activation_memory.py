@@ -43,7 +43,7 @@ def drive(dut: HierarchyObject, port: str, value: int) -> None:
 
 
 async def write(dut: HierarchyObject, name: str, weight_format: WeightFormat, activations: Tensor, vector: int) -> None:
-    """Write one vector, a beat a cycle; the port is noise afterwards."""
+    """Write one vector, a beat per cycle; the port is noise afterwards."""
     parameters = ENGINES[name]
     beats_per_word = parameters.beats_per_activation_word(weight_format)
     for beat, octets in enumerate(activation_beats(activations, weight_format, parameters)):

@@ -118,7 +118,7 @@ async def a_beat_is_taken_every_cycle_and_results_follow_after_the_latency(dut: 
         first, last = bench.data.cycles[0], bench.data.cycles[-1]
         assert last - first == len(product.beats) - 1
         assert bench.data.cycles == list(range(first, last + 1))
-        # the row group's results leave one beat a cycle
+        # the row group's results leave one beat per cycle
         group = parameters.result_beats(weight_format)
         assert bench.results.cycles[-group] - last == parameters.lane_latency(weight_format) + 3
 

@@ -17,7 +17,7 @@ from tests.hw.streams import start
 
 
 def subjects() -> dict[str, Fp16Lane]:
-    """Lanes by name; numbers are weights a word, activation bits and batch."""
+    """Lanes by name; numbers are weights per word, activation bits and batch."""
     sizes = ((8, 8, 1), (8, 16, 2), (2, 16, 1))
     return {
         f"fp16_{size}_{bits}_{batch}": Fp16Lane(Fp16Format(block_size=size), bits, batch) for size, bits, batch in sizes

@@ -1,4 +1,4 @@
-"""Every seed of every preset through its generator, a word a cycle."""
+"""Every seed of every preset through its generator, a word per cycle."""
 
 import cocotb
 import torch

@@ -104,7 +104,7 @@ def test_counters_add_up_until_a_reset(board: BoardSimulator) -> None:
     product, counters = [Opcode.PRODUCT, 3, 3, 2, 1, 0, 64, 128], request_words(Opcode.COUNTERS)
     first, second, counted, _, at_zero = ask(board, [product, product, counters, request_words(Opcode.RESET), counters])
     values = [answer_of(Opcode.PRODUCT, answer)[0] for answer in (first, second)]
-    words = 2 * (3 * 4 + 3 * 2)  # activations of 8 columns of 16 bits a block, and a word a block and row
+    words = 2 * (3 * 4 + 3 * 2)  # activations of 8 columns of 16 bits per block, and a word per block and row
     assert answer_of(Opcode.COUNTERS, counted)[0] == {
         "cycles": values[0]["cycles"] + values[1]["cycles"],
         "port_busy_cycles": words,

@@ -26,7 +26,7 @@ from tests.hw.switched_mutants import switch, switch_on, switched_verilog
 from tests.sw_runtime.decoder.models import POSITIONS, TinyOpenELM, parts_of, tiny_model
 
 FORMATS = ("trellis-2bit", "trellis-3bit", "trellis-4bit")
-"""Words of 16, 24 and 32 bits: two lanes, words across beats, and a word a beat."""
+"""Words of 16, 24 and 32 bits: two lanes, words across beats, and a word per beat."""
 
 SDRAM = board_sdram("ulx3s-64mb")
 ENGINE = EngineParameters(FORMATS, port_bytes=4, maximum_columns=128, maximum_rows=128, multiplier_bits=18)

@@ -16,7 +16,7 @@ class MemoryCore(wiring.Component):
     """Answers IDENTIFY, COUNTERS, WRITE, READ and CHECKSUM as ``formats.board_requests`` says.
 
     It has no engine: of an identity only version, build and memory are not 0, and COUNTERS counts all
-    requests in the place of products.
+    requests instead of products.
 
     Parameters
     ----------

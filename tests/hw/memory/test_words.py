@@ -17,6 +17,6 @@ def test_words_leave_at_96_percent_of_the_chips_peak(simulation: MemorySimulatio
     words = 9_000
     answer = simulation.words(5, width, words, share)
     assert answer.payloads.tolist() == words_at(5, width, words)
-    # of the chip's beat a cycle, or of the words that the consumer takes, where these are fewer bits
+    # of the chip's beat per cycle, or of the words that the consumer takes, where these are fewer bits
     peak = min(1, share * width / LARGEST.data_bits)
     assert words * width / LARGEST.data_bits / (answer.last - answer.first + 1) >= 0.96 * peak

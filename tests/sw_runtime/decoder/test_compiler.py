@@ -40,7 +40,7 @@ def subject(family: str) -> tuple[DecoderParts, Tensor, Tensor]:
 
 
 def divergence(family: str, program: Program) -> float:
-    """KL of a program to the model in floats, nats a token."""
+    """KL of a program to the model in floats, nats per token."""
     parts, embeddings, expected = subject(family)
     found = log_probabilities(golden_decoder(program, parts)(embeddings), program)
     return float((expected.exp() * (expected - found)).sum(dim=-1).mean())
@@ -71,7 +71,7 @@ def test_every_bias_norm_and_rotation_counts(family: str) -> None:
     assert len(kinds) >= 4
     for command in kinds.values():
         if isinstance(command, Normalise) and command.source != command.destination:
-            continue  # nothing stands in the place of its result
+            continue  # nothing stands instead of its result
         assert divergence(family, without(program, command)) > 1e-4, command
 
 

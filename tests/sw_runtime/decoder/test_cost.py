@@ -27,7 +27,7 @@ def parts() -> DecoderParts:
 def test_a_product_takes_its_vector_and_then_a_beat_a_cycle() -> None:
     place = MatrixPlace("up", "trellis-4bit", 1536, 576)
     cost = command_cost(Multiply(place, Slot.NORMED, Slot.UP, 0), 1536, EMPTY, ENGINE, 1)
-    assert cost.memory_bytes == 1536 * (576 // 2 + 2), "4 bits a weight, and a scale a row"
+    assert cost.memory_bytes == 1536 * (576 // 2 + 2), "4 bits per weight, and a scale per row"
     assert cost.beside == pytest.approx(1536 * 576 / 8, abs=40)
     assert cost.alone == pytest.approx(576, abs=16)
 

@@ -19,7 +19,7 @@ OK, FAILED, NONE = Outcome.PASSED, Outcome.FAILED, Outcome.ABSENT
 
 
 class Faulty(ModelChannel):
-    """A board in its own time: 100 million cycles a second, as it says, or another number.
+    """A board in its own time: 100 million cycles per second, as it says, or another number.
 
     Parameters
     ----------

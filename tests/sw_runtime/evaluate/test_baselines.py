@@ -44,7 +44,7 @@ def test_rounding_is_our_own() -> None:
     [("rtn-3bit-g128", 3 + 16 / 72), ("hqq-4bit-g64", 4.5), ("quanto-qint4", 4 + 32 / 72), ("gguf-q3_k", 3.4375)],
 )
 def test_bits_are_those_of_integers_scales_and_offsets(name: str, bits: float) -> None:
-    # A layer has 448 rows of 64 columns and 64 of 128: of whole rows, 72 weights a group.
+    # A layer has 448 rows of 64 columns and 64 of 128: of whole rows, 72 weights per group.
     assert BASELINES[name].bits_per_weight(llama_to_quantise()) == pytest.approx(bits)
 
 

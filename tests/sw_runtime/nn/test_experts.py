@@ -1,4 +1,4 @@
-"""Mixtures of experts in one tensor, taken apart into a layer a matrix."""
+"""Mixtures of experts in one tensor, taken apart into a layer per matrix."""
 
 from typing import Any
 

@@ -47,7 +47,7 @@ def memories() -> Group:
 
 
 DIFFERENT = Pair(
-    "signed product in the place of an unsigned one",
+    "signed product instead of an unsigned one",
     lambda: Product(unsigned(18), unsigned(18)),
     wrong=lambda: Product(signed(18), signed(18)),
 )

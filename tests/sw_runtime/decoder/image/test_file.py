@@ -95,7 +95,7 @@ def test_a_model_too_large_is_refused_with_the_bytes_that_are_missing() -> None:
     parts, program, _ = subject("llama")
     board = smaller(200_000)
     with pytest.raises(
-        InputError, match=r"does not fit the memory of ulx3s-64mb by .* use fewer bits a weight"
+        InputError, match=r"does not fit the memory of ulx3s-64mb by .* use fewer bits per weight"
     ) as said:
         Image.of(program, parts.matrices, board)
     missing = int(str(said.value).split(" by ")[1].split(" bytes")[0].replace(",", ""))

@@ -22,7 +22,7 @@ PROMPT, GENERATED = 24, 6
 
 
 def chunks(seed: int = 3) -> list[Tensor]:
-    """A prompt, then a token a step."""
+    """A prompt, then a token per step."""
     tokens = torch.randint(120, (PROMPT + GENERATED,), generator=torch.Generator().manual_seed(seed))
     return [tokens[:PROMPT], *tokens[PROMPT:, None]]
 
