@@ -21,13 +21,6 @@ SMALL_SIMULATOR = pytest.mark.usefixtures("narrow_port", "one_format")
 
 
 @pytest.fixture
-def one_format(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All layers of the folder are in the default format."""
-    for layer in list(OTHER_FORMATS):
-        monkeypatch.delitem(OTHER_FORMATS, layer)
-
-
-@pytest.fixture
 def folder(tiny_model: Callable[..., Path]) -> Path:
     return tiny_model()
 
