@@ -36,9 +36,6 @@ logger = logging.getLogger("seedloom.fit")
 ANSWER_SECONDS = 10
 """How long a cluster's head may take to answer."""
 
-WORKER_SECONDS = 60
-"""How long blocks wait for a cluster that has no core, such as a head left behind by its workers."""
-
 GROUPS = 64
 """Groups of layers searched side by side: what waits fills the cores that a small group leaves idle."""
 
@@ -109,13 +106,7 @@ class Cluster:
         return keeping
 
     def search(self, job: RowJob) -> SearchedMatrix:
-        """Blocks of rows, each a task.
-
-        Raises
-        ------
-        InputError
-            If the cluster has no core for a while.
-        """
+        """Blocks of rows, each a task."""
         costs = self._ray.put(job.costs)
         found: dict[int, SearchedMatrix] = {}
         waiting: dict[Any, RowBlock] = {}
@@ -125,23 +116,12 @@ class Cluster:
             else:
                 waiting[self._search_rows.remote(job.search, block.weights, block.scales, costs)] = block
         while waiting:
-            ready, _ = self._ray.wait(list(waiting), timeout=WORKER_SECONDS)
-            if not ready:
-                self._check_workers()
-                continue
-            (done,) = ready
+            (done, *_), _ = self._ray.wait(list(waiting))
             block, matrix = waiting.pop(done), self._ray.get(done)
             found[block.first] = matrix
             job.keep(block, matrix)
             job.tell(block.weights.numel())
         return joined([found[first] for first in sorted(found)])
-
-    def _check_workers(self) -> None:
-        if self.cores == 0:
-            raise InputError(
-                "the Ray cluster has no core to search with; add a machine (ray start --address), or end a head that "
-                "was left behind (ray stop)"
-            )
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends. A caller's own connection stays."""

@@ -70,15 +70,6 @@ def test_the_words_and_scales_are_those_of_one_process(
     assert sum(done) == 33 * 64
 
 
-def test_a_cluster_without_cores_is_not_waited_for_longer_than_a_while(
-    local: Workers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cluster, "WORKER_SECONDS", 0)
-    monkeypatch.setattr(Cluster, "cores", 0)
-    with pytest.raises(InputError, match=r"no core to search with; add a machine .* or end a head that was left behind"):
-        GroupEncoder(None, local).encode([weights(20)], "scaled-3bit")
-
-
 def kill_one_task(killed: list[int]) -> None:
     while not killed:
         for process in psutil.process_iter(["cmdline"]):
