@@ -91,8 +91,15 @@ def device_names() -> list[str]:
     return sorted(entry_points(group=DEVICES).names)
 
 
-def find_device(name: str) -> EntryPoint:
+def find_device(name: str, others: tuple[str, ...] = ()) -> EntryPoint:
     """The entry point of a device; what follows a colon in its name is not looked at.
+
+    Parameters
+    ----------
+    name
+        The device's name.
+    others
+        What may stand in its place, for the message.
 
     Raises
     ------
@@ -101,7 +108,7 @@ def find_device(name: str) -> EntryPoint:
     """
     found = entry_points(group=DEVICES, name=str(name).partition(":")[0])
     if not found:
-        names = ", ".join(device_names()) or "none: `pip install` the package, that its devices are found"
+        names = ", ".join([*others, *device_names()]) or "none: `pip install` the package, that its devices are found"
         raise InputError(f"no device {name!r}; choose from {names}")
     return next(iter(found))
 

@@ -113,7 +113,7 @@ def check_device(name: str) -> None:
         With the names there are.
     """
     if name not in HOSTS.values():
-        seedloom.find_device(name)
+        seedloom.find_device(name, tuple(HOSTS.values()))
 
 
 @contextmanager

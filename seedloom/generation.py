@@ -180,6 +180,7 @@ def fit_m2r2(
     """Prepare a compressed folder for --exit and --speculate: fit its early predictions; takes a minute."""
     import torch
 
+    from sw_runtime.disk_errors import check_writable
     from sw_runtime.methods.decoder import Decoder
     from sw_runtime.methods.m2r2.fast_stream import FILE, LENGTH, WINDOWS, FastStream, parameters_for
     from sw_runtime.methods.m2r2.fit import Window
@@ -189,6 +190,7 @@ def fit_m2r2(
 
     text = read_text(calibration)
     model, tokenizer = seedloom.load(folder)
+    check_writable(folder, folder / FILE)
     decoder = Decoder.of(model)
     texts = token_windows(text, tokenizer, WINDOWS, LENGTH)
     with torch.inference_mode():

@@ -26,12 +26,14 @@ def image(
     No board takes an image yet: the sequencer that executes programs is not built. The emulated decoder does.
     """
     from sw_runtime.decoder.image.file import Image
+    from sw_runtime.disk_errors import check_writable
 
     if show is not None:
         _print_map(Image.load(show))
         return
     if folder is None or board is None or output is None:
         raise InputError("an image needs a folder, --board and --output; or give --show and an image")
+    check_writable(output.parent, output)
     made = make_image(folder, board, kv_bits)
     made.save(output)
     _print_map(made)

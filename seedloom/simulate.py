@@ -40,6 +40,7 @@ def product(
     from formats.engine import EngineParameters
     from sw_runtime.device.random_matrices import random_activations, random_matrix
     from sw_runtime.device.simulated import simulated_device
+    from sw_runtime.device.simulator.build import accelerator_verilog
     from sw_runtime.device.simulator.views import engine_lines
 
     parameters = EngineParameters(
@@ -58,7 +59,7 @@ def product(
     finally:
         device.close()
     built, cycles = parameters.lanes_for(parameters.weight_formats[0]), device.counters.cycles
-    views = _write_views(trace, engine_lines(parameters)) if trace else None
+    views = _write_views(trace, engine_lines(parameters), accelerator_verilog(parameters, None)) if trace else None
     if as_json:
         size = {"format": format, "rows": rows, "columns": cols, "lanes": built}
         typer.echo(figures_text({**size, "cycles": cycles, "exact": exact}))
@@ -87,6 +88,7 @@ def router(
     from sw_runtime.device.protocol import Request
     from sw_runtime.device.routing import EmulatedRouter
     from sw_runtime.device.simulated import simulated_router
+    from sw_runtime.device.simulator.build import accelerator_verilog
     from sw_runtime.device.simulator.views import router_lines
 
     check_integers(n=(n, range(16, 4097, 16)), lanes=(lanes, (4, 8, 16)))
@@ -104,7 +106,8 @@ def router(
             taken[name] = {"status": answer.status.name, "count": answer.count, "cycles": cycles}
     finally:
         simulated.close()
-    views = _write_views(trace, router_lines(UnitParameters(lanes=lanes))) if trace else None
+    unit = UnitParameters(lanes=lanes)
+    views = _write_views(trace, router_lines(unit), accelerator_verilog(None, unit)) if trace else None
     if as_json:
         typer.echo(figures_text({"lanes": lanes, "n": n, **taken, "exact": exact}))
         return
@@ -115,9 +118,9 @@ def router(
         typer.echo(views)
 
 
-def _write_views(trace: Path, lines: "list[Line]") -> str:
+def _write_views(trace: Path, lines: "list[Line]", verilog: str) -> str:
     """Write what viewers show first; returns how to open it."""
     from sw_runtime.device.simulator.views import write_views
 
-    save, commands, *_ = write_views(trace, lines)
+    save, commands, *_ = write_views(trace, lines, verilog)
     return f"{trace}: open it with `gtkwave {save.name}` or `surfer -c {commands.name} {trace.name}`"

@@ -6,11 +6,36 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from safetensors import SafetensorError
 
+from formats.errors import InputError
+
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """What the system says of a full disk, or a used-up share of one."""
+
+
+def check_writable(folder: Path, output: Path) -> None:
+    """Make the folder that an output goes to, and write there once: before any work, it is known whether that goes.
+
+    Raises
+    ------
+    InputError
+        If it does not, naming the output.
+    OSError
+        If the disk is full.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder) as file:
+            file.write(b"\0")
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        raise InputError(
+            f"{output} cannot be written ({error.strerror}); name a place that exists and that you may write to"
+        ) from error
 
 
 @contextmanager

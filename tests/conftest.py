@@ -117,6 +117,13 @@ def five_bits(monkeypatch: pytest.MonkeyPatch) -> Preset:
 
 
 @pytest.fixture
+def one_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All layers of the tiny model are in the default format."""
+    for layer in list(OTHER_FORMATS):
+        monkeypatch.delitem(OTHER_FORMATS, layer)
+
+
+@pytest.fixture
 def narrow_port(monkeypatch: pytest.MonkeyPatch) -> None:
     """Devices opened by name have a memory port of 16 bytes: a quarter of the lanes to compile."""
     opened = seedloom.open_device

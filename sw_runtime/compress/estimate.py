@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from formats.fp16 import FP16
-from formats.presets import PALETTES
+from formats.presets import PALETTES, mixed_formats
 from sw_runtime.compress.encode import MATRICES_A_GROUP, groups_at_once
 from sw_runtime.compress.plan import Plan
 from sw_runtime.compress.timing import calibration_tokens, seconds
@@ -46,7 +46,7 @@ class Estimate:
     seconds
         By what it is spent on.
     layers
-        Number of layers by format; where bits are shared out, of the format that it begins with.
+        Number of layers by format; where bits are shared out, by the formats that are chosen from.
     coverage
         What share of the weights is compressed, and what stays dense and why, in words.
     """
@@ -110,9 +110,16 @@ def estimate(job: Plan, threads: int | None = None) -> Estimate:
         converted=job.source.converted,
         result=result,
         seconds=seconds(job, threads or cores()),
-        layers=dict(Counter(job.formats.values()).most_common()),
+        layers=dict(Counter(_format(job, name) for name in job.places).most_common()),
         coverage=str(job.coverage),
     )
+
+
+def _format(job: Plan, name: str) -> str:
+    """Of a layer; which of the mixed formats it gets is known when its sensitivity is measured."""
+    if name in job.sharing_bits:
+        return " or ".join(mixed_formats(job.request.format))
+    return job.formats[name]
 
 
 def _packed_bytes(job: Plan, name: str) -> int:

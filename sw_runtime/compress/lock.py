@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from formats.errors import InputError
+from sw_runtime.disk_errors import check_writable
 
 FILE = ".writer.json"
 """Name of the lock's file in an output folder."""
@@ -33,9 +34,10 @@ def only_writer(folder: Path) -> Iterator[None]:
     Raises
     ------
     InputError
-        If another process holds the folder, naming its machine, its number and since when.
+        If another process holds the folder, naming its machine, its number and since when; or if the folder cannot be
+        written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    check_writable(folder, folder)
     path = folder / FILE
     descriptor = _locked(path)
     try:

@@ -13,6 +13,7 @@ from sw_runtime.device.router_driver import RouterDriver
 from sw_runtime.device.simulator.build import RECORDERS
 from sw_runtime.device.simulator.library import IDEAL, Traffic
 from sw_runtime.device.simulator.transport import VerilatorTransport
+from sw_runtime.disk_errors import check_writable
 
 MOST_SIMULATORS = 1024
 """Side by side; each takes megabytes, and more than cores are no faster."""
@@ -84,6 +85,8 @@ def _check_waveform(waveform: Path | None) -> None:
         raise InputError(f"a waveform's name ends with {' or '.join(RECORDERS)}, not as {waveform.name!r} does")
     if waveform and not waveform.parent.is_dir():
         raise InputError(f"{waveform.parent} is no folder; name one that is there for the waveform")
+    if waveform:
+        check_writable(waveform.parent, waveform)
 
 
 def _unit(parameters: RouterParameters) -> UnitParameters:

@@ -73,6 +73,10 @@ def _split(folder: Path, tokenizer: Any) -> str:
             f"llama.cpp has no tokenizer like that of {folder}; export takes byte-level pair encodings that split "
             f"a text as {', '.join(SPLITS.values())} do"
         )
+    if not model["merges"]:
+        raise InputError(
+            f"the tokenizer of {folder} merges no bytes, and llama.cpp reads none like that; export --to dense"
+        )
     return name
 
 

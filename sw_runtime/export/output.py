@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sw_runtime.disk_errors import FULL, as_system_errors
+from sw_runtime.disk_errors import FULL, as_system_errors, check_writable
 
 
 @contextmanager
@@ -17,11 +17,13 @@ def whole_output(output: Path) -> Iterator[Path]:
     ------
     FileExistsError
         If there is something at ``output``: nothing is written over.
+    InputError
+        If nothing can be written there.
     OSError
-        If the system refuses to write; a full disk says to make room.
+        If the system refuses to write later; a full disk says to make room.
     """
     _check_free(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(output.parent, output)
     try:
         with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as folder, as_system_errors(output):
             path = Path(folder) / output.name

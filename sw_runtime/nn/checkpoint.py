@@ -15,6 +15,7 @@ from transformers.core_model_loading import WeightConverter, WeightRenaming, ren
 
 from formats.errors import CheckpointError
 from sw_runtime.nn.attach import compressed_linears
+from sw_runtime.nn.device_linear import check_finite
 from sw_runtime.nn.experts import SeparateExperts, by_mixture, fused_experts
 from sw_runtime.nn.layer_classes import layer_class
 from sw_runtime.nn.places import place_of
@@ -120,6 +121,23 @@ def check_scales_of(model: nn.Module) -> None:
             check(layer.get_buffer(SCALES))
         except ValueError as error:
             raise CheckpointError(f"tensor {name}.{SCALES}: {error}") from error
+
+
+def check_dense_of(model: nn.Module) -> None:
+    """Refuse a loaded model with NaN or infinity in a tensor that is stored as it is.
+
+    Raises
+    ------
+    CheckpointError
+        Naming the first tensor.
+    """
+    for name, tensor in model.state_dict().items():
+        if tensor.is_meta or not tensor.is_floating_point():  # not loaded, or words
+            continue
+        try:
+            check_finite(tensor)
+        except ValueError as error:
+            raise CheckpointError(f"tensor {name}: {error}; {COPY_OR_COMPRESS}") from error
 
 
 def names_in_model(model: PreTrainedModel) -> Callable[[str], str]:

@@ -106,9 +106,10 @@ class SeedLMQuantizer(HfQuantizer):
 
     def _process_model_after_weight_loading(self, model: "PreTrainedModel", **kwargs: Any) -> "PreTrainedModel":
         from sw_runtime.nn.attach import compressed_linears
-        from sw_runtime.nn.checkpoint import check_scales_of
+        from sw_runtime.nn.checkpoint import check_dense_of, check_scales_of
 
         check_scales_of(model)
+        check_dense_of(model)
         for layer in compressed_linears(model).values():
             layer.reads_as_dense = not layer.stored_weight.is_meta  # accelerate moves offloaded bytes by their name
         return model

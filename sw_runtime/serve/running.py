@@ -1,14 +1,18 @@
 """Answers that are being written: a thread each, read from the event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from threading import Event, Thread
 
 from formats.errors import DeviceError
-from sw_runtime.serve.writer import AbandonedError, Piece, Wanted, Writer
+from sw_runtime.serve.writer import Piece, Wanted, Writer
 
 PATIENCE_SECONDS = 5
 """How long an end waits for steps that are being computed."""
+
+
+STOPPING = "the server is stopping"
+"""What an answer ends with that a signal cuts off."""
 
 
 class BusyError(Exception):
@@ -28,7 +32,7 @@ class Running:
 
     def __init__(self, writer: Writer, together: int) -> None:
         self._writer, self._together = writer, together
-        self._answers: dict[Thread, Event] = {}
+        self._answers: dict[Thread, Callable[[], None]] = {}
         self._over = False
 
     async def pieces(self, wanted: Wanted) -> AsyncIterator[Piece]:
@@ -41,7 +45,7 @@ class Running:
         DeviceError
             If the device stops, or the server.
         """
-        self._answers = {thread: gone for thread, gone in self._answers.items() if thread.is_alive()}
+        self._answers = {thread: end for thread, end in self._answers.items() if thread.is_alive()}
         if len(self._answers) >= self._together:
             raise BusyError
         loop, told, gone = asyncio.get_running_loop(), asyncio.Queue[Piece | BaseException](), Event()
@@ -56,16 +60,18 @@ class Running:
             except BaseException as error:  # told in the event loop
                 tell(error)
 
-        thread = Thread(target=write, daemon=True)
-        self._answers[thread] = gone
-        if self._over:
+        def end() -> None:
             gone.set()
+            tell(DeviceError(STOPPING))  # now: on a simulated device the next token may be minutes away
+
+        thread = Thread(target=write, daemon=True)
+        self._answers[thread] = end
+        if self._over:
+            end()
         thread.start()
         try:
             while True:
                 item = await told.get()
-                if isinstance(item, AbandonedError):
-                    raise DeviceError("the server is stopping")
                 if isinstance(item, BaseException):
                     raise item
                 yield item
@@ -75,10 +81,10 @@ class Running:
             gone.set()
 
     def stop(self) -> None:
-        """End every answer before its next token, also those that are yet to begin."""
+        """End every answer now, also those that are yet to begin; their threads end before their next token."""
         self._over = True
-        for gone in self._answers.values():
-            gone.set()
+        for end in self._answers.values():
+            end()
 
     def wait(self) -> None:
         """Wait a while for the steps that are being computed."""

@@ -46,7 +46,7 @@ def listen(host: str, port: int, key: str | None) -> socket.socket:
 
 
 def run(service: Service, listening: socket.socket, ready: Callable[[str], None]) -> None:
-    """Answer until SIGINT or SIGTERM. Answers then end before their next token; a second signal does not wait for it.
+    """Answer until SIGINT or SIGTERM. Answers then end at once; a second signal does not wait for their last step.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from formats.engine import EngineParameters
 from formats.errors import InputError
 from hw.engine.engine import Engine
 from hw.verilog import convert
-from sw_runtime.disk_errors import as_system_errors
+from sw_runtime.disk_errors import as_system_errors, check_writable
 from sw_runtime.json_files import json_text
 from sw_runtime.takeaway.ports import command_fields, engine_ports, ports_text
 from sw_runtime.takeaway.product import product_text
@@ -43,7 +43,7 @@ def write_verilog(parameters: EngineParameters, output: Path) -> list[str]:
     Raises
     ------
     InputError
-        If an argument is of another type, or the folder holds something else, naming it.
+        If an argument is of another type, the folder holds something else, naming it, or cannot be written.
     OSError
         If it cannot be written.
     """
@@ -52,7 +52,7 @@ def write_verilog(parameters: EngineParameters, output: Path) -> list[str]:
     _check_free(output)
     texts = _texts(parameters)
     texts[CHECKSUMS] = json_text({name: _digest(text) for name, text in texts.items()})
-    output.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(output.parent, output)
     with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as scratch, as_system_errors(output):
         new = Path(scratch) / "new"
         new.mkdir()

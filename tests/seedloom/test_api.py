@@ -246,10 +246,13 @@ def test_generate_counts_what_a_device_does(chatting: Path) -> None:
         ({"greedy": "no"}, "greedy must be bool, not 'no'"),
         ({"argmax_on_device": "no"}, "argmax_on_device must be bool, not 'no'"),
         ({"speculate": 16}, "speculate must be from 1 to 15, not 16"),
-        ({"device": None}, "no device None; choose from emulated, serial, simulated, simulated-board"),
+        (
+            {"device": None},
+            "no device None; choose from host, host:compressed, emulated, serial, simulated, simulated-board",
+        ),
         (
             {"device": "gpu", "folder": "nowhere"},
-            "no device 'gpu'; choose from emulated, serial, simulated, simulated-board",
+            "no device 'gpu'; choose from host, host:compressed, emulated, serial, simulated, simulated-board",
         ),
         (
             {"device": "host", "argmax_on_device": True},

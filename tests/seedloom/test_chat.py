@@ -105,4 +105,7 @@ def test_what_a_reply_took_on_a_device() -> None:
 
 def test_an_unknown_device_is_refused_before_anything_is_loaded() -> None:
     result = CliRunner().invoke(app, ["chat", "no-such-folder", "--device", "gpu"])
-    assert result.stderr == "error: no device 'gpu'; choose from emulated, serial, simulated, simulated-board\n"
+    assert (
+        result.stderr
+        == "error: no device 'gpu'; choose from host, host:compressed, emulated, serial, simulated, simulated-board\n"
+    )

@@ -21,13 +21,6 @@ SMALL_SIMULATOR = pytest.mark.usefixtures("narrow_port", "one_format")
 
 
 @pytest.fixture
-def one_format(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All layers of the folder are in the default format."""
-    for layer in list(OTHER_FORMATS):
-        monkeypatch.delitem(OTHER_FORMATS, layer)
-
-
-@pytest.fixture
 def folder(tiny_model: Callable[..., Path]) -> Path:
     return tiny_model()
 
@@ -169,7 +162,7 @@ def test_an_unknown_device_is_refused_before_the_model_is_loaded(folder: Path, m
     result = CliRunner().invoke(app, ["generate", str(folder), "w3", "--device", "zz"])
     assert (result.exit_code, result.stderr) == (
         1,
-        "error: no device 'zz'; choose from emulated, serial, simulated, simulated-board\n",
+        "error: no device 'zz'; choose from host, host:compressed, emulated, serial, simulated, simulated-board\n",
     )
 
 
@@ -197,7 +190,9 @@ def test_counters_are_what_this_text_cost(folder: Path, monkeypatch: pytest.Monk
 def test_an_unknown_device_is_refused(folder: Path) -> None:
     result = CliRunner().invoke(app, ["generate", str(folder), "w3", "--device", "gpu"])
     assert result.exit_code == 1
-    assert result.stderr.endswith("error: no device 'gpu'; choose from emulated, serial, simulated, simulated-board\n")
+    assert result.stderr.endswith(
+        "error: no device 'gpu'; choose from host, host:compressed, emulated, serial, simulated, simulated-board\n"
+    )
 
 
 def test_a_folder_without_tokenizer_is_refused(folder: Path) -> None:

@@ -49,5 +49,5 @@ def test_limits_that_the_model_has_no_room_for_are_refused(chatting: Path) -> No
 def test_an_unknown_device_is_refused_before_anything_is_loaded() -> None:
     assert (
         refused("no-such-folder", "--device", "gpu")
-        == "error: no device 'gpu'; choose from emulated, serial, simulated, simulated-board"
+        == "error: no device 'gpu'; choose from host, host:compressed, emulated, serial, simulated, simulated-board"
     )

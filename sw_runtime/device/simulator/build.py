@@ -52,12 +52,13 @@ class Recorder:
 
 RECORDERS = {
     ".vcd": Recorder("--trace-vcd", "-DTRACE_VCD", "verilated_vcd_c.cpp"),
-    ".fst": Recorder("--trace-fst", "-DTRACE_FST", "verilated_fst_c.cpp", ("-lz", "-llz4")),
+    ".fst": Recorder("--trace-fst", "-DTRACE_FST", "verilated_fst_c.cpp", ("-l:libz.so.1", "-l:liblz4.so.1")),
 }
 """By the end of the file's name."""
 
 TOP = "accelerator"
 HARNESS = Path(__file__).with_name("harness.cpp")
+COMPRESSION = HARNESS.with_name("compression")
 SDRAM_MODEL = HARNESS.with_name("sdram_model.cpp")
 BOARD_HARNESS = HARNESS.with_name("board_harness.cpp")
 SERIAL_BOARD_HARNESS = HARNESS.with_name("serial_board_harness.cpp")
@@ -89,6 +90,11 @@ def _run(command: list[str], folder: Path) -> None:
 
 def _compiler() -> str:
     return os.environ.get("CXX", "g++")
+
+
+def accelerator_verilog(engine: EngineParameters | None, router: UnitParameters | None) -> str:
+    """Verilog of an accelerator; instant where its simulator has been built."""
+    return _kept_verilog(lambda: convert(Accelerator(engine, router), TOP), (engine, router), HARNESS)
 
 
 def build_accelerator(
@@ -124,15 +130,14 @@ def build_accelerator(
 
 def _check_compression() -> None:
     """Refuse GTKWave's own format where the libraries that compress it are missing."""
-    program = "#include <zlib.h>\n#include <lz4.h>\nint main() {}\n"
     command = [_compiler(), "-x", "c++", "-", "-o", os.devnull, *RECORDERS[".fst"].libraries]
     try:
-        found = subprocess.run(command, input=program, capture_output=True, text=True).returncode == 0
+        found = subprocess.run(command, input="int main() {}\n", capture_output=True, text=True).returncode == 0
     except FileNotFoundError:
         return  # the build says so
     if not found:
         raise DependencyError(
-            "a waveform of .fst needs zlib and lz4 with their headers (apt install zlib1g-dev liblz4-dev); "
+            "a waveform of .fst needs libz.so.1 and liblz4.so.1 (apt install zlib1g liblz4-1); "
             "a name that ends with .vcd needs neither"
         )
 
@@ -209,18 +214,12 @@ def build_library(
     DependencyError
         If a tool is missing or fails, with its last words.
     """
-    folder = cache_folder("simulators")
-    known = folder / f"{_key(repr(parameters), harness.read_text(), *sources())}.v"
-    with _alone(known):
-        if not known.exists():
-            partial = known.with_suffix(".partial")
-            partial.write_text(verilog())
-            partial.replace(known)
-        text = known.read_text()
+    text = _kept_verilog(verilog, parameters, harness)
     recorder = RECORDERS[waveform] if waveform else None
     if recorder:
-        defines, optimisation = (*defines, recorder.define), SLOW
+        text, defines, optimisation = _traceable(text), (*defines, recorder.define), SLOW
     flags = (*VERILATOR_FLAGS, *COMPILER_FLAGS, optimisation, *defines)
+    folder = cache_folder("simulators")
     library = folder / f"{_key(text, harness.read_text(), *_harnesses(), *flags, *_toolchain())}.so"
     with _alone(library):
         if not library.exists():
@@ -228,6 +227,24 @@ def build_library(
                 _compile(text, defines, harness, Path(scratch), label, optimisation, recorder)
                 os.replace(Path(scratch) / f"{TOP}.so", library)
     return library
+
+
+def _kept_verilog(verilog: Callable[[], str], parameters: tuple[object, ...], harness: Path) -> str:
+    known = cache_folder("simulators") / f"{_key(repr(parameters), harness.read_text(), *sources())}.v"
+    with _alone(known):
+        if not known.exists():
+            partial = known.with_suffix(".partial")
+            partial.write_text(verilog())
+            partial.replace(known)
+        return known.read_text()
+
+
+def _traceable(verilog: str) -> str:
+    """The same without yosys' names for signals of its own, which hold colons: GTKWave reads no file that has one.
+
+    Verilator leaves names that begin with an underscore out of a waveform.
+    """
+    return re.sub(r"\\\$auto\$\S+", lambda name: re.sub(r"\W+", "_", name[0]), verilog)
 
 
 def _key(*parts: str) -> str:
@@ -305,7 +322,7 @@ def _units(sources: list[Path], harness: Path, folder: Path, optimisation: str) 
 def _compile_source(source: Path, optimisation: str, folder: Path, defines: tuple[str, ...] = ()) -> str:
     include = _verilator_root() / "include"
     target = folder / f"{source.stem}.o"
-    paths = ("-I.", f"-I{include}", f"-I{include / 'vltstd'}")
+    paths = ("-I.", f"-I{COMPRESSION}", f"-I{include}", f"-I{include / 'vltstd'}")
     _run([_compiler(), *COMPILER_FLAGS, *defines, optimisation, *paths, str(source), "-o", str(target)], folder)
     return str(target)
 

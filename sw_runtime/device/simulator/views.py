@@ -1,5 +1,6 @@
 """What a viewer of waveforms shows first: lanes, words, weights, sums and states, for GTKWave and Surfer."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -16,6 +17,12 @@ from sw_runtime.device.simulator.build import TOP
 
 ROOT = f"TOP.{TOP}"
 """Where Verilator's waveforms begin."""
+
+_DECLARATION = re.compile(
+    r"^(?:module \\?(?P<module>\S+) .*| +(?:wire|reg) (?:signed )?(?P<range>\[\d+:0\])? ?\\?(?P<signal>[^\s;\[]+).*)$",
+    re.MULTILINE,
+)
+"""Where a module of Amaranth's Verilog begins, and its signals."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +88,19 @@ def router_lines(parameters: UnitParameters) -> list[Line]:
     ]
 
 
-def write_views(waveform: Path, lines: list[Line]) -> list[Path]:
+def write_views(waveform: Path, lines: list[Line], verilog: str) -> list[Path]:
     """Write a save file for GTKWave and a command file for Surfer beside a waveform, and the names of values.
 
     GTKWave reads the names from the files beside it; it is to be started in that folder. Surfer shows numbers.
+
+    Parameters
+    ----------
+    waveform
+        The waveform's file.
+    lines
+        What is shown.
+    verilog
+        The recorded accelerator.
 
     Returns
     -------
@@ -92,6 +108,7 @@ def write_views(waveform: Path, lines: list[Line]) -> list[Path]:
     """
     save, commands = waveform.with_suffix(".gtkw"), waveform.with_suffix(".sucl")
     tables: dict[str, Path] = {}
+    called = _gtkwave_names(verilog, escaped=waveform.suffix == ".vcd")
     with save.open("w", encoding="utf-8") as file:
         view = GTKWSave(file)
         view.dumpfile(waveform.name, abspath=False)
@@ -102,10 +119,23 @@ def write_views(waveform: Path, lines: list[Line]) -> list[Path]:
                     if line.group == group:
                         table = _table(waveform, line, tables) if line.names else None
                         name = table.name if table else None
-                        view.trace(f"{ROOT}.{line.path}", datafmt=line.format, translate_filter_file=name)
+                        shown = called[f"{ROOT}.{line.path}"]
+                        view.trace(shown, datafmt=line.format, translate_filter_file=name)
     orders = [f"variable_add {ROOT}.{line.path}" for line in lines]
     commands.write_text("\n".join([*orders, "zoom_fit"]) + "\n", encoding="utf-8")
     return [save, commands, *tables.values()]
+
+
+def _gtkwave_names(verilog: str, escaped: bool) -> dict[str, str]:
+    """What GTKWave calls every signal: ``module.word[7:0]``; a name that holds a dot is escaped in a .vcd file."""
+    called, module = {}, ""
+    for found in _DECLARATION.finditer(verilog):
+        if found["module"]:
+            module = found["module"].partition("(")[0]
+        else:
+            escape = "\\" if escaped and "." in found["signal"] else ""
+            called[f"TOP.{module}.{found['signal']}"] = f"TOP.{module}.{escape}{found['signal']}{found['range'] or ''}"
+    return called
 
 
 def _table(waveform: Path, line: Line, tables: dict[str, Path]) -> Path:

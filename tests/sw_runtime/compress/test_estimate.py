@@ -23,8 +23,9 @@ def estimate_of(
     calibration_text: str | Path | None = None,
     modules: str | None = None,
     fp16: str | None = None,
+    bits: float | None = None,
 ) -> Estimate:
-    request = Request(format, calibration_text, None, modules, fp16, allow_partial=False, polish=0)
+    request = Request(format, calibration_text, bits, modules, fp16, allow_partial=False, polish=0)
     return estimate(plan(source, None, request, dry=True))
 
 
@@ -48,6 +49,11 @@ def test_layers_formats_and_what_stays_dense_are_named(source: Path) -> None:
     found = estimate_of(source, "scaled-3bit", fp16="lm_head")
     assert found.layers == {"scaled-3bit": 14, "fp16": 1}
     assert "embeddings, rows are looked up" in found.coverage
+
+
+def test_where_bits_are_shared_out_the_formats_to_choose_from_are_named(source: Path, text: Path) -> None:
+    found = estimate_of(source, "scaled-4bit", text, fp16="lm_head", bits=3.4)
+    assert found.layers == {"scaled-2bit or scaled-3bit or scaled-4bit": 14, "fp16": 1}
 
 
 def test_memory_is_what_the_parts_take_together(source: Path, text: Path) -> None:

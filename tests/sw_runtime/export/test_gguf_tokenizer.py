@@ -5,7 +5,7 @@ from pathlib import Path
 
 import gguf
 import pytest
-from tokenizers import Regex, pre_tokenizers, processors
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 from tokenizers.pre_tokenizers import ByteLevel, Digits, PreTokenizer, Sequence, Split
 from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -78,6 +78,15 @@ def test_a_tokenizer_that_llama_cpp_does_not_have_is_refused(compressed: Callabl
     message = "llama.cpp has no tokenizer like that of .*; export takes byte-level pair encodings that split a text as"
     with pytest.raises(InputError, match=message):
         export(compressed(LlamaForCausalLM, word_tokenizer(tmp_path / "words")), tmp_path / "model.gguf", "gguf")
+
+
+def test_a_tokenizer_without_merges_is_refused(compressed: Callable[..., Path], tmp_path: Path) -> None:
+    alphabet = sorted(ByteLevel.alphabet())
+    letters = Tokenizer(models.BPE({letter: token for token, letter in enumerate(alphabet)}, merges=[]))
+    letters.pre_tokenizer = WORD_BYTES
+    folder = compressed(LlamaForCausalLM, PreTrainedTokenizerFast(tokenizer_object=letters))
+    with pytest.raises(InputError, match=r"merges no bytes, and llama\.cpp reads none like that; export --to dense"):
+        export(folder, tmp_path / "model.gguf", "gguf")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers import AutoModelForCausalLM
 
 from formats.errors import CheckpointError, InputError
 from sw_runtime.json_files import json_text
@@ -106,6 +107,8 @@ def test_a_tensor_that_is_not_finite_is_found(name: str, value: float, folder: P
         CheckpointError, match=rf"tensor {name} in .*safetensors: it holds NaN or infinity; the file is"
     ):
         verify(folder)
+    with pytest.raises(CheckpointError, match=rf"tensor {name}: it holds NaN or infinity; the file is damaged; copy"):
+        AutoModelForCausalLM.from_pretrained(folder)
 
 
 def test_a_valid_word_that_was_not_written_is_found(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -38,7 +39,7 @@ class Server:
     @property
     def url(self) -> str:
         """Where it answers."""
-        return self.printed().split("emulated: ")[1].split()[0]
+        return re.findall(r"http://\S+", self.printed())[0]
 
     def send(self, path: str, body: bytes, headers: dict[str, str] = JSON, method: str = "POST") -> tuple[int, Any]:
         """Status and JSON of the answer to one request; the text of a stream."""
