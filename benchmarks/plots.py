@@ -55,7 +55,7 @@ def draw_divergences(axes: Axes, evaluation: dict[str, Any]) -> None:
             divergence["mean"],
             divergence["error"],
             marker=marker,
-            color=colours(number),
+            color=colours(number % colours.N),
             linestyle="",
             label=label(judged),
         )

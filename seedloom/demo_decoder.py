@@ -90,9 +90,9 @@ def show(result: WholeDecoderResult) -> None:
         table.add_column(heading, justify="right" if heading else "left")
     table.add_row("cycles", f"{counted.cycles:,.0f}")
     table.add_row("tokens/s at the board's clock", f"{counted.tokens_per_second:.1f}")
-    table.add_row("bytes read from memory", f"{counted.memory_bytes:,.0f}")
+    table.add_row("bytes of memory, read and written", f"{counted.memory_bytes:,}")
     table.add_row("bytes on the link", f"{result.link_bytes:,}")
-    table.add_row("memory port busy", f"{counted.port_busy:.1%}")
+    table.add_row("share of the memory's peak", f"{counted.memory_busy:.1%}")
     Console().print(table)
     verdict = "all equal" if result.tokens_equal_emulated else "DIFFERENT"
     typer.echo(f"tokens of the simulated and the emulated whole decoder: {verdict} ({len(result.tokens)})")

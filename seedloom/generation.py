@@ -159,8 +159,8 @@ def _generate_by_decoder(
     if simulated := written.simulated:
         typer.echo(
             f"{written.board}, simulated, per token: {simulated.cycles:,.0f} cycles, {simulated.tokens_per_second:.2f} "
-            f"tokens per second at the board's clock, {simulated.memory_bytes:,.0f} bytes read from memory, "
-            f"port busy in {simulated.port_busy:.1%} of the cycles, {derived.link_bytes:,} bytes on the link",
+            f"tokens per second at the board's clock, {simulated.memory_bytes:,} bytes of memory, "
+            f"{simulated.memory_busy:.1%} of its peak, {derived.link_bytes:,} bytes on the link",
             err=True,
         )
         return

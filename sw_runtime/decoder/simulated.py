@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from formats.board_requests import WORD_BYTES
 from formats.decoder.program import Program
-from hw.board.boards import board_sdram
+from hw.board.boards import BOARDS, board_sdram
 from hw.board.parameters import BoardParameters
+from sw_runtime.decoder.cost import token_cost
 from sw_runtime.decoder.image.file import Image
 from sw_runtime.decoder.on_board import BoardDecoder, TokenAnswer
 from sw_runtime.decoder.units import units_for
@@ -37,6 +37,7 @@ class SimulatedDecoder:
 
     def __init__(self, program: Program, image: Image) -> None:
         parameters = decoder_board(program, image)
+        self.program, self.board = program, BOARDS[image.contents.board]
         self.clock_hz = parameters.clock_mhz * 1e6
         self.answers: list[TokenAnswer] = []
         self._simulator = BoardSimulator(build_board(parameters), parameters)
@@ -80,29 +81,30 @@ def decoder_board(program: Program, image: Image) -> BoardParameters:
 
 @dataclass(frozen=True)
 class SimulatedCost:
-    """What a simulated board counted, a mean over all tokens of a text.
+    """What a text took on a simulated board, a mean over all its tokens.
 
     Parameters
     ----------
     cycles
-        Per token.
+        Per token, counted by the board.
     memory_bytes
-        Read per token.
-    port_busy
-        Share of the cycles in which a word that was read was taken.
+        That its program reads and writes per token: derived.
+    memory_busy
+        These bytes over what the chip moves at its peak in as many cycles.
     tokens_per_second
         At the board's clock, without the link.
     """
 
     cycles: float
-    memory_bytes: float
-    port_busy: float
+    memory_bytes: int
+    memory_busy: float
     tokens_per_second: float
 
     @classmethod
     def of(cls, decoder: SimulatedDecoder) -> "SimulatedCost":
         """Cost of what a decoder has taken so far, one token at least."""
         count = len(decoder.answers)
-        cycles = sum(answer.cycles for answer in decoder.answers)
-        busy = sum(answer.port_busy_cycles for answer in decoder.answers)
-        return cls(cycles / count, WORD_BYTES * busy / count, busy / cycles, count * decoder.clock_hz / cycles)
+        cycles = sum(answer.cycles for answer in decoder.answers) / count
+        moved = token_cost(decoder.program, decoder.board, seen=(count + 1) // 2).memory_bytes
+        peak = decoder.board.peak_bytes_per_second / decoder.clock_hz
+        return cls(cycles, moved, moved / (peak * cycles), decoder.clock_hz / cycles)

@@ -1,0 +1,63 @@
+"""A whole model on the simulated whole decoder, token by token beside the emulated one; docs/decoder.md.
+
+``python benchmarks/whole_decoder.py FOLDER`` reads a prompt and writes tokens by the likeliest, on a simulated ULX3S
+with 64 MB and 8-bit keys and values. It prints a line per token: its cycles, and whether token and key are the emulated
+decoder's. SmolLM2-135M in ``trellis-3.5bit`` takes about an hour on one core.
+"""
+
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from numpy.typing import NDArray
+
+from hw.board.boards import BOARDS
+from seedloom.api import load
+from seedloom.whole_decoder import compiled
+from sw_runtime.decoder.emulated import EmulatedDecoder
+from sw_runtime.decoder.image.file import Image
+from sw_runtime.decoder.simulated import SimulatedCost, SimulatedDecoder
+
+PROMPT = "Once upon a time in a small village by the sea, there lived an old man who"
+BOARD, KV_BITS = "ulx3s-64mb", 8
+
+
+def embeddings_of(model: Any, tokens: list[int]) -> NDArray[np.float32]:
+    """What the host sends for tokens: [T, dim]."""
+    with torch.no_grad():
+        found: NDArray[np.float32] = model.get_input_embeddings()(torch.tensor(tokens)).float().numpy()
+    return found
+
+
+def main(folder: Path, tokens: Annotated[int, typer.Option(help="To write behind the prompt.")] = 32) -> None:
+    """Write a text on both, and compare."""
+    model, tokenizer = load(folder)
+    program, matrices = compiled(model, BOARDS[BOARD], KV_BITS)
+    emulated, text = EmulatedDecoder(program, matrices), tokenizer(PROMPT)["input_ids"]
+    last_of_prompt, equal = len(text) - 1, 0
+    with closing(SimulatedDecoder(program, Image.of(program, matrices, BOARDS[BOARD]))) as simulated:
+        print(f"written into the memory: {simulated.simulated_cycles:,} cycles", flush=True)
+        for place in range(last_of_prompt + tokens):
+            embedding = embeddings_of(model, text[place : place + 1])
+            keys = emulated.take(embedding)[0]
+            token = simulated.take(embedding[0])
+            answer = simulated.answers[-1]
+            same = (token, answer.key) == (int(keys.argmax()), int(keys.max()))
+            equal += same
+            print(
+                f"{place} {text[place]} → {token}, key {answer.key}, {answer.cycles:,} cycles, equal: {same}",
+                flush=True,
+            )
+            if place >= last_of_prompt:
+                text.append(token)
+        print(
+            f"{tokenizer.decode(text)}\n{equal} of {last_of_prompt + tokens} tokens and keys are the emulated decoder's"
+        )
+        print(SimulatedCost.of(simulated))
+
+
+if __name__ == "__main__":
+    typer.run(main)
