@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sw_runtime.compress.folder import compress
 from sw_runtime.fit import polish as polishing
-from sw_runtime.fit.polish import divergence, polish
+from sw_runtime.fit.polish import FAR_RATE, RATE, divergence, polish, rate
 from sw_runtime.pretrained import load_model
 from tests.models import tiny_llama
 
@@ -87,6 +87,11 @@ def test_the_original_is_left_as_it_is(folder: Path) -> None:
     polish(ORIGINAL, folder, WINDOWS, steps=2)
     assert all(torch.equal(tensor, weights[name]) for name, tensor in ORIGINAL.state_dict().items())
     assert all(parameter.grad is None for parameter in ORIGINAL.parameters())
+
+
+def test_a_model_far_from_the_original_is_trained_faster() -> None:
+    assert [rate(before) for before in (0.05, 0.2, 0.764)] == [RATE, RATE, FAR_RATE]
+    assert RATE < FAR_RATE
 
 
 @pytest.mark.parametrize("steps", [0, -1, 2.5, True])
