@@ -16,7 +16,7 @@ from formats.engine import EngineParameters
 from formats.errors import CheckpointError, InputError
 from formats.matrices import Matrix
 from hw.board.boards import BoardMemory
-from sw_runtime.decoder.image.memory_map import PROGRAM, MemoryMap, fitted, program_engine
+from sw_runtime.decoder.image.memory_map import WHOLE, MemoryMap, fitted, program_engine
 from sw_runtime.decoder.image.reading import MemoryReader
 from sw_runtime.decoder.image.soundness import violations
 from sw_runtime.decoder.image.writing import memory_of
@@ -134,7 +134,7 @@ class Image:
         others = others or {}
         _check_beside(program, others)
         program, engine = fitted(program, board, others), program_engine(program, board, others.values())
-        programs = {PROGRAM: program} | {name: replace(each, rotary=program.rotary) for name, each in others.items()}
+        programs = {WHOLE: program} | {name: replace(each, rotary=program.rotary) for name, each in others.items()}
         places = MemoryMap.of(programs, engine)
         memory = memory_of(programs, matrices, engine, places)
         areas = tuple(
@@ -172,7 +172,7 @@ class Image:
             commands = read_commands(octets.view("<u4").tolist())
             yield from (f"{name}, {wrong}" for wrong in violations(commands, areas, self.contents.engine))
 
-    def reader(self, program: str = PROGRAM) -> MemoryReader:
+    def reader(self, program: str = WHOLE) -> MemoryReader:
         """What the bytes say of one of the programs.
 
         Raises
@@ -235,7 +235,7 @@ def _check_beside(program: Program, others: Mapping[str, Program]) -> None:
         Naming the program.
     """
     for name, other in others.items():
-        if name in (PROGRAM, "constants", "rotary", "weights", "embedding", "cache"):
+        if name in (WHOLE, "constants", "rotary", "weights", "embedding", "cache"):
             raise InputError(f"{name!r} is an area of every image; call the program otherwise")
         if (other.dim, other.kv_bits) != (program.dim, program.kv_bits) or not _same_rows(other, program):
             raise InputError(

@@ -39,7 +39,7 @@ OPCODES: dict[type[Command], Opcode] = {
     Answer: Opcode.ANSWER,
 }
 
-PROGRAM = "program"
+WHOLE = "program"
 """Area of the program that is a model's whole decoder, which every memory holds."""
 
 WEIGHT_BYTES, SCALE_BYTES, ANGLE_BYTES, EXPONENTS_BYTES = 2, 2, 2, 4
@@ -204,7 +204,7 @@ def fitted(program: Program, board: BoardMemory, others: Mapping[str, Program] |
         If not even one position fits, naming the bytes that are missing.
     """
     others = others or {}
-    short = {name: with_context(each, 0) for name, each in {PROGRAM: program, **others}.items()}
+    short = {name: with_context(each, 0) for name, each in {WHOLE: program, **others}.items()}
     empty = MemoryMap.of(short, program_engine(program, board, others.values()))
     padding = (ALIGNMENT - 1) * (len(empty.rotary) + 3 * len(empty.caches))
     free, each = board.size_bytes - empty.end - padding, position_bytes(program)
