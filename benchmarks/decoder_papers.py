@@ -24,6 +24,7 @@ from sw_runtime.decoder.compiler import compile_program, draft_program, exit_pro
 from sw_runtime.decoder.constants import rotary_rows
 from sw_runtime.decoder.cost import command_cost, token_cost
 from sw_runtime.decoder.emulated import EmulatedDecoder
+from sw_runtime.decoder.experts import nested_expert
 from sw_runtime.decoder.image.file import Image
 from sw_runtime.decoder.image.memory_map import WHOLE, program_engine
 from sw_runtime.decoder.parts import DecoderParts, Layer, LowRank, Norm, Product
@@ -135,9 +136,11 @@ def programs_of(layers: int, vocabulary: int, same: bool) -> tuple[dict[str, Pro
     drafts = draft_program(replace(parts, layers=tuple(fast)), KV_BITS, layers // 3)
     whole = replace(parts, layers=tuple(adapted))
     programs = {WHOLE: compile_program(parts, KV_BITS)} | exits
+    nested = {f"expert {each} of 4": nested_expert(parts, each - 1, 4) for each in (1, 2, 3)}
+    programs |= {name: compile_program(each, KV_BITS) for name, each in nested.items()}
     programs |= {f"draft of {layers // 3}": drafts, f"adapters of rank {LORA_RANK}": compile_program(whole, KV_BITS)}
-    matrices = whole.matrices | replace(parts, layers=tuple(fast)).matrices
-    return programs, matrices
+    every = (whole, replace(parts, layers=tuple(fast)), *nested.values())
+    return programs, {place: matrix for each in every for place, matrix in each.matrices.items()}
 
 
 def simulated_cycles(

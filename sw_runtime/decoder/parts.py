@@ -156,7 +156,7 @@ def rows_of(whole: Product, first: int, rows: int) -> Product:
     """Some rows of a product whose layer holds several matrices."""
     matrix, some = whole.matrix, slice(first, first + rows)
     assert isinstance(matrix, EncodedMatrix | TrellisMatrix)
-    place = replace(whole.place, first_row=first, rows=rows)
+    place = replace(whole.place, first_row=whole.place.first_row + first, rows=rows)
     part = replace(matrix, words=matrix.words[some], scales=matrix.scales[some])
     adapter = whole.adapter and replace(whole.adapter, up=rows_of(whole.adapter.up, first, rows))
     return Product(place, part, None if whole.bias is None else whole.bias[some], adapter)

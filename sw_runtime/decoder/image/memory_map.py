@@ -67,7 +67,8 @@ class MatrixAddresses:
 class MemoryMap:
     """Addresses of programs' parts; each begins at a multiple of ``ALIGNMENT``.
 
-    Programs share what is equal: norms, biases, rotary rows, matrices, and the cache.
+    Programs share what is equal: norms, biases, rotary rows, matrices, and the cache. A matrix that is another one's
+    first rows lies in it.
 
     Parameters
     ----------
@@ -103,10 +104,12 @@ class MemoryMap:
         areas["constants"], start = range(start, shelf.end), shelf.end
         rotary = tuple(shelf.take(whole.positions * rotary_bytes(rows)) for rows in whole.rotary)
         areas["rotary"], start = range(start, shelf.end), shelf.end
-        matrices = {
-            place: MatrixAddresses(shelf.take(matrix_bytes(place, engine)), shelf.take(SCALE_BYTES * place.rows))
-            for place in dict.fromkeys(matrices_of(programs.values()))
-        }
+        matrices: dict[MatrixPlace, MatrixAddresses] = {}
+        for place, owner in _owners(programs.values()).items():
+            if owner not in matrices:
+                weights, scales = shelf.take(matrix_bytes(owner, engine)), shelf.take(SCALE_BYTES * owner.rows)
+                matrices[owner] = MatrixAddresses(weights, scales)
+            matrices[place] = matrices[owner]
         areas["weights"], start = range(start, shelf.end), shelf.end
         shelf.take(WORD_BYTES * whole.dim)
         areas["embedding"], start = range(start, shelf.end), shelf.end
@@ -158,6 +161,16 @@ def rotary_bytes(rows: RotaryRows) -> int:
 def matrices_of(programs: Iterable[Program]) -> Iterator[MatrixPlace]:
     """Every matrix of programs, as often as one multiplies."""
     return (place for program in programs for place in program.matrices)
+
+
+def _owners(programs: Iterable[Program]) -> dict[MatrixPlace, MatrixPlace]:
+    """Every matrix, and in which it lies: of those that are the first rows of one another, the one with most."""
+    largest: dict[MatrixPlace, MatrixPlace] = {}
+    places = list(dict.fromkeys(matrices_of(programs)))
+    for place in places:
+        kin = replace(place, rows=0)
+        largest[kin] = max(largest.get(kin, place), place, key=lambda each: each.rows)
+    return {place: largest[replace(place, rows=0)] for place in places}
 
 
 def matrix_bytes(place: MatrixPlace, engine: EngineParameters) -> int:

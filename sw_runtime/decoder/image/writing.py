@@ -60,8 +60,9 @@ def memory_of(
     whole = next(iter(programs.values()))
     for rows, address in zip(whole.rotary, places.rotary, strict=True):
         put(address, np.stack([rows.cos, rows.sin], axis=2).astype("<i2").reshape(-1).view(np.uint8))
-    for matrix_place, addresses in places.matrices.items():
-        matrix = matrices[matrix_place]
+    # the first rows of a matrix end with zeros for lanes without a row: the whole matrix is written over them
+    for matrix_place in sorted(places.matrices, key=lambda place: place.rows):
+        matrix, addresses = matrices[matrix_place], places.matrices[matrix_place]
         weight_format = engine.weight_formats[engine.formats.index(matrix.name)]
         put(addresses.weights, dense_bytes(weight_beats(matrix, engine), engine.beat_bits(weight_format)))
         put(addresses.scales, to_bfloat16(matrix.unit_scales()).view(torch.int16).numpy().view(np.uint8))

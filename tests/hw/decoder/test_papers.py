@@ -16,6 +16,7 @@ from formats.matrices import Matrix
 from sw_runtime.decoder.adapters import with_fast_stream
 from sw_runtime.decoder.compiler import compile_program, draft_program, exit_program
 from sw_runtime.decoder.emulated import EmulatedDecoder
+from sw_runtime.decoder.experts import nested_expert
 from sw_runtime.decoder.image.file import Image
 from sw_runtime.decoder.image.memory_map import WHOLE
 from sw_runtime.decoder.on_board import BoardDecoder
@@ -92,6 +93,20 @@ def test_exits_take_turns_with_the_whole_program_and_cost_less(library: Path) ->
     assert mean["exit 1"] < 0.8 * mean["exit 2"] < 0.8 * mean[WHOLE]
     with pytest.raises(InputError, match="the image has no area 'exit 3'; it has program, exit 1, exit 2, constants"):
         pair.board.take(subject()[1][0], "exit 3")
+    pair.board.close()
+
+
+def test_experts_run_from_the_dense_matrices_and_cost_less(library: Path) -> None:
+    parts = subject()[0]
+    experts = {f"expert {number}": nested_expert(parts, number, 3) for number in range(2)}
+    matrices = {place: matrix for each in (parts, *experts.values()) for place, matrix in each.matrices.items()}
+    others = {name: compile_program(each, KV_BITS) for name, each in experts.items()}
+    pair = Pair(library, matrices, compile_program(parts, KV_BITS), others)
+    token = PROMPT[0]
+    for place in range(6):
+        token = pair.take(token, ("expert 1", WHOLE, "expert 0")[place % 3])
+    mean = {name: np.mean(cycles) for name, cycles in pair.cycles.items()}
+    assert mean["expert 0"] < 0.9 * mean["expert 1"] < 0.9 * mean[WHOLE]
     pair.board.close()
 
 

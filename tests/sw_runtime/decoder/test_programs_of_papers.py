@@ -17,6 +17,7 @@ from golden_models.integer_decoder.execution import IntegerDecoder
 from sw_runtime.decoder.adapters import with_fast_stream
 from sw_runtime.decoder.compiler import compile_program, draft_program, exit_program
 from sw_runtime.decoder.emulated import EmulatedDecoder
+from sw_runtime.decoder.experts import nested_expert
 from sw_runtime.decoder.parts import DecoderParts, Product
 from sw_runtime.methods.m2r2.residuals import Adapter
 from sw_runtime.nn.lora import register_lora
@@ -193,3 +194,53 @@ def test_the_fast_stream_adds_what_its_adapters_say() -> None:
     added = torch.from_numpy(embeddings).double() @ down.T @ up.T
     assert float(added.norm()) > 0.1 * float(torch.from_numpy(embeddings).norm())
     assert float((streams[0] - streams[1] - added).norm()) < 1e-3 * float(added.norm())
+
+
+def test_an_expert_is_the_model_without_the_neurons_behind_its_own() -> None:
+    """Beside one whose gates of these neurons have the scale 0."""
+    parts, embeddings = subject()
+    expert = nested_expert(parts, 1, 3)
+    widths = [(layer.gate.place.rows, layer.up.place.rows, layer.down.place.columns) for layer in expert.layers]
+    assert set(widths) == {(66, 66, 66)}, "100 neurons, two of three experts"
+    silent = []
+    for layer in parts.layers:
+        matrix = layer.gate.matrix
+        assert isinstance(matrix, TrellisMatrix)
+        scales = torch.where(torch.arange(100) < 66, matrix.scales, 0)
+        silent.append(replace(layer, gate=replace(layer.gate, matrix=replace(matrix, scales=scales))))
+    as_if = replace(parts, layers=tuple(silent))
+    programs = compile_program(expert, 16), compile_program(as_if, 16)
+    keys = [
+        log_probabilities(torch.from_numpy(equal_keys(some, program, embeddings)), program)
+        for some, program in zip((expert, as_if), programs, strict=True)
+    ]
+    assert float((keys[1].exp() * (keys[1] - keys[0])).sum(dim=-1).mean()) < 1e-6
+    dense = compile_program(parts, 16)
+    plain = log_probabilities(torch.from_numpy(equal_keys(parts, dense, embeddings)), dense)
+    assert float((keys[1].exp() * (keys[1] - plain)).sum(dim=-1).mean()) > 1e-3
+
+
+def test_the_last_expert_is_the_dense_model() -> None:
+    parts = subject()[0]
+    assert compile_program(nested_expert(parts, 3, 4), 8).commands == compile_program(parts, 8).commands
+
+
+def test_an_expert_keeps_the_adapters_of_its_neurons() -> None:
+    parts = nested_expert(parts_of(lora_model().get_base_model()), 0, 4)
+    with torch.no_grad():
+        embeddings = lora_model().get_input_embeddings()(TOKENS).numpy()
+    down = parts.layers[0].down.adapter
+    assert down is not None
+    assert down.down.place.columns == 25
+    equal_keys(parts, compile_program(parts, 8), embeddings)
+
+
+@pytest.mark.parametrize("expert", [-1, 4])
+def test_an_expert_that_is_not_there_is_refused(expert: int) -> None:
+    with pytest.raises(InputError, match=f"4 experts are called 0 to 3, not {expert}"):
+        nested_expert(subject()[0], expert, 4)
+
+
+def test_more_experts_than_neurons_are_refused() -> None:
+    with pytest.raises(InputError, match=r"gate_proj has 100 neurons, fewer than 101 experts; ask for fewer"):
+        nested_expert(subject()[0], 0, 101)

@@ -16,8 +16,9 @@ from formats.errors import InputError
 from hw.board.boards import BOARDS
 from sw_runtime.decoder.compiler import compile_program, draft_program, exit_program
 from sw_runtime.decoder.emulated import EmulatedDecoder
+from sw_runtime.decoder.experts import nested_expert
 from sw_runtime.decoder.image.file import Image
-from sw_runtime.decoder.image.memory_map import WHOLE, program_words, with_context
+from sw_runtime.decoder.image.memory_map import WHOLE, matrix_bytes, program_words, with_context
 from sw_runtime.decoder.parts import DecoderParts
 from sw_runtime.decoder.units import units_for
 from tests.sw_runtime.decoder.models import parts_of, tiny_model
@@ -66,6 +67,24 @@ def test_further_programs_take_their_words_and_nothing_else() -> None:
     assert 0 <= len(several.memory) - len(alone.memory) - more < 2 * 64, "each begins with a beat"
     for area, following in pairwise(several.contents.areas):
         assert area.address + area.nbytes == following.address
+
+
+def test_the_rows_of_an_expert_lie_in_the_dense_matrices() -> None:
+    parts, embeddings = subject()
+    expert = nested_expert(parts, 0, 2)
+    matrices, program = parts.matrices | expert.matrices, compile_program(expert, 8)
+    image = Image.of(programs()[WHOLE], matrices, BOARD, {"expert": program})
+    alone = image_of({WHOLE: programs()[WHOLE]})
+    biases = 2 * 4 * 50
+    copied = [matrix_bytes(layer.down.place, image.contents.engine) + 2 * 64 + biases for layer in expert.layers]
+    more = len(image.memory) - len(alone.memory) - 4 * program_words(program)
+    assert 0 <= more - sum(copied) < 64 * (1 + 4 * len(copied)), "down matrices, biases, and the ends of beats"
+    reader = image.reader("expert")
+    expected = EmulatedDecoder(program, expert.matrices).take(embeddings, answers=6)
+    assert np.array_equal(EmulatedDecoder(reader.program(), reader.matrices()).take(embeddings, answers=6), expected)
+    whole, reader = EmulatedDecoder(programs()[WHOLE], parts.matrices), image.reader()
+    read = EmulatedDecoder(reader.program(), reader.matrices())
+    assert np.array_equal(read.take(embeddings, answers=6), whole.take(embeddings, answers=6))
 
 
 def test_the_context_leaves_room_for_all_programs() -> None:
