@@ -261,6 +261,11 @@ class Program:
         return tuple(command.matrix for command in self.commands if isinstance(command, Multiply | Answer))
 
     @property
+    def cached(self) -> tuple[int, ...]:
+        """Layers whose keys and values it stores."""
+        return tuple(command.layer for command in self.commands if isinstance(command, Store))
+
+    @property
     def key_exponent(self) -> int:
         """A logit is its key times two to this power."""
         answer = self.commands[-1]

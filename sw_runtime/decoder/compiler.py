@@ -20,7 +20,7 @@ from formats.decoder.program import (
 from formats.decoder.tables import MANTISSA_BITS
 from formats.errors import InputError
 from sw_runtime.decoder.constants import constant, factor, key_exponent, norm_constants, result_exponent
-from sw_runtime.decoder.parts import DecoderParts, Layer, Norm, Product
+from sw_runtime.decoder.parts import DecoderParts, Layer, LowRank, Norm, Product
 
 
 def check_kv_bits(kv_bits: int) -> None:
@@ -48,40 +48,105 @@ def compile_program(parts: DecoderParts, kv_bits: int) -> Program:
     Raises
     ------
     InputError
-        If the bits are neither, or the head has a bias.
+        If the bits are neither, or the head has a bias or an adapter.
     """
+    commands = [command for index, layer in enumerate(parts.layers) for command in _layer(index, layer)]
+    return _program(commands, parts, kv_bits)
+
+
+def draft_program(parts: DecoderParts, kv_bits: int, layers: int) -> Program:
+    """The first layers, the last norm and the head: what drafts tokens that the whole program verifies.
+
+    Its keys and values are those of the layers that it runs. Verifying a position writes all layers' anew.
+
+    Parameters
+    ----------
+    layers
+        That run, 1 to all but one.
+
+    Raises
+    ------
+    InputError
+        If there are not so many layers; see also ``compile_program``.
+    """
+    _check_leaving(parts, layers)
+    commands = [command for index, layer in enumerate(parts.layers[:layers]) for command in _layer(index, layer)]
+    return _program(commands, parts, kv_bits)
+
+
+def exit_program(parts: DecoderParts, kv_bits: int, layers: int) -> Program:
+    """A token that leaves after the first layers, and fills the caches of those behind from its stream there.
+
+    So later tokens find keys and values in every layer, whatever program they run. They are not those of the whole
+    program: the text is another one.
+
+    Parameters
+    ----------
+    layers
+        That run, 1 to all but one.
+
+    Raises
+    ------
+    InputError
+        If there are not so many layers; see also ``compile_program``.
+    """
+    _check_leaving(parts, layers)
+    commands = [command for index, layer in enumerate(parts.layers[:layers]) for command in _layer(index, layer)]
+    for index, layer in enumerate(parts.layers[layers:], layers):
+        commands += [_normalise(layer.attention_norm, Slot.STREAM, Slot.NORMED), *_keys_values(index, layer)]
+    return _program(commands, parts, kv_bits)
+
+
+def _check_leaving(parts: DecoderParts, layers: int) -> None:
+    """Refuse to leave where no layer has run, or none is left."""
+    if not 1 <= layers < len(parts.layers):
+        raise InputError(f"a token leaves after layer 1 to {len(parts.layers) - 1}, not {layers}")
+
+
+def _program(commands: list[Command], parts: DecoderParts, kv_bits: int) -> Program:
+    """Layers followed by the last norm and the head."""
     check_kv_bits(kv_bits)
-    if parts.head.bias is not None:
-        raise InputError(f"{parts.head.place.name} has a bias, and no command adds one to logits")
-    commands = [
-        command for index, layer in enumerate(parts.layers) for command in (*_attention(index, layer), *_mlp(layer))
-    ]
-    commands.append(_normalise(parts.norm, Slot.STREAM, Slot.NORMED))
-    exponent = key_exponent(parts.head.matrix, parts.norm.weight)
-    commands.append(Answer(parts.head.place, Slot.NORMED, exponent))
-    return Program(tuple(commands), parts.rotary, len(parts.norm.weight), kv_bits)
+    for what, found in (("a bias", parts.head.bias), ("an adapter", parts.head.adapter)):
+        if found is not None:
+            raise InputError(f"{parts.head.place.name} has {what}, and no command adds one to logits")
+    norm = _normalise(parts.norm, Slot.STREAM, Slot.NORMED)
+    answer = Answer(parts.head.place, Slot.NORMED, key_exponent(parts.head.matrix, parts.norm.weight))
+    return Program((*commands, norm, answer), parts.rotary, len(parts.norm.weight), kv_bits)
+
+
+def _layer(index: int, layer: Layer) -> Iterator[Command]:
+    if layer.adapter is not None:  # of the stream before the layer; attention leaves this slot alone
+        yield from _low_rank(layer.adapter, Slot.STREAM, Slot.UP)
+    yield from _attention(index, layer)
+    yield _normalise(layer.mlp_norm, Slot.STREAM, Slot.NORMED)
+    if layer.adapter is not None:  # nothing but the sums reads the stream from here on
+        yield Add(Slot.UP, Slot.STREAM)
+    yield from _mlp(layer)
 
 
 def _attention(index: int, layer: Layer) -> Iterator[Command]:
     yield _normalise(layer.attention_norm, Slot.STREAM, Slot.NORMED)
     yield from _multiply(layer.query, Slot.NORMED, Slot.QUERY)
-    yield from _multiply(layer.key, Slot.NORMED, Slot.KEY)
-    yield from _multiply(layer.value, Slot.NORMED, Slot.VALUE)
     if layer.query_norm is not None:
         yield _normalise(layer.query_norm, Slot.QUERY, Slot.QUERY, layer.heads)
-    if layer.key_norm is not None:
-        yield _normalise(layer.key_norm, Slot.KEY, Slot.KEY, layer.kv_heads)
     # shares are powers of two, not of e
     yield Rotate(Slot.QUERY, layer.heads, layer.rotary, factor(layer.score_scale * math.log2(math.e)))
-    yield Rotate(Slot.KEY, layer.kv_heads, layer.rotary)
-    yield Store(index, Slot.KEY, Slot.VALUE, layer.kv_heads)
+    yield from _keys_values(index, layer)
     yield Attend(index, Slot.QUERY, Slot.ATTENDED, layer.heads, layer.kv_heads, layer.window)
     yield from _multiply(layer.output, Slot.ATTENDED, Slot.BRANCH)
     yield from _add_branch(layer.attended_norm)
 
 
+def _keys_values(index: int, layer: Layer) -> Iterator[Command]:
+    yield from _multiply(layer.key, Slot.NORMED, Slot.KEY)
+    yield from _multiply(layer.value, Slot.NORMED, Slot.VALUE)
+    if layer.key_norm is not None:
+        yield _normalise(layer.key_norm, Slot.KEY, Slot.KEY, layer.kv_heads)
+    yield Rotate(Slot.KEY, layer.kv_heads, layer.rotary)
+    yield Store(index, Slot.KEY, Slot.VALUE, layer.kv_heads)
+
+
 def _mlp(layer: Layer) -> Iterator[Command]:
-    yield _normalise(layer.mlp_norm, Slot.STREAM, Slot.NORMED)
     yield from _multiply(layer.gate, Slot.NORMED, Slot.GATE)
     yield from _multiply(layer.up, Slot.NORMED, Slot.UP)
     yield Gate(Slot.GATE, Slot.UP, Slot.GATE, layer.activation)
@@ -98,6 +163,16 @@ def _multiply(product: Product, source: Slot, destination: Slot) -> Iterator[Com
     yield Multiply(product.place, source, destination, result_exponent(product.matrix))
     if product.bias is not None:
         yield AddConstant(constant(product.bias, MANTISSA_BITS), destination)
+    if product.adapter is not None:
+        free = Slot.NORMED if destination == Slot.BRANCH else Slot.BRANCH  # nobody else's while products are made
+        yield from _low_rank(product.adapter, source, free)
+        yield Add(free, destination)
+
+
+def _low_rank(adapter: LowRank, source: Slot, destination: Slot) -> Iterator[Command]:
+    """Both products; what has the rank's few elements stands where the result will."""
+    yield Multiply(adapter.down.place, source, destination, result_exponent(adapter.down.matrix))
+    yield Multiply(adapter.up.place, destination, destination, result_exponent(adapter.up.matrix))
 
 
 def _add_branch(norm: Norm | None) -> Iterator[Command]:

@@ -25,6 +25,7 @@ from formats.errors import InputError
 from formats.matrices import Matrix
 from sw_runtime.decoder import operations
 from sw_runtime.decoder.attention import Cached, attend
+from sw_runtime.decoder.image.memory_map import WHOLE, matrices_of
 from sw_runtime.decoder.products import ScaledProduct
 from sw_runtime.decoder.text import Text
 from sw_runtime.decoder.vectors import Integers, Vector
@@ -41,18 +42,29 @@ class EmulatedDecoder(Text):
     program
         What is computed.
     matrices
-        Every matrix of the program.
+        Every matrix of all programs.
+    others
+        Further programs over the same cache, by their names.
     """
 
-    def __init__(self, program: Program, matrices: Mapping[MatrixPlace, Matrix]) -> None:
+    def __init__(
+        self,
+        program: Program,
+        matrices: Mapping[MatrixPlace, Matrix],
+        others: Mapping[str, Program] | None = None,
+    ) -> None:
         super().__init__()
         self.program = program
-        self._products = {place: ScaledProduct(matrices[place]) for place in program.matrices}
+        self._programs = {WHOLE: program, **(others or {})}
+        places = dict.fromkeys(matrices_of(self._programs.values()))
+        self._products = {place: ScaledProduct(matrices[place]) for place in places}
         self._caches: dict[int, tuple[Cached, Cached]] = {}
         self._slots: dict[Slot, Vector] = {}
 
-    def take(self, embeddings: NDArray[Any], answers: int = 1) -> Integers:
+    def take(self, embeddings: NDArray[Any], answers: int = 1, program: str = WHOLE) -> Integers:
         """Read further tokens of the text: real [T, dim] → keys of the last tokens' logits, [answers, vocabulary].
+
+        Each runs the program of that name.
 
         Raises
         ------
@@ -71,13 +83,13 @@ class EmulatedDecoder(Text):
         for first in range(0, count, TOKENS_AT_ONCE):
             chunk = embeddings[first : first + TOKENS_AT_ONCE]
             wanted = min(len(chunk), max(0, first + len(chunk) - (count - answers)))
-            keys.append(self._take(Vector.from_real(chunk), wanted))
+            keys.append(self._take(self._programs[program], Vector.from_real(chunk), wanted))
         return np.concatenate(keys)
 
-    def _take(self, stream: Vector, answers: int) -> Integers:
+    def _take(self, program: Program, stream: Vector, answers: int) -> Integers:
         self._slots = {Slot.STREAM: stream}
-        count, keys = len(stream.mantissas), np.empty((0, self.program.matrices[-1].rows), dtype=np.int64)
-        for command in self.program.commands:
+        count, keys = len(stream.mantissas), np.empty((0, program.matrices[-1].rows), dtype=np.int64)
+        for command in program.commands:
             if not isinstance(command, Answer):
                 self._run(command, count)
             elif answers:

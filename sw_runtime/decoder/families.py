@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from formats.decoder.tables import GATES
 from formats.errors import InputError
+from sw_runtime.decoder.adapters import adapted_product
 from sw_runtime.decoder.constants import rotary_rows
-from sw_runtime.decoder.parts import DecoderParts, Layer, Norm, product, rows_of
+from sw_runtime.decoder.parts import DecoderParts, Layer, Norm, rows_of
 
 FAMILIES = ("gemma3_text", "llama", "mistral", "qwen2", "qwen3")
 """Model types of transformers whose layers have the same names and the same order of operations."""
@@ -18,12 +19,14 @@ FIXED_ROTARY = ("default", "linear", "llama3", "yarn")
 
 
 def transformers_parts(model: Any, positions: int) -> DecoderParts:
-    """Parts of a causal language model of transformers, its linear layers compressed.
+    """Parts of a causal language model of transformers, its linear layers compressed, perhaps with peft's adapters.
+
+    Of a model that peft wraps give ``get_base_model()``.
 
     Raises
     ------
     InputError
-        If the model is of another family or does what no command does, naming it; see also ``product``.
+        If the model is of another family or does what no command does, naming it; see also ``adapted_product``.
     """
     config = model.config
     _check_supported(config)
@@ -32,7 +35,10 @@ def transformers_parts(model: Any, positions: int) -> DecoderParts:
     layers = [_layer(layer, i, config, names, kinds) for i, layer in enumerate(model.model.layers)]
     rows = [rotary_rows(*_frequencies(model.model.rotary_emb, kind), positions) for kind in kinds]
     return DecoderParts(
-        tuple(layers), _norm(model.model.norm, config), product(names[id(model.lm_head)], model.lm_head), tuple(rows)
+        tuple(layers),
+        _norm(model.model.norm, config),
+        adapted_product(names[id(model.lm_head)], model.lm_head),
+        tuple(rows),
     )
 
 
@@ -65,7 +71,7 @@ def _layer(module: Any, index: int, config: Any, names: dict[int, str], kinds: t
         return _norm(getattr(owner, name), config) if hasattr(owner, name) else None
 
     def projection(layer: nn.Module) -> Any:
-        return product(names[id(layer)], layer)
+        return adapted_product(names[id(layer)], layer)
 
     return Layer(
         attention_norm=_norm(module.input_layernorm, config),
@@ -132,16 +138,16 @@ def openelm_parts(model: Any, head: nn.Module, positions: int) -> DecoderParts:
     Raises
     ------
     InputError
-        As ``product``.
+        As ``adapted_product``.
     """
     layers = []
     head_dim = len(model.layers[0].attn.q_norm.weight)
     for index, layer in enumerate(model.layers):
         attention, name = layer.attn, f"layers.{index}"
-        fused, output = product(f"{name}.attn.qkv_proj", attention.qkv_proj), attention.out_proj
+        fused, output = adapted_product(f"{name}.attn.qkv_proj", attention.qkv_proj), attention.out_proj
         heads = output.in_features // head_dim
         kv_heads = (fused.place.rows // head_dim - heads) // 2
-        gates = product(f"{name}.ffn.proj_1", layer.ffn.proj_1)
+        gates = adapted_product(f"{name}.ffn.proj_1", layer.ffn.proj_1)
         width = gates.place.rows // 2
         layers.append(
             Layer(
@@ -149,11 +155,11 @@ def openelm_parts(model: Any, head: nn.Module, positions: int) -> DecoderParts:
                 query=rows_of(fused, 0, heads * head_dim),
                 key=rows_of(fused, heads * head_dim, kv_heads * head_dim),
                 value=rows_of(fused, (heads + kv_heads) * head_dim, kv_heads * head_dim),
-                output=product(f"{name}.attn.out_proj", output),
+                output=adapted_product(f"{name}.attn.out_proj", output),
                 mlp_norm=Norm(layer.ffn_norm.weight.detach(), layer.ffn_norm.eps),
                 gate=rows_of(gates, 0, width),
                 up=rows_of(gates, width, width),
-                down=product(f"{name}.ffn.proj_2", layer.ffn.proj_2),
+                down=adapted_product(f"{name}.ffn.proj_2", layer.ffn.proj_2),
                 heads=heads,
                 kv_heads=kv_heads,
                 score_scale=head_dim**-0.5,
@@ -165,4 +171,4 @@ def openelm_parts(model: Any, head: nn.Module, positions: int) -> DecoderParts:
     base = model.layers[0].attn.rotary_base
     frequencies = base ** -(torch.arange(0, head_dim, 2, dtype=torch.float64) / head_dim)
     norm = Norm(model.norm.weight.detach(), model.norm.eps)
-    return DecoderParts(tuple(layers), norm, product("head", head), (rotary_rows(frequencies, 1.0, positions),))
+    return DecoderParts(tuple(layers), norm, adapted_product("head", head), (rotary_rows(frequencies, 1.0, positions),))

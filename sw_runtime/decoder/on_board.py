@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from formats.board_requests import Opcode, answer_of, request_words
 from formats.errors import DeviceError, InputError
 from sw_runtime.decoder.image.file import Image
+from sw_runtime.decoder.image.memory_map import WHOLE
 from sw_runtime.decoder.text import Text
 from sw_runtime.decoder.units import units_for
 from sw_runtime.decoder.vectors import Vector
@@ -15,8 +16,8 @@ from sw_runtime.device.board.channel import Channel
 from sw_runtime.device.board.identity import check_decoder, identify
 from sw_runtime.device.board.memory import upload, writes
 
-PROGRAM = 0
-"""Where an image's program lies."""
+MEMORY = 0
+"""Where an image lies."""
 
 
 @dataclass(frozen=True)
@@ -66,26 +67,26 @@ class BoardDecoder(Text):
                 f"the board has lanes for {', '.join(formats)}, the image is for {', '.join(image.contents.formats)}: "
                 "program the board with these, in this order"
             )
-        check_decoder(identity.decoder, units_for(image.reader().program()))
-        upload(channel, PROGRAM, image.memory)
+        check_decoder(identity.decoder, units_for(*(image.reader(name).program() for name in image.programs)))
+        upload(channel, MEMORY, image.memory)
 
-    def take(self, embedding: NDArray[Any]) -> TokenAnswer:
-        """Read a further token of the text: real [dim].
+    def take(self, embedding: NDArray[Any], program: str = WHOLE) -> TokenAnswer:
+        """Read a further token of the text, real [dim], by one of the image's programs.
 
         Raises
         ------
         InputError
-            If the text grows longer than the image's context.
+            If the text grows longer than the image's context, or there is no such program.
         DeviceError
             If the board refuses, or stops answering.
         """
         if self._tokens == self._contents.context:
             raise InputError(f"the image has a context of {self._tokens} tokens; give a shorter text")
-        address = next(area.address for area in self._contents.areas if area.name == "embedding")
+        address = self._contents.area("embedding").address
         stream = Vector.from_real(embedding[None])
         octets = stream.mantissas[0].astype("<i4").view("u1")
         exponent = int(stream.exponent[0, 0]) & 0xFFFF_FFFF
-        token = request_words(Opcode.TOKEN, PROGRAM, self._tokens, address, exponent)
+        token = request_words(Opcode.TOKEN, self._contents.area(program).address, self._tokens, address, exponent)
         requests = [*writes(self._channel, address, octets), token]
         *written, answered = self._channel.exchange(requests)
         for response in written:

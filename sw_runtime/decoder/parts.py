@@ -21,11 +21,36 @@ class Norm:
 
 @dataclass(frozen=True)
 class Product:
-    """A matrix, where it is, and what is added to its results: bias [rows] or None."""
+    """A matrix, where it is, and what is added to its results: bias [rows] or None, an adapter or None."""
 
     place: MatrixPlace
     matrix: Matrix
     bias: Tensor | None
+    adapter: "LowRank | None" = None
+
+    @property
+    def all(self) -> "tuple[Product, ...]":
+        """This product and those of its adapter."""
+        return (self,) if self.adapter is None else (self, *self.adapter.products)
+
+
+@dataclass(frozen=True)
+class LowRank:
+    """An adapter, up · (down · x): what it adds to a product of x, or to a layer whose stream is x.
+
+    Parameters
+    ----------
+    down, up
+        Products of [rank, columns] and [rows, rank], without biases.
+    """
+
+    down: Product
+    up: Product
+
+    @property
+    def products(self) -> tuple[Product, Product]:
+        """Both, in the order they are made."""
+        return self.down, self.up
 
 
 @dataclass(frozen=True)
@@ -52,6 +77,8 @@ class Layer:
         Of every head, or None.
     attended_norm, mlp_output_norm
         Of what attention and MLP add to the stream, or None.
+    adapter
+        Beside the whole layer, or None: of the stream before it, added to the stream behind it.
     """
 
     attention_norm: Norm
@@ -73,11 +100,14 @@ class Layer:
     key_norm: Norm | None = None
     attended_norm: Norm | None = None
     mlp_output_norm: Norm | None = None
+    adapter: LowRank | None = None
 
     @property
     def products(self) -> tuple[Product, ...]:
-        """Its seven products, in the order they are made."""
-        return self.query, self.key, self.value, self.output, self.gate, self.up, self.down
+        """Its seven products, each followed by its adapter's, and those of the layer's adapter."""
+        seven = self.query, self.key, self.value, self.output, self.gate, self.up, self.down
+        beside = () if self.adapter is None else self.adapter.products
+        return (*(product for each in seven for product in each.all), *beside)
 
 
 @dataclass(frozen=True)
@@ -91,7 +121,7 @@ class DecoderParts:
 
     @property
     def products(self) -> tuple[Product, ...]:
-        """All products, in the order they are made."""
+        """All products."""
         return (*(product for layer in self.layers for product in layer.products), self.head)
 
     @property
@@ -126,6 +156,7 @@ def rows_of(whole: Product, first: int, rows: int) -> Product:
     """Some rows of a product whose layer holds several matrices."""
     matrix, some = whole.matrix, slice(first, first + rows)
     assert isinstance(matrix, EncodedMatrix | TrellisMatrix)
-    place = replace(whole.place, first_row=first, rows=rows)
+    place = replace(whole.place, first_row=whole.place.first_row + first, rows=rows)
     part = replace(matrix, words=matrix.words[some], scales=matrix.scales[some])
-    return Product(place, part, None if whole.bias is None else whole.bias[some])
+    adapter = whole.adapter and replace(whole.adapter, up=rows_of(whole.adapter.up, first, rows))
+    return Product(place, part, None if whole.bias is None else whole.bias[some], adapter)

@@ -10,6 +10,7 @@ from hw.board.boards import BOARDS, board_sdram
 from hw.board.parameters import BoardParameters
 from sw_runtime.decoder.cost import token_cost
 from sw_runtime.decoder.image.file import Image
+from sw_runtime.decoder.image.memory_map import WHOLE
 from sw_runtime.decoder.on_board import BoardDecoder, TokenAnswer
 from sw_runtime.decoder.units import units_for
 from sw_runtime.device.simulated_board import ECP5_MULTIPLIER_BITS, SimulatedChannel
@@ -36,7 +37,7 @@ class SimulatedDecoder:
     """
 
     def __init__(self, program: Program, image: Image) -> None:
-        parameters = decoder_board(program, image)
+        parameters = decoder_board(image)
         self.program, self.board = program, BOARDS[image.contents.board]
         self.clock_hz = parameters.clock_mhz * 1e6
         self.answers: list[TokenAnswer] = []
@@ -48,35 +49,46 @@ class SimulatedDecoder:
         """Cycles simulated so far, those of writing the memory included."""
         return self._simulator.cycles
 
-    def take(self, embedding: NDArray[np.float32]) -> int:
-        """Read a further token of the text, real [dim]; returns the likeliest next one.
+    def take(self, embedding: NDArray[np.float32], program: str = WHOLE) -> int:
+        """Read a further token of the text, real [dim], by one of the image's programs; returns the likeliest next one.
 
         Raises
         ------
         InputError
-            If the text grows longer than the image's context.
+            If the text grows longer than the image's context, or there is no such program.
         DeviceError
             If the board refuses, or stops answering.
         """
-        self.answers.append(self._decoder.take(embedding))
+        self.answers.append(self._decoder.take(embedding, program))
         return self.answers[-1].token
+
+    def rewind(self, tokens: int) -> None:
+        """Forget all but the first tokens.
+
+        Raises
+        ------
+        InputError
+            If the text has fewer.
+        """
+        self._decoder.rewind(tokens)
 
     def close(self) -> None:
         """Free the board."""
         self._decoder.close()
 
 
-def decoder_board(program: Program, image: Image) -> BoardParameters:
-    """What the board of an image is built for, to run its program.
+def decoder_board(image: Image) -> BoardParameters:
+    """What the board of an image is built for, to run its programs.
 
     Raises
     ------
     InputError
-        If the image's board cannot be simulated, or the units do not do the program.
+        If the image's board cannot be simulated, or the units do not do the programs.
     """
+    programs = [image.reader(name).program() for name in image.programs]
     sdram = board_sdram(image.contents.board)
     engine = replace(image.contents.engine, multiplier_bits=ECP5_MULTIPLIER_BITS)
-    return BoardParameters(engine, sdram.chip, sdram.clock_mhz, sdram.cas_latency, decoder=units_for(program))
+    return BoardParameters(engine, sdram.chip, sdram.clock_mhz, sdram.cas_latency, decoder=units_for(*programs))
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Image files: the bytes of a board's memory, and a record of what they are, as safetensors keeps them."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from formats.decoder.program import MatrixPlace, Program
-from formats.decoder.words import VERSION
+from formats.decoder.words import VERSION, read_commands
 from formats.engine import EngineParameters
-from formats.errors import CheckpointError
+from formats.errors import CheckpointError, InputError
 from formats.matrices import Matrix
 from hw.board.boards import BoardMemory
-from sw_runtime.decoder.image.memory_map import MemoryMap, fitted, program_engine
+from sw_runtime.decoder.image.memory_map import WHOLE, MemoryMap, fitted, program_engine
 from sw_runtime.decoder.image.reading import MemoryReader
+from sw_runtime.decoder.image.soundness import violations
 from sw_runtime.decoder.image.writing import memory_of
 from sw_runtime.export.output import whole_output
 from sw_runtime.whole_files import read_tensors, write_tensors
@@ -82,6 +83,19 @@ class Contents:
         sizes = {"maximum_columns": self.maximum_columns, "maximum_rows": self.maximum_rows}
         return EngineParameters(self.formats, port_bytes=self.port_bytes, **sizes)
 
+    def area(self, name: str) -> Area:
+        """The area of a name.
+
+        Raises
+        ------
+        InputError
+            With the names there are.
+        """
+        found = {area.name: area for area in self.areas}
+        if name not in found:
+            raise InputError(f"the image has no area {name!r}; it has {', '.join(found)}")
+        return found[name]
+
 
 @dataclass(frozen=True)
 class Image:
@@ -91,17 +105,38 @@ class Image:
     memory: NDArray[np.uint8]
 
     @classmethod
-    def of(cls, program: Program, matrices: Mapping[MatrixPlace, Matrix], board: BoardMemory) -> "Image":
+    def of(
+        cls,
+        program: Program,
+        matrices: Mapping[MatrixPlace, Matrix],
+        board: BoardMemory,
+        others: Mapping[str, Program] | None = None,
+    ) -> "Image":
         """The image of a program, its context as long as the board's memory allows.
+
+        Parameters
+        ----------
+        program
+            The model's whole decoder.
+        matrices
+            Every matrix of all programs.
+        board
+            Whose memory it is.
+        others
+            Further programs by the names of their areas, over the cache and the rotary rows of the first.
 
         Raises
         ------
         InputError
-            If it does not fit, before anything is laid out, or the board's port cannot carry the formats.
+            If it does not fit, before anything is laid out, the board's port cannot carry the formats, another
+            program has no place beside the first, or one is not sound.
         """
-        program, engine = fitted(program, board), program_engine(program, board)
-        places = MemoryMap.of(program, engine)
-        memory = memory_of(program, matrices, engine, places)
+        others = others or {}
+        _check_beside(program, others)
+        program, engine = fitted(program, board, others), program_engine(program, board, others.values())
+        programs = {WHOLE: program} | {name: replace(each, rotary=program.rotary) for name, each in others.items()}
+        places = MemoryMap.of(programs, engine)
+        memory = memory_of(programs, matrices, engine, places)
         areas = tuple(
             Area(name, part.start, len(part), "" if name == "cache" else _digest(memory, part))
             for name, part in places.areas.items()
@@ -118,11 +153,34 @@ class Image:
             program.kv_bits,
             areas,
         )
-        return cls(contents, memory)
+        image = cls(contents, memory)
+        for wrong in image.unsound():
+            raise InputError(f"no board would run this: {wrong}")
+        return image
 
-    def reader(self) -> MemoryReader:
-        """What the bytes say."""
-        area = self.contents.areas[0]
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """Names of the programs: of the areas before the constants."""
+        names = [area.name for area in self.contents.areas]
+        return tuple(names[: names.index("constants")])
+
+    def unsound(self) -> Iterator[str]:
+        """What no board would run, of all programs: a line for each violation."""
+        areas = {area.name: range(area.address, area.address + area.nbytes) for area in self.contents.areas}
+        for name in self.programs:
+            octets = self.memory[areas[name].start : areas[name].stop]
+            commands = read_commands(octets.view("<u4").tolist())
+            yield from (f"{name}, {wrong}" for wrong in violations(commands, areas, self.contents.engine))
+
+    def reader(self, program: str = WHOLE) -> MemoryReader:
+        """What the bytes say of one of the programs.
+
+        Raises
+        ------
+        InputError
+            If the image has no such program.
+        """
+        area = self.contents.area(program)
         return MemoryReader(self.memory, range(area.address, area.address + area.nbytes), self.contents.engine)
 
     def save(self, path: Path) -> None:
@@ -162,7 +220,37 @@ class Image:
             part = range(area.address, area.address + area.nbytes)
             if area.sha256 and _digest(memory, part) != area.sha256:
                 raise CheckpointError(f"{path}: the {area.name} area is not what was written; write the image again")
-        return cls(contents, memory)
+        image = cls(contents, memory)
+        for wrong in image.unsound():
+            raise CheckpointError(f"{path}: {wrong}; write the image again")
+        return image
+
+
+def _check_beside(program: Program, others: Mapping[str, Program]) -> None:
+    """Refuse programs that cannot share the first one's cache.
+
+    Raises
+    ------
+    InputError
+        Naming the program.
+    """
+    for name, other in others.items():
+        if name in (WHOLE, "constants", "rotary", "weights", "embedding", "cache"):
+            raise InputError(f"{name!r} is an area of every image; call the program otherwise")
+        if (other.dim, other.kv_bits) != (program.dim, program.kv_bits) or not _same_rows(other, program):
+            raise InputError(
+                f"{name}: width, cache or rotary rows are not the whole decoder's; compile both of one model"
+            )
+        if not set(other.cached) <= set(program.cached):
+            raise InputError(f"{name} stores layers that the whole decoder does not; compile both of one model")
+
+
+def _same_rows(one: Program, other: Program) -> bool:
+    """Whether rotary rows are equal, as far as both have positions."""
+    tables = [[table for rows in each.rotary for table in (rows.cos, rows.sin)] for each in (one, other)]
+    least = min(one.positions, other.positions)
+    equal = (np.array_equal(a[:least], b[:least]) for a, b in zip(*tables, strict=False))
+    return len(one.rotary) == len(other.rotary) and all(equal)
 
 
 def _digest(memory: NDArray[np.uint8], part: range) -> str:

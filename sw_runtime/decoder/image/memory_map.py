@@ -1,6 +1,6 @@
 """Where everything of a program lies in a board's memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from formats.board_requests import WORD_BYTES
@@ -39,6 +39,9 @@ OPCODES: dict[type[Command], Opcode] = {
     Answer: Opcode.ANSWER,
 }
 
+WHOLE = "program"
+"""Area of the program that is a model's whole decoder, which every memory holds."""
+
 WEIGHT_BYTES, SCALE_BYTES, ANGLE_BYTES, EXPONENTS_BYTES = 2, 2, 2, 4
 """Bytes of a norm's weight, of a row's scale, of a cosine or sine, of a cached head's two exponents."""
 
@@ -62,15 +65,18 @@ class MatrixAddresses:
 
 @dataclass(frozen=True)
 class MemoryMap:
-    """Addresses of a program's parts; each begins at a multiple of ``ALIGNMENT``.
+    """Addresses of programs' parts; each begins at a multiple of ``ALIGNMENT``.
+
+    Programs share what is equal: norms, biases, rotary rows, matrices, and the cache. A matrix that is another one's
+    first rows lies in it.
 
     Parameters
     ----------
     areas
-        Bytes of ``program``, ``constants``, ``rotary``, ``weights``, ``embedding`` (a token's) and ``cache``, in this
-        order and without gaps.
+        Bytes of every program by its name, and of ``constants``, ``rotary``, ``weights``, ``embedding`` (a token's)
+        and ``cache``, in this order and without gaps.
     constants
-        Address of a norm's weights or a bias, by its command's place in the program.
+        Address of a norm's weights or a bias, by its command.
     rotary
         Address of each table of rows.
     matrices
@@ -80,34 +86,36 @@ class MemoryMap:
     """
 
     areas: dict[str, range]
-    constants: dict[int, int]
+    constants: dict[Command, int]
     rotary: tuple[int, ...]
     matrices: dict[MatrixPlace, MatrixAddresses]
     caches: dict[int, CachePlace]
 
     @classmethod
-    def of(cls, program: Program, engine: EngineParameters) -> "MemoryMap":
-        """The map of a program for an engine."""
+    def of(cls, programs: Mapping[str, Program], engine: EngineParameters) -> "MemoryMap":
+        """The map of programs over one cache for an engine; the first is the model's whole decoder."""
         shelf, areas = _Shelf(), {}
-        start = shelf.end
-        shelf.take(WORD_BYTES * program_words(program))
-        areas["program"], start = range(start, shelf.end), shelf.end
-        constants = {
-            place: shelf.take(nbytes) for place, c in enumerate(program.commands) if (nbytes := constant_bytes(c))
-        }
+        whole, start = next(iter(programs.values())), shelf.end
+        for name, program in programs.items():
+            shelf.take(WORD_BYTES * program_words(program))
+            areas[name], start = range(start, shelf.end), shelf.end
+        commands = dict.fromkeys(command for program in programs.values() for command in program.commands)
+        constants = {command: shelf.take(nbytes) for command in commands if (nbytes := constant_bytes(command))}
         areas["constants"], start = range(start, shelf.end), shelf.end
-        rotary = tuple(shelf.take(program.positions * rotary_bytes(rows)) for rows in program.rotary)
+        rotary = tuple(shelf.take(whole.positions * rotary_bytes(rows)) for rows in whole.rotary)
         areas["rotary"], start = range(start, shelf.end), shelf.end
-        matrices = {
-            place: MatrixAddresses(shelf.take(matrix_bytes(place, engine)), shelf.take(SCALE_BYTES * place.rows))
-            for place in program.matrices
-        }
+        matrices: dict[MatrixPlace, MatrixAddresses] = {}
+        for place, owner in _owners(programs.values()).items():
+            if owner not in matrices:
+                weights, scales = shelf.take(matrix_bytes(owner, engine)), shelf.take(SCALE_BYTES * owner.rows)
+                matrices[owner] = MatrixAddresses(weights, scales)
+            matrices[place] = matrices[owner]
         areas["weights"], start = range(start, shelf.end), shelf.end
-        shelf.take(WORD_BYTES * program.dim)
+        shelf.take(WORD_BYTES * whole.dim)
         areas["embedding"], start = range(start, shelf.end), shelf.end
         caches = {
-            layer: CachePlace(*(shelf.take(program.positions * nbytes) for nbytes in sizes))
-            for layer, sizes in _cache_bytes(program)
+            layer: CachePlace(*(shelf.take(whole.positions * nbytes) for nbytes in sizes))
+            for layer, sizes in _cache_bytes(whole)
         }
         areas["cache"] = range(start, shelf.end)
         return cls(areas, constants, rotary, matrices, caches)
@@ -150,6 +158,21 @@ def rotary_bytes(rows: RotaryRows) -> int:
     return int(2 * ANGLE_BYTES * rows.cos.shape[1])
 
 
+def matrices_of(programs: Iterable[Program]) -> Iterator[MatrixPlace]:
+    """Every matrix of programs, as often as one multiplies."""
+    return (place for program in programs for place in program.matrices)
+
+
+def _owners(programs: Iterable[Program]) -> dict[MatrixPlace, MatrixPlace]:
+    """Every matrix, and in which it lies: of those that are the first rows of one another, the one with most."""
+    largest: dict[MatrixPlace, MatrixPlace] = {}
+    places = list(dict.fromkeys(matrices_of(programs)))
+    for place in places:
+        kin = replace(place, rows=0)
+        largest[kin] = max(largest.get(kin, place), place, key=lambda each: each.rows)
+    return {place: largest[replace(place, rows=0)] for place in places}
+
+
 def matrix_bytes(place: MatrixPlace, engine: EngineParameters) -> int:
     """Bytes of a matrix's beats without gaps."""
     return stored_bytes(MatrixShape(place.format, place.rows, place.columns), engine)
@@ -168,15 +191,16 @@ def position_bytes(program: Program) -> int:
     return sum(map(rotary_bytes, program.rotary)) + sum(sum(sizes) for _, sizes in _cache_bytes(program))
 
 
-def program_engine(program: Program, board: BoardMemory) -> EngineParameters:
-    """The engine that a board needs for a program.
+def program_engine(program: Program, board: BoardMemory, others: Iterable[Program] = ()) -> EngineParameters:
+    """The engine that a board needs for a program, and for others beside it.
 
     Raises
     ------
     InputError
         If the board's port cannot carry the words of a format.
     """
-    return board_engine(board, [MatrixShape(place.format, place.rows, place.columns) for place in program.matrices])
+    places = matrices_of((program, *others))
+    return board_engine(board, [MatrixShape(place.format, place.rows, place.columns) for place in places])
 
 
 def with_context(program: Program, positions: int) -> Program:
@@ -184,15 +208,17 @@ def with_context(program: Program, positions: int) -> Program:
     return replace(program, rotary=tuple(RotaryRows(r.cos[:positions], r.sin[:positions]) for r in program.rotary))
 
 
-def fitted(program: Program, board: BoardMemory) -> Program:
-    """The program with as long a context as a board's memory holds, at most its own.
+def fitted(program: Program, board: BoardMemory, others: Mapping[str, Program] | None = None) -> Program:
+    """The program with as long a context as a board's memory holds beside ``others``, at most its own.
 
     Raises
     ------
     InputError
         If not even one position fits, naming the bytes that are missing.
     """
-    empty = MemoryMap.of(with_context(program, 0), program_engine(program, board))
+    others = others or {}
+    short = {name: with_context(each, 0) for name, each in {WHOLE: program, **others}.items()}
+    empty = MemoryMap.of(short, program_engine(program, board, others.values()))
     padding = (ALIGNMENT - 1) * (len(empty.rotary) + 3 * len(empty.caches))
     free, each = board.size_bytes - empty.end - padding, position_bytes(program)
     if free < each:

@@ -29,33 +29,40 @@ from sw_runtime.device.layout import dense_bytes, weight_beats
 
 
 def memory_of(
-    program: Program, matrices: Mapping[MatrixPlace, Matrix], engine: EngineParameters, places: MemoryMap
+    programs: Mapping[str, Program],
+    matrices: Mapping[MatrixPlace, Matrix],
+    engine: EngineParameters,
+    places: MemoryMap,
 ) -> NDArray[np.uint8]:
     """Every byte below the cache: uint8 [bytes].
 
     Parameters
     ----------
-    program
-        To be written.
+    programs
+        To be written, by their areas; the first is the model's whole decoder.
     matrices
-        Every matrix of the program.
+        Every matrix of the programs.
     engine
         Of the board.
     places
-        The program's map for this engine.
+        The programs' map for this engine.
     """
     memory = np.zeros(places.areas["cache"].start, dtype=np.uint8)
 
     def put(address: int, octets: NDArray[np.uint8]) -> None:
         memory[address : address + octets.nbytes] = octets
 
-    put(places.areas["program"].start, np.array(_program_words(program, engine, places), dtype="<u4").view(np.uint8))
-    for place, address in places.constants.items():
-        put(address, _constant_octets(program.commands[place]))
-    for rows, address in zip(program.rotary, places.rotary, strict=True):
+    for name, program in programs.items():
+        words = np.array(_program_words(program, engine, places), dtype="<u4")
+        put(places.areas[name].start, words.view(np.uint8))
+    for command, address in places.constants.items():
+        put(address, _constant_octets(command))
+    whole = next(iter(programs.values()))
+    for rows, address in zip(whole.rotary, places.rotary, strict=True):
         put(address, np.stack([rows.cos, rows.sin], axis=2).astype("<i2").reshape(-1).view(np.uint8))
-    for matrix_place, addresses in places.matrices.items():
-        matrix = matrices[matrix_place]
+    # the first rows of a matrix end with zeros for lanes without a row: the whole matrix is written over them
+    for matrix_place in sorted(places.matrices, key=lambda place: place.rows):
+        matrix, addresses = matrices[matrix_place], places.matrices[matrix_place]
         weight_format = engine.weight_formats[engine.formats.index(matrix.name)]
         put(addresses.weights, dense_bytes(weight_beats(matrix, engine), engine.beat_bits(weight_format)))
         put(addresses.scales, to_bfloat16(matrix.unit_scales()).view(torch.int16).numpy().view(np.uint8))
@@ -80,13 +87,13 @@ def _program_words(program: Program, engine: EngineParameters, places: MemoryMap
         "positions": program.positions,
     } | {f"{slot}_words": program.slot_words.get(slot, 0) for slot in SLOTS}
     words = command_words(Opcode.BEGIN, begin)
-    for place, (command, length) in enumerate(zip(program.commands, program.lengths, strict=True)):
-        words += command_words(OPCODES[type(command)], _values(command, length, place, engine, places))
+    for command, length in zip(program.commands, program.lengths, strict=True):
+        words += command_words(OPCODES[type(command)], _values(command, length, engine, places))
     return words
 
 
-def _values(command: Command, length: int, place: int, engine: EngineParameters, places: MemoryMap) -> dict[str, int]:
-    """Fields of a command that makes a vector of some length and has some place in the program."""
+def _values(command: Command, length: int, engine: EngineParameters, places: MemoryMap) -> dict[str, int]:
+    """Fields of a command that makes a vector of some length."""
     number = {slot: n for n, slot in enumerate(SLOTS)}
     match command:
         case Normalise():
@@ -95,7 +102,7 @@ def _values(command: Command, length: int, place: int, engine: EngineParameters,
                 "destination": number[command.destination],
                 "heads": command.heads,
                 "width": length // command.heads,
-                "weights": places.constants[place],
+                "weights": places.constants[command],
                 "weights_exponent": command.weight.exponent,
                 "eps": command.eps.mantissas[0],
                 "eps_exponent": command.eps.exponent,
@@ -110,7 +117,7 @@ def _values(command: Command, length: int, place: int, engine: EngineParameters,
             return {"source": number[command.source], "destination": number[command.destination], "length": length}
         case AddConstant():
             return {
-                "constant": places.constants[place],
+                "constant": places.constants[command],
                 "exponent": command.constant.exponent,
                 "destination": number[command.destination],
                 "length": length,

@@ -29,7 +29,7 @@ FORMATS = ("trellis-2bit", "trellis-3bit", "trellis-4bit")
 """Words of 16, 24 and 32 bits: two lanes, words across beats, and a word per beat."""
 
 SDRAM = board_sdram("ulx3s-64mb")
-ENGINE = EngineParameters(FORMATS, port_bytes=4, maximum_columns=128, maximum_rows=128, multiplier_bits=18)
+ENGINE = EngineParameters(FORMATS, port_bytes=4, maximum_columns=256, maximum_rows=256, multiplier_bits=18)
 UNITS = DecoderParameters(vector_words=1024, parts=8, queries=2, width=16, positions=POSITIONS)
 BOARD = BoardParameters(ENGINE, SDRAM.chip, SDRAM.clock_mhz, SDRAM.cas_latency, decoder=UNITS)
 MEMORY: BoardMemory = BOARDS["ulx3s-64mb"]
@@ -61,7 +61,7 @@ def build_decoder(folder: Path) -> Path:
 def subject(family: str) -> tuple[DecoderParts, NDArray[Any]]:
     """Parts of a model whose layers have different formats, and embeddings of ``TOKENS``."""
     if family == "openelm":
-        tiny = TinyOpenELM()
+        tiny = TinyOpenELM(FORMATS)
         return tiny.parts(), tiny.model.token_embeddings(TOKENS).detach().numpy()
     model = tiny_model(family, FORMATS)
     return parts_of(model), model.get_input_embeddings()(TOKENS).detach().numpy()

@@ -48,7 +48,7 @@ def answers(
 
 
 @pytest.mark.parametrize(
-    ("family", "kv_bits"), [("llama with biases", 8), ("gemma3", 16), ("qwen3", 8), ("mistral", 16)]
+    ("family", "kv_bits"), [("llama with biases", 8), ("gemma3", 16), ("qwen3", 8), ("mistral", 16), ("openelm", 8)]
 )
 def test_tokens_and_keys_are_the_emulated_decoders(library: Path, family: str, kv_bits: int) -> None:
     program = program_of(family, kv_bits)
@@ -92,7 +92,7 @@ def test_what_is_refused_is_not_begun_and_a_token_behind_it_is_right(library: Pa
         (1, 9, Status.BAD_ARGUMENT),
         (5, UNITS.positions + 1, Status.BAD_ARGUMENT),
         (begin, 77, Status.BAD_ARGUMENT),
-        (place["row_groups"], 129, Status.BAD_ARGUMENT),
+        (place["row_groups"], 257, Status.BAD_ARGUMENT),
         (place["weights"], end - 4, Status.BAD_ADDRESS),
     ):
         ask(Opcode.WRITE, 4 * wrong, data=[value])

@@ -110,10 +110,10 @@ def tiny_model(family: str, formats: Sequence[str] = ("trellis-4bit",)) -> Any:
 class TinyOpenELM:
     """An OpenELM, compressed, and its embedding as a compressed head."""
 
-    def __init__(self) -> None:
+    def __init__(self, formats: Sequence[str] = ("trellis-4bit",)) -> None:
         torch.manual_seed(0)
         self.model = OpenELM(OPENELM).eval()
-        compress(self.model)
+        compress(self.model, formats)
         self.head = compressed(nn.Linear(OPENELM.dim, OPENELM.vocabulary, bias=False), 99)
         self.model.token_embeddings.weight.data = self.head.decoded(torch.float32)
 

@@ -17,7 +17,7 @@ from hw.board.boards import BOARDS, BoardMemory
 from sw_runtime.decoder.compiler import compile_program
 from sw_runtime.decoder.emulated import EmulatedDecoder
 from sw_runtime.decoder.image.file import Image
-from sw_runtime.decoder.image.memory_map import MemoryMap, position_bytes, program_engine
+from sw_runtime.decoder.image.memory_map import WHOLE, MemoryMap, position_bytes, program_engine
 from sw_runtime.decoder.parts import DecoderParts
 from sw_runtime.whole_files import write_tensors
 from tests.sw_runtime.decoder.models import TinyOpenELM, parts_of, tiny_model
@@ -75,7 +75,7 @@ def test_areas_follow_each_other_and_no_byte_but_the_cache_is_left_out() -> None
 def smaller(missing: int) -> BoardMemory:
     """A board whose memory is so many bytes smaller than what stands below the cache."""
     _, program, _ = subject("llama")
-    places = MemoryMap.of(program, program_engine(program, BOARD))
+    places = MemoryMap.of({WHOLE: program}, program_engine(program, BOARD))
     return replace(BOARD, size_bytes=places.areas["cache"].start - missing)
 
 

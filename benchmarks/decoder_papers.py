@@ -1,0 +1,231 @@
+"""The papers' methods as programs of the whole decoder, their cycles beside dense decoding; docs/decoder.md.
+
+``python benchmarks/decoder_papers.py`` draws models of SmolLM2's and of OpenELM's widths, with few layers and a small
+vocabulary, and runs every program on a simulated ULX3S with 64 MB. Weights are random: cycles do not depend on them,
+but the share of right drafts does, and is not looked at. Tokens and keys are compared with the emulated decoder's.
+For all 30 layers and the whole vocabulary of SmolLM2 the cost model derives cycles. Ten minutes on one busy core.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+
+from formats.decoder.program import Answer, MatrixPlace, Multiply, Program
+from formats.matrices import Matrix
+from formats.presets import TRELLIS_PRESETS
+from formats.trellis_matrix import TrellisMatrix
+from hw.board.boards import BOARDS
+from sw_runtime.decoder.compiler import compile_program, draft_program, exit_program
+from sw_runtime.decoder.constants import rotary_rows
+from sw_runtime.decoder.cost import command_cost, token_cost
+from sw_runtime.decoder.emulated import EmulatedDecoder
+from sw_runtime.decoder.experts import nested_expert
+from sw_runtime.decoder.image.file import Image
+from sw_runtime.decoder.image.memory_map import WHOLE, program_engine
+from sw_runtime.decoder.parts import DecoderParts, Layer, LowRank, Norm, Product
+from sw_runtime.decoder.sampling import likeliest
+from sw_runtime.decoder.simulated import SimulatedDecoder
+from sw_runtime.device.random_matrices import random_words
+
+BOARD, KV_BITS, FORMAT = BOARDS["ulx3s-64mb"], 8, "trellis-3.5bit"
+POSITIONS, SEEN = 128, 64
+"""Longest context; positions that a token sees where its cost is derived."""
+
+LORA_RANK, FAST_RANK = 16, 8
+"""Of AFM's adapters and of M2R2's, as the papers have them."""
+
+DRAFTS = 3
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Heads and MLP width of a layer."""
+
+    heads: int
+    kv_heads: int
+    ffn: int
+
+
+SMOLLM2, SMOLLM2_DIM, HEAD_DIM = Shape(9, 3, 1536), 576, 64
+
+OPENELM = tuple(Shape(heads, heads // 4, ffn) for heads, ffn in ((12, 768), (16, 1792), (16, 3072), (20, 4096)))
+"""Four layers of 1,280 that grow as those of OpenELM 270M do: its first, sixth, eleventh and last."""
+
+
+class Drawn:
+    """Products and layers of random words, rows about as long as those of a layer at its start."""
+
+    def __init__(self, dim: int) -> None:
+        self.dim, self._generator, self._count = dim, torch.Generator().manual_seed(0), 0
+
+    def product(self, rows: int, columns: int) -> Product:
+        """A product of its own name."""
+        trellis, self._count = TRELLIS_PRESETS[FORMAT], self._count + 1
+        words = random_words(trellis, rows, columns, self._generator)
+        matrix = TrellisMatrix(trellis, words, torch.ones(rows), columns)
+        scales = (1 / matrix.integers().float().norm(dim=1)).bfloat16().float()
+        return Product(MatrixPlace(f"{self._count}", FORMAT, rows, columns), replace(matrix, scales=scales), None)
+
+    def low_rank(self, rows: int, columns: int, rank: int) -> LowRank:
+        """An adapter."""
+        return LowRank(self.product(rank, columns), self.product(rows, rank))
+
+    def norm(self, width: int) -> Norm:
+        """A norm that changes nothing but lengths."""
+        return Norm(torch.ones(width), 1e-5)
+
+    def layer(self, shape: Shape, head_norms: bool = False) -> Layer:
+        """A layer."""
+        queries, keys = shape.heads * HEAD_DIM, shape.kv_heads * HEAD_DIM
+        widths = {
+            "query": (queries, self.dim),
+            "key": (keys, self.dim),
+            "value": (keys, self.dim),
+            "output": (self.dim, queries),
+            "gate": (shape.ffn, self.dim),
+            "up": (shape.ffn, self.dim),
+            "down": (self.dim, shape.ffn),
+        }
+        return Layer(
+            attention_norm=self.norm(self.dim),
+            mlp_norm=self.norm(self.dim),
+            heads=shape.heads,
+            kv_heads=shape.kv_heads,
+            score_scale=HEAD_DIM**-0.5,
+            activation="silu",
+            query_norm=self.norm(HEAD_DIM) if head_norms else None,
+            key_norm=self.norm(HEAD_DIM) if head_norms else None,
+            **{name: self.product(*width) for name, width in widths.items()},
+        )
+
+    def parts(self, layers: Sequence[Layer], vocabulary: int) -> DecoderParts:
+        """A decoder of these layers."""
+        frequencies = 1e4 ** -(torch.arange(0, HEAD_DIM, 2, dtype=torch.float64) / HEAD_DIM)
+        rows = rotary_rows(frequencies, 1.0, POSITIONS)
+        return DecoderParts(tuple(layers), self.norm(self.dim), self.product(vocabulary, self.dim), (rows,))
+
+    def with_adapters(self, layer: Layer) -> Layer:
+        """AFM: an adapter beside each of a layer's seven products."""
+        names = ("query", "key", "value", "output", "gate", "up", "down")
+        products = {name: getattr(layer, name) for name in names}
+        beside = {
+            name: replace(found, adapter=self.low_rank(found.place.rows, found.place.columns, LORA_RANK))
+            for name, found in products.items()
+        }
+        return replace(layer, **beside)
+
+    def with_fast_stream(self, layer: Layer) -> Layer:
+        """M2R2: an adapter beside a layer."""
+        return replace(layer, adapter=self.low_rank(self.dim, self.dim, FAST_RANK))
+
+
+def programs_of(layers: int, vocabulary: int, same: bool) -> tuple[dict[str, Program], dict[MatrixPlace, Matrix]]:
+    """Programs over one decoder of SmolLM2's widths, dense first; ``same`` draws one layer for all."""
+    drawn = Drawn(SMOLLM2_DIM)
+    count = 1 if same else layers
+    plain = [drawn.layer(SMOLLM2) for _ in range(count)] * (layers // count)
+    adapted = [drawn.with_adapters(layer) for layer in plain[:count]] * (layers // count)
+    fast = [drawn.with_fast_stream(layer) for layer in plain[:count]] * (layers // count)
+    parts = drawn.parts(plain, vocabulary)
+    exits = {f"exit after {each}": exit_program(parts, KV_BITS, each) for each in (layers // 3, 2 * layers // 3)}
+    drafts = draft_program(replace(parts, layers=tuple(fast)), KV_BITS, layers // 3)
+    whole = replace(parts, layers=tuple(adapted))
+    programs = {WHOLE: compile_program(parts, KV_BITS)} | exits
+    nested = {f"expert {each} of 4": nested_expert(parts, each - 1, 4) for each in (1, 2, 3)}
+    programs |= {name: compile_program(each, KV_BITS) for name, each in nested.items()}
+    programs |= {f"draft of {layers // 3}": drafts, f"adapters of rank {LORA_RANK}": compile_program(whole, KV_BITS)}
+    every = (whole, replace(parts, layers=tuple(fast)), *nested.values())
+    return programs, {place: matrix for each in every for place, matrix in each.matrices.items()}
+
+
+def simulated_cycles(
+    programs: Mapping[str, Program], matrices: Mapping[MatrixPlace, Matrix], tokens: int
+) -> dict[str, float]:
+    """Cycles per token of each program, a mean over a text that it alone reads and writes: simulated."""
+    whole, others = programs[WHOLE], {name: each for name, each in programs.items() if name != WHOLE}
+    emulated, found = EmulatedDecoder(whole, matrices, others), {}
+    vocabulary, generator = whole.matrices[-1].rows, np.random.default_rng(0)
+    embeddings = generator.standard_normal((vocabulary, whole.dim), dtype=np.float32)
+    with closing(SimulatedDecoder(whole, Image.of(whole, matrices, BOARD, others))) as board:
+        for name in programs:
+            emulated.rewind(0)
+            board.rewind(0)
+            first, token, equal = len(board.answers), 1, 0
+            for _ in range(tokens):
+                embedding = embeddings[token]
+                keys, token = emulated.take(embedding[None], program=name)[0], board.take(embedding, name)
+                equal += (token, board.answers[-1].key) == (likeliest(keys), int(keys.max()))
+            found[name] = sum(answer.cycles for answer in board.answers[first:]) / tokens
+            print(f"{name}: {equal} of {tokens} tokens and keys are the emulated decoder's", flush=True)
+    return found
+
+
+def derived_cycles(program: Program) -> float:
+    """Cycles per token by the cost model: derived."""
+    assert BOARD.sdram is not None
+    return BOARD.sdram.clock_mhz * 1e6 / token_cost(program, BOARD, SEEN).tokens_per_second
+
+
+def verified_together(program: Program, tokens: int) -> float:
+    """Cycles in which tokens would share one pass over the weights: derived, for an engine that no decoder has."""
+    engine = program_engine(program, BOARD)
+    saved = 0.0
+    for command, length in zip(program.commands, program.lengths, strict=True):
+        if isinstance(command, Multiply | Answer):
+            cost = command_cost(command, length, program, engine, SEEN)
+            assert BOARD.sdram is not None
+            rate = BOARD.peak_bytes_per_second * BOARD.share / (BOARD.sdram.clock_mhz * 1e6)
+            saved += max(cost.memory_bytes / rate, cost.beside)
+    return tokens * derived_cycles(program) - (tokens - 1) * saved
+
+
+def print_table(title: str, cycles: Mapping[str, float], kind: str) -> None:
+    """A row per program, dense decoding first."""
+    dense = next(iter(cycles.values()))
+    print(f"\n{title}\n\n| program | cycles per token, {kind} | of dense |\n|---|---:|---:|")
+    for name, each in cycles.items():
+        print(f"| {'dense' if name == WHOLE else name} | {each:,.0f} | {each / dense:.3f} |")
+
+
+def print_speculation(cycles: Mapping[str, float], kind: str) -> None:
+    """Cycles per accepted token of rounds of drafts, by how many are right."""
+    dense, draft = cycles[WHOLE], next(each for name, each in cycles.items() if name.startswith("draft"))
+    print(f"\n{DRAFTS} drafts per round, {kind}\n")
+    print("| right drafts | cycles per accepted token | of dense |\n|---:|---:|---:|")
+    for right in range(DRAFTS + 1):
+        each = dense + DRAFTS * draft / (right + 1)
+        print(f"| {right} | {each:,.0f} | {each / dense:.3f} |")
+
+
+def main(
+    layers: Annotated[int, typer.Option(help="Simulated layers of SmolLM2's widths, a multiple of 3.")] = 6,
+    tokens: Annotated[int, typer.Option(help="Tokens per program.")] = 3,
+    vocabulary: Annotated[int, typer.Option(help="Rows of the simulated head.")] = 512,
+    derived_only: Annotated[bool, typer.Option(help="Simulate nothing.")] = False,
+) -> None:
+    """Print cycles per token of every program beside dense decoding."""
+    torch.set_grad_enabled(False)
+    if not derived_only:
+        cycles = simulated_cycles(*programs_of(layers, vocabulary, same=False), tokens)
+        print_table(f"{layers} layers of SmolLM2's widths, a head of {vocabulary} rows", cycles, "simulated")
+        print_speculation(cycles, "simulated")
+        drawn = Drawn(1280)
+        grown = drawn.parts([drawn.layer(shape, head_norms=True) for shape in OPENELM], vocabulary)
+        found = simulated_cycles({WHOLE: compile_program(grown, KV_BITS)}, grown.matrices, tokens)
+        print_table(f"{len(OPENELM)} layers of OpenELM 270M, a head of {vocabulary} rows", found, "simulated")
+    programs, _ = programs_of(30, 49152, same=True)
+    whole = {name: derived_cycles(program) for name, program in programs.items()}
+    print_table(f"SmolLM2-135M in {FORMAT}, {SEEN} positions", whole, "derived")
+    print_speculation(whole, "derived")
+    together = verified_together(programs[WHOLE], DRAFTS + 1)
+    share = together / whole[WHOLE]
+    print(f"\n{DRAFTS + 1} tokens in one pass over the weights, derived: {together:,.0f} cycles, {share:.3f} of dense")
+
+
+if __name__ == "__main__":
+    typer.run(main)
