@@ -18,6 +18,9 @@ from hw.memory.sdram import SdramPins
 from hw.mux import choose
 from hw.request_words import WORDS
 
+CHECKSUM_BITS = 16
+"""Of a word that are summed per cycle: chips of 16 bits bring no more, and all 32 take twice the cells."""
+
 COUNTER_BITS = 48
 """Of the sums over all products: a month at 100 MHz."""
 
@@ -78,7 +81,7 @@ class Board(wiring.Component):
         m.submodules.collector = collector = Collector()
         m.submodules.memory = memory = self._memory
         m.submodules.work = work = Decoder(self._parameters) if self._parameters.decoder else Product(self._parameters)
-        m.submodules.checksum = checksum = crc.catalog.CRC32_ISO_HDLC(data_width=32).create()
+        m.submodules.checksum = checksum = crc.catalog.CRC32_ISO_HDLC(data_width=CHECKSUM_BITS).create()
         reset = Signal()
         fields = self._fields(m, work, checksum, reset)
         m.submodules.responder = responder = Responder(max(map(len, fields.values())))
@@ -202,9 +205,11 @@ class Board(wiring.Component):
         """The range of a READ or a CHECKSUM, its words, and their checksum."""
         collector, memory, checksum = parts.collector, parts.memory, parts.checksum
         address, words = collector.arguments[0], collector.arguments[1]
-        is_read, last, left = collector.opcode == Opcode.READ, Signal(33), Signal(32)
+        is_read, last, upper = collector.opcode == Opcode.READ, Signal(33), Signal()
+        # bound: a range that reaches past the memory's end is not read
+        left = Signal(range(self._parameters.memory_words + 1))
         m.d.sync += last.eq(address[2:] + words - 1)
-        m.d.comb += checksum.data.eq(memory.o.payload)
+        m.d.comb += checksum.data.eq(memory.o.payload.word_select(upper, CHECKSUM_BITS))
         with m.State("RANGE"):  # a cycle behind the last argument's
             m.next = "RESPOND"
             with m.If((words == 0) | (is_read & (words >= MAXIMUM_WORDS))):
@@ -228,10 +233,10 @@ class Board(wiring.Component):
                 with m.If(is_read):
                     m.next = "RESPOND"
         with m.State("SUM"):
-            m.d.comb += [memory.o.ready.eq(1), checksum.valid.eq(memory.o.valid)]
+            m.d.comb += [memory.o.ready.eq(upper), checksum.valid.eq(memory.o.valid)]
             with m.If(memory.o.valid):
-                m.d.sync += left.eq(left - 1)
-                with m.If(left == 1):
+                m.d.sync += [upper.eq(~upper), left.eq(left - upper)]
+                with m.If(upper & (left == 1)):
                     m.next = "RESPOND"
 
     def _give_memory(self, m: Module, parts: _Parts) -> None:

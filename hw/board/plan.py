@@ -75,6 +75,13 @@ class ProductPlan(wiring.Component):
         m.d.sync += bad_argument.eq(self._out_of_range(format_))
         product, rest, shifted = self._factors()
         beats, area, outside = Signal.like(product), Signal(range(3)), Signal()
+        address = Signal(32)
+        # bound: the last word of an address and a count
+        last = Signal(max(len(address[2:]), len(beats)) + 1)
+        m.d.comb += [
+            address.eq(Array(self._argument(name) for name in ("weights", "activations", "results"))[area]),
+            outside.eq(_reaches_past(address, last, len(self.results_address))),
+        ]
         with m.FSM():
             with m.State("IDLE"), m.If(self.start):
                 m.next = "CHECK"
@@ -96,8 +103,7 @@ class ProductPlan(wiring.Component):
                 m.d.sync += beats.eq(Mux(area == 0, self._beats(format_, product), product))
                 m.next = "PLACE"
             with m.State("PLACE"):
-                address = Array(self._argument(name) for name in ("weights", "activations", "results"))[area]
-                m.d.sync += outside.eq(_reaches_past(address, beats, len(self.results_address)))
+                m.d.sync += last.eq(address[2:] + beats - 1)
                 self._keep(m, area, address, product, beats)
                 m.next = "COMPARE"
             with m.State("COMPARE"):
@@ -210,7 +216,6 @@ def _times(value: Value, factor: int) -> Value:
     return reduce(add, (value << place for place in range(factor.bit_length()) if factor >> place & 1))
 
 
-def _reaches_past(address: Value, words: Value, bits: int) -> Value:
-    """Whether words from a byte's address on do not all lie below word ``2 ** bits``, or begin within one."""
-    last = address[2:] + words - 1
+def _reaches_past(address: Value, last: Value, bits: int) -> Value:
+    """Whether the last of the words from a byte's address on is not below ``2 ** bits``, or the first within one."""
     return (address[:2] != 0) | (last[bits:] != 0)

@@ -15,8 +15,9 @@ def work_members(parameters: BoardParameters) -> dict[str, wiring.Member]:
 
     ``start``, ``arguments``: of the request, stable until ``done``. ``done``, ``status``: it has ended, and all that it
     writes is in the memory. ``cycles``, ``port_busy``: from ``start`` to ``done``; of these, those in which a word was
-    taken. ``active``, ``took``: each of these cycles as it passes. ``reading``, ``i``: to the memory, and what it
-    reads. ``write_start``, ``write_address``, ``write_flush``, ``write_empty``, ``o``: to the memory's writer.
+    taken. ``active``, ``took``: each of these cycles as it passes, ``took`` a cycle late. ``reading``, ``i``: to the
+    memory, and what it reads. ``write_start``, ``write_address``, ``write_flush``, ``write_empty``, ``o``: to the
+    memory's writer.
     """
     engine, chip = parameters.engine, parameters.chip
     return {
@@ -40,7 +41,7 @@ def work_members(parameters: BoardParameters) -> dict[str, wiring.Member]:
 
 def count_cycles(m: Module, work: wiring.Component) -> None:
     """Cycles of a component with these members, and of those the ones in which it takes a word."""
-    m.d.comb += work.took.eq(work.i.valid & work.i.ready)
+    m.d.sync += work.took.eq(work.i.valid & work.i.ready)
     with m.If(work.start):
         m.d.sync += [work.cycles.eq(1), work.port_busy.eq(0)]
     with m.Elif(work.active):

@@ -17,7 +17,7 @@ SIDE_DEPTH, SIDE_BURST = 64, 32
 """Beats that the side port keeps, and for how many there must be room before it asks again."""
 
 MOST_READS = 16
-"""More reads than the controller has under way at once: one waits, and others are the chip's latency and two."""
+"""More reads than the controller has under way at once: one waits, and others are the chip's latency and four."""
 
 
 class Memory(wiring.Component):

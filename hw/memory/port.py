@@ -53,7 +53,7 @@ class MemoryPort(wiring.Component):
         Bytes of a beat: 1, 2, 4 or 8 times those of the chip, whose lower address holds the lower bytes.
     depth
         Beats that are asked for or kept at once; of at least the controller's latency and this
-        port's own, 10 cycles at CAS latency 3, or a reader that never pauses would wait.
+        port's own, 12 cycles at CAS latency 3, or a reader that never pauses would wait.
     burst
         Beats for which there must be room before a port that had none asks again: a page that another port
         uses is then closed more rarely.

@@ -21,7 +21,11 @@ def request_layout(chip: SdramChip) -> data.StructLayout:
 
 
 class SdramPins(wiring.Signature):
-    """Pins of a chip beside its clock; all are 1 when active, so a board inverts cs, ras, cas and we."""
+    """Pins of a chip beside its clock; all are 1 when active, so a board inverts cs, ras, cas and we.
+
+    A register beside each pin lies between these and the chip, for each direction: the chip sees what is driven a
+    cycle later, and ``dq_i`` is what lay on the pins a cycle ago. So no wire of the FPGA is between register and pin.
+    """
 
     def __init__(self, chip: SdramChip) -> None:
         super().__init__(
@@ -98,7 +102,7 @@ class SdramController(wiring.Component):
     A burst is a run of requests: every column command moves one beat, for the command bus has
     nothing else to do, and so a burst may pause or end anywhere. One page is open at a time; a
     request to another, or a refresh, closes it. The chip's rules are kept by counters, one a rule
-    that binds. A read answers ``cas_latency`` + 3 cycles after its request was taken if its page is open.
+    that binds. A read answers ``cas_latency`` + 5 cycles after its request was taken if its page is open.
 
     Parameters
     ----------
@@ -115,7 +119,7 @@ class SdramController(wiring.Component):
     read_valid, read_data : Out(1), Out(data_bits)
         Beats read, in order. They do not wait: who asks keeps room for the answer.
     pins : Out(SdramPins(chip))
-        All outputs are registers, and ``dq_i`` goes into one.
+        All outputs are registers, and ``dq_i`` goes into one: the pins' own registers may be far away.
 
     Raises
     ------
@@ -251,8 +255,8 @@ class SdramController(wiring.Component):
             ]
 
     def _receive(self, m: Module, reads: Value) -> None:
-        """A beat read lies on the pins when its command, a register, and the chip's latency have passed."""
-        under_way = Signal(self._timing.cas_latency + 1)
+        """A beat read comes when its command, a register, the pins' two, and the chip's latency have passed."""
+        under_way = Signal(self._timing.cas_latency + 3)
         m.d.sync += [
             under_way.eq(Cat(reads, under_way)),
             self.read_valid.eq(under_way[-1]),

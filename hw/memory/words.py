@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.memory.chips import SdramChip
 from hw.memory.port import address_bits, run_layout
+from hw.memory.skid_buffer import SkidBuffer
 from hw.memory.unpacker import Unpacker
 
 
@@ -31,6 +32,10 @@ def reading_layout(chip: SdramChip, port_bytes: int, word_bits: Sequence[int]) -
 
 class WordReader(wiring.Component):
     """Reads words of one of several widths, and drops what the last beat holds beside the last word.
+
+    A word leaves two cycles after the beat that completes it: one in the unpacker, one in the skid buffer of its
+    output, by which no ready of the port depends on ``o.ready``. A reading is kept first, and its run begun a cycle
+    later. No cycle is lost: a word leaves per cycle, or a beat is taken per cycle where words are wider.
 
     Parameters
     ----------
@@ -63,13 +68,15 @@ class WordReader(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Start the run, count the words, clear."""
+        """Keep the reading, start its run, count the words, clear."""
         m = Module()
         reading = Signal.like(self.i_reading.payload)
         counting, clear = Signal(), Signal()
+        m.submodules.buffer = buffer = SkidBuffer(max(self._word_bits))
+        connect(m, buffer.o, flipped(self.o))
         m.d.comb += [
-            self.run.payload.address.eq(self.i_reading.payload.address),
-            self.run.payload.beats.eq(self.i_reading.payload.beats),
+            self.run.payload.address.eq(reading.address),
+            self.run.payload.beats.eq(reading.beats),
         ]
         for position, bits in enumerate(self._word_bits):
             m.submodules[f"unpacker_{position}"] = unpacker = Unpacker(self._port_bytes, bits)
@@ -79,17 +86,21 @@ class WordReader(wiring.Component):
                     unpacker.i.valid.eq(self.i.valid),
                     self.i.ready.eq(unpacker.i.ready),
                     # what the last beat holds beside the last word may look like one
-                    unpacker.o.ready.eq(self.o.ready & counting),
-                    self.o.valid.eq(unpacker.o.valid & counting),
-                    self.o.payload.eq(unpacker.o.payload),
+                    unpacker.o.ready.eq(buffer.i.ready & counting),
+                    buffer.i.valid.eq(unpacker.o.valid & counting),
+                    buffer.i.payload.eq(unpacker.o.payload),
                 ]
         with m.FSM() as states:
             with m.State("IDLE"):
-                m.d.comb += [self.run.valid.eq(self.i_reading.valid), self.i_reading.ready.eq(self.run.ready)]
-                with m.If(self.run.valid & self.run.ready):
-                    m.d.sync += reading.eq(self.i_reading.payload)
+                m.d.comb += self.i_reading.ready.eq(1)
+                m.d.sync += reading.eq(self.i_reading.payload)
+                with m.If(self.i_reading.valid):
+                    m.next = "RUN"
+            with m.State("RUN"):
+                m.d.comb += self.run.valid.eq(1)
+                with m.If(self.run.ready):
                     m.next = "WORDS"
-            with m.State("WORDS"), m.If(self.o.valid & self.o.ready):
+            with m.State("WORDS"), m.If(buffer.i.valid & buffer.i.ready):
                 m.d.sync += reading.words.eq(reading.words - 1)
                 with m.If(reading.words == 0):
                     m.next = "CLEAR"

@@ -2,10 +2,11 @@
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import fifo, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.memory.chips import SdramChip
 from hw.memory.port import address_bits, run_layout
+from hw.memory.skid_buffer import SkidBuffer
 
 BURST_WORDS = 256
 """Words of a run, unless ``flush`` ends it early."""
@@ -15,7 +16,8 @@ class WordWriter(wiring.Component):
     """Gathers words of a port's width and writes them in runs.
 
     ``burst`` words or more make a run, or any number while ``flush`` is asserted. A run is begun only when all of
-    it is here, so that it passes without a pause. Twice as many are kept at once.
+    it is here, so that it passes without a pause. Twice as many are kept at once. A skid buffer is behind them, since
+    block RAM answers late in the cycle.
 
     Parameters
     ----------
@@ -57,13 +59,15 @@ class WordWriter(wiring.Component):
         """A queue, and a run of as many words as it holds."""
         m = Module()
         m.submodules.kept = kept = fifo.SyncFIFOBuffered(width=len(self.i.payload), depth=2 * self._burst)
+        m.submodules.buffer = buffer = SkidBuffer(len(self.i.payload))
+        connect(m, buffer.o, flipped(self.o))
         address, left = Signal.like(self.address), Signal(range(2 * self._burst + 1))
         enough = Signal()
         m.d.comb += [
             kept.w_data.eq(self.i.payload),
             kept.w_en.eq(self.i.valid),
             self.i.ready.eq(kept.w_rdy),
-            self.o.payload.eq(kept.r_data),
+            buffer.i.payload.eq(kept.r_data),
             self.run.payload.address.eq(address),
             self.run.payload.beats.eq(left - 1),
             self.run.payload.write.eq(1),
@@ -73,7 +77,7 @@ class WordWriter(wiring.Component):
             m.d.sync += address.eq(self.address)
         with m.FSM():
             with m.State("GATHER"):
-                m.d.comb += self.empty.eq((kept.level == 0) & ~self.i.valid)
+                m.d.comb += self.empty.eq((kept.level == 0) & ~self.i.valid & ~buffer.o.valid)
                 with m.If(enough):
                     m.d.sync += left.eq(kept.level)
                     m.next = "RUN"
@@ -83,8 +87,8 @@ class WordWriter(wiring.Component):
                     m.d.sync += address.eq(address + left)
                     m.next = "WORDS"
             with m.State("WORDS"):
-                m.d.comb += [self.o.valid.eq(kept.r_rdy), kept.r_en.eq(self.o.ready)]
-                with m.If(self.o.valid & self.o.ready):
+                m.d.comb += [buffer.i.valid.eq(kept.r_rdy), kept.r_en.eq(buffer.i.ready)]
+                with m.If(buffer.i.valid & buffer.i.ready):
                     m.d.sync += left.eq(left - 1)
                     with m.If(left == 1):
                         m.next = "CLEAR"

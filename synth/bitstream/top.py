@@ -39,8 +39,9 @@ class Ulx3s(wiring.Component):
     """A board behind a serial line, on the pins of an ULX3S.
 
     The chip's clock is the inverse of ours, made beside its pin: half a period after our registers change the chip
-    looks at its pins, and its data is there around the end of the next period. Button F1 resets all; LED 0 is on
-    while the clock is steady, LED 1 while a request is done.
+    looks at its pins, and its data is there around the end of the next period. The registers of the chip's commands,
+    addresses and data lie in the pins' own cells, so every placement has the same delays there. Button F1 resets all;
+    LED 0 is on while the clock is steady, LED 1 while a request is done.
 
     Parameters
     ----------
@@ -106,7 +107,10 @@ class Ulx3s(wiring.Component):
         m.submodules.reset = ResetSynchronizer(~locked | button.i, domain="sync")
 
     def _memory(self, m: Module, pads: Any, pins: wiring.PureInterface) -> None:
-        """The chip's pins; amaranth-boards knows which are active low."""
+        """The chip's pins, a register beside each; amaranth-boards knows which are active low.
+
+        These registers are 0 until the first edge, a mode set; but so is ``clk_en``, and the chip does not listen.
+        """
         assert isinstance(pins.signature, SdramPins)
         m.submodules.chip_clock = clock = io.DDRBuffer("o", pads.clk)
         m.d.comb += Cat(clock.o).eq(0b10)  # low in the first half of our period
@@ -121,7 +125,7 @@ class Ulx3s(wiring.Component):
             "dqm": pins.dqm,
         }
         for name, value in outputs.items():
-            m.submodules[f"chip_{name}"] = buffer = io.Buffer("o", getattr(pads, name))
+            m.submodules[f"chip_{name}"] = buffer = io.FFBuffer("o", getattr(pads, name))
             m.d.comb += buffer.o.eq(value)
-        m.submodules.chip_dq = data = io.Buffer("io", pads.dq)
+        m.submodules.chip_dq = data = io.FFBuffer("io", pads.dq)
         m.d.comb += [data.o.eq(pins.dq_o), data.oe.eq(pins.dq_oe), pins.dq_i.eq(data.i)]

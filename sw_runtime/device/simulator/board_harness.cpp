@@ -51,7 +51,7 @@ int board_run(void *handle, BoardRun *run) {
         if (run->cycles == run->cycle_limit || run->taken_count == run->taken_limit) return 1;
         words.offer(simulation);
         unit.o___05Fready = simulation.draw(run->taken_chance);
-        unit.pins___05Fdq_i = board.sdram.driven();
+        unit.pins___05Fdq_i = board.sdram.captured();
         unit.clk = 0;
         unit.eval();
         words.look();

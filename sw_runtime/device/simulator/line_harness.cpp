@@ -93,7 +93,7 @@ void line_run(void *handle, LineRun *run) {
         if (sent < run->count && wires.takes()) wires.take(run->sent[sent++]);
         wires.drive(unit);
 #ifdef CHIP
-        unit.pins___05Fdq_i = line.sdram.driven();
+        unit.pins___05Fdq_i = line.sdram.captured();
 #endif
         unit.clk = 0;
         unit.eval();

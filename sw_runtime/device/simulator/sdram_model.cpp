@@ -1,4 +1,5 @@
-// An SDRAM chip seen from its pins: stores beats, answers reads, and counts every command that breaks a rule.
+// An SDRAM chip behind registers at the unit's pins: stores beats, answers reads, and counts every command that breaks
+// a rule.
 
 #include <algorithm>
 #include <cstdlib>
@@ -42,32 +43,14 @@ class Sdram {
     ~Sdram() { std::free(changed); }
     Sdram(const Sdram &) = delete;
 
-    // What lies on the data pins at the edge to come: a beat that is due, or noise.
-    uint16_t driven() {
-        noise = noise * 6364136223846793005 + 1442695040888963407;
-        return due[now % WINDOW] == now ? beats[now % WINDOW] : noise >> 48;
-    }
+    // What the registers behind the data pins took at the last edge.
+    uint16_t captured() const { return taken; }
 
-    void edge(const Pins &pins) {
-        const int command = pins.cs ? pins.ras | pins.cas << 1 | pins.we << 2 : 0;
-        commands[command]++;
-        require(INIT, pins.cke);
-        require(DRIVE, pins.dq_oe == (command == WRITE));
-        if (command) {
-            require(START, now >= rules.start);
-            require(RFC, now - refreshed >= rules.t_rfc);
-            require(MRD, now - mode_set >= rules.t_mrd);
-        }
-        if (command == ACTIVATE) activate(pins.ba, pins.a);
-        if (command == READ || command == WRITE) move(pins, command == WRITE);
-        if (command == PRECHARGE)
-            for (uint32_t bank = 0; bank < BANKS; bank++)
-                if (pins.a >> 10 & 1 || bank == pins.ba) precharge(bank);
-        if (command == REFRESH) refresh();
-        if (command == MODE) set_mode(pins.a);
-        if (command == STOP) require(INIT, false);
-        if (ready()) require(GAP, now - refreshed != rules.refresh + 1);  // once a gap
-        now++;
+    // All registers at the pins take what is before them; the chip looks at what they drove until now.
+    void edge(const Pins &driven) {
+        taken = on_data_pins();
+        look(shown);
+        shown = driven;
     }
 
   private:
@@ -89,6 +72,36 @@ class Sdram {
     int64_t due[WINDOW];
     uint16_t beats[WINDOW];
     uint64_t noise = 1;
+    Pins shown{true};  // nothing is asked for before the first edge
+    uint16_t taken = 0;
+
+    // A beat that is due, or noise.
+    uint16_t on_data_pins() {
+        noise = noise * 6364136223846793005 + 1442695040888963407;
+        return due[now % WINDOW] == now ? beats[now % WINDOW] : noise >> 48;
+    }
+
+    void look(const Pins &pins) {
+        const int command = pins.cs ? pins.ras | pins.cas << 1 | pins.we << 2 : 0;
+        commands[command]++;
+        require(INIT, pins.cke);
+        require(DRIVE, pins.dq_oe == (command == WRITE));
+        if (command) {
+            require(START, now >= rules.start);
+            require(RFC, now - refreshed >= rules.t_rfc);
+            require(MRD, now - mode_set >= rules.t_mrd);
+        }
+        if (command == ACTIVATE) activate(pins.ba, pins.a);
+        if (command == READ || command == WRITE) move(pins, command == WRITE);
+        if (command == PRECHARGE)
+            for (uint32_t bank = 0; bank < BANKS; bank++)
+                if (pins.a >> 10 & 1 || bank == pins.ba) precharge(bank);
+        if (command == REFRESH) refresh();
+        if (command == MODE) set_mode(pins.a);
+        if (command == STOP) require(INIT, false);
+        if (ready()) require(GAP, now - refreshed != rules.refresh + 1);  // once a gap
+        now++;
+    }
 
     void require(Rule rule, bool kept) { broken[rule] += !kept; }
 

@@ -72,7 +72,7 @@ int memory_run(void *handle, int kind, MemoryRun *run) {
         beats.offer(simulation);
         readings.offer(simulation);
         unit.o___05Fready = taken < run->taken_count && simulation.draw(run->taken_chance);
-        unit.pins___05Fdq_i = memory.sdram.driven();
+        unit.pins___05Fdq_i = memory.sdram.captured();
 #ifdef PRODUCTS
         commands.offer(simulation);
         unit.o_results___05Fready = 1;

@@ -16,7 +16,7 @@ PARTS = 8 * PORT_BYTES // LARGEST.data_bits
 """Cycles that the chip needs for a beat of the port."""
 
 KEPT = {
-    "start": 20_000,
+    "start": 20_001,  # the pins' registers
     "t_rcd": 2,
     "t_rp": 2,
     "t_ras": 5,
@@ -61,7 +61,9 @@ def test_a_long_run_is_written_at_96_percent_of_peak(opened: Opened, controller:
     before = simulation.counted()
     simulation.write(99, written)
     after = simulation.counted()
-    assert after["write"] - before["write"] >= PARTS * beats - 2  # the last may still lie in the controller
+    assert (
+        after["write"] - before["write"] >= PARTS * beats - 3
+    )  # the last may still lie in the controller and the pins' registers
     assert PARTS * beats / (sum(after.values()) - sum(before.values())) >= 0.96
     assert (simulation.read(99, beats).payloads == written).all()
     assert simulation.broken() == {}
@@ -104,7 +106,7 @@ def test_the_chip_notices_another_cas_latency(opened: Opened) -> None:
     assert set(simulation.broken()) == {"init"}  # the mode register's value
 
 
-def test_the_first_beat_of_a_page_that_is_closed_comes_after_12_cycles(opened: Opened) -> None:
+def test_the_first_beat_of_a_page_that_is_closed_comes_after_14_cycles(opened: Opened) -> None:
     simulation = opened()
     simulation.read(0, 1)
-    assert simulation.read(1 << 20, 1).first == 12
+    assert simulation.read(1 << 20, 1).first == 14

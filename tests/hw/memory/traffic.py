@@ -70,7 +70,7 @@ def check_words(simulation: MemorySimulation) -> None:
     AssertionError
         If a word is wrong or does not come, or the chip was asked for what it does not allow.
     """
-    for share in (1, 0.7):
+    for share in (1, 0.7, 0.3):
         for width in WORD_BITS:
             for address, words in ((1_000, 1), (77, 3), (200, 997), (3, 400)):
                 expected = words_at(address, width, words)

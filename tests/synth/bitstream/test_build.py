@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -127,6 +128,13 @@ def test_a_netlist_is_the_same_in_every_process() -> None:
     assert str(Path(__file__).parents[3]) not in rtlil
     for pin in ('"sdram_0__dq__io[15]" SITE "J17"', '"uart_0__rx__io" SITE "M1"', '"clk25_0__io" 25000000.0 HZ'):
         assert pin in pins
+
+
+def test_every_pin_of_the_memory_chip_has_its_registers() -> None:
+    rtlil, _ = build.netlist(ORDER)
+    commands_and_addresses, data = 5 + 2 + 13 + 2, 16
+    assert len(re.findall(r"cell \\OFS1P3DX \\o_ff", rtlil)) == commands_and_addresses + data
+    assert len(re.findall(r"cell \\IFS1P3DX \\i_ff", rtlil)) == data
 
 
 @pytest.mark.parametrize(("clock", "dividers"), [(75, (3, 8)), (100, (4, 6)), (125, (5, 5)), (200, (8, 3))])

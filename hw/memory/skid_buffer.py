@@ -1,0 +1,45 @@
+"""Skid buffer: a register in a stream, for ready as well as for valid and payload."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+
+class SkidBuffer(wiring.Component):
+    """Two places, filled and emptied in turn, so that no path leads through it in either direction.
+
+    The latency is one cycle. The throughput is one word per cycle: while one place waits for its consumer, the
+    other takes what its producer had offered before it saw that.
+
+    Parameters
+    ----------
+    bits
+        Of a word.
+
+    Members
+    -------
+    i, o : In(stream.Signature(bits)), Out(stream.Signature(bits))
+    """
+
+    def __init__(self, bits: int) -> None:
+        super().__init__({"i": In(stream.Signature(bits)), "o": Out(stream.Signature(bits))})
+
+    def elaborate(self, platform: object) -> Module:
+        """Places, how many are full, and whose turn it is on each side."""
+        m = Module()
+        places = [Signal.like(self.i.payload, name=f"place_{number}") for number in range(2)]
+        level, filling, emptying = Signal(range(len(places) + 1)), Signal(), Signal()
+        taken, given = Signal(), Signal()
+        m.d.comb += [
+            self.i.ready.eq(level != len(places)),
+            self.o.valid.eq(level != 0),
+            self.o.payload.eq(Mux(emptying, places[1], places[0])),
+            taken.eq(self.i.valid & self.i.ready),
+            given.eq(self.o.valid & self.o.ready),
+        ]
+        m.d.sync += [level.eq(level + taken - given), filling.eq(filling ^ taken), emptying.eq(emptying ^ given)]
+        for number, place in enumerate(places):
+            # what is offered may change only until it is taken, so the place need not know whether it is
+            with m.If(self.i.ready & (filling == number)):
+                m.d.sync += place.eq(self.i.payload)
+        return m
