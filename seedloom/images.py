@@ -1,12 +1,15 @@
 """``seedloom image``: a compressed model as the bytes of a board's memory."""
 
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from formats.arguments import check_types
-from formats.errors import InputError
+from formats.card_image import MAGIC, WORD_BYTES, memory_octets
+from formats.errors import CheckpointError, InputError
 
 if TYPE_CHECKING:
     from sw_runtime.decoder.image.file import Image
@@ -19,23 +22,28 @@ def image(
     board: Annotated[str | None, typer.Option(help="Board whose memory the image is for.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write.")] = None,
     kv_bits: Annotated[int, typer.Option(help="Bits of a cached key's or value's element: 8 or 16.")] = 16,
+    card: Annotated[bool, typer.Option("--sd", help="Write what a memory card for the board's slot holds.")] = False,
     show: Annotated[Path | None, typer.Option(help="Print the map of an image instead of writing one.")] = None,
 ) -> None:
     """Write a model's program, weights and constants as they lie in a board's memory.
 
     No board takes an image yet: the sequencer that executes programs is not built. The emulated decoder does.
     """
-    from sw_runtime.decoder.image.file import Image
     from sw_runtime.disk_errors import check_writable
 
     if show is not None:
-        _print_map(Image.load(show))
+        _show(show)
         return
     if folder is None or board is None or output is None:
         raise InputError("an image needs a folder, --board and --output; or give --show and an image")
+    if card:
+        _check_slot(board)
     check_writable(output.parent, output)
     made = make_image(folder, board, kv_bits)
-    made.save(output)
+    if card:
+        made.save_card(output)
+    else:
+        made.save(output)
     _print_map(made)
 
 
@@ -61,6 +69,32 @@ def make_image(folder: str | Path, board: str, kv_bits: int = 16) -> "Image":
     check_weights(chosen, [MatrixShape(layer.format, layer.rows, layer.columns) for layer in describe(folder).layers])
     model, _ = load(folder)
     return Image.of(*compiled(model, chosen, kv_bits), chosen)
+
+
+def _check_slot(board: str) -> None:
+    """Refuse a board that no card can be made for, before any work."""
+    from hw.board.boards import BOARDS
+    from seedloom.whole_decoder import find_board
+
+    if find_board(board).sdram is None:
+        known = ", ".join(each.name for each in BOARDS.values() if each.sdram)
+        raise InputError(f"no card is loaded into the memory of {board}; choose from {known}")
+
+
+def _show(path: Path) -> None:
+    """Print what a file of either kind holds."""
+    from sw_runtime.decoder.image.file import Image
+
+    with suppress(OSError), path.open("rb") as file:
+        if int.from_bytes(file.read(WORD_BYTES), "little") == MAGIC:
+            file.seek(0)
+            try:
+                memory = memory_octets(file.read())
+            except InputError as error:
+                raise CheckpointError(f"{path}: {error}") from error
+            typer.echo(f"memory card: {len(memory):,} bytes of memory, SHA-256 {sha256(memory).hexdigest()}")
+            return
+    _print_map(Image.load(path))
 
 
 def _print_map(image: "Image") -> None:

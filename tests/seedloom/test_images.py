@@ -1,6 +1,7 @@
 """``seedloom image`` writes a board's memory and prints its map."""
 
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from typer.testing import CliRunner
 
 import seedloom
+from formats.card_image import memory_octets
 from hw.board.boards import BOARDS
 from seedloom.cli import app
 from seedloom.whole_decoder import compiled
@@ -36,6 +38,31 @@ def test_an_image_is_written_shown_and_executed(scaled_folder: Path, tmp_path: P
     reader = Image.load(path).reader()
     from_bytes = EmulatedDecoder(reader.program(), reader.matrices()).take(embeddings, answers=3)
     assert np.array_equal(from_bytes, EmulatedDecoder(program, matrices).take(embeddings, answers=3))
+
+
+def test_a_card_holds_the_same_memory_and_is_shown(scaled_folder: Path, tmp_path: Path) -> None:
+    path, card = tmp_path / "model.img", tmp_path / "card.img"
+    arguments = ["image", str(scaled_folder), "--board", "ulx3s-32mb", "--kv-bits", "8", "-o"]
+    for written in (
+        CliRunner().invoke(app, [*arguments, str(path)]),
+        CliRunner().invoke(app, [*arguments, str(card), "--sd"]),
+    ):
+        assert written.exit_code == 0, written.output
+    memory = Image.load(path).memory.tobytes()
+    assert memory_octets(card.read_bytes()) == memory
+    shown = CliRunner().invoke(app, ["image", "--show", str(card)])
+    assert shown.stdout == f"memory card: {len(memory):,} bytes of memory, SHA-256 {sha256(memory).hexdigest()}\n"
+    card.write_bytes(card.read_bytes()[:-600])
+    refused = CliRunner().invoke(app, ["image", "--show", str(card)])
+    assert refused.exit_code == 1
+    assert refused.stderr == f"error: {card}: the card's data are not what was written; write the card again\n"
+
+
+def test_a_board_whose_memory_no_card_is_loaded_into_is_refused() -> None:
+    result = CliRunner().invoke(app, ["image", "folder", "--board", "orangecrab", "--sd", "-o", "card.img"])
+    assert result.exit_code == 1
+    remedy = "choose from ulx3s-32mb, ulx3s-64mb"
+    assert result.stderr == f"error: no card is loaded into the memory of orangecrab; {remedy}\n"
 
 
 @pytest.mark.parametrize("missing", ["folder", "--board", "--output"])

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
+from formats.card_image import card_octets
 from formats.decoder.program import MatrixPlace, Program
 from formats.decoder.words import VERSION, read_commands
 from formats.engine import EngineParameters
@@ -193,6 +194,17 @@ class Image:
         """
         with whole_output(path) as file:
             write_tensors(file, {"memory": torch.from_numpy(self.memory)}, asdict(self.contents))
+
+    def save_card(self, path: Path) -> None:
+        """Write what a memory card for a board holds, whole or not at all: a block of header, then the memory.
+
+        Raises
+        ------
+        FileExistsError
+            If there is something at ``path``: nothing is written over.
+        """
+        with whole_output(path) as file:
+            file.write_bytes(card_octets(self.memory.tobytes()))
 
     @classmethod
     def load(cls, path: Path) -> "Image":

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from formats.errors import DeviceError, InputError
 from formats.link import VERSION, WELCOME, Kind, values_of
@@ -22,13 +23,15 @@ MOST_ATTEMPTS = 1000
 
 @dataclass
 class _Waiting:
-    """A packet whose answer has not come: when it was sent first and last, as which packet of all, and how often."""
+    """A packet whose answer has not come: when it left the host first and last, how often, and how many of these
+    times because nothing came in time.
+    """
 
     octets: bytes
-    first_sent_at: float = 0.0
-    sent_at: float = 0.0
-    number: int = 0
+    first_left_at: float = 0.0
+    left_at: float = 0.0
     times: int = 0
+    expired: int = 0
     due: bool = True
     answer: tuple[int, ...] | None = None
 
@@ -79,9 +82,10 @@ class Session:
     _first: int = 0
     _waiting: dict[int, _Waiting] = field(default_factory=dict)
     _reader: PacketReader = field(default_factory=PacketReader)
-    _sent: int = 0
+    _free_at: float = 0.0
     _heard_at: float | None = None
-    _round_trip: float | None = None
+    _trip: float | None = None  # from when a packet has left the host to its answer, the mean
+    _shortest_trip: float = inf
 
     def __post_init__(self) -> None:
         self._greeting: _Waiting | None = _Waiting(octets_of(Kind.GREETING, 0, self.number))
@@ -135,7 +139,7 @@ class Session:
         """
         for packet in self._reader.read(octets):
             if packet is None:
-                self._ask_again(next(iter(self._waiting.values()), None), now)
+                self._ask_again(next((w for w in self._waiting.values() if w.answer is None), None), now)
             elif packet.session == self.number:
                 self._heard_at = now
                 self._understand(packet, now)
@@ -158,8 +162,9 @@ class Session:
             silent = f"the device has not answered for {now - self._heard_at:.1f} s"
             raise DeviceError(f"{silent}: look at its power, its cable and the baud rate")
         # the device names what else it lacks
-        waiting[0].due |= now - waiting[0].sent_at > self._patience(waiting[0]) + on_the_way
-        return b"".join(self._send(each, now) for each in waiting if each.due)
+        if not waiting[0].due and now - waiting[0].left_at > self._patience(waiting[0]):
+            waiting[0].due, waiting[0].expired = True, waiting[0].expired + 1
+        return b"".join(self._send(each, now, now + on_the_way) for each in waiting if each.due)
 
     def resume(self) -> None:
         """The line is there again after it was gone: everything without an answer is sent again."""
@@ -168,28 +173,29 @@ class Session:
             if waiting:
                 waiting.due = True
 
-    def _send(self, waiting: _Waiting, now: float) -> bytes:
+    def _send(self, waiting: _Waiting, now: float, latest: float) -> bytes:
+        """A packet's bytes; it leaves behind those before it, and at the latest when all without an answer have."""
         if waiting.times == MOST_ATTEMPTS:
             raise DeviceError(
                 f"{MOST_ATTEMPTS} attempts brought no response: the line damages every packet, or the device's core "
                 "hangs; lower the baud rate or reset the device"
             )
+        self._free_at = min(max(self._free_at, now) + len(waiting.octets) * self.seconds_an_octet, latest)
         if waiting.times:
             self.repeats += 1
         else:
-            waiting.first_sent_at = now
-        self._sent += 1
-        waiting.due, waiting.sent_at, waiting.number, waiting.times = False, now, self._sent, waiting.times + 1
+            waiting.first_left_at = self._free_at
+        waiting.due, waiting.left_at, waiting.times = False, self._free_at, waiting.times + 1
         return waiting.octets
 
     def _patience(self, waiting: _Waiting) -> float:
         """Seconds to wait for an answer; longer after each time that none came."""
-        known = FIRST_PATIENCE if self._round_trip is None else max(LEAST_PATIENCE, 3 * self._round_trip)
-        return min(known * (1 << min(waiting.times, 5)) / 2, self.silence_seconds / LEAST_ATTEMPTS)
+        known = FIRST_PATIENCE if self._trip is None else max(LEAST_PATIENCE, 2 * self._trip)
+        return min(known * (1 << min(waiting.expired, 4)), self.silence_seconds / LEAST_ATTEMPTS)
 
     def _understand(self, packet: LinkPacket, now: float) -> None:
         if packet.kind == Kind.WELCOME:
-            self._begin(packet)
+            self._begin(packet, now)
             return
         index = self._first + (packet.sequence - self._base - self._first) % 256
         waiting = self._waiting.get(index)
@@ -207,21 +213,29 @@ class Session:
     def _ask_again(self, waiting: _Waiting | None, now: float) -> None:
         """Send a packet again, unless what came was sent before its last repeat can have arrived."""
         if waiting and waiting.times and waiting.answer is None:
-            waiting.due |= now - waiting.sent_at > (self._round_trip or LEAST_PATIENCE) / 2
+            waiting.due |= now - waiting.left_at > 0.9 * self._shortest_trip
 
     def _answer(self, waiting: _Waiting, words: tuple[int, ...], now: float) -> None:
         if not words:
             raise DeviceError("the device gave a response that is longer than its link carries; its core is at fault")
         waiting.answer = words
-        trip = now - waiting.first_sent_at
-        self._round_trip = trip if self._round_trip is None else 0.875 * self._round_trip + 0.125 * trip
-        # responses come in order: what was sent before this one and has none has lost it
+        self._learn(waiting, now)
+        # requests are executed in order: the response to an earlier one was sent, and is lost or sent again
         for earlier in self._waiting.values():
             if earlier is waiting:
                 return
-            earlier.due |= earlier.answer is None and earlier.number < waiting.number
+            self._ask_again(earlier, now)
 
-    def _begin(self, packet: LinkPacket) -> None:
+    def _learn(self, answered: _Waiting, now: float) -> None:
+        """Keep the mean of trips. One that held a loss raises it a little only, and so does a core that became slow."""
+        trip, repeated = max(0.0, now - answered.first_left_at), answered.times > 1
+        self._shortest_trip = min(self._shortest_trip, trip)
+        if self._trip is None:
+            self._trip = None if repeated else trip
+        else:
+            self._trip += 0.125 * ((min(trip, 2 * self._trip) if repeated else trip) - self._trip)
+
+    def _begin(self, packet: LinkPacket, now: float) -> None:
         """The device's first welcome; others are late copies."""
         if self._greeting is None:
             return
@@ -231,5 +245,6 @@ class Session:
                 f"the device speaks version {fields['version']} of the link, this program {VERSION}: "
                 "take a bitstream and a program of one release"
             )
+        self._learn(self._greeting, now)
         self.welcome = Welcome(fields["window"], fields["words"], fields["build"])
         self._base, self._greeting = packet.sequence, None

@@ -2,6 +2,8 @@
 
 import re
 import zlib
+from collections import Counter
+from dataclasses import dataclass
 from random import Random
 
 from cobs import cobs
@@ -13,9 +15,21 @@ from sw_runtime.device.simulator.line import LineSimulation
 from tests.hw.link.memory_model import MemoryModel
 from tests.hw.link.subject import MEMORY_WORDS, PARAMETERS, QUIET_CYCLES
 
+KINDS = {"request": 40, "early": 20, "old": 15, "damaged": 25, "odd": 5, "noise": 5, "foreign": 5, "greeting": 0.2}
+"""What is drawn, and how often."""
+
+
+@dataclass(frozen=True)
+class Fuzzed:
+    """What a run was made of: steps of each kind, requests that were executed, simulated cycles."""
+
+    drawn: Counter[str]
+    executed: int
+    cycles: int
+
 
 class Traffic:
-    """Draws what a confused host on a bad line sends.
+    """Draws what a confused host on a bad line sends; ``drawn`` counts the kinds.
 
     Parameters
     ----------
@@ -27,21 +41,14 @@ class Traffic:
         self._random = Random(seed)
         self._session, self._sequence = 1, 0
         self._sent = [framed(Kind.GREETING, 0, 1)]
+        self.drawn = Counter(greeting=1)
 
     def packet(self) -> bytes:
         """The bytes of one step: a packet, a damaged one, one that was sent before, or noise."""
         random = self._random
-        kinds = {
-            "request": 40,
-            "early": 20,
-            "old": 15,
-            "damaged": 25,
-            "odd": 5,
-            "noise": 5,
-            "foreign": 5,
-            "greeting": 0.2,
-        }
-        match random.choices(list(kinds), list(kinds.values()))[0]:
+        kind = random.choices(list(KINDS), list(KINDS.values()))[0]
+        self.drawn[kind] += 1
+        match kind:
             case "request":
                 return self._keep(self._request(self._sequence, self._session))
             case "early":
@@ -133,8 +140,8 @@ def damaged(random: Random, packet: bytes) -> bytes:
     return bytes(octets)
 
 
-def fuzz(line: LineSimulation, packets: int, seed: int) -> int:
-    """Hold the link to its model for so many steps; returns the requests that were executed.
+def fuzz(line: LineSimulation, packets: int, seed: int) -> Fuzzed:
+    """Hold the link to its model for so many steps.
 
     Raises
     ------
@@ -143,8 +150,8 @@ def fuzz(line: LineSimulation, packets: int, seed: int) -> int:
     """
     traffic, core, random = Traffic(seed), MemoryModel(MEMORY_WORDS, PARAMETERS.build), Random(seed)
     model = LinkModel(core, PARAMETERS.window, PARAMETERS.words, PARAMETERS.build)
-    octets = framed(Kind.GREETING, 0, 1)
     for step in range(packets):
+        octets = traffic.packet() if step else framed(Kind.GREETING, 0, 1)
         # one end of a packet a time: of notices that wait together the device sends the weightier first
         for part in re.findall(rb"[^\0]*\0|[^\0]+", octets):
             begun, expected = model.begun, b"".join(model.receive(part))
@@ -155,6 +162,5 @@ def fuzz(line: LineSimulation, packets: int, seed: int) -> int:
             expected = b"".join(model.pause())
             assert line.exchange(b"", PARAMETERS.pause_cycles + QUIET_CYCLES, room=1 << 13) == expected
         traffic.follow(model.next)
-        octets = traffic.packet()
     assert not line.broken_offers
-    return len(core.executed)
+    return Fuzzed(traffic.drawn, len(core.executed), line.cycles)
