@@ -72,7 +72,8 @@ def load(
         The compressed folder.
     host
         ``"decoded"``: a layer's weights are decoded at its first call, and kept. ``"compressed"``: they stay packed in
-        memory, and a C kernel multiplies from the packed words; trellis formats and FP16.
+        memory, and a kernel multiplies from the packed words: C on the CPU, Triton where the model is moved to a GPU;
+        trellis formats and FP16.
     dtype
         Of hidden states, embeddings and decoded weights.
 

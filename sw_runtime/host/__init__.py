@@ -1,1 +1,1 @@
-"""Products on the host with weights that stay packed."""
+"""Products on the host, or on its GPU, with weights that stay packed."""

@@ -12,7 +12,7 @@ class Fp16Rows:
     Parameters
     ----------
     weights
-        float16 [rows, columns], on the CPU.
+        float16 [rows, columns], on any torch device.
     """
 
     def __init__(self, weights: Tensor) -> None:

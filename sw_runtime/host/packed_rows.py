@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 class PackedRows(Protocol):
-    """Rows of a stored matrix on the host."""
+    """Rows of a stored matrix on the host, or on its GPU."""
 
     def multiply(self, hidden_states: Tensor) -> Tensor:
-        """[vectors, columns] of any float dtype, on the CPU → [vectors, rows] of the same dtype."""
+        """[vectors, columns] of any float dtype, where the rows lie → [vectors, rows] of the same dtype."""

@@ -16,6 +16,9 @@ from sw_runtime.device.protocol import Device
 from sw_runtime.host.packed_rows import PackedRows
 from sw_runtime.routing.products import argmax_product
 
+PACKED_PLACES = ("cpu", "cuda")
+"""Types of torch devices on which packed rows are multiplied; on others they are decoded at every call."""
+
 
 class DeviceLinear(nn.Module):
     """``hidden_states @ weightsᵀ + bias``, the weights decoded on the host or multiplied by a device.
@@ -91,14 +94,14 @@ class DeviceLinear(nn.Module):
         """What to check of each stored tensor, by the names of the buffers; a check raises ValueError."""
 
     def packed_rows(self) -> PackedRows:
-        """The stored rows, to be multiplied on the host as they are.
+        """The stored rows, to be multiplied as they are where they lie: on the host, or its GPU.
 
         Raises
         ------
         InputError
             If the host multiplies this format only decoded.
         DependencyError
-            If there is no C compiler.
+            If there is no C compiler, or on a GPU no Triton.
         """
         raise InputError(f"{self.format_name} is multiplied on the host only decoded; load it with host='decoded'")
 
@@ -219,8 +222,9 @@ class DeviceLinear(nn.Module):
         return outputs.to(hidden_states).view(*hidden_states.shape[:-1], self.out_features)
 
     def _takes_packed(self, hidden_states: Tensor) -> bool:
-        """Whether packed rows give this product: they are on the CPU, and give no gradients."""
-        here = hidden_states.device.type == self.stored_weight.device.type == "cpu"
+        """Whether packed rows give this product: they lie where the vectors do, and give no gradients."""
+        place = self.stored_weight.device
+        here = hidden_states.device == place and place.type in PACKED_PLACES
         return self.stays_packed and here and not (hidden_states.requires_grad and torch.is_grad_enabled())
 
     def _multiply_packed(self, hidden_states: Tensor) -> Tensor:

@@ -5,13 +5,34 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from formats.errors import DependencyError
 from formats.matrices import Matrix
 from formats.presets import TRELLIS_PRESETS
 from formats.storage import pack_rows, unpack_rows
 from formats.trellis import TrellisFormat
 from formats.trellis_matrix import TrellisMatrix
+from sw_runtime.host.packed_rows import PackedRows
 from sw_runtime.host.trellis import TrellisRows
 from sw_runtime.nn.device_linear import DeviceLinear, check_padding, check_scales
+
+
+def _triton_rows(trellis_format: TrellisFormat, stored: Tensor, scales: Tensor, columns: int) -> PackedRows:
+    """``TritonTrellisRows``, imported when they are first needed: Triton is not everywhere."""
+    try:
+        from sw_runtime.host.triton_trellis import TritonTrellisRows
+    except ImportError as error:
+        raise DependencyError(
+            "a model that stays compressed on a GPU needs Triton: pip install 'seedloom[gpu]', "
+            "or load it with host='decoded'"
+        ) from error
+    return TritonTrellisRows(trellis_format, stored, scales, columns)
+
+
+KERNELS: dict[str, Callable[[TrellisFormat, Tensor, Tensor, int], PackedRows]] = {
+    "cpu": TrellisRows,
+    "cuda": _triton_rows,
+}
+"""What multiplies packed rows, by the type of the torch device where they lie."""
 
 
 class TrellisLinear(DeviceLinear):
@@ -62,15 +83,16 @@ class TrellisLinear(DeviceLinear):
         words = unpack_rows(self.stored_weight.cpu(), self.trellis_format, self.in_features)
         return TrellisMatrix(self.trellis_format, words, self.weight_scale.cpu().float(), self.in_features)
 
-    def packed_rows(self) -> TrellisRows:
-        """The words, multiplied by a C kernel.
+    def packed_rows(self) -> PackedRows:
+        """The words, multiplied by the kernel of the place where they lie: C on the CPU, Triton on a GPU.
 
         Raises
         ------
         DependencyError
-            If there is no C compiler.
+            If there is no C compiler, or no Triton.
         """
-        return TrellisRows(self.trellis_format, self.stored_weight, self.weight_scale, self.in_features)
+        rows = KERNELS[self.stored_weight.device.type]
+        return rows(self.trellis_format, self.stored_weight, self.weight_scale, self.in_features)
 
     def checks(self) -> dict[str, Callable[[Tensor], None]]:
         """What to check of each stored tensor."""

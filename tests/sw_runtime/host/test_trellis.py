@@ -10,24 +10,17 @@ from hypothesis import strategies as st
 
 from formats.errors import DependencyError
 from formats.matrices import real_weights
-from formats.presets import TRELLIS_PRESETS
 from formats.storage import pack_rows
 from formats.trellis import TrellisFormat
 from formats.trellis_matrix import TrellisMatrix
 from sw_runtime.host import trellis
 from sw_runtime.host.trellis import FEW_VECTORS, TrellisRows
-
-LONG_WINDOW = TrellisFormat("long", 16, (2,), (0x8100, 0x0104, 0x0605, 0x100A), tuple(range(-8, 8)))
-"""Of another length and table than the code that ships."""
-
-FORMATS = [*TRELLIS_PRESETS.values(), LONG_WINDOW]
+from tests.sw_runtime.host.trellis_formats import FORMATS, random_words
 
 
 def rows_of(trellis_format: TrellisFormat, rows: int, columns: int, seed: int = 0) -> tuple[TrellisRows, torch.Tensor]:
     """Random words, packed, and the weights that they stand for."""
-    generator = torch.Generator().manual_seed(seed)
-    words = torch.randint(1 << trellis_format.word_bits, (rows, trellis_format.blocks(columns)), generator=generator)
-    scales = (torch.rand(rows, generator=generator) + 0.1).bfloat16()
+    words, scales = random_words(trellis_format, rows, columns, seed)
     matrix = TrellisMatrix(trellis_format, words, scales.float(), columns)
     return TrellisRows(trellis_format, pack_rows(words, trellis_format), scales, columns), real_weights(matrix)
 

@@ -13,8 +13,11 @@ from formats.matrices import Matrix
 from sw_runtime.compress.folder import compress
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.device.protocol import MatrixShape
+from sw_runtime.host.fp16 import Fp16Rows
+from sw_runtime.nn import trellis_linear
 from sw_runtime.nn.attach import attach, compressed_linears, detach, stay_packed
 from tests.models import tiny_llama
+from tests.sw_runtime.host.triton_kernels import kernels
 
 TOKENS = torch.tensor([[1, 5, 9, 2]])
 
@@ -161,6 +164,21 @@ def test_a_model_that_stays_packed_computes_what_it_does_decoded_and_decodes_not
     with torch.inference_mode():
         assert copied(TOKENS).logits.dtype == torch.bfloat16
         torch.testing.assert_close(trellis_model(TOKENS).logits, decoded)
+
+
+def test_with_triton_a_model_that_stays_packed_computes_what_it_does_decoded(
+    trellis_model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU, but by Triton's interpreter."""
+    decoded = trellis_model(TOKENS).logits
+    triton = kernels()
+    monkeypatch.setattr(triton, "ROWS", 64)  # fewer programs
+    monkeypatch.setitem(trellis_linear.KERNELS, "cpu", triton.TritonTrellisRows)
+    stay_packed(trellis_model)
+    with torch.inference_mode():
+        torch.testing.assert_close(trellis_model(TOKENS).logits, decoded)
+    packed = {type(layer._packed) for layer in compressed_linears(trellis_model).values()}
+    assert packed == {triton.TritonTrellisRows, Fp16Rows}
 
 
 def test_new_bytes_of_a_packed_layer_are_multiplied(trellis_model: PreTrainedModel) -> None:
