@@ -151,15 +151,17 @@ def simulated_cycles(
     emulated, found = EmulatedDecoder(whole, matrices, others), {}
     vocabulary, generator = whole.matrices[-1].rows, np.random.default_rng(0)
     embeddings = generator.standard_normal((vocabulary, whole.dim), dtype=np.float32)
-    with closing(SimulatedDecoder(whole, Image.of(whole, matrices, BOARD, others))) as board:
+    with closing(SimulatedDecoder(Image.of(whole, matrices, BOARD, others))) as board:
         for name in programs:
             emulated.rewind(0)
             board.rewind(0)
             first, token, equal = len(board.answers), 1, 0
             for _ in range(tokens):
                 embedding = embeddings[token]
-                keys, token = emulated.take(embedding[None], program=name)[0], board.take(embedding, name)
-                equal += (token, board.answers[-1].key) == (likeliest(keys), int(keys.max()))
+                keys = emulated.take(embedding[None], program=name)[0]
+                best = board.take(embedding, program=name).best
+                token = int(best.tokens[0])
+                equal += (token, int(best.keys[0])) == (likeliest(keys), int(keys.max()))
             found[name] = sum(answer.cycles for answer in board.answers[first:]) / tokens
             print(f"{name}: {equal} of {tokens} tokens and keys are the emulated decoder's", flush=True)
     return found

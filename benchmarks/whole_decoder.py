@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from hw.board.boards import BOARDS
 from seedloom.api import load
 from seedloom.whole_decoder import compiled
+from sw_runtime.decoder.counted import CountedCost
 from sw_runtime.decoder.emulated import EmulatedDecoder
 from sw_runtime.decoder.image.file import Image
-from sw_runtime.decoder.simulated import SimulatedCost, SimulatedDecoder
+from sw_runtime.decoder.simulated import SimulatedDecoder
 
 PROMPT = "Once upon a time in a small village by the sea, there lived an old man who"
 BOARD, KV_BITS = "ulx3s-64mb", 8
@@ -38,17 +39,17 @@ def main(folder: Path, tokens: Annotated[int, typer.Option(help="To write behind
     program, matrices = compiled(model, BOARDS[BOARD], KV_BITS)
     emulated, text = EmulatedDecoder(program, matrices), tokenizer(PROMPT)["input_ids"]
     last_of_prompt, equal = len(text) - 1, 0
-    with closing(SimulatedDecoder(program, Image.of(program, matrices, BOARDS[BOARD]))) as simulated:
+    with closing(SimulatedDecoder(Image.of(program, matrices, BOARDS[BOARD]))) as simulated:
         print(f"written into the memory: {simulated.simulated_cycles:,} cycles", flush=True)
         for place in range(last_of_prompt + tokens):
             embedding = embeddings_of(model, text[place : place + 1])
             keys = emulated.take(embedding)[0]
-            token = simulated.take(embedding[0])
-            answer = simulated.answers[-1]
-            same = (token, answer.key) == (int(keys.argmax()), int(keys.max()))
+            answer = simulated.take(embedding[0])
+            token, key = int(answer.best.tokens[0]), int(answer.best.keys[0])
+            same = (token, key) == (int(keys.argmax()), int(keys.max()))
             equal += same
             print(
-                f"{place} {text[place]} → {token}, key {answer.key}, {answer.cycles:,} cycles, equal: {same}",
+                f"{place} {text[place]} → {token}, key {key}, {answer.cycles:,} cycles, equal: {same}",
                 flush=True,
             )
             if place >= last_of_prompt:
@@ -56,7 +57,7 @@ def main(folder: Path, tokens: Annotated[int, typer.Option(help="To write behind
         print(
             f"{tokenizer.decode(text)}\n{equal} of {last_of_prompt + tokens} tokens and keys are the emulated decoder's"
         )
-        print(SimulatedCost.of(simulated))
+        print(CountedCost.of(simulated, program, BOARDS[BOARD]))
 
 
 if __name__ == "__main__":

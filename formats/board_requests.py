@@ -16,13 +16,16 @@ from enum import IntEnum
 
 from formats.errors import DeviceError, InputError
 
-VERSION = 2
+VERSION = 3
 """Of this definition; a host refuses another."""
 
 MAXIMUM_WORDS = 1024
 """Words of the longest request and of the longest response."""
 
 WORD_BYTES = 4
+
+BEST = 64
+"""Most tokens that a TOKEN is answered with."""
 
 ALL_ONES = 0xFFFF_FFFF
 
@@ -185,18 +188,23 @@ REQUESTS: dict[Opcode, Request] = {
         ),
         Request(
             Opcode.TOKEN,
-            "takes a token through a decoder's program and answers the likeliest next one; all lies in the memory",
+            "takes a token through a decoder's program and answers the likeliest next ones; all lies in the memory",
             arguments=(
                 Field("program", "address of the program, which must be sound: [programs](programs.md)"),
                 Field("position", "of the token in its text, from 0; the cache holds those before it"),
                 Field("embedding", "address of the token's embedding, 32 bits per element"),
                 Field("exponent", "the embedding's, a two's complement"),
+                Field("best", f"how many tokens are asked for, 1 to {BEST}"),
             ),
             answer=(
-                Field("token", "whose logit is largest; of equal ones the first"),
-                Field("key", "its logit, a two's complement; the program's last exponent says what it counts"),
                 Field("cycles", "of this token"),
                 Field("port_busy_cycles", "of these, cycles in which a word that was read was taken"),
+                Field(
+                    "tokens",
+                    "for each token two words, the likeliest first, of equal ones the lower: its number, and its key, "
+                    "a two's complement; the program's last exponent says what a key counts",
+                    words=0,
+                ),
             ),
         ),
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from sw_runtime.decoder.simulated import SimulatedCost
+from sw_runtime.decoder.counted import CountedCost
 
 PROMPT = "Once upon a"
 BOARD, KV_BITS = "ulx3s-64mb", 8
@@ -28,7 +28,7 @@ class WholeDecoderResult:
     prompt_tokens: int
     tokens: list[int]
     tokens_equal_emulated: bool
-    simulated: SimulatedCost
+    simulated: CountedCost
     link_bytes: int
 
 
@@ -50,20 +50,21 @@ def run_whole_decoder(model: Any, tokenizer: Any, layers: int = LAYERS, tokens: 
         If the simulator cannot be built.
     """
     from hw.board.boards import BOARDS
-    from seedloom.decoder_devices import EmulatedDevice, SimulatedDevice, following_tokens
+    from seedloom.decoder_devices import EmulatedDevice, following_tokens, simulated_device
     from seedloom.whole_decoder import compiled
     from sw_runtime.decoder.cost import link_bytes
+    from sw_runtime.decoder.sampling import NextToken
 
     whole = model.config.num_hidden_layers
     model.model.layers = model.model.layers[:layers]
     model.config.num_hidden_layers = len(model.model.layers)
     program, matrices = compiled(model, BOARDS[BOARD], KV_BITS)
-    prompt = tokenizer(PROMPT)["input_ids"]
-    simulated = SimulatedDevice(program, matrices, BOARDS[BOARD], len(prompt) + tokens - 1)
+    prompt, likeliest = tokenizer(PROMPT)["input_ids"], NextToken(program.key_exponent)
+    simulated = simulated_device(program, matrices, BOARDS[BOARD], likeliest, len(prompt) + tokens - 1)
     with closing(simulated):
         written = list(islice(following_tokens(simulated, model, prompt), tokens))
         counted = simulated.counted
-    expected = list(islice(following_tokens(EmulatedDevice(program, matrices), model, prompt), tokens))
+    expected = list(islice(following_tokens(EmulatedDevice(program, matrices, likeliest), model, prompt), tokens))
     return WholeDecoderResult(
         board=BOARD,
         layers=model.config.num_hidden_layers,

@@ -1,5 +1,6 @@
 """``seedloom generate`` and ``fit-m2r2``: continue a text on a device, plainly or by a paper's method."""
 
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ import typer
 import seedloom
 from formats.errors import InputError
 from seedloom.folders import Folder, Json
+from seedloom.interruption import KEPT, stopped_at_once
 from seedloom.methods import MAXIMUM_DRAFTS, OPTIONS, names
 from sw_runtime.json_files import figures_text
 
@@ -62,13 +64,14 @@ def generate(
         bool,
         typer.Option(
             "--whole-decoder",
-            help="All of the decoder on the device, in integers: token in, token out. Device: emulated or simulated.",
+            help="All of the decoder on the device, in integers: token in, token out. "
+            "Device: emulated, simulated, serial:PORT or serial:pty.",
         ),
     ] = False,
     board: Annotated[
         str | None,
         typer.Option(
-            help="With --whole-decoder: whose memory and speed are counted; default: ecpix5, simulated: ulx3s-64mb."
+            help="With --whole-decoder: whose memory and speed are counted; default: ulx3s-64mb, emulated: ecpix5."
         ),
     ] = None,
     kv_bits: Annotated[
@@ -144,9 +147,10 @@ def _generate_by_decoder(
 
     streamer = None if as_json else TextStreamer
     kv_bits = KV_BITS if kv_bits is None else kv_bits
-    written = seedloom.generate_by_decoder(
-        folder, prompt, tokens, greedy, board, kv_bits, seed or 0, device, streamer=streamer
-    )
+    with stopped_at_once(lambda: f" to go on{KEPT}") if device == "simulated" else nullcontext():
+        written = seedloom.generate_by_decoder(
+            folder, prompt, tokens, greedy, board, kv_bits, seed or 0, device, streamer=streamer
+        )
     rate, derived = len(written.tokens) / written.seconds, written.derived
     if as_json:
         typer.echo(figures_text({"prompt": prompt, "tokens_per_second": rate, **asdict(written)}))
@@ -156,11 +160,12 @@ def _generate_by_decoder(
         f"context of {written.context:,} tokens",
         err=True,
     )
-    if simulated := written.simulated:
+    if counted := written.counted:
         typer.echo(
-            f"{written.board}, simulated, per token: {simulated.cycles:,.0f} cycles, {simulated.tokens_per_second:.2f} "
-            f"tokens per second at the board's clock, {simulated.memory_bytes:,} bytes of memory, "
-            f"{simulated.memory_busy:.1%} of its peak, {derived.link_bytes:,} bytes on the link",
+            f"{written.board}, {written.counted_is}, per token: {counted.cycles:,.0f} cycles, "
+            f"{counted.tokens_per_second:.2f} tokens per second at the board's clock, "
+            f"{counted.memory_bytes:,} bytes of memory, {counted.memory_busy:.1%} of its peak, "
+            f"{derived.link_bytes:,} bytes on the link",
             err=True,
         )
         return

@@ -3,7 +3,7 @@
 import errno
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,28 @@ NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @contextmanager
+def stopped_at_once(end: Callable[[], str]) -> Iterator[None]:
+    """Answer SIGINT and SIGTERM by a line and the exit code ``GOES_ON``, other threads or not.
+
+    Parameters
+    ----------
+    end
+        Called before the process ends; returns the end of the line.
+    """
+
+    def stop(number: int, _frame: Any) -> None:
+        os.write(2, f"\nstopped by {signal.Signals(number).name}; {AGAIN}{end()}\n".encode())
+        os._exit(GOES_ON)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def resumable(output: Path) -> Iterator[None]:
     """Answer SIGINT, SIGTERM, a full disk and a folder that cannot be written by a line and an exit code.
 
@@ -35,15 +57,13 @@ def resumable(output: Path) -> Iterator[None]:
         The folder that the work goes to.
     """
 
-    def stop(number: int, _frame: Any) -> None:
+    def end() -> str:
         release(output)
-        end = f" to go on{KEPT}" if _keeps_layers(output) else ""
-        os.write(2, f"\nstopped by {signal.Signals(number).name}; {AGAIN}{end}\n".encode())
-        os._exit(GOES_ON)
+        return f" to go on{KEPT}" if _keeps_layers(output) else ""
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        with stopped_at_once(end):
+            yield
     except OSError as error:
         line = _how_to_go_on(error, output)
         if line is None:
@@ -51,9 +71,6 @@ def resumable(output: Path) -> Iterator[None]:
         kept = _keeps_layers(output)
         typer.echo(f"error: {line}, then {AGAIN}{KEPT if kept else ''}", err=True)
         raise typer.Exit(GOES_ON if kept else 1) from error
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _keeps_layers(output: Path) -> bool:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,29 @@ from formats.errors import InputError
 from formats.matrices import Matrix
 from hw.board.boards import BOARDS, BoardMemory, board_sdram
 from seedloom.api import check_request, load, prompt_length
-from seedloom.decoder_devices import DEVICES, DecoderDevice, EmulatedDevice, SimulatedDevice, following_tokens
+from seedloom.decoder_devices import (
+    DEVICES,
+    DecoderDevice,
+    EmulatedDevice,
+    following_tokens,
+    serial_device,
+    simulated_device,
+)
 from sw_runtime.decoder.compiler import check_kv_bits, compile_program
 from sw_runtime.decoder.cost import TokenCost, token_cost
+from sw_runtime.decoder.counted import CountedCost
 from sw_runtime.decoder.families import transformers_parts
 from sw_runtime.decoder.image.memory_map import fitted
-from sw_runtime.decoder.sampling import BEST, Sampling
-from sw_runtime.decoder.simulated import SimulatedCost
+from sw_runtime.decoder.sampling import NextToken, Sampling
+from sw_runtime.device.serial_board import TERMINAL
 from sw_runtime.methods.continuation import take_tokens
 from sw_runtime.methods.generation_settings import check_settings, most_tokens
 
 OPTION = "--whole-decoder"
 """Of the command that comes here."""
+
+SIMULATED_PORT = f"serial:{TERMINAL}"
+"""Device whose board is simulated behind a pseudo-terminal."""
 
 KV_BITS = 16
 """Of keys and values, where nobody says."""
@@ -45,13 +56,13 @@ class WrittenByDecoder:
     context
         Longest text, in tokens.
     device
-        ``"emulated"`` or ``"simulated"``.
+        As it was named.
     board
-        The simulated one, and the one for which ``derived`` holds.
+        The one that ran, and the one for which ``derived`` holds.
     derived
         Cost of the last token on this board: derived, not measured.
-    simulated
-        What the simulated board counted; None on the emulated device.
+    counted
+        What the board counted: measured by a board on a port, else simulated; None on the emulated device.
     """
 
     text: str
@@ -61,7 +72,12 @@ class WrittenByDecoder:
     device: str
     board: str
     derived: TokenCost
-    simulated: SimulatedCost | None
+    counted: CountedCost | None
+
+    @property
+    def counted_is(self) -> str:
+        """How ``counted`` was found."""
+        return "simulated" if self.device == "simulated" or self.device.startswith(SIMULATED_PORT) else "measured"
 
 
 def find_board(name: str) -> BoardMemory:
@@ -114,14 +130,16 @@ def generate_by_decoder(
         Take the likeliest token, also where generation_config.json asks to draw.
     board
         Whose memory limits the context, and whose speed is derived. Where none is given, the device's own, of
-        ``seedloom.decoder_devices.DEVICES``.
+        ``seedloom.decoder_devices.DEVICES``, or the one that its name holds.
     kv_bits
         Bits of a cached key's or value's element: 8 or 16.
     seed
         Of the tokens that are drawn.
     device
-        ``"emulated"`` for fast integers, ``"simulated"`` for the board's Verilog with its memory chip, every cycle.
-        A line on stderr says beforehand how long the latter takes. It answers the likeliest token and draws none.
+        ``"emulated"`` for fast integers; ``"simulated"`` for the board's Verilog with its memory chip, every cycle;
+        ``"serial:PATH@BAUD"`` for a board on a port, ``"serial:pty:BOARD"`` for a simulated one behind a
+        pseudo-terminal. Lines on stderr say beforehand how long it takes. A text on ``"simulated"`` is kept token by
+        token until it is whole: the same call goes on with it.
     streamer
         Tokenizer → a transformers streamer that takes the tokens as they are made.
 
@@ -130,34 +148,53 @@ def generate_by_decoder(
     InputError, CheckpointError
         If folder, prompt, settings, device or board will not do, naming what no program does.
     DependencyError
-        If the simulator cannot be built.
+        If the simulator cannot be built, or pyserial is not installed.
+    DeviceError
+        If the board on a port does not answer, or is not what the model needs.
     """
     check_request(folder, prompt, tokens, greedy)
     check_types(seed=(seed, int), device=(device, str))
-    if device not in DEVICES:
-        raise InputError(f"{OPTION} runs on the device {' or '.join(DEVICES)}, not on {device}")
-    chosen = find_board(board or DEVICES[device])
-    if device == "simulated":
-        board_sdram(chosen.name)  # refuses what cannot be simulated
+    chosen = _board_of(device, board)
     check_kv_bits(kv_bits)  # before the model is loaded
     model, tokenizer = load(folder)
     settings = model.generation_config
     check_settings(settings, OPTION, greedy=True)  # drawing is judged by ``Sampling``
     sampling = Sampling.of(settings) if settings.do_sample and not greedy else None
-    if sampling and device == "simulated":
-        raise InputError("the simulated decoder takes the likeliest token, generation_config.json draws: add --greedy")
     length = prompt_length(tokenizer, prompt)
     program, matrices = compiled(model, chosen, kv_bits)
     most = most_tokens(settings, tokens, length, program.positions)
     ids = tokenizer(prompt, return_tensors="pt")["input_ids"][0]
     start = time.perf_counter()
-    with closing(_opened(device, program, matrices, chosen, length + most, sampling, seed)) as decoder:
+    next_token = NextToken(program.key_exponent, sampling, seed)
+    named = {"prompt": ids.tolist(), "sampling": sampling and asdict(sampling), "seed": seed}
+    with closing(_opened(device, program, matrices, chosen, next_token, length + most, named)) as decoder:
         made = following_tokens(decoder, model, ids.tolist())
         written = take_tokens(made, model, ids, most, streamer(tokenizer) if streamer else None)
+        decoder.finish()
     seconds = time.perf_counter() - start
-    cost = token_cost(program, chosen, length + len(written) - 1, 1 if sampling is None else BEST)
+    cost = token_cost(program, chosen, length + len(written) - 1, next_token.best)
     text, counted = tokenizer.decode(written), decoder.counted
     return WrittenByDecoder(text, written, seconds, program.positions, device, chosen.name, cost, counted)
+
+
+def _board_of(device: str, board: str | None) -> BoardMemory:
+    """The board that a device is, or is derived for.
+
+    Raises
+    ------
+    InputError
+        If there is no such device or board, or each names another board.
+    """
+    kind, _, place = device.partition(":")
+    if kind not in DEVICES or bool(place) != (kind == "serial"):
+        raise InputError(f"{OPTION} runs on the device emulated, simulated, serial:PORT or serial:pty, not on {device}")
+    named = place.removeprefix(f"{TERMINAL}:") if place.startswith(f"{TERMINAL}:") else None
+    if named and board and named != board:
+        raise InputError(f"the device is {named}, and --board says {board}; give one of them")
+    chosen = find_board(named or board or DEVICES[kind])
+    if kind != "emulated":
+        board_sdram(chosen.name)  # refuses what has no controller
+    return chosen
 
 
 def _opened(
@@ -165,10 +202,14 @@ def _opened(
     program: Program,
     matrices: dict[MatrixPlace, Matrix],
     board: BoardMemory,
+    next_token: NextToken,
     tokens: int,
-    sampling: Sampling | None,
-    seed: int,
+    text: dict[str, Any],
 ) -> DecoderDevice:
-    if device == "simulated":
-        return SimulatedDevice(program, matrices, board, tokens)
-    return EmulatedDevice(program, matrices, sampling, seed)
+    kind, _, place = device.partition(":")
+    if kind == "serial":
+        simulated = place.partition(":")[0] == TERMINAL
+        return serial_device(f"{TERMINAL}:{board.name}" if simulated else place, program, matrices, board, next_token)
+    if kind == "simulated":
+        return simulated_device(program, matrices, board, next_token, tokens, text)
+    return EmulatedDevice(program, matrices, next_token)

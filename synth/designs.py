@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from amaranth.lib import wiring
 
+from formats.board_requests import BEST
 from formats.engine import EngineParameters
 from formats.fp16 import Fp16Format
 from formats.presets import PRESETS, TRELLIS_PRESETS
@@ -12,6 +13,7 @@ from hw.board.board import Board
 from hw.board.parameters import BoardParameters
 from hw.board.serial_board import SerialBoard
 from hw.decoder.attention_unit import AttentionUnit
+from hw.decoder.best_keys import BestKeys
 from hw.decoder.parameters import DecoderParameters
 from hw.decoder.row_scale import RowScale
 from hw.decoder.vector_unit import VectorUnit
@@ -121,6 +123,7 @@ DESIGNS: dict[str, Design] = {
         Design("serial link, window of 4", lambda _: SerialLink(LinkParameters(), BAUD_DIVISOR), xc7=False),
         Design("vector unit, 8,192 words", lambda _: VectorUnit(8192, slots=128), xc7=False, placed=False),
         Design("row scale", lambda _: RowScale(), xc7=False, placed=False),
+        Design("best keys, 64 of 65,536", lambda _: BestKeys(65536, BEST), xc7=False, placed=False),
         Design("attention unit, 3 queries", lambda _: AttentionUnit(3, 4, 64, 2048), xc7=False, placed=False),
         Design("scaled-4bit board, 1 lane", lambda bits: Board(board_parameters(bits, "scaled-4bit")), xc7=False),
         Design(

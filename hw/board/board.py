@@ -107,13 +107,12 @@ class Board(wiring.Component):
         m.d.sync += products.eq(products + (work.done & (work.status == Status.OK)))
         with m.If(reset):
             m.d.sync += [cycles.eq(0), port_busy.eq(0), products.eq(0)]
-        answer = [work.token, work.key] if isinstance(work, Decoder) else []
         wide = [counter[place:][:32] for counter in (cycles, port_busy) for place in (0, 32)]
         return {
             Opcode.IDENTIFY: [Const(word, 32) for word in self._parameters.identity()],
             Opcode.COUNTERS: [*wide, products],
             Opcode.CHECKSUM: [checksum.crc],
-            self._work: [*answer, work.cycles, work.port_busy],
+            self._work: [work.cycles, work.port_busy],
         }
 
     def _answer(self, m: Module, parts: _Parts, fields: Mapping[Opcode, Sequence[Value]]) -> None:
@@ -126,6 +125,8 @@ class Board(wiring.Component):
                     padded = [*words, *[words[-1]] * ((1 << len(responder.position)) - len(words))]
                     m.d.comb += responder.fields.eq(len(words))
                     m.d.comb += responder.field.eq(choose(responder.position, padded))
+                    if opcode == Opcode.TOKEN:
+                        m.d.comb += responder.words.eq(parts.work.best << 1)
             with m.Case(Opcode.READ):
                 m.d.comb += responder.words.eq(collector.arguments[1])
 
@@ -153,6 +154,9 @@ class Board(wiring.Component):
                 m.next = "RESPONSE"
             with m.State("RESPONSE"):
                 self._pass(m, parts.memory.o, responder.data)
+                if isinstance(work, Decoder):
+                    with m.If(collector.opcode == Opcode.TOKEN):
+                        self._pass(m, work.o_best, responder.data)
                 with m.If(responder.done):
                     m.d.comb += collector.clear.eq(1)
                     m.next = "COLLECT"

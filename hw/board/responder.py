@@ -22,7 +22,7 @@ class Responder(wiring.Component):
         Begin a response; the numbers below hold until ``done``.
     header : In(32)
     fields, words : In(range(fields + 1)), In(range(MAXIMUM_WORDS))
-        How many of each follow; not both.
+        How many of each follow, fields before words.
     position, field : Out(range(fields)), In(32)
         The field at a position is looked up in the same cycle.
     data : In(stream.Signature(32))
@@ -69,10 +69,12 @@ class Responder(wiring.Component):
                         m.next = "DONE"
             with m.State("FIELDS"), m.If(free):
                 last = self.position + 1 == self.fields
-                m.d.sync += [self.o.valid.eq(1), self.o.payload.data.eq(self.field), self.o.payload.last.eq(last)]
-                m.d.sync += self.position.eq(self.position + 1)
+                m.d.sync += [self.o.valid.eq(1), self.o.payload.data.eq(self.field)]
+                m.d.sync += [self.o.payload.last.eq(last & (self.words == 0)), self.position.eq(self.position + 1)]
                 with m.If(last):
-                    m.next = "DONE"
+                    m.next = "DATA"
+                    with m.If(self.words == 0):
+                        m.next = "DONE"
             with m.State("DATA"):
                 m.d.comb += self.data.ready.eq(free)
                 with m.If(free & self.data.valid):

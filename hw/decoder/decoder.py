@@ -1,10 +1,10 @@
-"""Decoder: a token's embedding in, the likeliest next token out, by a program in the memory."""
+"""Decoder: a token's embedding in, the likeliest next tokens out, by a program in the memory."""
 
 from amaranth.hdl import Module, Mux, Value
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out, connect
+from amaranth.lib.wiring import In, Out, connect, flipped
 
-from formats.board_requests import REQUESTS, Opcode, Status
+from formats.board_requests import BEST, REQUESTS, Opcode, Status
 from hw.board.parameters import BoardParameters
 from hw.board.work import count_cycles, work_members
 from hw.decoder.machine import Leaves, Loads, Machine, Read, Side, Writer
@@ -32,8 +32,10 @@ class Decoder(wiring.Component):
 
     side_reading, i_side : Out(stream.Signature(reading_layout(...))), In(stream.Signature(32))
         To the memory's side, and what it reads.
-    token, key : Out(32), Out(32)
-        The answer.
+    best : Out(range(BEST + 1))
+        How many tokens the answer has.
+    o_best : Out(stream.Signature(32))
+        The answer behind ``done``: each token and its key, the likeliest first.
     """
 
     def __init__(self, parameters: BoardParameters) -> None:
@@ -45,8 +47,8 @@ class Decoder(wiring.Component):
                 **work_members(parameters),
                 "side_reading": Out(stream.Signature(side)),
                 "i_side": In(stream.Signature(max(parameters.side_bits))),
-                "token": Out(32),
-                "key": Out(32),
+                "best": Out(range(BEST + 1)),
+                "o_best": Out(stream.Signature(32)),
             }
         )
 
@@ -65,19 +67,23 @@ class Decoder(wiring.Component):
         m.d.sync += machine.product.eq(machine.factors[0] * machine.factors[1])
         m.d.comb += [
             self.status.eq(machine.status),
-            self.token.eq(machine.keys.index),
-            self.key.eq(machine.keys.key),
+            self.best.eq(machine.keys.kept),
+            machine.keys.wanted.eq(arguments["best"]),
         ]
+        connect(m, machine.keys.o, flipped(self.o_best))
         with m.FSM() as states:
             with m.State("IDLE"):
                 m.d.sync += [
                     machine.program.eq(machine.beat(arguments["program"])),
                     machine.position.eq(arguments["position"]),
-                    machine.status.eq(Status.BAD_ADDRESS),
                 ]
                 with m.If(self.start):
                     m.next = "FETCH"
+                    with m.If((arguments["best"] == 0) | (arguments["best"] > BEST)):
+                        m.d.sync += machine.status.eq(Status.BAD_ARGUMENT)
+                        m.next = "DONE"
                     with m.If((arguments["program"] | arguments["embedding"])[:2] != 0):
+                        m.d.sync += machine.status.eq(Status.BAD_ADDRESS)
                         m.next = "DONE"
             for states_of in (
                 fetch_states,

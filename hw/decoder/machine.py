@@ -8,11 +8,12 @@ from enum import IntEnum
 from amaranth.hdl import Array, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 
+from formats.board_requests import BEST
 from formats.decoder.words import LAYOUTS, SLOTS, Opcode
 from hw.board.parameters import BoardParameters
 from hw.board.plan import ProductPlan
 from hw.decoder.attention_unit import AttentionUnit
-from hw.decoder.largest_key import LargestKey
+from hw.decoder.best_keys import BestKeys
 from hw.decoder.packer import Packer
 from hw.decoder.row_scale import EXPONENT_BITS, RowScale
 from hw.decoder.vector_unit import Operation, VectorUnit
@@ -101,7 +102,7 @@ class Machine:
         self.vector = VectorUnit(sizes.vector_words, slots)
         self.attention = AttentionUnit(sizes.queries, engine.port_bytes, sizes.width, sizes.positions)
         self.plan, self.engine, self.rows = ProductPlan(parameters), Engine(engine), RowResults(engine)
-        self.row_scale, self.keys = RowScale(), LargestKey(engine.maximum_rows)
+        self.row_scale, self.keys = RowScale(), BestKeys(engine.maximum_rows, BEST)
         self.packer = Packer(engine.port_bits)
 
         addresses = address_bits(parameters.chip, engine.port_bytes)

@@ -31,7 +31,7 @@ class RowScale(wiring.Component):
     i_scales : In(stream.Signature(16))
         bfloat16 numbers of at least 0, row by row.
     o : Out(stream.Signature(signed(32)))
-        For the vector unit's LOAD, or for ``LargestKey``.
+        For the vector unit's LOAD, or for ``BestKeys``.
     """
 
     LATENCY = 1 + RoundingShift.LATENCY

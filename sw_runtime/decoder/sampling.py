@@ -5,11 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from formats.board_requests import BEST
 from formats.errors import InputError
 from sw_runtime.decoder.vectors import Integers
-
-BEST = 64
-"""Tokens that a device hands over with their keys, to draw one of."""
 
 DRAWN_BY = ("temperature", "top_k", "top_p")
 """Entries of a generation configuration that are followed where tokens are drawn."""
@@ -65,32 +63,66 @@ class Sampling:
             )
         return found
 
-    def draw(self, keys: Integers, exponent: int, generator: np.random.Generator) -> int:
+    def draw(self, best: "BestTokens", exponent: int, generator: np.random.Generator) -> int:
         """A token.
 
         Parameters
         ----------
-        keys
-            int64 [vocabulary]; a logit is a key times ``2^exponent``.
+        best
+            ``top_k`` or more; a logit is a key times ``2^exponent``.
         exponent
             Of the keys.
         generator
             Of random numbers.
         """
-        best = best_tokens(keys, self.top_k)
-        logits = keys[best] * 2.0**exponent / self.temperature
+        logits = best.keys[: self.top_k] * 2.0**exponent / self.temperature
         shares = np.exp(logits - logits[0])
         shares /= shares.sum()
         kept = int(np.searchsorted(np.cumsum(shares), self.top_p)) + 1
         shares = shares[:kept] / shares[:kept].sum()
-        return int(best[generator.choice(len(shares), p=shares)])
+        return int(best.tokens[generator.choice(len(shares), p=shares)])
 
 
-def best_tokens(keys: Integers, count: int) -> Integers:
-    """The tokens of the largest keys, the largest first, of equal keys the lower token: as the token router's TOPK."""
-    return np.argsort(-keys, kind="stable")[:count]
+@dataclass(frozen=True)
+class BestTokens:
+    """The tokens of the largest keys, the largest first, of equal keys the lower token: as the token router's TOPK.
+
+    Parameters
+    ----------
+    tokens, keys
+        int64 [at most ``BEST``].
+    """
+
+    tokens: Integers
+    keys: Integers
+
+    @classmethod
+    def of(cls, keys: Integers, count: int) -> "BestTokens":
+        """The best of all keys, int64 [vocabulary]."""
+        tokens = np.argsort(-keys, kind="stable")[:count]
+        return cls(tokens, keys[tokens])
 
 
-def likeliest(keys: Integers) -> int:
-    """The token of the largest key, of equal keys the lowest: as the token router's ARGMAX."""
-    return int(keys.argmax())
+class NextToken:
+    """Chooses each next token of a text.
+
+    Parameters
+    ----------
+    exponent
+        Of the keys: a logit is a key times ``2^exponent``.
+    sampling
+        How tokens are drawn; None takes the likeliest.
+    seed
+        Of the tokens that are drawn.
+    """
+
+    def __init__(self, exponent: int, sampling: Sampling | None = None, seed: int = 0) -> None:
+        self._exponent, self._sampling = exponent, sampling
+        self._generator = np.random.default_rng(seed)
+        self.best = 1 if sampling is None else sampling.top_k
+
+    def of(self, best: BestTokens) -> int:
+        """The next token; ``self.best`` of the best are looked at."""
+        if self._sampling is None:
+            return int(best.tokens[0])
+        return self._sampling.draw(best, self._exponent, self._generator)

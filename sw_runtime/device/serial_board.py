@@ -6,6 +6,7 @@ from functools import cache
 from formats.engine import EngineParameters
 from formats.errors import InputError
 from formats.router.descriptor import RouterParameters
+from hw.decoder.parameters import DecoderParameters
 from sw_runtime.device.board.identity import check_engine, identify
 from sw_runtime.device.board.transport import BoardTransport, check_router
 from sw_runtime.device.driver import Driver
@@ -55,7 +56,9 @@ class TerminalChannel(LinkChannel):
         self._board.close()
 
 
-def serial_channel(place: str, parameters: EngineParameters | None = None) -> LinkChannel:
+def serial_channel(
+    place: str, parameters: EngineParameters | None = None, decoder: DecoderParameters | None = None
+) -> LinkChannel:
     """A channel to a board on a serial port.
 
     Parameters
@@ -65,6 +68,8 @@ def serial_channel(place: str, parameters: EngineParameters | None = None) -> Li
         ``hw.board.boards.BOARDS``.
     parameters
         Formats, batch and sizes of a simulated board's engine.
+    decoder
+        Sizes of a simulated board's whole decoder; None for a board that multiplies.
 
     Raises
     ------
@@ -77,7 +82,8 @@ def serial_channel(place: str, parameters: EngineParameters | None = None) -> Li
     """
     name, _, board = place.partition(":")
     if name == TERMINAL:
-        return TerminalChannel(TerminalBoard(board_parameters(board or TERMINAL_BOARD, parameters or TERMINAL_ENGINE)))
+        built = board_parameters(board or TERMINAL_BOARD, parameters or TERMINAL_ENGINE, decoder)
+        return TerminalChannel(TerminalBoard(built))
     path, _, rate = place.partition("@")
     if rate and not (rate.isdecimal() and int(rate)):
         raise InputError(f"what follows @ in {place!r} must be bits per second, such as {BAUD}")

@@ -9,6 +9,7 @@ from formats.engine import EngineParameters
 from formats.router.descriptor import RouterParameters
 from hw.board.boards import board_sdram
 from hw.board.parameters import BoardParameters
+from hw.decoder.parameters import DecoderParameters
 from sw_runtime.device.board.transport import RESULT_WORDS, BoardTransport, check_router
 from sw_runtime.device.driver import Driver
 from sw_runtime.device.simulator.board import BoardSimulator
@@ -107,8 +108,10 @@ def simulated_board(place: str, parameters: EngineParameters, router: RouterPara
     return Driver(f"simulated-board:{place}", transport, board.engine)
 
 
-def board_parameters(name: str, parameters: EngineParameters) -> BoardParameters:
-    """What a board's hardware is built for.
+def board_parameters(
+    name: str, parameters: EngineParameters, decoder: DecoderParameters | None = None
+) -> BoardParameters:
+    """What a board's hardware is built for: an engine, or a whole decoder with it.
 
     Raises
     ------
@@ -117,4 +120,4 @@ def board_parameters(name: str, parameters: EngineParameters) -> BoardParameters
     """
     sdram = board_sdram(name)
     engine = replace(parameters, port_bytes=WORD_BYTES, lanes=0, multiplier_bits=ECP5_MULTIPLIER_BITS)
-    return BoardParameters(engine, sdram.chip, sdram.clock_mhz, sdram.cas_latency)
+    return BoardParameters(engine, sdram.chip, sdram.clock_mhz, sdram.cas_latency, decoder=decoder)

@@ -79,8 +79,6 @@ def test_the_simulated_device_writes_the_emulated_ones_tokens_and_counts_its_cyc
     scaled_folder: Path,
 ) -> None:
     (scaled_folder / "generation_config.json").write_text(json.dumps({"do_sample": True}))
-    with pytest.raises(InputError, match=r"takes the likeliest token, generation_config.json draws: add --greedy"):
-        seedloom.generate_by_decoder(scaled_folder, "w3 w7 w9", 4, device="simulated")
     arguments = ["w3 w7 w9", "--whole-decoder", "--kv-bits", "8", "--tokens", "4", "--greedy"]
     result = CliRunner().invoke(app, ["generate", str(scaled_folder), *arguments, "--device", "simulated", "--json"])
     assert result.exit_code == 0, result.output
@@ -88,7 +86,7 @@ def test_the_simulated_device_writes_the_emulated_ones_tokens_and_counts_its_cyc
     emulated = seedloom.generate_by_decoder(scaled_folder, "w3 w7 w9", 4, greedy=True, board="ulx3s-64mb", kv_bits=8)
     assert written["tokens"] == emulated.tokens
     assert written["board"] == "ulx3s-64mb"
-    counted = written["simulated"]
+    counted = written["counted"]
     assert counted["cycles"] * counted["tokens_per_second"] == pytest.approx(100e6)
     model, _ = seedloom.load(scaled_folder)
     board = BOARDS["ulx3s-64mb"]
@@ -96,10 +94,22 @@ def test_the_simulated_device_writes_the_emulated_ones_tokens_and_counts_its_cyc
     assert counted["memory_bytes"] == moved
     assert counted["memory_busy"] == pytest.approx(moved / 2 / counted["cycles"]), "two bytes a cycle"
     assert "for 7 tokens, the prompt's included: " in result.stderr
-    assert emulated.simulated is None
+    assert emulated.counted is None
     shown = CliRunner().invoke(app, ["generate", str(scaled_folder), *arguments, "--device", "simulated"])
     assert shown.stdout.split()[-4:] == emulated.text.split()
     assert f"ulx3s-64mb, simulated, per token: {counted['cycles']:,.0f} cycles, " in shown.stderr
+
+
+def test_tokens_that_are_drawn_are_the_same_on_the_simulated_device(scaled_folder: Path) -> None:
+    settings = {"do_sample": True, "temperature": 5.0, "top_k": 64, "top_p": 0.99}
+    (scaled_folder / "generation_config.json").write_text(json.dumps(settings))
+    options: dict[str, Any] = {"board": "ulx3s-64mb", "kv_bits": 8, "seed": 3}
+    simulated, emulated, greedy = (
+        seedloom.generate_by_decoder(scaled_folder, "w3 w7 w9", 4, greedy, device=device, **options)
+        for device, greedy in (("simulated", False), ("emulated", False), ("emulated", True))
+    )
+    assert simulated.tokens == emulated.tokens != greedy.tokens
+    assert simulated.derived.link_bytes == 260 + 64 * 8
 
 
 def refused(path: Path, *options: str) -> str:
@@ -114,7 +124,18 @@ def refused(path: Path, *options: str) -> str:
     [
         (
             ["--whole-decoder", "--device", "host"],
-            "--whole-decoder runs on the device emulated or simulated, not on host",
+            "--whole-decoder runs on the device emulated, simulated, serial:PORT or serial:pty, not on host",
+        ),
+        (["--whole-decoder", "--device", "serial"], "serial:PORT or serial:pty, not on serial"),
+        (["--whole-decoder", "--device", "emulated:x"], "serial:PORT or serial:pty, not on emulated:x"),
+        (
+            ["--whole-decoder", "--device", "serial:pty:ulx3s-32mb", "--board", "ulx3s-64mb"],
+            "the device is ulx3s-32mb, and --board says ulx3s-64mb; give one of them",
+        ),
+        (["--whole-decoder", "--device", "serial:pty:ulx4s"], "no board 'ulx4s'; choose from ulx3s-32mb, "),
+        (
+            ["--whole-decoder", "--device", "serial:/dev/no-such-port"],
+            "/dev/no-such-port cannot be opened at 3000000 baud: No such file or directory",
         ),
         (
             ["--whole-decoder", "--device", "simulated", "--board", "ecpix5"],

@@ -98,5 +98,6 @@ def product_states(m: Module, machine: Machine) -> None:
     ):
         m.next = "FETCH"
     with m.State("KEYS"), m.If(machine.keys.count == rows):
+        m.d.comb += machine.keys.ends.eq(1)
         m.d.sync += machine.status.eq(Status.OK)
         m.next = "DONE"

@@ -1,5 +1,6 @@
 """A program and its matrices out of the bytes of a board's memory, and out of nothing else."""
 
+from collections.abc import Iterator
 from typing import cast
 
 import numpy as np
@@ -29,7 +30,7 @@ from formats.engine import EngineParameters
 from formats.matrices import EncodedMatrix, Matrix
 from formats.trellis import TrellisFormat
 from formats.trellis_matrix import TrellisMatrix
-from sw_runtime.decoder.image.memory_map import matrix_bytes
+from sw_runtime.decoder.image.memory_map import EXPONENTS_BYTES, matrix_bytes
 from sw_runtime.device.layout import words_of
 from sw_runtime.device.protocol import MatrixShape
 
@@ -65,6 +66,17 @@ class MemoryReader:
         """Every matrix by its place."""
         multiplying = [values for opcode, values in self._commands if opcode in (Opcode.MULTIPLY, Opcode.ANSWER)]
         return {self._place(values): self._matrix(values) for values in multiplying}
+
+    def cache_parts(self, position: int) -> Iterator[range]:
+        """Bytes of a position's keys, values and exponents, head by head of every layer: each whole words."""
+        for opcode, values in self._commands:
+            if opcode == Opcode.STORE:
+                row = values["width"] * self._begin["kv_bits"] // 8
+                for head in range(values["heads"]):
+                    place = head * self._begin["positions"] + position
+                    for part, nbytes in (("keys", row), ("values", row), ("exponents", EXPONENTS_BYTES)):
+                        start = values[part] + place * nbytes
+                        yield range(start, start + nbytes)
 
     def _numbers(self, address: int, dtype: str, count: int) -> NDArray[np.int64]:
         octets = self._memory[address : address + count * np.dtype(dtype).itemsize]

@@ -18,6 +18,7 @@ from sw_runtime.decoder.emulated import EmulatedDecoder
 from sw_runtime.decoder.image.file import Image
 from sw_runtime.decoder.on_board import BoardDecoder
 from sw_runtime.decoder.parts import DecoderParts
+from sw_runtime.decoder.sampling import BestTokens
 from sw_runtime.device.simulated_board import SimulatedChannel
 from sw_runtime.device.simulator.board import BoardSimulator
 from sw_runtime.device.simulator.build import BOARD_HARNESS, build_library
@@ -35,6 +36,9 @@ BOARD = BoardParameters(ENGINE, SDRAM.chip, SDRAM.clock_mhz, SDRAM.cas_latency, 
 MEMORY: BoardMemory = BOARDS["ulx3s-64mb"]
 
 TOKENS = torch.randint(120, (8,), generator=torch.Generator().manual_seed(5))
+
+Answer = list[tuple[int, int]]
+"""Tokens and their keys."""
 
 _IMPORTS = """
 from formats.engine import EngineParameters
@@ -95,8 +99,13 @@ def image_of(family: str, program: Program) -> Image:
     return Image.of(program, subject(family)[0].matrices, MEMORY)
 
 
-def expected(family: str, program: Program) -> list[tuple[int, int]]:
+def expected(family: str, program: Program, best: int = 1) -> list[Answer]:
     """The emulated decoder's likeliest tokens and their keys."""
     parts, embeddings = subject(family)
     keys = EmulatedDecoder(program, parts.matrices).take(embeddings, answers=len(embeddings))
-    return [(int(row.argmax()), int(row.max())) for row in keys]
+    return [pairs(BestTokens.of(row, best)) for row in keys]
+
+
+def pairs(best: BestTokens) -> Answer:
+    """Tokens and their keys, the likeliest first."""
+    return list(zip(best.tokens.tolist(), best.keys.tolist(), strict=True))

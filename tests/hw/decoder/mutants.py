@@ -78,6 +78,20 @@ ROW_SCALE_MUTANTS = (
     Mutant("row_scale.py", "limited(places, product_bits)", "places"),
 )
 
+BEST_KEYS_MUTANTS = (
+    Mutant("best_keys.py", "logit > most", "Const(0)"),
+    Mutant("best_keys.py", "logit < -most", "Const(0)"),
+    Mutant("best_keys.py", "full & (key <= least)", "full & (key < least)"),
+    Mutant("best_keys.py", "full & (key <= least)", "key <= least"),
+    Mutant("best_keys.py", "read.data.key >= key", "read.data.key > key"),
+    Mutant("best_keys.py", "(gap == 0)", "Const(0)"),
+    Mutant("best_keys.py", "Mux(full, self.wanted - 1, self.kept)", "self.kept"),
+    Mutant("best_keys.py", "self.kept == self.wanted", "self.kept == self._best"),
+    Mutant("best_keys.py", "gap == self.wanted - 1", "Const(1)"),
+    Mutant("best_keys.py", "Mux(settled, self.count, read.data.token)", "self.count"),
+    Mutant("best_keys.py", "place == self.kept", "place == self.wanted"),
+)
+
 DECODER_MUTANTS = (
     Mutant("machine.py", "self.keys_at + self.stride", "self.keys_at"),
     Mutant("machine.py", "self.exponents_at + self.positions", "self.exponents_at + 1"),
@@ -94,7 +108,7 @@ DECODER_MUTANTS = (
     Mutant("attention.py", "query == machine.sizes.queries - 1", "Const(1)"),
     Mutant("attention.py", 'machine.head + 1 == field("heads")', "Const(1)"),
     Mutant("packer.py", "Mux(self.wide, 2, 1)", "Const(2)"),
-    Mutant("largest_key.py", "(self.count == 0) | (key > self.key)", "key < self.key"),
+    Mutant("best_keys.py", "full & (key <= least)", "full"),
     Mutant("memory.py", "controller.read_valid & ~owners.r_data", "controller.read_valid"),
     Mutant("memory.py", "side.request.valid & side.request.ready", "Const(0)"),
 )

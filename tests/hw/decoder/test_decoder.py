@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from formats.board_requests import Opcode, Status, answer_of, request_words
+from formats.board_requests import BEST, Opcode, Status, answer_of, request_words
 from formats.decoder.program import Program
 from formats.decoder.words import LAYOUTS
 from formats.decoder.words import Opcode as CommandOpcode
@@ -17,12 +17,14 @@ from sw_runtime.decoder.image.memory_map import with_context
 from tests.hw.decoder.decoders import (
     ENGINE,
     UNITS,
+    Answer,
     build_decoder,
     expected,
     image_of,
     one_layer,
     open_board,
     open_decoder,
+    pairs,
     program_of,
     subject,
 )
@@ -35,26 +37,33 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def answers(
-    library: Path, family: str, program: Program, mutant: int = 0
-) -> tuple[list[tuple[int, int]], dict[str, int]]:
+    library: Path, family: str, program: Program, mutant: int = 0, best: int = 1
+) -> tuple[list[Answer], dict[str, int]]:
     """Tokens and keys that a board answers, and rules of its memory chip that it broke."""
     board = open_board(library, mutant)
     try:
         decoder = open_decoder(board, image_of(family, program))
-        taken = [decoder.take(embedding) for embedding in subject(family)[1]]
-        return [(each.token, each.key) for each in taken], board.broken_rules()
+        taken = [decoder.take(embedding, best) for embedding in subject(family)[1]]
+        return [pairs(each.best) for each in taken], board.broken_rules()
     finally:
         board.close()
 
 
 @pytest.mark.parametrize(
-    ("family", "kv_bits"), [("llama with biases", 8), ("gemma3", 16), ("qwen3", 8), ("mistral", 16), ("openelm", 8)]
+    ("family", "kv_bits", "best"),
+    [
+        ("llama with biases", 8, 1),
+        ("gemma3", 16, 64),
+        ("qwen3", 8, 2),
+        ("mistral", 16, 1),
+        ("openelm", 8, 1),
+    ],
 )
-def test_tokens_and_keys_are_the_emulated_decoders(library: Path, family: str, kv_bits: int) -> None:
+def test_tokens_and_keys_are_the_emulated_decoders(library: Path, family: str, kv_bits: int, best: int) -> None:
     program = program_of(family, kv_bits)
-    wanted = expected(family, program)
-    assert len(set(wanted)) == len(wanted), "no two answers are the same"
-    assert answers(library, family, program) == (wanted, {})
+    wanted = expected(family, program, best)
+    assert len(set(map(tuple, wanted))) == len(wanted), "no two answers are the same"
+    assert answers(library, family, program, best=best) == (wanted, {})
 
 
 def test_a_token_takes_the_cycles_of_its_units_and_few_more_a_command(library: Path) -> None:
@@ -96,17 +105,19 @@ def test_what_is_refused_is_not_begun_and_a_token_behind_it_is_right(library: Pa
         (place["weights"], end - 4, Status.BAD_ADDRESS),
     ):
         ask(Opcode.WRITE, 4 * wrong, data=[value])
-        assert ask(Opcode.TOKEN, 0, 0, 0, 0) == [Opcode.TOKEN | status << 8]
+        assert ask(Opcode.TOKEN, 0, 0, 0, 0, 1) == [Opcode.TOKEN | status << 8]
         ask(Opcode.WRITE, 4 * wrong, data=[int(words[wrong])])
     for arguments, status in (
-        ((2, 0, 0, 0), Status.BAD_ADDRESS),
-        ((0, 0, 1, 0), Status.BAD_ADDRESS),
-        ((0, program.positions, 0, 0), Status.BAD_ARGUMENT),
+        ((2, 0, 0, 0, 1), Status.BAD_ADDRESS),
+        ((0, 0, 1, 0, 1), Status.BAD_ADDRESS),
+        ((0, program.positions, 0, 0, 1), Status.BAD_ARGUMENT),
+        ((0, 0, 0, 0, 0), Status.BAD_ARGUMENT),
+        ((0, 0, 0, 0, BEST + 1), Status.BAD_ARGUMENT),
     ):
         assert ask(Opcode.TOKEN, *arguments) == [Opcode.TOKEN | status << 8]
     assert ask(Opcode.PRODUCT, 0, 1, 1, 1, 0, 0, 0) == [Opcode.PRODUCT | Status.UNKNOWN_OPCODE << 8]
     taken = decoder.take(subject(family)[1][0])
-    assert (taken.token, taken.key) == expected(family, program)[0]
+    assert pairs(taken.best) == expected(family, program)[0]
     counters, _ = answer_of(Opcode.COUNTERS, ask(Opcode.COUNTERS))
     assert counters == {"cycles": counters["cycles"], "port_busy_cycles": counters["port_busy_cycles"], "products": 1}
     assert counters["cycles"] > taken.cycles
@@ -120,7 +131,7 @@ def test_a_text_that_is_rewound_goes_on_as_if_nothing_had_followed(library: Path
     decoder.rewind(1)
     again = [decoder.take(embedding) for embedding in embeddings[1:3]]
     assert decoder.tokens == 3
-    assert [(each.token, each.key) for each in again] == [(each.token, each.key) for each in first[1:]]
+    assert [pairs(each.best) for each in again] == [pairs(each.best) for each in first[1:]]
     with pytest.raises(InputError, match="the text has 3 tokens, so it cannot be rewound to 4"):
         decoder.rewind(4)
     decoder.close()
@@ -161,13 +172,30 @@ def test_an_image_that_needs_other_units_is_refused_before_anything_is_written(
     board.close()
 
 
+def test_an_image_for_a_larger_engine_or_memory_is_refused(library: Path) -> None:
+    image, board = image_of("mistral", program_of("mistral", 8)), open_board(library)
+    cache = replace(image.contents.areas[-1], nbytes=image.contents.memory_bytes)
+    end = f"{cache.address + cache.nbytes:,}"
+    for changed, message in (
+        ({"maximum_rows": 129}, "the board's engine is built for maximum_rows = 128, the image needs 129: program a"),
+        ({"maximum_columns": 129}, "built for maximum_columns = 128, the image needs 129"),
+        (
+            {"areas": (*image.contents.areas[:-1], cache)},
+            f"the board has 67,108,864 bytes of memory, the image and its cache take {end}: make the image for this",
+        ),
+    ):
+        with pytest.raises(DeviceError, match=message):
+            open_decoder(board, replace(image, contents=replace(image.contents, **changed)))
+    board.close()
+
+
 @pytest.mark.parametrize("number", range(len(DECODER_MUTANTS) + 1), ids=lambda n: str((None, *DECODER_MUTANTS)[n]))
 def test_every_fault_is_found(library: Path, number: int) -> None:
     found = False
     for family, kv_bits in (("llama with biases", 8), ("gemma3", 16)):
         program = one_layer(program_of(family, kv_bits))
         try:
-            found |= answers(library, family, program, number) != (expected(family, program), {})
+            found |= answers(library, family, program, number, best=3) != (expected(family, program, 3), {})
         except DeviceError:  # it stops
             found = True
     assert found == (number > 0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from formats.errors import InputError
-from sw_runtime.decoder.sampling import Sampling, best_tokens, likeliest
+from sw_runtime.decoder.sampling import BestTokens, NextToken, Sampling
 
 KEYS = np.array([100, 700, 700, -5, 400, 650] + [-4000] * 100)
 EXPONENT = -7
@@ -15,13 +15,20 @@ EXPONENT = -7
 def drawn(sampling: Sampling, count: int = 4000) -> dict[int, float]:
     """Shares of the tokens that are drawn."""
     generator = np.random.default_rng(0)
-    found = Counter(sampling.draw(KEYS, EXPONENT, generator) for _ in range(count))
+    found = Counter(sampling.draw(BestTokens.of(KEYS, 64), EXPONENT, generator) for _ in range(count))
     return {token: times / count for token, times in found.items()}
 
 
 def test_of_equal_keys_the_lower_token_is_better() -> None:
-    assert best_tokens(KEYS, 4).tolist() == [1, 2, 5, 4]
-    assert likeliest(KEYS) == 1
+    best = BestTokens.of(KEYS, 4)
+    assert (best.tokens.tolist(), best.keys.tolist()) == ([1, 2, 5, 4], [700, 700, 650, 400])
+    assert NextToken(EXPONENT).of(best) == 1
+
+
+def test_no_more_tokens_are_asked_for_than_are_looked_at() -> None:
+    assert (NextToken(EXPONENT).best, NextToken(EXPONENT, Sampling(top_k=20)).best) == (1, 20)
+    chosen = {NextToken(EXPONENT, Sampling(100.0, top_k=3), seed).of(BestTokens.of(KEYS, 3)) for seed in range(40)}
+    assert chosen == {1, 2, 5}
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])

@@ -45,6 +45,21 @@ def nameless(command: Command) -> Command:
     return command
 
 
+@pytest.mark.parametrize("family", ["llama", "openelm"])
+def test_the_cache_parts_of_all_positions_are_the_cache_and_no_byte_is_of_two(family: str) -> None:
+    parts, program, _ = subject(family)
+    reader = Image.of(program, parts.matrices, BOARD).reader()
+    found = [part for position in range(program.positions) for part in reader.cache_parts(position)]
+    area = MemoryMap.of(program, program_engine(program, BOARD)).areas["cache"]
+    covered = np.zeros(len(area), dtype=int)
+    for part in found:
+        assert part.start % 4 == len(part) % 4 == 0, "whole words"
+        covered[part.start - area.start : part.stop - area.start] += 1
+    rotary = program.positions * position_bytes(program) - covered.sum()
+    assert covered.max() == 1
+    assert rotary == sum(rows.cos.nbytes + rows.sin.nbytes for rows in program.rotary)
+
+
 @pytest.mark.parametrize(
     ("family", "board"), [("llama with biases", "ulx3s-64mb"), ("gemma3", "ecpix5"), ("openelm", "ulx3s-32mb")]
 )

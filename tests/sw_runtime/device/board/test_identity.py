@@ -28,7 +28,7 @@ def test_a_board_built_from_other_sources_is_refused() -> None:
 
 def test_a_board_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(identity, "VERSION", 9)
-    with pytest.raises(DeviceError, match="the board speaks version 2 of the requests, this program 9: take"):
+    with pytest.raises(DeviceError, match="the board speaks version 3 of the requests, this program 9: take"):
         identify(ModelChannel())
 
 
