@@ -137,10 +137,45 @@ class MixtureCosts:
         return cls(tuple(before), tuple(expert), cycles.head(1))
 
 
+class Link:
+    """Loads experts one at a time: those that are needed before those that are only predicted.
+
+    Parameters
+    ----------
+    load
+        Cycles to load one expert; a load that has begun is not broken off.
+    """
+
+    def __init__(self, load: float) -> None:
+        self.load, self.free = load, 0.0
+        self._predicted: dict[tuple[int, int], float] = {}
+        self._arrivals: dict[tuple[int, int], float] = {}
+
+    def predict(self, layer: int, expert: int, now: float) -> None:
+        """Ask for an expert that may be needed."""
+        self._predicted[layer, expert] = now
+
+    def arrivals(self, layer: int, experts: Sequence[int], ready: Sequence[bool], now: float) -> list[float]:
+        """When a layer's experts are there, ascending; what is missing, or predicted and not begun, is loaded first."""
+        for place, asked in list(self._predicted.items()):
+            if max(self.free, asked) < now:
+                self._take(place, asked)
+        places = [(layer, expert) for expert in experts]
+        for place, there in zip(places, ready, strict=True):
+            if not there or place in self._predicted:
+                self._take(place, now)
+        return sorted(self._arrivals.get(place, 0.0) for place in places)
+
+    def _take(self, place: tuple[int, int], asked: float) -> None:
+        self._predicted.pop(place, None)
+        self.free = max(self.free, asked) + self.load
+        self._arrivals[place] = self.free
+
+
 def decoding_cycles(accesses: Sequence[Access], costs: MixtureCosts, load: float) -> float:
     """Cycles from the first token to the last one's logits: the engine computes while experts are loaded.
 
-    One expert is loaded at a time, in the order of asking; the engine takes those of a layer as they arrive.
+    The engine takes a layer's experts as they arrive.
 
     Parameters
     ----------
@@ -151,18 +186,15 @@ def decoding_cycles(accesses: Sequence[Access], costs: MixtureCosts, load: float
     load
         Cycles to load one expert.
     """
-    engine = link = 0.0
-    arrivals: dict[tuple[int, int], float] = {}
+    engine, link = 0.0, Link(load)
     for access in accesses:
-        asked = engine if access.prefetch else engine + costs.before[access.layer]
-        for expert, ready in zip(access.experts, access.ready, strict=True):
-            if not ready:
-                link = max(link, asked) + load
-                arrivals[access.layer, expert] = link
         if access.prefetch:
+            for expert, ready in zip(access.experts, access.ready, strict=True):
+                if not ready:
+                    link.predict(access.layer, expert, engine)
             continue
-        engine = asked
-        for arrival in sorted(arrivals.get((access.layer, expert), 0.0) for expert in access.experts):
+        engine += costs.before[access.layer]
+        for arrival in link.arrivals(access.layer, access.experts, access.ready, engine):
             engine = max(engine, arrival) + costs.expert[access.layer]
         if access.layer == len(costs.before) - 1:
             engine += costs.head

@@ -66,9 +66,14 @@ def test_a_load_ahead_of_time_hides_under_the_layers_before() -> None:
     assert decoding_cycles(accesses, COSTS, load=50) == 50 + 4 + 7
 
 
-def test_a_wrong_guess_holds_up_what_is_asked_for_after_it() -> None:
-    wrong = Access(1, (5,), (False,), prefetch=True)
+def test_a_wrong_guess_that_is_being_loaded_holds_up_what_is_needed_and_one_that_waits_does_not() -> None:
+    wrong = Access(1, (5, 6), (False, False), prefetch=True)
     assert decoding_cycles([wrong, needs(0, False, True)], COSTS, load=30) == 30 + 30 + 4
+
+
+def test_a_right_guess_that_still_waits_is_loaded_when_it_is_needed() -> None:
+    ahead = Access(0, (5, 0), (False, False), prefetch=True)
+    assert decoding_cycles([ahead, needs(0, True, True)], COSTS, load=30) == 30 + 30 + 4
 
 
 def test_a_cache_notes_what_it_is_asked_and_what_it_answered() -> None:
