@@ -112,8 +112,14 @@ def test_time_is_noted_when_so_many_tokens_are_written() -> None:
 
 
 def test_what_is_timed_writes_the_likeliest_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
-    backbone, prompt, embedded = Decoder.from_transformers(tiny_llama()), some_prompt(2), []
-    monkeypatch.setattr(Decoder, "embed", lambda self, tokens: embedded.append(tokens) or self.embedding[tokens])
+    backbone, prompt = Decoder.from_transformers(tiny_llama()), some_prompt(2)
+    embedded: list[torch.Tensor] = []
+
+    def embed(self: Decoder, tokens: torch.Tensor) -> torch.Tensor:
+        embedded.append(tokens)
+        return self.embedding[tokens]
+
+    monkeypatch.setattr(Decoder, "embed", embed)
     seconds_until(backbone, prompt, len(backbone.layers), (3,))
     for text, rows in enumerate(prompt.hidden_states):
         for tokens in embedded:
