@@ -57,9 +57,9 @@ AFM = {
 CATLIP = {
     "time": Claim(
         "Pre-training by classification is 2.7 times as fast as CLIP's",
-        "title; comparison of pre-training times, ViT-B",
+        "title; comparison of pre-training times, ViT-B: 84.3 against CLIP's 84.4 on ImageNet-1k",
         "as reported",
-        "time of pre-training over CLIP's, as many samples",
+        "time of pre-training to the same accuracy, over CLIP's",
         0.37,
         "ViT-B, DataComp-1.3B, GPUs",
         neutral=1,
