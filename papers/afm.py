@@ -1,6 +1,5 @@
 """AFM's palettes and adapters on SmolLM2: 3.7 bits per weight, and what a short recovery gives back."""
 
-import itertools
 import math
 from contextlib import closing
 from dataclasses import dataclass
@@ -26,13 +25,19 @@ from sw_runtime.texts.corpora import news
 from sw_runtime.texts.packaged_models import smollm2_folder
 
 AVERAGE_BITS = 3.7
-"""Of the production model (second-hand); tables come on top."""
+"""At most, as in the production model (second-hand); tables come on top."""
 
 LENGTH = 256
 """Tokens a window."""
 
 HELD_OUT = 8
 """One window of so many is kept for judging."""
+
+WATCHED = 20
+"""One of so many of the others tells when training has to stop: it is neither trained on nor judged by."""
+
+STEPS_A_CHECK, PATIENCE = 20, 2
+"""Steps between two looks at the watched windows, and looks without a lower loss that end the training."""
 
 SAMPLE_ROWS = 32
 """Rows of a matrix that tell how it bears two bits."""
@@ -43,17 +48,20 @@ LEARNING_RATE = 1e-3
 
 @dataclass(frozen=True)
 class Texts:
-    """Token windows, int64 [windows, LENGTH], of news: to learn from and to judge by."""
+    """Token windows, int64 [windows, LENGTH], of news: to learn from, to watch while learning, and to judge by."""
 
     training: Tensor
+    watched: Tensor
     held_out: Tensor
 
     @classmethod
     def of(cls, tokenizer: Any, windows: int) -> "Texts":
-        """Every ``HELD_OUT``-th window is held out."""
+        """Every ``HELD_OUT``-th window is held out, every ``WATCHED``-th of the others watched."""
         chosen = token_windows(news(), tokenizer, windows, LENGTH)
         judged = torch.arange(len(chosen)) % HELD_OUT == HELD_OUT - 1
-        return cls(chosen[~judged], chosen[judged])
+        others = chosen[~judged]
+        watched = torch.arange(len(others)) % WATCHED == 0
+        return cls(others[~watched], others[watched], chosen[judged])
 
 
 @torch.inference_mode()
@@ -72,7 +80,7 @@ def inputs_of(model: Any, windows: Tensor) -> dict[str, Tensor]:
 
 
 def choose_bits(model: Any, inputs: dict[str, Tensor], average: float = AVERAGE_BITS) -> dict[str, int]:
-    """Two bits for the matrices that bear them best, four for the others, so that the mean is ``average``.
+    """Two bits for the matrices that bear them best, four for the others: as few of two as bring the mean to ``average``.
 
     A matrix is judged by the share of its outputs' energy that two bits lose, on a sample of its rows.
     """
@@ -82,13 +90,12 @@ def choose_bits(model: Any, inputs: dict[str, Tensor], average: float = AVERAGE_
         rows = linear.weight.detach()[:SAMPLE_ROWS]
         lost = inputs[name] @ (dequantise(palettise(rows, 2)) - rows).T
         cost[name] = (lost.square().sum() / (inputs[name] @ rows.T).square().sum()).item()
-    total = sum(linear.weight.numel() for linear in linears.values())
-    allowed = total * (4 - average) / 2
+    above = sum(linear.weight.numel() for linear in linears.values()) * (4 - average)
     bits = dict.fromkeys(linears, 4)
     for name in sorted(cost, key=cost.__getitem__):
-        if linears[name].weight.numel() <= allowed:
+        if above > 0:
             bits[name] = 2
-            allowed -= linears[name].weight.numel()
+            above -= 2 * linears[name].weight.numel()
     return bits
 
 
@@ -110,29 +117,70 @@ def palettise_layers(
 
 
 @torch.inference_mode()
-def perplexity(model: Any, windows: Tensor) -> float:
-    """Of windows, each by itself."""
-    losses = [model(window[None], labels=window[None]).loss.item() for window in windows]
-    return math.exp(sum(losses) / len(losses))
+def loss(model: Any, windows: Tensor) -> float:
+    """Nats per token of windows, each by itself."""
+    losses: list[float] = [model(window[None], labels=window[None]).loss.item() for window in windows]
+    return sum(losses) / len(losses)
 
 
-def recover(model: Any, teacher: Any, windows: Tensor, steps: int) -> None:
-    """Train the adapters, and nothing else, towards the float model's next-token probabilities."""
+def recover(
+    model: Any, teacher: Any, texts: Texts, steps: int, steps_a_check: int = STEPS_A_CHECK
+) -> list[tuple[int, float]]:
+    """Train the adapters, and nothing else, towards the float model's next-token probabilities.
+
+    It ends when the watched windows' loss has not fallen for ``PATIENCE`` checks; the adapters of the least one stay.
+
+    Parameters
+    ----------
+    model
+        Palettised, with adapters.
+    teacher
+        The float model.
+    texts
+        A step takes one window to learn from, in turn.
+    steps
+        At most.
+    steps_a_check
+        Steps between two checks.
+
+    Returns
+    -------
+    Steps and the watched windows' loss, nats per token, of each check; the first one is before any step.
+    """
     model.requires_grad_(requires_grad=False)
     adapters = [p for m in model.modules() if isinstance(m, AdaptedLinear) for p in m.requires_grad_().parameters()]
     optimiser = torch.optim.AdamW(adapters, lr=LEARNING_RATE, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
-    progress = tqdm(zip(range(steps), itertools.cycle(windows)), total=steps, desc="recovery", unit="step")
-    for _, window in progress:
-        with torch.inference_mode():
-            target = teacher(window[None]).logits.log_softmax(dim=-1)
-        found = model(window[None]).logits.log_softmax(dim=-1)
-        loss = nn.functional.kl_div(found, target.clone(), log_target=True, reduction="none").sum(dim=-1).mean()
+    checks, best = [(0, loss(model, texts.watched))], [values.detach().clone() for values in adapters]
+    progress = tqdm(range(1, steps + 1), desc="recovery", unit="step")
+    for step in progress:
+        distance = divergence(model, teacher, texts.training[(step - 1) % len(texts.training)])
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        distance.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
-        progress.set_postfix_str(f"KL {loss.item():.3f}")
+        progress.set_postfix_str(f"KL {distance.item():.3f}, watched {checks[-1][1]:.3f}")
+        if step % steps_a_check and step < steps:
+            continue
+        checks.append((step, loss(model, texts.watched)))
+        least = min(checks, key=lambda check: check[1])
+        if least is checks[-1]:
+            best = [values.detach().clone() for values in adapters]
+        elif len(checks) - 1 - checks.index(least) == PATIENCE:
+            break
+    with torch.no_grad():
+        for values, kept in zip(adapters, best, strict=True):
+            values.copy_(kept)
+    return checks
+
+
+def divergence(model: Any, teacher: Any, window: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of a model from a teacher, nats per token of a window, int64 [T] → []."""
+    with torch.inference_mode():
+        target = teacher(window[None]).logits.log_softmax(dim=-1)
+    found = model(window[None]).logits.log_softmax(dim=-1)
+    each = nn.functional.kl_div(found, target.clone(), log_target=True, reduction="none")
+    return each.sum(dim=-1).mean()
 
 
 def token_cycles(adapted: dict[str, AdaptedLinear], rank: int) -> dict[str, int]:
@@ -160,7 +208,7 @@ def one_layer_is_golden(device: str, adapted: dict[str, AdaptedLinear], inputs: 
     return True
 
 
-def measure(device: str, steps: int = 24, windows: int = 64, rank: int = 16, folder: str | None = None) -> Report:
+def measure(device: str, steps: int = 120, windows: int = 144, rank: int = 16, folder: str | None = None) -> Report:
     """Palettise, judge, recover, judge again.
 
     Parameters
@@ -168,9 +216,9 @@ def measure(device: str, steps: int = 24, windows: int = 64, rank: int = 16, fol
     device
         ``"emulated"`` or ``"simulated"``: multiplies the first layer's palettes.
     steps
-        Of recovery, a window each.
+        Of recovery at most, a window each.
     windows
-        Of text, one of ``HELD_OUT`` for judging.
+        Of text, one of ``HELD_OUT`` for judging, one of ``WATCHED`` of the others to end the training by.
     rank
         Of the adapters.
     folder
@@ -185,17 +233,21 @@ def measure(device: str, steps: int = 24, windows: int = 64, rank: int = 16, fol
     bits = choose_bits(model, inputs)
     adapted = palettise_layers(model, bits, inputs, rank)
     sizes = {name: linear.matrix.codes.numel() for name, linear in adapted.items()}
-    before = perplexity(model, texts.held_out)
-    recover(model, teacher, texts.training, steps)
-    after, dense = perplexity(model, texts.held_out), perplexity(teacher, texts.held_out)
+    before = loss(model, texts.held_out)
+    checks = recover(model, teacher, texts, steps)
+    after, dense = loss(model, texts.held_out), loss(teacher, texts.held_out)
+    trained = checks[-1][0]
     cycles = token_cycles(adapted, rank)
     weights = sum(sizes.values())
     adapter = sum(linear.A.numel() + linear.B.numel() for linear in adapted.values())
     figures: dict[str, float | str] = {
         "bits per weight, tables apart": sum(bits[n] * sizes[n] for n in bits) / weights,
-        "perplexity, float": dense,
-        "perplexity, palettised": before,
-        f"perplexity, adapters of rank {rank} trained {steps} steps": after,
+        "perplexity, float": math.exp(dense),
+        "perplexity, palettised": math.exp(before),
+        f"perplexity, adapters of rank {rank} trained {trained} steps": math.exp(after),
+        "loss that palettes cost, nats per token": before - dense,
+        "loss that adapters give back, nats per token": before - after,
+        **{f"watched windows' loss after {step} steps, nats per token": value for step, value in checks},
         "adapters of SmolLM2, MB of 16-bit values": adapter * 2 / 1e6,
         "cycles per token, palettes": f"{cycles['palettes']:,}",
         "cycles per token, adapters beside them (FP16 lanes)": f"{cycles['adapters']:,}",
@@ -204,10 +256,10 @@ def measure(device: str, steps: int = 24, windows: int = 64, rank: int = 16, fol
         "cycles of FP16 over palettes": cycles["fp16"] / cycles["palettes"],
         "first layer's results equal the golden integers": yes_or_no(one_layer_is_golden(device, adapted, inputs)),
     }
-    judged = f"{len(texts.held_out)} x {LENGTH} tokens of news, {steps} steps of recovery"
+    judged = f"{len(texts.held_out)} x {LENGTH} tokens of news, {trained} steps of recovery"
     findings = {
         "recovery": Finding(
-            100 * (math.log(before) - math.log(after)) / (math.log(before) - math.log(dense)),
+            100 * (before - after) / (before - dense),
             f"{weights / 1e6:.1f} M weights, {judged}",
             f"host; first layer's palettes also by the engine, {on(device)}",
         ),

@@ -17,6 +17,9 @@ from papers.digit_scenes import Scenes
 from sw_runtime.texts.wordnet import WordNet
 
 BATCH, LEARNING_RATE = 64, 1e-3
+STEPS_A_CHECK = 40
+"""Steps between two linear probes."""
+
 RIDGE = 1.0
 """Of the linear probe, in units of the features' variance."""
 
@@ -61,6 +64,23 @@ class CLIP(nn.Module):
 
 
 @dataclass(frozen=True)
+class Check:
+    """What is learnt after some of the training.
+
+    Parameters
+    ----------
+    steps, seconds
+        Steps so far, and CPU seconds of them.
+    precision
+        Mean average precision of a linear probe for the ten digits, on held-out scenes.
+    """
+
+    steps: int
+    seconds: float
+    precision: float
+
+
+@dataclass(frozen=True)
 class Trained:
     """A trained image tower.
 
@@ -68,15 +88,21 @@ class Trained:
     ----------
     image
         The tower.
-    seconds
-        CPU seconds per step.
-    precision
-        Mean average precision of a linear probe for the ten digits, on held-out scenes.
+    checks
+        The last one is at the end.
     """
 
     image: ViT
-    seconds: float
-    precision: float
+    checks: list[Check]
+
+    @property
+    def last(self) -> Check:
+        """After all steps."""
+        return self.checks[-1]
+
+    def reaching(self, precision: float) -> Check:
+        """The first check that finds so much precision, which training must reach."""
+        return next(check for check in self.checks if check.precision >= precision)
 
 
 def caption_tokens(captions: list[str]) -> tuple[Tensor, int]:
@@ -112,34 +138,57 @@ def linear_probe(image: ViT, training: Scenes, judged: Scenes) -> float:
     return mean(average_precision(scores[:, digit], present[:, digit]) for digit in range(present.shape[1]))
 
 
-def _train(model: nn.Module, loss: Callable[[Tensor], Tensor], scenes: int, steps: int, progress_name: str) -> float:
-    """Train on random batches, always the same; CPU seconds per step. ``loss`` takes int64 [B], the batch's scenes."""
+def _train(
+    model: nn.Module, loss: Callable[[Tensor], Tensor], scenes: int, steps: int, name: str, check: Callable[[], float]
+) -> list[Check]:
+    """Train on random batches, always the same, and look at what is learnt every ``STEPS_A_CHECK`` steps.
+
+    Parameters
+    ----------
+    model
+        What is trained.
+    loss
+        Of the scenes of a batch, int64 [B].
+    scenes, steps
+        To draw from, and of training.
+    name
+        What the progress says.
+    check
+        Precision as it is; its time does not count.
+    """
     optimiser = torch.optim.AdamW(model.parameters(), LEARNING_RATE, betas=(0.9, 0.999), weight_decay=0.2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
-    generator, start = torch.Generator().manual_seed(1), time.process_time()
-    progress = tqdm(range(steps), desc=progress_name, unit="step")
-    for _ in progress:
+    generator, spent = torch.Generator().manual_seed(1), 0.0
+    checks: list[Check] = []
+    progress = tqdm(range(1, steps + 1), desc=name, unit="step")
+    for step in progress:
+        start = time.process_time()
         value = loss(torch.randint(scenes, (BATCH,), generator=generator))
         optimiser.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
+        spent += time.process_time() - start
         progress.set_postfix_str(f"loss {value.item():.3f}")
-    return (time.process_time() - start) / steps
+        if step % STEPS_A_CHECK == 0 or step == steps:
+            checks.append(Check(step, spent, check()))
+            model.train()  # a probe leaves it as it is judged
+    return checks
 
 
 def train_catlip(parameters: ViTParameters, scenes: Scenes, targets: Tensor, judged: Scenes, steps: int) -> Trained:
     """Multi-label classification, always from the same start."""
     torch.manual_seed(0)
     model = ViT(parameters)
-    seconds = _train(
+    checks = _train(
         model,
         lambda batch: multi_label_loss(model(scenes.images[batch]), targets[batch]),
         len(targets),
         steps,
         "CatLIP",
+        lambda: linear_probe(model, scenes, judged),
     )
-    return Trained(model, seconds, linear_probe(model, scenes, judged))
+    return Trained(model, checks)
 
 
 def train_clip(parameters: ViTParameters, scenes: Scenes, judged: Scenes, steps: int) -> Trained:
@@ -148,5 +197,12 @@ def train_clip(parameters: ViTParameters, scenes: Scenes, judged: Scenes, steps:
     torch.manual_seed(0)
     model = CLIP(parameters, words, tokens.shape[1])
     model.image.classifier.requires_grad_(requires_grad=False)
-    seconds = _train(model, lambda batch: model.loss(scenes.images[batch], tokens[batch]), len(tokens), steps, "CLIP")
-    return Trained(model.image, seconds, linear_probe(model.image, scenes, judged))
+    checks = _train(
+        model,
+        lambda batch: model.loss(scenes.images[batch], tokens[batch]),
+        len(tokens),
+        steps,
+        "CLIP",
+        lambda: linear_probe(model.image, scenes, judged),
+    )
+    return Trained(model.image, checks)

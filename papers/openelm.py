@@ -1,8 +1,9 @@
 """OpenELM at small scale: trained here on bytes of real text, compressed, and run layer by layer on a device."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from statistics import mean, stdev
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from tqdm import tqdm
 
 import seedloom
 from formats.engine import EngineParameters
+from formats.errors import InputError
 from formats.presets import PRESETS
 from formats.storage import pack_rows
 from golden_models.openelm import (
@@ -32,9 +34,15 @@ from sw_runtime.texts.tokens import spread_windows
 BYTES = 256
 """The vocabulary: text as it lies on disk needs no tokenizer."""
 
-SCALED = OpenELMParameters(layers=8, dim=192, head_dim=16, vocabulary=BYTES, ffn_divisor=32)
-UNIFORM = replace(SCALED, query_multipliers=(0.83, 0.83), ffn_multipliers=(2.17, 2.17))
+SCALED = OpenELMParameters(layers=6, dim=128, head_dim=8, vocabulary=BYTES, ffn_divisor=32)
+UNIFORM = replace(SCALED, query_multipliers=(0.75, 0.75), ffn_multipliers=(2.25, 2.25))
 """The same number of layers and nearly of parameters, all layers alike: the comparison the paper does not make."""
+
+SEEDS = 3
+"""Starts, each with its own order of the text; the scaled and the uniform model share both."""
+
+STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+"""95 % of Student's t lies within ± these, for 2 to 10 values."""
 
 BATCH, LENGTH = 8, 128
 LEARNING_RATE = 3e-3
@@ -60,14 +68,14 @@ class Text:
         return cls(octets[:cut], octets[cut:])
 
 
-def train(parameters: OpenELMParameters, text: Text, steps: int) -> OpenELM:
-    """A model trained to predict the next byte, always from the same start: AdamW, one cycle of learning rate."""
-    torch.manual_seed(0)
+def train(parameters: OpenELMParameters, text: Text, steps: int, seed: int = 0) -> OpenELM:
+    """A model trained to predict the next byte, from one seed's start: AdamW, one cycle of learning rate."""
+    torch.manual_seed(seed)
     model = OpenELM(parameters)
     nn.init.normal_(model.token_embeddings.weight, std=parameters.dim**-0.5)  # it is the head too
     optimiser = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
-    generator = torch.Generator().manual_seed(1)
+    generator = torch.Generator().manual_seed(seed + 1)
     progress = tqdm(range(steps), desc="training", unit="step")
     for _ in progress:
         starts = torch.randint(len(text.training) - LENGTH, (BATCH,), generator=generator)
@@ -99,6 +107,20 @@ def bits_a_byte(model: OpenELM, held_out: Tensor, windows: int = 32) -> float:
     """
     loss = _loss(model, spread_windows(held_out, windows, LENGTH + 1))
     return loss.item() / torch.log(torch.tensor(2.0)).item()
+
+
+def interval_of_mean(values: Sequence[float]) -> tuple[float, float]:
+    """95 % interval of the mean of 2 to 10 values, by Student's t.
+
+    Raises
+    ------
+    InputError
+        If there are fewer or more.
+    """
+    if not 2 <= len(values) <= len(STUDENT) + 1:
+        raise InputError(f"an interval takes 2 to {len(STUDENT) + 1} seeds, not {len(values)}")
+    half = STUDENT[len(values) - 2] * stdev(values) / len(values) ** 0.5
+    return mean(values) - half, mean(values) + half
 
 
 def compress_layers(model: OpenELM, format: str) -> None:
@@ -155,8 +177,9 @@ def measure(
     parameters: OpenELMParameters = SCALED,
     uniform: OpenELMParameters = UNIFORM,
     new_bytes: int = 48,
+    seeds: int = SEEDS,
 ) -> Report:
-    """Train the scaled and the uniform model, compress the scaled one in both formats, generate on a device.
+    """Train the scaled and the uniform model, compress a scaled one in both formats, generate on a device.
 
     Parameters
     ----------
@@ -168,16 +191,20 @@ def measure(
         The two models.
     new_bytes
         To generate.
+    seeds
+        Of training; the first one's scaled model is compressed.
     """
     text = Text.of(news())
-    loss = {"uniform": bits_a_byte(train(uniform, text, steps), text.held_out)}
-    trained = train(parameters, text, steps)
-    loss["scaled"] = bits_a_byte(trained, text.held_out)
+    models = [train(parameters, text, steps, seed) for seed in range(seeds)]
+    scaled = [bits_a_byte(model, text.held_out) for model in models]
+    alike = [bits_a_byte(train(uniform, text, steps, seed), text.held_out) for seed in range(seeds)]
+    saved = [theirs - ours for theirs, ours in zip(alike, scaled, strict=True)]
+    loss: dict[str, float] = {}
     written: dict[str, str] = {}
     layers: dict[str, list[int]] = {}
     for format in FORMATS:
         model = OpenELM(parameters)
-        model.load_state_dict(trained.state_dict())
+        model.load_state_dict(models[0].state_dict())
         compress_layers(model, format)
         loss[format] = bits_a_byte(model, text.held_out)
         one_format = EngineParameters((format,), maximum_columns=1024)
@@ -190,18 +217,23 @@ def measure(
     own = layers["scaled-4bit"]
     first, last = large["scaled-4bit"][0], large["scaled-4bit"][-1]
     figures: dict[str, float | str] = {
-        "bits a byte of held-out text, layer-wise scaled": loss["scaled"],
-        f"bits a byte of held-out text, all layers alike ({parameter_count(uniform):,} parameters)": loss["uniform"],
-        **{f"bits a byte of held-out text, scaled, its matrices as {name}": loss[name] for name in FORMATS},
+        **{f"bits per byte of held-out text, layer-wise scaled, seed {seed}": bits for seed, bits in enumerate(scaled)},
+        **{f"bits per byte of held-out text, all layers alike, seed {seed}": bits for seed, bits in enumerate(alike)},
+        "parameters, all layers alike": f"{parameter_count(uniform):,}",
+        **{f"bits per byte of held-out text, scaled, seed 0, its matrices as {name}": loss[name] for name in FORMATS},
         "RMSNorms a token, our model": rms_norm_calls(parameters),
         "parameters of 1.1B's shapes": f"{parameter_count(SIZES['1.1B']):,}",
         "cycles per token, first / last layer, our model": f"{own[0]:,} / {own[-1]:,}",
         "cycles per token, first / last layer, 1.1B's shapes": f"{first:,} / {last:,}",
         "cycles of FP16 over seeds, 1.1B's shapes": sum(large["fp16"]) / sum(large["scaled-4bit"]),
     }
-    size = f"{parameter_count(parameters):,} parameters, {parameters.layers} layers, {steps} steps on bytes of news"
+    size = (
+        f"{parameter_count(parameters):,} parameters, {parameters.layers} layers, "
+        f"{steps} steps on bytes of news, {seeds} seeds"
+    )
+    ran = f"host; text also by the engine, {on(device)}"
     findings = {
-        "scaling": Finding(loss["uniform"] - loss["scaled"], size, f"host; text also by the engine, {on(device)}"),
+        "scaling": Finding(mean(saved), size, ran, interval_of_mean(saved)),
         "norms": Finding(float(rms_norm_calls(SIZES["1.1B"])), "shapes of 1.1 B", "computed"),
     }
     details = {"text": written, "cycles per layer": layers, "cycles per layer, 1.1B": large}

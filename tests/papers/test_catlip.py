@@ -6,6 +6,7 @@ import torch
 from formats.router.descriptor import RouterParameters
 from golden_models.catlip.labels import Vocabulary, count_synsets
 from golden_models.catlip.vit import ViT
+from papers import catlip_training
 from papers.catlip import (
     IMAGE,
     Head,
@@ -18,6 +19,8 @@ from papers.catlip import (
 )
 from papers.catlip_training import (
     CLIP,
+    Check,
+    Trained,
     average_precision,
     caption_tokens,
     linear_probe,
@@ -25,7 +28,7 @@ from papers.catlip_training import (
     train_catlip,
     train_clip,
 )
-from papers.digit_scenes import NAMES, draw_scenes
+from papers.digit_scenes import NAMES, Scenes, draw_scenes
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.texts.packaged_data import wordnet
 from tests.papers.some_papers import alike
@@ -107,10 +110,35 @@ def test_training_repeats_itself_and_learns() -> None:
     targets = scene_targets(training, vocabulary, wordnet())
     parameters = replace(IMAGE, layers=1, classes=len(vocabulary.keys))
     first, second = (train_catlip(parameters, training, targets, judged, 3) for _ in range(2))
-    assert first.precision == second.precision
+    assert first.last.precision == second.last.precision
     contrast = train_clip(parameters, training, judged, 3)
-    assert contrast.seconds > 0 < first.seconds
-    assert contrast.precision != first.precision
+    assert contrast.last.seconds > 0 < first.last.seconds
+    assert contrast.last.precision != first.last.precision
+
+
+def test_a_precision_is_reached_at_the_first_check_that_finds_it() -> None:
+    checks = [Check(10 * n, 2.0 * n, found) for n, found in enumerate((0.6, 0.9, 0.8, 0.95), start=1)]
+    trained = Trained(ViT(IMAGE), checks)
+    assert trained.last.precision == 0.95
+    assert [trained.reaching(precision).steps for precision in (0.5, 0.9, 0.95)] == [10, 20, 40]
+
+
+def test_checks_come_every_so_many_steps_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catlip_training, "STEPS_A_CHECK", 2)
+    training = draw_scenes(64, 4, held_out=False, seed=0)
+    modes: list[bool] = []
+
+    def probe(image: ViT, *scenes: Scenes) -> float:
+        modes.append(image.training)
+        image.eval()
+        return 0.5
+
+    monkeypatch.setattr(catlip_training, "linear_probe", probe)
+    trained = train_clip(replace(IMAGE, layers=1), training, training, 5)
+    assert [check.steps for check in trained.checks] == [2, 4, 5]
+    assert modes == [True] * 3  # training goes on as it began
+    seconds = [check.seconds for check in trained.checks]
+    assert 0 < seconds[0] < seconds[1] < seconds[2]
 
 
 def test_transfer_init_answers_with_rows_of_the_same_name() -> None:
@@ -136,7 +164,8 @@ def test_the_head_of_b_is_four_times_as_fast_as_fp16() -> None:
 def test_both_devices_choose_the_same_classes() -> None:
     reports = [measure(device, 2, 300, 2, 20_000, 64, 64) for device in ("emulated", "simulated")]
     assert reports[0].details == reports[1].details
-    assert alike(reports[0].figures, "router cycles") == alike(reports[1].figures, "router cycles")
+    timed = "router cycles", "time of training"
+    assert alike(reports[0].figures, *timed) == alike(reports[1].figures, *timed)
     assert reports[0].findings["precision"].ours == reports[1].findings["precision"].ours
     assert reports[0].findings["time"].ours
     ours = reports[0].figures

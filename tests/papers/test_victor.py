@@ -1,15 +1,22 @@
+from collections.abc import Sequence
+
 import pytest
 import torch
 
 from formats.router.descriptor import RouterParameters
 from golden_models.decoder import Decoder
-from golden_models.victor import Prompt, VictorParameters, outside_images
+from golden_models.victor import Prompt, VictorParameters, assemble, outside_images, prefill
+from papers import victor
 from papers.digit_scenes import Scenes, draw_scenes
 from papers.report import Report
 from papers.victor import (
+    PAPER,
+    WRITTEN,
     Choices,
     fastv_accuracy,
     measure,
+    seconds_until,
+    speed_ups,
     victor_accuracy,
 )
 from papers.victor_training import LAYERS, VisionLanguageModel, accuracy, new_model, one_question, train
@@ -91,13 +98,59 @@ def test_a_drop_behind_all_layers_answers_as_the_dense_model() -> None:
     assert fastv_accuracy(model, 16, drawn, device, Choices()) == dense
 
 
+def some_prompt(texts: int) -> Prompt:
+    generator = torch.Generator().manual_seed(0)
+    image, words = (torch.randn(texts, rows, 64, generator=generator) for rows in (6, 3))
+    return assemble([words[:, :0], words], [image], torch.zeros(0, 64))
+
+
+def test_time_is_noted_when_so_many_tokens_are_written() -> None:
+    backbone = Decoder.from_transformers(tiny_llama())
+    seconds = seconds_until(backbone, some_prompt(2), len(backbone.layers), (1, 4))
+    assert list(seconds) == [1, 4]
+    assert 0 < seconds[1] < seconds[4]
+
+
+def test_what_is_timed_writes_the_likeliest_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone, prompt = Decoder.from_transformers(tiny_llama()), some_prompt(2)
+    embedded: list[torch.Tensor] = []
+
+    def embed(self: Decoder, tokens: torch.Tensor) -> torch.Tensor:
+        embedded.append(tokens)
+        return self.embedding[tokens]
+
+    monkeypatch.setattr(Decoder, "embed", embed)
+    seconds_until(backbone, prompt, len(backbone.layers), (3,))
+    for text, rows in enumerate(prompt.hidden_states):
+        for tokens in embedded:
+            whole = prefill(backbone, Prompt(rows, ()), len(backbone.layers), lambda _: torch.ones(0))
+            likeliest = backbone.logits(whole.hidden_states[-1:]).argmax()
+            assert tokens[text, 0] == likeliest
+            rows = torch.cat([rows, backbone.embedding[likeliest][None]])
+    assert len(embedded) == 2
+
+
+def test_a_speed_up_is_the_dense_time_over_that_with_registers(monkeypatch: pytest.MonkeyPatch) -> None:
+    timed: list[tuple[torch.Size, int]] = []
+
+    def told(backbone: Decoder, prompt: Prompt, drop_layer: int, written: Sequence[int]) -> dict[int, float]:
+        timed.append((prompt.hidden_states.shape, drop_layer))
+        return {count: len(timed) * 2.0 + count for count in written}
+
+    monkeypatch.setattr(victor, "seconds_until", told)
+    backbone = Decoder.from_transformers(tiny_llama())
+    assert speed_ups(backbone, PAPER, texts=2, written=(1, 8)) == {1: 3 / 5, 8: 10 / 12}
+    width = backbone.embedding.shape[1]
+    assert timed == [((2, 576 + 64, width), len(backbone.layers)), ((2, 576 + 64 + 8, width), 3)]
+
+
 @pytest.mark.usefixtures("narrow_port")
 def test_both_devices_choose_alike() -> None:
     backbone = Decoder.from_transformers(tiny_llama())
     points = (VictorParameters(8, 3), VictorParameters(1, 1))
 
     def report(device: str) -> Report:
-        return measure(device, 2, 2, points, scenes=64, judged=16, fastv_judged=4, backbone=backbone)
+        return measure(device, 2, 2, points, scenes=64, judged=16, fastv_judged=4, backbone=backbone, texts=1)
 
     emulated, simulated = report("emulated"), report("simulated")
     assert emulated.details == simulated.details
@@ -108,3 +161,5 @@ def test_both_devices_choose_alike() -> None:
     assert emulated.findings["loss"].ours == simulated.findings["loss"].ours
     ours = emulated.figures
     assert ours["rows chosen by the device as by the golden model"] == "yes"
+    (whole,) = (value for name, value in ours.items() if f"{WRITTEN[-1]} tokens generated" in name)
+    assert emulated.findings["throughput"].ours == whole

@@ -2,6 +2,7 @@
 
 The paper trains adapters by back-propagation. Here each layer's adapter is the low-rank map that best
 brings the fast stream to the slow stream's state R layers up, layer by layer from the first on.
+``train_adapters`` goes on from there by back-propagation, towards the slow stream's next-token probabilities.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,9 @@ RIDGE = 1e-3
 
 GATE_STEPS, GATE_RATE = 200, 1e-2
 """Of Adam, for the exit gates."""
+
+ADAPTER_RATE = 1e-3
+"""Of Adam, for adapters that are trained by back-propagation; it falls to zero."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,11 @@ class Window:
             attended.append(decoder.attend(layer, slow[-1], places, cache[-1], mask)[0])
             slow.append(decoder.feed_forward(layer, attended[-1]))
         return cls(slow, attended, cache)
+
+    def until(self, layer: int) -> "Window":
+        """What a fast stream up to a layer needs, in tensors through which gradients may flow."""
+        cache = [seen.clone() for seen in self.cache[:layer]]
+        return Window([self.slow[0].clone(), self.slow[-1].clone()], [], cache)
 
     def fast_layer(self, decoder: Decoder, number: int, fast: Tensor) -> Tensor:
         """p + f(p) of a layer: [T, D] → [T, D]."""
@@ -104,6 +113,41 @@ def follow(decoder: Decoder, adapters: Sequence[Adapter], window: Window) -> lis
     for number, adapter in enumerate(adapters):
         fast.append(window.fast_layer(decoder, number, fast[-1]) + adapter(fast[-1]))
     return fast
+
+
+def train_adapters(
+    decoder: Decoder, adapters: Sequence[Adapter], windows: Sequence[Window], epochs: int
+) -> list[Adapter]:
+    """Adapters that go on by back-propagation, all layers together, from some that were fitted.
+
+    The loss is the Kullback-Leibler divergence of the fast stream's next-token probabilities from the slow stream's,
+    nats per token, the first token of a window left out.
+
+    Parameters
+    ----------
+    decoder
+        Frozen: none of its tensors requires a gradient.
+    adapters
+        Of the layers up to the exit, which stay as they are.
+    windows
+        A step each, in turn.
+    epochs
+        Times that every window is seen; none leaves the adapters as they are.
+    """
+    with torch.inference_mode(False), torch.enable_grad():
+        learnt = [Adapter(a.up.clone().requires_grad_(), a.down.clone().requires_grad_()) for a in adapters]
+        optimiser = torch.optim.Adam([tensor for adapter in learnt for tensor in (adapter.up, adapter.down)])
+        steps = epochs * len(windows)
+        for step in progress_bar(range(steps), desc="back-propagation", unit="step"):
+            window = windows[step % len(windows)].until(len(adapters))
+            wanted = decoder.logits(window.slow[-1][1:]).log_softmax(dim=-1)
+            found = decoder.logits(follow(decoder, learnt, window)[-1][1:]).log_softmax(dim=-1)
+            loss = torch.nn.functional.kl_div(found, wanted, log_target=True, reduction="batchmean")
+            optimiser.param_groups[0]["lr"] = ADAPTER_RATE * (1 - step / steps)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+    return [Adapter(adapter.up.detach(), adapter.down.detach()) for adapter in learnt]
 
 
 def agreement(decoder: Decoder, fast: Tensor, slow: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from sw_runtime.methods.m2r2.fit import (
     follow,
     gate_loss,
     low_rank,
+    train_adapters,
 )
 from sw_runtime.methods.m2r2.residuals import Adapter, M2R2Parameters
 from tests.golden_models.m2r2.models import random_adapters
@@ -63,6 +64,29 @@ def test_adapters_bring_the_fast_stream_nearer_to_the_slow_one_at_its_horizon() 
         torch.testing.assert_close(stream[-1], follow(decoder, adapters, window)[-1])
         distances = [(p[1:] - window.slow[6][1:]).norm() for p in (stream[-1], follow(decoder, zeros, window)[-1])]
         assert distances[0] < distances[1]
+
+
+def test_back_propagation_brings_the_last_logits_nearer_and_leaves_its_start_alone() -> None:
+    decoder = decoder_of_six_layers()
+    with torch.inference_mode():  # as the demonstration runs it
+        fitted_to = windows(decoder)
+        fitted, _ = fit_adapters(decoder, fitted_to, PARAMETERS)
+    started = [Adapter(torch.zeros_like(adapter.up), adapter.down) for adapter in fitted]
+    kept = [adapter.up.clone() for adapter in started]
+    trained = train_adapters(decoder, started, fitted_to, epochs=10)
+
+    @torch.inference_mode()
+    def divergence(adapters: list[Adapter]) -> float:
+        logits = [decoder.logits(follow(decoder, adapters, window)[-1][1:]) for window in fitted_to]
+        wanted = [decoder.logits(window.slow[-1][1:]) for window in fitted_to]
+        found, target = (torch.cat(parts).log_softmax(dim=-1) for parts in (logits, wanted))
+        return torch.nn.functional.kl_div(found, target, log_target=True, reduction="batchmean").item()
+
+    assert divergence(trained) < 0.8 * divergence(started)
+    assert not trained[0].up.requires_grad
+    assert all(adapter.up.equal(before) for adapter, before in zip(started, kept, strict=True))
+    unchanged = train_adapters(decoder, started, fitted_to, epochs=0)
+    assert all(torch.equal(one.down, other.down) for one, other in zip(unchanged, started, strict=True))
 
 
 def test_exit_gates_learn_and_repeat_themselves() -> None:

@@ -1,0 +1,92 @@
+"""What M2R2 costs on the engine, counted for a decoder's shapes: streams, drafts, verification and experts."""
+
+from dataclasses import dataclass
+
+from formats.engine import EngineParameters
+from formats.weight_format import WeightFormat
+from sw_runtime.device.cost import pass_cost
+from sw_runtime.methods.decoder import Decoder, Product
+
+COUNTED = EngineParameters(("scaled-4bit", "fp16"), batch=8, maximum_columns=1536, maximum_rows=49152)
+"""What the cycles of drafting and verifying are counted for."""
+
+EXPERTS, ACTIVE = 32, 4
+"""Of each MLP, one in eight at work as in OLMoE (unverified)."""
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """Cycles of the engine for a decoder's matrices, adapters in FP16 and everything else as seeds.
+
+    Parameters
+    ----------
+    decoder
+        Whose shapes count.
+    rank
+        Of the adapters.
+    """
+
+    decoder: Decoder
+    rank: int
+
+    def layer(self, vectors: int) -> int:
+        """One layer of the frozen model for some vectors that share the pass over its weights."""
+        products = self.decoder.layers[0].products
+        return sum(self._pass("scaled-4bit", _shape(product), vectors) for product in products)
+
+    def adapter(self) -> int:
+        """One adapter for one vector."""
+        width = self.decoder.embedding.shape[1]
+        return self._pass("fp16", (self.rank, width), 1) + self._pass("fp16", (width, self.rank), 1)
+
+    def before_experts(self, vectors: int) -> int:
+        """Projections of one layer's attention, and its gate of experts."""
+        layer = self.decoder.layers[0]
+        projections = (layer.query, layer.key, layer.value, layer.output)
+        return sum(self._pass("scaled-4bit", _shape(product), vectors) for product in projections) + self.gate(vectors)
+
+    def gate(self, vectors: int) -> int:
+        """A gate of experts."""
+        return self._pass("scaled-4bit", (EXPERTS, self.decoder.embedding.shape[1]), vectors)
+
+    def expert(self, vectors: int) -> int:
+        """One expert of a layer."""
+        return sum(self._pass("scaled-4bit", shape, vectors) for shape in self._expert_shapes())
+
+    def expert_bytes(self) -> int:
+        """What loading one expert moves."""
+        return sum(pass_cost(COUNTED, self._format("scaled-4bit"), *s, 1).weight_bytes for s in self._expert_shapes())
+
+    def head(self, vectors: int) -> int:
+        """Logits."""
+        return self._pass("scaled-4bit", _shape(self.decoder.head), vectors)
+
+    def greedy(self) -> int:
+        """A token of plain decoding."""
+        return len(self.decoder.layers) * self.layer(1) + self.head(1)
+
+    def ceiling(self, exit_layer: int, drafts: int) -> float:
+        """The speed-up over plain decoding if every draft were right."""
+        return (drafts + 1) * self.greedy() / self.round(exit_layer, drafts)
+
+    def round(self, exit_layer: int, drafts: int) -> int:
+        """Drafts, both streams sharing the passes; the last one's slow stream; and the verification of all."""
+        draft = exit_layer * (self.layer(2) + self.adapter()) + self.head(1)
+        later = len(self.decoder.layers) - exit_layer
+        verification = exit_layer * self.layer(1) + later * self.layer(drafts + 1) + self.head(drafts + 1)
+        return drafts * draft + verification
+
+    def _expert_shapes(self) -> list[tuple[int, int]]:
+        layer = self.decoder.layers[0]
+        neurons, width = _shape(layer.gate)
+        return [(neurons // EXPERTS, width)] * 2 + [(width, neurons // EXPERTS)]
+
+    def _pass(self, name: str, shape: tuple[int, int], vectors: int) -> int:
+        return pass_cost(COUNTED, self._format(name), *shape, vectors).cycles
+
+    def _format(self, name: str) -> WeightFormat:
+        return COUNTED.weight_formats[COUNTED.formats.index(name)]
+
+
+def _shape(product: Product) -> tuple[int, int]:
+    return product.out_features, product.in_features
