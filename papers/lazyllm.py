@@ -2,10 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -15,11 +15,13 @@ import seedloom
 from formats.errors import InputError
 from formats.router.rates import Rate
 from papers.claim import Finding
+from papers.lazyllm_first_token import FirstToken, TimedSets, first_token
+from papers.lazyllm_questions import DEPTHS, SHOWN, Answers, on_needles, on_passages
 from papers.report import Report, on, yes_or_no
 from papers.smollm2 import SmolLM2
 from sw_runtime.device.protocol import Device
 from sw_runtime.methods.decoder import Decoder
-from sw_runtime.methods.lazyllm.loop import LazyLLM, Step, TokenSets
+from sw_runtime.methods.lazyllm.loop import LazyLLM, Step
 from sw_runtime.methods.lazyllm.on_device import RouterTokenSets
 from sw_runtime.methods.lazyllm.schedule import (
     PORT_KEPT,
@@ -37,8 +39,6 @@ ENGINE = seedloom.EngineParameters(("scaled-4bit",))
 DENSE = "no rates"
 PORT = "port: 70, 50, 30 % of what is left"
 """The schedule that the claims are tried on, the only one that a source gives."""
-
-Answer = TypeVar("Answer")
 
 
 def schedules(layers: int) -> dict[str, dict[int, Rate]]:
@@ -98,37 +98,6 @@ class Tally:
     def perplexity(self) -> float:
         """Of the tokens after the prompts."""
         return math.exp(sum(self.nats) / len(self.nats))
-
-
-class TimedSets:
-    """Sets of tokens on a device, and the CPU time that asking for them takes: the simulation's, not the method's.
-
-    Parameters
-    ----------
-    sets
-        Who keeps them.
-    """
-
-    def __init__(self, sets: TokenSets) -> None:
-        self.sets, self.seconds = sets, 0.0
-
-    def begin(self, tokens: int) -> None:
-        """As ``TokenSets``."""
-        self._timed(lambda: self.sets.begin(tokens))
-
-    def enter(self, layer: int) -> tuple[Tensor, Tensor]:
-        """As ``TokenSets``."""
-        return self._timed(lambda: self.sets.enter(layer))
-
-    def prune(self, layer: int, scores: Tensor, rate: Rate) -> tuple[Tensor, Tensor]:
-        """As ``TokenSets``."""
-        return self._timed(lambda: self.sets.prune(layer, scores, rate))
-
-    def _timed(self, ask: Callable[[], Answer]) -> Answer:
-        started = time.process_time()
-        answer = ask()
-        self.seconds += time.process_time() - started
-        return answer
 
 
 def follow(
@@ -222,29 +191,47 @@ def figures_of(tallies: Mapping[str, Tally]) -> dict[str, float | str]:
     return figures
 
 
-def findings_of(tallies: Mapping[str, Tally], scale: str, device: str) -> dict[str, Finding]:
-    """The claims' quantities, under the port's schedule."""
+def findings_of(
+    tallies: Mapping[str, Tally], first: FirstToken, answers: Answers, texts: tuple[int, int, int], device: str
+) -> dict[str, Finding]:
+    """The claims' quantities, under the port's schedule.
+
+    Parameters
+    ----------
+    first
+        Of prompts as long as the texts'.
+    texts
+        How many, tokens of each, tokens that follow.
+    """
     dense, port = tallies[DENSE], tallies[PORT]
+    count, tokens, more = texts
     ran = f"sets of tokens by the router, {on(device)}; model on the host"
-    same = 100 * sum(port.agree) / len(port.agree)
-    kept = f"perplexity {port.perplexity:.2f} against {dense.perplexity:.2f}, {same:.0f} % of the tokens the same"
     timed = f"{ran}; its CPU time"
+    scale = f"SmolLM2-135M, {count} Wikipedia articles of {tokens:,} tokens, {more} more each"
+    asked = (
+        f"SmolLM2-135M, {len(answers.right)} questions of Natural Questions on a passage after {SHOWN} examples, "
+        f"{min(answers.tokens)} to {max(answers.tokens)} tokens"
+    )
+    rival = f"SmolLM2-135M, {tokens:,} tokens of a Wikipedia article, against transformers' own prefill"
     return {
-        "first token": Finding(dense.prefill_seconds / port.prefill_seconds, scale, timed),
+        "first token": Finding(first.transformers / first.lazy, rival, timed),
         "generation": Finding(dense.total_seconds / port.total_seconds, scale, timed),
         "computed": Finding(mean_percent(port.total_shares), scale, ran),
-        "accuracy": Finding(None, scale, ran, instead=kept),
+        "accuracy": answers.finding(asked, ran),
     }
 
 
 def measure(
     device: str,
-    prompts: int = 4,
+    prompts: int = 2,
     prompt_tokens: int = 1024,
     new_tokens: int = 32,
     score_code: Literal["sum16", "x24"] = "sum16",
+    runs: int = 3,
+    questions: int = 60,
+    depths: Sequence[float] = DEPTHS,
 ) -> Report:
-    """Run SmolLM2 over beginnings of Wikipedia articles and what follows, dense and under three schedules.
+    """Run SmolLM2 over beginnings of Wikipedia articles and what follows, dense and under three schedules; ask it.
 
     Parameters
     ----------
@@ -256,11 +243,16 @@ def measure(
         Tokens after them that are predicted, one a step; the text's own are read, whatever is predicted.
     score_code
         As in ``LazyLLMParameters``.
+    runs
+        Of each first token that is timed, after half the ``prompt_tokens``, so many, and twice as many.
+    questions, depths
+        On passages, and depths at which a sentence is planted; under the port's schedule.
     """
     smollm2 = SmolLM2.load()
     decoder = Decoder.of(smollm2.model)
     layers = len(decoder.layers)
     texts = prompts_of(smollm2.tokenizer, prompts, prompt_tokens + new_tokens)
+    lengths = prompt_tokens // 2, prompt_tokens, 2 * prompt_tokens
     settings: dict[str, dict[int, Rate]] = {DENSE: {}} | schedules(layers)
     tallies = {name: Tally() for name in settings}
     opening = seedloom.open_device(device, parameters=ENGINE, router=seedloom.RouterParameters())
@@ -273,13 +265,23 @@ def measure(
                 lazy = LazyLLM(decoder, LazyLLMParameters(rates, score_code), sets)
                 follow(lazy, sets, opened, text[:prompt_tokens], text[prompt_tokens:], dense, tallies[name])
                 progress.update()
-    scale = f"SmolLM2-135M, {prompts} Wikipedia articles of {prompt_tokens:,} tokens, {new_tokens} more each"
-    details = {
+        model, tokenizer, rates = smollm2.model, smollm2.tokenizer, settings[PORT]
+        long = prompts_of(tokenizer, 1, max(lengths))[0]
+        times = {tokens: first_token(model, opened, long[:tokens], rates, runs) for tokens in lengths}
+        answers = on_passages(model, tokenizer, opened, rates, questions)
+        needles = on_needles(model, tokenizer, opened, rates, depths)
+    details: dict[str, Any] = {
         "share of prompt tokens computed a layer, prefill": {n: _a_layer(t.prefill_shares) for n, t in tallies.items()},
         "share of prompt tokens computed a layer, all steps": {n: _a_layer(t.total_shares) for n, t in tallies.items()},
         "attended in the last layer of the prefill": {name: tally.survivors for name, tally in tallies.items()},
     }
-    return Report(device, findings_of(tallies, scale, device), figures_of(tallies), details)
+    details |= {"answers": asdict(answers), "needles": asdict(needles)}
+    findings = findings_of(tallies, times[prompt_tokens], answers, (prompts, prompt_tokens, new_tokens), device)
+    figures = figures_of(tallies)
+    for tokens, taken in times.items():
+        figures |= taken.figures(tokens)
+    figures |= answers.figures("questions") | needles.figures("planted sentence")
+    return Report(device, findings, figures, details)
 
 
 def _cycles(tally: Tally) -> str:

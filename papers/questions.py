@@ -1,5 +1,6 @@
 """Questions of BIG-bench (arXiv 2206.04615), read from its tasks' JSON files alone; intervals of means over them."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from formats.errors import InputError
 from sw_runtime.json_files import read_object
 from sw_runtime.texts.packages import package_file
 
-UNANSWERABLE = "unknown"
-"""What disfl_qa gives as the answer where the passage holds none."""
+STAND_IN = "BIG-bench's passages, in which another name replaces the answer"
+"""Why figures on ``passages`` do not settle a claim on other data."""
 
 DRAWS, LEVEL = 2000, 0.95
 """Bootstrap samples, and how much of them an interval holds."""
@@ -79,22 +81,48 @@ class Asked:
     passage: int
 
 
-def passages(count: int, most_words: int) -> tuple[list[str], list[Asked]]:
-    """Passages of Wikipedia and one question of a person on each: disfl_qa, whose questions correct themselves.
+def passages(count: int, fewest_words: int, most_words: int) -> tuple[list[str], list[Asked]]:
+    """Passages of Wikipedia and a question of Natural Questions on each: contextual_parametric_knowledge_conflicts.
+
+    In every passage of the task, the name that answers the question is replaced by another one, so that it must be
+    read rather than known. The answer that counts is the one that stands there.
 
     Parameters
     ----------
     count
-        Passages, the first ones of at most ``most_words`` words with a question that has an answer.
+        Passages: the first ones of ``fewest_words`` to ``most_words`` words that answer no question but their own.
+
+    Raises
+    ------
+    InputError
+        If there are not so many.
     """
-    found: dict[str, Asked] = {}
-    for example in task_examples("disfl_qa"):
-        question, _, passage = example["input"].partition("context:")
-        passage, answer = passage.strip(), example["target"].strip()
-        answerable = answer != UNANSWERABLE and answer.casefold() in passage.casefold()
-        if answerable and len(passage.split()) <= most_words and passage not in found and len(found) < count:
-            found[passage] = Asked(question.strip(), answer, len(found))
-    return list(found), list(found.values())
+    texts: list[str] = []
+    asked: list[Asked] = []
+    for example in task_examples("contextual_parametric_knowledge_conflicts"):
+        question, _, passage = example["input"].partition("\nContext:")
+        question, passage, answer = question.strip().removeprefix("Question: "), passage.strip(), example["target"]
+        fits = fewest_words <= len(passage.split()) <= most_words and answer in passage
+        if fits and not any(one.answer in passage for one in asked) and not any(answer in text for text in texts):
+            asked.append(Asked(question, answer, len(texts)))
+            texts.append(passage)
+        if len(texts) == count:
+            return texts, asked
+    raise InputError(
+        f"{len(texts)} passages of {fewest_words} to {most_words} words answer one question, not {count}; "
+        "ask for fewer or other lengths"
+    )
+
+
+def words(text: str) -> list[str]:
+    """Of letters and digits, in lower case, articles left out: what answers are compared by."""
+    return [word for word in re.findall(r"[^\W_]+", text.casefold()) if word not in ("a", "an", "the")]
+
+
+def holds(response: str, answer: str) -> bool:
+    """Whether the answer's words occur in a response in a row: best-EM-subspan."""
+    found, wanted = words(response), words(answer)
+    return any(found[start : start + len(wanted)] == wanted for start in range(len(found) - len(wanted) + 1))
 
 
 def interval(values: Tensor, over: Tensor | None = None) -> tuple[float, float]:

@@ -1,13 +1,13 @@
 """How a question is put to a model with its passages: the parts of the prompt, what is read once, and the answer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from golden_models.decoder import Decoder
+from golden_models.decoder import Decoder, KeysValues
+from golden_models.superposition.forkjoin import path_positions
 from golden_models.superposition.prompting import (
     Paths,
     Segment,
@@ -17,37 +17,8 @@ from golden_models.superposition.prompting import (
     read_documents,
     read_preamble,
 )
+from papers.prompts import ANSWER_TOKENS, Prompts
 from papers.questions import Asked
-
-ANSWER_TOKENS = 20
-"""The most that are generated."""
-
-
-class Prompts:
-    """Token ids of a prompt's parts.
-
-    Parameters
-    ----------
-    tokenizer
-        Of the model.
-    """
-
-    def __init__(self, tokenizer: Any) -> None:
-        self.tokenizer = tokenizer
-        self.preamble = self.tokens("<|im_start|>user\nAnswer the question with a few words of these passages.")
-        self.task = self.tokens("<|im_end|>\n<|im_start|>assistant\n")
-
-    def tokens(self, text: str) -> Tensor:
-        """int64 [m]."""
-        return torch.tensor(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    def document(self, text: str) -> Tensor:
-        """int64 [m]."""
-        return self.tokens(f"\n\n{text}")
-
-    def question(self, text: str) -> Tensor:
-        """int64 [m]."""
-        return self.tokens(f"\n\nQuestion: {text}")
 
 
 def go_on(decoder: Decoder, seen: Sequence[Segment], bias: Tensor, tokens: Tensor, start: float) -> Segment:
@@ -61,8 +32,10 @@ def in_a_row(decoder: Decoder, seen: Sequence[Segment], tokens: Tensor) -> Segme
     return go_on(decoder, seen, nothing, tokens, after(seen[-1].positions))
 
 
-def respond(decoder: Decoder, seen: Sequence[Segment], bias: Tensor, task: Tensor, stop: int) -> Tensor:
-    """The likeliest answer, a token at a time: int64 [tokens].
+def respond(
+    decoder: Decoder, seen: Sequence[Segment], bias: Tensor, task: Tensor, ends: Callable[[int], bool]
+) -> list[int]:
+    """The likeliest answer, a token at a time.
 
     Parameters
     ----------
@@ -70,18 +43,63 @@ def respond(decoder: Decoder, seen: Sequence[Segment], bias: Tensor, task: Tenso
         Everything before the task, and what is added to attention on it, [S].
     task
         int64 [m]; stands after the furthest of ``seen``.
-    stop
-        The token that ends the answer.
+    ends
+        Whether an answer is over with a token.
     """
     start = max(after(segment.positions) for segment in seen)
     segment, read_before = go_on(decoder, seen, bias, task, start), list(seen)
     answer: list[int] = []
-    while len(answer) < ANSWER_TOKENS and (token := int(segment.logits[-1].argmax())) != stop:
+    while len(answer) < ANSWER_TOKENS and not ends(token := int(segment.logits[-1].argmax())):
         answer.append(token)
         read_before.append(segment)
         bias = torch.cat([bias, torch.zeros(len(segment.tokens))])
         segment = go_on(decoder, read_before, bias, torch.tensor([token]), after(segment.positions))
-    return torch.tensor(answer, dtype=torch.int64)
+    return answer
+
+
+def read_queries_at_once(
+    decoder: Decoder, preamble: Segment, documents: Sequence[Segment], query: Tensor
+) -> tuple[Segment, ...]:
+    """What ``read_queries`` reads path by path, in one pass over the weights: the paper's parallel paths.
+
+    Parameters
+    ----------
+    preamble, documents
+        What was read before the query is known.
+    query
+        int64 [m], m at least 2.
+
+    Returns
+    -------
+    The query on each path.
+    """
+    paths, own = len(documents), len(query)
+    starts = [len(preamble.tokens), *(len(document.tokens) for document in documents)]
+    _, start = path_positions(after(preamble.positions), starts[1:])
+    tokens, positions = query.repeat(paths), counted(start, query).repeat(paths)
+    path = torch.arange(paths).repeat_interleave(own)
+    owner = torch.cat([torch.arange(-1, paths).repeat_interleave(torch.tensor(starts)), path])
+    before = torch.arange(len(path))[:, None] >= torch.arange(-sum(starts), len(path))
+    mask = torch.zeros(before.shape).masked_fill(~(before & ((owner == path[:, None]) | (owner == -1))), -torch.inf)
+    hidden_states, caches = decoder.embed(tokens), []
+    attended = torch.zeros(mask.shape)
+    for number, layer in enumerate(decoder.layers):
+        seen = preamble.cache[number]
+        for document in documents:
+            seen = seen.then(document.cache[number])
+        caches.append(decoder.keys_values(layer, hidden_states, positions))
+        seen = seen.then(caches[-1])
+        hidden_states, probabilities = decoder.attend(layer, hidden_states, positions, seen, mask)
+        hidden_states = decoder.feed_forward(layer, hidden_states)
+        attended += probabilities.sum(dim=0)
+    logits = decoder.logits(hidden_states)
+    queries = []
+    for number in range(paths):
+        rows = slice(number * own, (number + 1) * own)
+        cache = tuple(KeysValues(c.keys[..., rows, :], c.values[..., rows, :]) for c in caches)
+        looked = attended[rows][:, (owner == -1) | (owner == number)].sum(dim=0)
+        queries.append(Segment(query, positions[rows], cache, logits[rows], looked))
+    return tuple(queries)
 
 
 @dataclass(frozen=True)
@@ -135,11 +153,15 @@ class Asking:
         """int64 [m]."""
         return self.prompts.question(self.question.text)
 
+    def paths(self) -> Paths:
+        """The question read on every path."""
+        library = self.library
+        queries = read_queries_at_once(self.decoder, library.preamble, library.documents, self.query)
+        return Paths((library.preamble,), tuple(library.documents), queries)
+
     def response(self, seen: Sequence[Segment], bias: Tensor) -> str:
         """What the model answers."""
-        tokenizer = self.prompts.tokenizer
-        text: str = tokenizer.decode(respond(self.decoder, seen, bias, self.prompts.task, tokenizer.eos_token_id))
-        return text.strip()
+        return self.prompts.text(respond(self.decoder, seen, bias, self.prompts.task, self.prompts.ends))
 
 
 def seen_by_task(paths: Paths, bias: Tensor) -> tuple[list[Segment], Tensor]:

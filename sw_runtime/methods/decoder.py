@@ -5,7 +5,7 @@ attention, norms and caches are on the host.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,10 @@ from sw_runtime.nn.device_linear import DeviceLinear
 
 Product = nn.Linear | DeviceLinear
 """A layer that multiplies hidden states by its weights: [..., in] → [..., out]."""
+
+Mask = Tensor | Literal["causal"] | None
+"""Which tokens may see which: bool [T, S], true where one may; ``"causal"`` where T tokens in order see themselves and
+those before; None when all may see all. Without a tensor the attention needs half the products."""
 
 
 def dense_weight(product: Product) -> Tensor:
@@ -197,7 +201,7 @@ class Decoder:
         return torch.stack([places.rotate(keys), values])
 
     def attend(
-        self, layer: DecoderLayer, hidden_states: Tensor, places: Places, seen: Tensor, mask: Tensor | None
+        self, layer: DecoderLayer, hidden_states: Tensor, places: Places, seen: Tensor, mask: Mask
     ) -> tuple[Tensor, Tensor]:
         """Add a layer's attention to the residual stream.
 
@@ -208,7 +212,7 @@ class Decoder:
         seen
             Keys and values of the tokens that may be seen: [2, kv_heads, S, d].
         mask
-            bool [T, S], true where a token may see another; None when all may see all.
+            Which of them each may see.
 
         Returns
         -------
@@ -217,7 +221,15 @@ class Decoder:
         normed = self._normed(hidden_states, layer.attention_norm)
         queries = places.rotate(self._heads(layer.query(normed), self.heads))
         keys, values = seen
-        outputs = scaled_dot_product_attention(queries, keys, values, attn_mask=mask, enable_gqa=True)
+        # With a batch's dimension PyTorch takes its fused kernel, which never writes the scores down.
+        outputs = scaled_dot_product_attention(
+            queries[None],
+            keys[None],
+            values[None],
+            attn_mask=mask if isinstance(mask, Tensor) else None,
+            is_causal=isinstance(mask, str),
+            enable_gqa=True,
+        )[0]
         return hidden_states + layer.output(outputs.transpose(0, 1).flatten(1)), queries
 
     def attention(self, query: Tensor, seen: Tensor) -> Tensor:
@@ -250,8 +262,10 @@ class Decoder:
         return x.view(len(x), heads, self.head_dim).transpose(0, 1)
 
 
-def causal_mask(queries: Tensor, keys: Tensor) -> Tensor | None:
-    """Whether a token may see another, by their positions: [T], [S] → bool [T, S]; None if every one may."""
+def causal_mask(queries: Tensor, keys: Tensor) -> Mask:
+    """Which tokens see which when each sees those up to its own position: int64 [T], [S]."""
+    if len(queries) > 1 and torch.equal(queries, keys) and bool((queries.diff() > 0).all()):
+        return "causal"
     mask = keys[None] <= queries[:, None]
     return None if mask.all() else mask
 

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -6,6 +7,7 @@ from transformers import AutoTokenizer
 
 from formats.router.descriptor import RouterParameters
 from papers.lazyllm import measure, prompts_of, schedules, work
+from papers.lazyllm_questions import NEEDLES
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.methods.decoder import Decoder
 from sw_runtime.methods.lazyllm.loop import LazyLLM
@@ -13,6 +15,7 @@ from sw_runtime.methods.lazyllm.on_device import RouterTokenSets
 from sw_runtime.methods.lazyllm.schedule import LazyLLMParameters
 from sw_runtime.texts.packaged_models import smollm2_folder
 from tests.models import tiny_llama
+from tests.papers.big_bench import BRIDGES, NATURAL_QUESTIONS, tasks_in
 from tests.papers.some_papers import alike
 
 
@@ -58,13 +61,19 @@ def test_too_few_articles_are_refused() -> None:
 
 
 @pytest.mark.usefixtures("narrow_port")
-def test_both_devices_make_the_same_selections() -> None:
-    emulated, simulated = (measure(device, 1, prompt_tokens=40, new_tokens=3) for device in ("emulated", "simulated"))
+def test_both_devices_make_the_same_selections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks_in(tmp_path, {NATURAL_QUESTIONS: BRIDGES}, monkeypatch)
+    emulated, simulated = (
+        measure(device, 1, prompt_tokens=40, new_tokens=3, runs=1, questions=1, depths=(0.5,))
+        for device in ("emulated", "simulated")
+    )
     assert emulated.details == simulated.details
-    timed = "router cycles", "CPU time"
+    timed = "router cycles", "CPU time", "first token after"
     assert alike(emulated.figures, *timed) == alike(simulated.figures, *timed)
     assert emulated.figures["no rates: all tokens predicted as by the dense model"] == "yes"
     assert emulated.findings["computed"].ours == simulated.findings["computed"].ours
     assert emulated.findings["first token"].ours
     kept = emulated.details["attended in the last layer of the prefill"]
     assert [len(tokens[0]) for tokens in kept.values()] == [40, 30, 12, 5]
+    assert emulated.details["answers"]["dense"] == ["Anna GG"]
+    assert emulated.details["needles"]["right"] == list(NEEDLES.values())

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from formats.errors import SeedloomError
-from papers.questions import Asked, Choices, choices, interval, passages, task_examples
-from tests.papers.big_bench import WIKIPEDIA, tasks_in
+from papers.questions import Asked, Choices, choices, holds, interval, passages, task_examples
+from tests.papers.big_bench import NATURAL_QUESTIONS, WIKIPEDIA, tasks_in
 
 
 def test_only_the_json_file_of_a_task_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,14 +33,27 @@ def test_choices_have_one_right_answer(tmp_path: Path, monkeypatch: pytest.Monke
     assert choices("some", 1) == [first]
 
 
-def test_a_passage_is_short_and_has_one_question_that_it_answers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tasks_in(tmp_path, {"disfl_qa": WIKIPEDIA}, monkeypatch)
-    texts, asked = passages(3, 10)
-    assert texts == ["The bridge is in Spain .", "The tower is of 1889 .", "Cats eat mice ."]
-    assert asked[1] == Asked("Who no when was the tower built ?", "1889", 1)
-    assert [question.passage for question in asked] == [0, 1, 2]
+def test_passages_answer_their_own_question_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks_in(tmp_path, {NATURAL_QUESTIONS: WIKIPEDIA}, monkeypatch)
+    texts, questions = passages(4, 3, 10)
+    assert texts == ["The bridge is in Spain .", "The tower is of 1889 .", "Cats eat mice .", "Dogs eat bones ."]
+    assert questions[1] == Asked("when was the tower built?", "1889", 1)
+    assert [question.passage for question in questions] == [0, 1, 2, 3]
+    assert passages(1, 40, 60)[1] == [Asked("what is long?", "word", 0)]
+
+
+def test_too_few_passages_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks_in(tmp_path, {NATURAL_QUESTIONS: WIKIPEDIA}, monkeypatch)
+    with pytest.raises(SeedloomError, match="4 passages of 3 to 10 words answer one question, not 5; ask for fewer"):
+        passages(5, 3, 10)
+
+
+def test_a_response_holds_an_answer_whose_words_it_has_in_a_row() -> None:
+    assert holds("It is the Tower of London.", "Tower of London")
+    assert holds("The answer: tower-of a London", "tower of the London")
+    assert holds("Chalino Sánchez", "sánchez")
+    assert not holds("London has a tower", "Tower of London")
+    assert not holds("", "London")
 
 
 def test_an_interval_holds_the_mean_and_narrows_with_the_questions() -> None:

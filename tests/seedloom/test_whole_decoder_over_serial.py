@@ -85,10 +85,10 @@ def test_without_its_cable_a_text_ends_with_one_line_and_the_same_command_sends_
 ) -> None:
     size, take = image_of(scaled_folder).memory.nbytes, BoardDecoder.take
 
-    def unplugged_at_the_fourth(decoder: BoardDecoder, embedding: Any) -> Any:
+    def unplugged_at_the_fourth(decoder: BoardDecoder, *asked: Any) -> Any:
         if decoder.tokens == 3:
             threading.Thread(target=port.board.unplug).start()
-        return take(decoder, embedding)
+        return take(decoder, *asked)
 
     monkeypatch.setattr(BoardDecoder, "take", unplugged_at_the_fourth)
     stopped = generate(scaled_folder, port.device)

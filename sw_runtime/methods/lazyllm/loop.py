@@ -16,7 +16,7 @@ from torch import Tensor
 
 from formats.errors import InputError
 from formats.router.rates import Rate
-from sw_runtime.methods.decoder import Decoder, causal_mask
+from sw_runtime.methods.decoder import Decoder, Mask, causal_mask
 from sw_runtime.methods.lazyllm.schedule import LazyLLMParameters
 
 
@@ -135,7 +135,7 @@ class LazyLLM:
             attended.append(self._mask(keys))
             computed.append(self._mask(places.positions))
             came_back.append(self._mask(revived))
-            pairs += len(places.positions) * len(keys) if mask is None else int(mask.sum())
+            pairs += _pairs(mask, len(places.positions), len(keys))
             if rate := self.parameters.rates.get(number):
                 last = queries[:, places.positions == self.tokens - 1].squeeze(1)
                 scores = self._scores(decoder.attention(last, seen), keys)
@@ -166,3 +166,10 @@ class LazyLLM:
         scores = torch.zeros(len(attention), self.tokens)
         scores[:, keys[order]] = attention
         return scores
+
+
+def _pairs(mask: Mask, queries: int, keys: int) -> int:
+    """Queries times the keys that each may see."""
+    if isinstance(mask, Tensor):
+        return int(mask.sum())
+    return queries * keys if mask is None else queries * (queries + 1) // 2

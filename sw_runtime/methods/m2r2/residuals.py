@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from formats.errors import InputError
-from sw_runtime.methods.decoder import Decoder, DecoderLayer, KeysValues, Places, causal_mask
+from sw_runtime.methods.decoder import Decoder, DecoderLayer, KeysValues, Mask, Places, causal_mask
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Streams:
 
 
 def run_layer(
-    decoder: Decoder, layer: DecoderLayer, stream: Tensor, places: Places, seen: Tensor, mask: Tensor | None
+    decoder: Decoder, layer: DecoderLayer, stream: Tensor, places: Places, seen: Tensor, mask: Mask
 ) -> Tensor:
     """One layer of one stream: [T, D], seeing keys and values [2, kv_heads, S, d]."""
     return decoder.feed_forward(layer, decoder.attend(layer, stream, places, seen, mask)[0])
@@ -151,6 +151,6 @@ def read_prompt(decoder: Decoder, prompt: Tensor) -> list[KeysValues]:
     return caches
 
 
-def _sees_before(positions: Tensor) -> Tensor | None:
+def _sees_before(positions: Tensor) -> Mask:
     """What tokens in a row see of all positions up to the last of theirs."""
     return causal_mask(positions, torch.arange(int(positions[-1]) + 1))

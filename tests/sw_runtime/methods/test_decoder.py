@@ -64,8 +64,26 @@ def test_keys_and_values_are_kept_by_position_and_replaced() -> None:
 def test_a_mask_that_hides_nothing_is_none() -> None:
     assert causal_mask(torch.tensor([4]), torch.tensor([0, 4, 2])) is None
     mask = causal_mask(torch.tensor([0, 1]), torch.tensor([1, 0]))
-    assert mask is not None
+    assert isinstance(mask, torch.Tensor)
     assert mask.tolist() == [[False, True], [True, True]]
+
+
+@pytest.mark.parametrize("positions", [[0, 1, 2, 3], [2, 5, 6, 9]])
+def test_tokens_in_order_that_see_themselves_need_no_tensor_as_mask(positions: list[int]) -> None:
+    queries = torch.tensor(positions)
+    assert causal_mask(queries, queries) == "causal"
+    assert isinstance(causal_mask(queries, torch.arange(10)), torch.Tensor)
+    assert isinstance(causal_mask(queries.flip(0), queries.flip(0)), torch.Tensor)
+
+
+def test_causal_attention_is_that_of_the_mask_it_stands_for() -> None:
+    decoder = Decoder.of(tiny_llama())
+    places, hidden_states = decoder.places(torch.arange(len(TOKENS))), decoder.embed(TOKENS)
+    layer = decoder.layers[0]
+    seen = decoder.keys_values(layer, hidden_states, places)
+    lower = torch.ones(len(TOKENS), len(TOKENS), dtype=torch.bool).tril()
+    causal, masked = (decoder.attend(layer, hidden_states, places, seen, mask)[0] for mask in ("causal", lower))
+    torch.testing.assert_close(causal, masked)
 
 
 def test_the_decoder_of_a_compressed_model_is_the_model(tiny_model: Callable[..., Path]) -> None:
