@@ -1,12 +1,13 @@
 """The papers' methods as programs of the whole decoder, their cycles beside dense decoding; docs/decoder.md.
 
-``python benchmarks/decoder_papers.py`` draws models of SmolLM2's and of OpenELM's widths, with few layers and a small
-vocabulary, and runs every program on a simulated ULX3S with 64 MB. Weights are random: cycles do not depend on them,
-but the share of right drafts does, and is not looked at. Tokens and keys are compared with the emulated decoder's.
-For all 30 layers and the whole vocabulary of SmolLM2 the cost model derives cycles. Ten minutes on one busy core.
+``python benchmarks/decoder_papers.py simulated`` draws a model of SmolLM2's widths with few layers and a small
+vocabulary, and runs every program on a simulated ULX3S with 64 MB; ``openelm`` does so with layers of unequal widths.
+Weights are random: cycles do not depend on them, but the share of right drafts does, and is not looked at. Tokens and
+keys are compared with the emulated decoder's. ``derived`` has all 30 layers and the whole vocabulary, by the cost
+model.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -19,6 +20,7 @@ from formats.decoder.program import Answer, MatrixPlace, Multiply, Program
 from formats.matrices import Matrix
 from formats.presets import TRELLIS_PRESETS
 from formats.trellis_matrix import TrellisMatrix
+from golden_models.openelm import SIZES, layer_shapes
 from hw.board.boards import BOARDS
 from sw_runtime.decoder.compiler import compile_program, draft_program, exit_program
 from sw_runtime.decoder.constants import rotary_rows
@@ -51,17 +53,21 @@ class Shape:
     ffn: int
 
 
-SMOLLM2, SMOLLM2_DIM, HEAD_DIM = Shape(9, 3, 1536), 576, 64
+SMOLLM2, SMOLLM2_DIM = Shape(9, 3, 1536), 576
 
-OPENELM = tuple(Shape(heads, heads // 4, ffn) for heads, ffn in ((12, 768), (16, 1792), (16, 3072), (20, 4096)))
-"""Four layers of 1,280 that grow as those of OpenELM 270M do: its first, sixth, eleventh and last."""
+OPENELM = tuple(Shape(layer.query_heads, layer.kv_heads, layer.ffn // 4) for layer in layer_shapes(SIZES["270M"])[::5])
+"""Every fifth layer of OpenELM 270M, the first and the last among them: its heads, a quarter of its MLP's width."""
+
+VOCABULARY = 128
+"""Rows of a simulated head."""
 
 
 class Drawn:
     """Products and layers of random words, rows about as long as those of a layer at its start."""
 
-    def __init__(self, dim: int) -> None:
-        self.dim, self._generator, self._count = dim, torch.Generator().manual_seed(0), 0
+    def __init__(self, dim: int, head_dim: int = 64) -> None:
+        self.dim, self.head_dim = dim, head_dim
+        self._generator, self._count = torch.Generator().manual_seed(0), 0
 
     def product(self, rows: int, columns: int) -> Product:
         """A product of its own name."""
@@ -81,7 +87,7 @@ class Drawn:
 
     def layer(self, shape: Shape, head_norms: bool = False) -> Layer:
         """A layer."""
-        queries, keys = shape.heads * HEAD_DIM, shape.kv_heads * HEAD_DIM
+        queries, keys = shape.heads * self.head_dim, shape.kv_heads * self.head_dim
         widths = {
             "query": (queries, self.dim),
             "key": (keys, self.dim),
@@ -96,16 +102,16 @@ class Drawn:
             mlp_norm=self.norm(self.dim),
             heads=shape.heads,
             kv_heads=shape.kv_heads,
-            score_scale=HEAD_DIM**-0.5,
+            score_scale=self.head_dim**-0.5,
             activation="silu",
-            query_norm=self.norm(HEAD_DIM) if head_norms else None,
-            key_norm=self.norm(HEAD_DIM) if head_norms else None,
+            query_norm=self.norm(self.head_dim) if head_norms else None,
+            key_norm=self.norm(self.head_dim) if head_norms else None,
             **{name: self.product(*width) for name, width in widths.items()},
         )
 
     def parts(self, layers: Sequence[Layer], vocabulary: int) -> DecoderParts:
         """A decoder of these layers."""
-        frequencies = 1e4 ** -(torch.arange(0, HEAD_DIM, 2, dtype=torch.float64) / HEAD_DIM)
+        frequencies = 1e4 ** -(torch.arange(0, self.head_dim, 2, dtype=torch.float64) / self.head_dim)
         rows = rotary_rows(frequencies, 1.0, POSITIONS)
         return DecoderParts(tuple(layers), self.norm(self.dim), self.product(vocabulary, self.dim), (rows,))
 
@@ -167,10 +173,10 @@ def simulated_cycles(
     return found
 
 
-def derived_cycles(program: Program) -> float:
+def derived_cycles(program: Program, seen: int = SEEN) -> float:
     """Cycles per token by the cost model: derived."""
     assert BOARD.sdram is not None
-    return BOARD.sdram.clock_mhz * 1e6 / token_cost(program, BOARD, SEEN).tokens_per_second
+    return BOARD.sdram.clock_mhz * 1e6 / token_cost(program, BOARD, seen).tokens_per_second
 
 
 def verified_together(program: Program, tokens: int) -> float:
@@ -194,40 +200,52 @@ def print_table(title: str, cycles: Mapping[str, float], kind: str) -> None:
         print(f"| {'dense' if name == WHOLE else name} | {each:,.0f} | {each / dense:.3f} |")
 
 
-def print_speculation(cycles: Mapping[str, float], kind: str) -> None:
-    """Cycles per accepted token of rounds of drafts, by how many are right."""
+def print_speculation(verified: str, cycles: Mapping[str, float], rounds: Callable[[int], float]) -> None:
+    """Cycles per accepted token of rounds of drafts, by how many are right; ``rounds`` has those of verifying."""
     dense, draft = cycles[WHOLE], next(each for name, each in cycles.items() if name.startswith("draft"))
-    print(f"\n{DRAFTS} drafts per round, {kind}\n")
+    print(f"\n{DRAFTS} drafts per round, verified {verified}\n")
     print("| right drafts | cycles per accepted token | of dense |\n|---:|---:|---:|")
     for right in range(DRAFTS + 1):
-        each = dense + DRAFTS * draft / (right + 1)
+        each = (DRAFTS * draft + rounds(right + 1)) / (right + 1)
         print(f"| {right} | {each:,.0f} | {each / dense:.3f} |")
 
 
-def main(
-    layers: Annotated[int, typer.Option(help="Simulated layers of SmolLM2's widths, a multiple of 3.")] = 6,
-    tokens: Annotated[int, typer.Option(help="Tokens per program.")] = 3,
-    vocabulary: Annotated[int, typer.Option(help="Rows of the simulated head.")] = 512,
-    derived_only: Annotated[bool, typer.Option(help="Simulate nothing.")] = False,
+app = typer.Typer(help="Cycles per token of the papers' programs, beside dense decoding.", no_args_is_help=True)
+
+
+@app.command()
+def simulated(
+    layers: Annotated[int, typer.Option(help="Layers of SmolLM2's widths, a multiple of 3.")] = 3,
+    tokens: Annotated[int, typer.Option(help="Tokens per program.")] = 2,
 ) -> None:
-    """Print cycles per token of every program beside dense decoding."""
-    torch.set_grad_enabled(False)
-    if not derived_only:
-        cycles = simulated_cycles(*programs_of(layers, vocabulary, same=False), tokens)
-        print_table(f"{layers} layers of SmolLM2's widths, a head of {vocabulary} rows", cycles, "simulated")
-        print_speculation(cycles, "simulated")
-        drawn = Drawn(1280)
-        grown = drawn.parts([drawn.layer(shape, head_norms=True) for shape in OPENELM], vocabulary)
-        found = simulated_cycles({WHOLE: compile_program(grown, KV_BITS)}, grown.matrices, tokens)
-        print_table(f"{len(OPENELM)} layers of OpenELM 270M, a head of {vocabulary} rows", found, "simulated")
+    """Every program on a simulated board, models of SmolLM2's widths."""
+    cycles = simulated_cycles(*programs_of(layers, VOCABULARY, same=False), tokens)
+    print_table(f"{layers} layers of SmolLM2's widths, a head of {VOCABULARY} rows", cycles, "simulated")
+    print_speculation("one by one, simulated", cycles, lambda tokens: tokens * cycles[WHOLE])
+
+
+@app.command()
+def openelm(tokens: Annotated[int, typer.Option(help="Tokens.")] = 2) -> None:
+    """Four layers of unequal widths on a simulated board, as those of OpenELM 270M with a quarter of its widths."""
+    drawn = Drawn(320, head_dim=16)
+    grown = drawn.parts([drawn.layer(shape, head_norms=True) for shape in OPENELM], VOCABULARY)
+    program = compile_program(grown, KV_BITS)
+    found = simulated_cycles({WHOLE: program}, grown.matrices, tokens)
+    print_table(f"{len(OPENELM)} layers of OpenELM, a head of {VOCABULARY} rows", found, "simulated")
+    print(f"\nby the cost model, derived: {derived_cycles(program, tokens):,.0f}")
+
+
+@app.command()
+def derived() -> None:
+    """All programs of SmolLM2's 30 layers and its whole vocabulary, by the cost model."""
     programs, _ = programs_of(30, 49152, same=True)
     whole = {name: derived_cycles(program) for name, program in programs.items()}
     print_table(f"SmolLM2-135M in {FORMAT}, {SEEN} positions", whole, "derived")
-    print_speculation(whole, "derived")
+    print_speculation("one by one, derived", whole, lambda tokens: tokens * whole[WHOLE])
     together = verified_together(programs[WHOLE], DRAFTS + 1)
-    share = together / whole[WHOLE]
-    print(f"\n{DRAFTS + 1} tokens in one pass over the weights, derived: {together:,.0f} cycles, {share:.3f} of dense")
+    print_speculation(f"in one pass of {together:,.0f} cycles that no decoder has, derived", whole, lambda _: together)
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    torch.set_grad_enabled(False)
+    app()

@@ -17,7 +17,7 @@ from formats.engine import EngineParameters
 from formats.errors import CheckpointError, InputError
 from formats.matrices import Matrix
 from hw.board.boards import BoardMemory
-from sw_runtime.decoder.image.memory_map import WHOLE, MemoryMap, fitted, program_engine
+from sw_runtime.decoder.image.memory_map import AREAS, WHOLE, MemoryMap, fitted, program_engine
 from sw_runtime.decoder.image.reading import MemoryReader
 from sw_runtime.decoder.image.soundness import violations
 from sw_runtime.decoder.image.writing import memory_of
@@ -161,9 +161,8 @@ class Image:
 
     @property
     def programs(self) -> tuple[str, ...]:
-        """Names of the programs: of the areas before the constants."""
-        names = [area.name for area in self.contents.areas]
-        return tuple(names[: names.index("constants")])
+        """Names of the programs."""
+        return tuple(area.name for area in self.contents.areas if area.name not in AREAS)
 
     def unsound(self) -> Iterator[str]:
         """What no board would run, of all programs: a line for each violation."""
@@ -224,6 +223,8 @@ class Image:
             areas = tuple(Area(**area) for area in record.pop("areas"))
             contents = Contents(**record | {"formats": tuple(record["formats"]), "areas": areas})
             memory = tensors["memory"].numpy()
+            if not {WHOLE, *AREAS} <= {area.name for area in areas}:
+                raise ValueError("an area is missing")
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path} is no image of a program; write it with `seedloom image`") from error
         if contents.version != VERSION:
@@ -247,7 +248,7 @@ def _check_beside(program: Program, others: Mapping[str, Program]) -> None:
         Naming the program.
     """
     for name, other in others.items():
-        if name in (WHOLE, "constants", "rotary", "weights", "embedding", "cache"):
+        if name in (WHOLE, *AREAS):
             raise InputError(f"{name!r} is an area of every image; call the program otherwise")
         if (other.dim, other.kv_bits) != (program.dim, program.kv_bits) or not _same_rows(other, program):
             raise InputError(

@@ -42,6 +42,9 @@ OPCODES: dict[type[Command], Opcode] = {
 WHOLE = "program"
 """Area of the program that is a model's whole decoder, which every memory holds."""
 
+AREAS = ("constants", "rotary", "weights", "embedding", "cache")
+"""Areas behind the programs, in the order of their addresses."""
+
 WEIGHT_BYTES, SCALE_BYTES, ANGLE_BYTES, EXPONENTS_BYTES = 2, 2, 2, 4
 """Bytes of a norm's weight, of a row's scale, of a cosine or sine, of a cached head's two exponents."""
 

@@ -25,8 +25,7 @@ from sw_runtime.decoder.sampling import likeliest
 from sw_runtime.decoder.speculation import DRAFT, speculation_rounds
 from sw_runtime.nn.lora import register_lora
 from tests.hw.decoder.decoders import FORMATS, MEMORY, build_decoder, open_board, open_decoder
-from tests.sw_runtime.decoder.models import parts_of, tiny_model
-from tests.sw_runtime.decoder.test_programs_of_papers import adapter
+from tests.sw_runtime.decoder.models import parts_of, random_adapter, tiny_model
 
 KV_BITS = 8
 PROMPT = [5, 17, 80, 3]
@@ -116,7 +115,7 @@ def test_experts_run_from_the_dense_matrices_and_cost_less(library: Path) -> Non
 
 def test_speculation_writes_the_text_of_greedy_decoding(library: Path) -> None:
     parts = subject()[0]
-    fast = with_fast_stream(parts, [adapter(1)], FORMATS[2])
+    fast = with_fast_stream(parts, [random_adapter(1)], FORMATS[2])
     programs = compile_program(parts, KV_BITS), {DRAFT: draft_program(fast, KV_BITS, 1)}
     pair = Pair(library, fast.matrices, *programs)
     for token in PROMPT[:-1]:

@@ -26,6 +26,7 @@ from golden_models.integer_decoder.operations import IntegerMatrix
 from golden_models.openelm import OpenELM, OpenELMParameters
 from sw_runtime.decoder.families import openelm_parts, transformers_parts
 from sw_runtime.decoder.parts import DecoderParts
+from sw_runtime.methods.m2r2.residuals import Adapter
 from sw_runtime.nn.trellis_linear import TrellisLinear
 from tests.models import TINY
 from tests.sw_runtime.device.matrices import random_matrix
@@ -125,6 +126,13 @@ class TinyOpenELM:
 def parts_of(model: Any) -> DecoderParts:
     """What a program is compiled from."""
     return transformers_parts(model, POSITIONS)
+
+
+def random_adapter(seed: int, width: int = 64, rank: int = 6) -> Adapter:
+    """M2R2's, of random weights; what it adds is about as long as what it is given."""
+    generator = torch.Generator().manual_seed(seed)
+    up, down = torch.randn(width, rank, generator=generator), torch.randn(rank, width, generator=generator)
+    return Adapter(up / width, down * rank**-0.5)
 
 
 def golden_decoder(program: Program, parts: DecoderParts) -> IntegerDecoder:

@@ -19,19 +19,17 @@ from sw_runtime.decoder.compiler import compile_program, draft_program, exit_pro
 from sw_runtime.decoder.emulated import EmulatedDecoder
 from sw_runtime.decoder.experts import nested_expert
 from sw_runtime.decoder.parts import DecoderParts, Product
-from sw_runtime.methods.m2r2.residuals import Adapter
 from sw_runtime.nn.lora import register_lora
-from tests.sw_runtime.decoder.models import golden_decoder, log_probabilities, parts_of, tiny_model
+from tests.sw_runtime.decoder.models import (
+    golden_decoder,
+    log_probabilities,
+    parts_of,
+    random_adapter,
+    tiny_model,
+)
 
 TOKENS = torch.randint(120, (16,), generator=torch.Generator().manual_seed(6))
 KV_BITS = 8
-
-
-def adapter(seed: int, width: int = 64, rank: int = 6) -> Adapter:
-    """Of random weights; what it adds is about as long as what it is given."""
-    generator = torch.Generator().manual_seed(seed)
-    up, down = torch.randn(width, rank, generator=generator), torch.randn(rank, width, generator=generator)
-    return Adapter(up / width, down * rank**-0.5)
 
 
 @cache
@@ -43,7 +41,7 @@ def subject() -> tuple[DecoderParts, NDArray[Any]]:
 
 @cache
 def fast_parts() -> DecoderParts:
-    return with_fast_stream(subject()[0], [adapter(1), adapter(2)], "trellis-4bit")
+    return with_fast_stream(subject()[0], [random_adapter(1), random_adapter(2)], "trellis-4bit")
 
 
 @cache

@@ -141,6 +141,9 @@ def test_another_version_and_another_file_are_refused(tmp_path: Path) -> None:
     replace(image, contents=replace(image.contents, version=9)).save(path)
     with pytest.raises(CheckpointError, match="is of version 9, not 2; write it again"):
         Image.load(path)
+    replace(image, contents=replace(image.contents, areas=image.contents.areas[1:])).save(path.with_suffix(".short"))
+    with pytest.raises(CheckpointError, match=r"model\.short is no image of a program; write it with"):
+        Image.load(path.with_suffix(".short"))
     write_tensors(path, {"other": torch.zeros(1)})
     with pytest.raises(CheckpointError, match="is no image of a program; write it with `seedloom image`"):
         Image.load(path)

@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from formats.decoder.program import Gate, Slot
 from formats.decoder.words import LAYOUTS, Opcode, read_commands
@@ -112,6 +114,36 @@ def test_a_layer_that_is_cached_over_anothers_is_named() -> None:
     first, second = [values for opcode, values in records if opcode == Opcode.STORE][:2]
     second["keys"] = first["keys"]
     assert any("are cached over another layer's" in line for line in violations(records, areas, engine))
+
+
+ADDRESSES = ("weights", "scales", "constant", "rows", "keys", "values", "exponents")
+
+
+@given(st.data())
+def test_no_address_leaves_its_area_unnoticed(data: st.DataObject) -> None:
+    records, areas, engine = subject()
+    places = [
+        (place, name)
+        for place, (opcode, values) in enumerate(records)
+        for name in ADDRESSES
+        if name in values and (opcode, name) not in ((Opcode.MULTIPLY, "rows"), (Opcode.ANSWER, "rows"))
+    ]
+    place, name = data.draw(st.sampled_from(places))
+    records[place][1][name] = data.draw(st.integers(areas["cache"].stop, (1 << 32) - 1))
+    assert any(line.startswith(f"command {place}, ") for line in violations(records, areas, engine))
+
+
+@given(st.data())
+def test_any_word_is_judged_and_none_breaks_the_check(data: st.DataObject) -> None:
+    words = image().memory[: image().contents.areas[0].nbytes].view("<u4").tolist()
+    words[data.draw(st.integers(0, len(words) - 1))] = data.draw(st.integers(0, (1 << 32) - 1))
+    _, areas, engine = subject()
+    try:
+        records = read_commands(words)
+    except CheckpointError:
+        return
+    for line in violations(records, areas, engine):
+        assert re.match(r"command \d+, [A-Z_]+: .", line)
 
 
 def test_a_program_that_is_not_sound_becomes_no_image() -> None:
