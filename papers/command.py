@@ -14,6 +14,7 @@ from papers.claim import verdict
 from papers.claims import PAPERS
 from papers.report import Paper, Report
 from papers.table import table
+from seedloom.options import Json
 
 
 def measure(name: str, device: str = "simulated") -> Report:
@@ -72,7 +73,7 @@ def paper(
     device: Annotated[
         str, typer.Option(help=f"Device for the hardware's part: {', '.join(seedloom.device_names())}.")
     ] = "simulated",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Run a paper's method and hold its claims against what is found."""
     check(name, device)

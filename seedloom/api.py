@@ -86,11 +86,11 @@ def load(
     DependencyError
         If there is no C compiler for layers that stay packed.
     """
-    check_types(folder=(folder, str | Path), host=(host, str), dtype=(dtype, torch.dtype))
+    check_types(folder=(folder, str | Path), host=(host, str))
     if host not in HOSTS:
         raise InputError(f"host must be one of {', '.join(HOSTS)}, not {host!r}")
     if dtype not in DTYPES:
-        raise InputError(f"dtype must be one of {', '.join(map(str, DTYPES))}, not {dtype}")
+        raise InputError(f"dtype must be one of {', '.join(map(str, DTYPES))}, not {dtype!r}")
     folder = Path(folder)
     compressed.compressed_config(folder)
     try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from formats.errors import InputError
+from seedloom.options import Json
 from sw_runtime.charts import Axis, Point, chart, check_chart, write_chart
 from sw_runtime.json_files import figures_text
 
@@ -153,7 +154,7 @@ def codec(
     slow_blocks: Annotated[int, typer.Option(min=1, help="Blocks for the search in torch.")] = 256,
     naive_blocks: Annotated[int, typer.Option(min=1, help="Blocks for the search in NumPy.")] = 8,
     plot: Annotated[Path | None, typer.Option(help="Also draw the speeds: an .svg file.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Measure the speed of the seed search in C, torch and NumPy, on one thread."""
     check_chart(plot)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from formats.errors import InputError
+from seedloom.options import ActivationBits, Columns, Format, Json, Lanes, PortBytes, Rows
 from sw_runtime.json_files import figures_text
 
 if TYPE_CHECKING:
@@ -130,16 +131,16 @@ def measure_engine(
 
 
 def engine(
-    format: Annotated[str, typer.Option(help="Format of the weights.")] = "scaled-4bit",
-    rows: Annotated[int, typer.Option(min=1, help="Rows of the matrix (output features).")] = 2048,
-    cols: Annotated[int, typer.Option(min=1, help="Columns of the matrix (input features).")] = 2048,
-    lanes: Annotated[int, typer.Option(min=0, help="Number of lanes; 0: as many as the memory port can feed.")] = 0,
-    port_bytes: Annotated[int, typer.Option(help="Bytes per cycle of the memory port.")] = 64,
-    activation_bits: Annotated[int, typer.Option(help="Bits of an activation: 8 or 16.")] = 16,
+    format: Format = "scaled-4bit",
+    rows: Rows = 2048,
+    cols: Columns = 2048,
+    lanes: Lanes = 0,
+    port_bytes: PortBytes = 64,
+    activation_bits: ActivationBits = 16,
     memory: Annotated[
         float, typer.Option(help="Share of cycles in which the memory delivers data, above 0 to 1.")
     ] = 1.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Simulate one matrix-vector product in a compressed format and in FP16, and check both bit for bit."""
     result = measure_engine(format, rows, cols, lanes, port_bytes, activation_bits, memory)

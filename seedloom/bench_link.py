@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from formats.errors import InputError
+from seedloom.options import Json
 from sw_runtime.json_files import figures_text
 
 T = TypeVar("T")
@@ -91,7 +92,7 @@ def link(
         str, typer.Option(help="serial:pty, a simulated board, or serial:PATH@BAUD of a port, 3000000 where not given.")
     ] = TERMINAL,
     size: Annotated[int, typer.Option(help="Bytes to write and read; the board's memory is overwritten.")] = 1 << 15,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Measure a serial link: round trips, upload and read, every byte compared."""
     measured = measure_link(device, size)

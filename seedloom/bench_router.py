@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from formats.arguments import check_integers
+from seedloom.options import Json
 from sw_runtime.charts import Axis, Point, chart, check_chart, write_chart
 from sw_runtime.json_files import figures_text
 
@@ -203,7 +204,7 @@ def router(
         bool, typer.Option(help="Also synthesise each router for ECP5; takes minutes the first time.")
     ] = False,
     plot: Annotated[Path | None, typer.Option(help="Also draw the cycles over n: an .svg file.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Measure the cycles of every token-router command against their limits."""
     check_cases(n or SIZES, lanes or LANES)

@@ -1,11 +1,11 @@
 """``seedloom boards``: which boards hold a compressed model, and how fast they are."""
 
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from seedloom.options import Folder, Json
 from sw_runtime.json_files import figures_text
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ COLUMNS = "{:<12} {:>9} {:>9}  {:<28} {:>10} {:>9}  {}"
 
 
 def boards(
-    folder: Annotated[Path, typer.Argument(help="A folder that `seedloom compress` wrote.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    folder: Folder,
+    as_json: Json = False,
 ) -> None:
     """Say which boards hold a compressed model, how many tokens per second its products take, and which context fits.
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from formats.errors import InputError
-from seedloom.folders import Folder
 from seedloom.generation import Device
+from seedloom.options import Folder
 
 if TYPE_CHECKING:
     from sw_runtime.serve.limits import Limits

@@ -9,6 +9,7 @@ import typer
 
 import seedloom
 from formats.errors import InputError
+from seedloom.options import Format, Json
 from sw_runtime.json_files import figures_text
 
 if TYPE_CHECKING:
@@ -179,12 +180,12 @@ def _whole_decoder(model: Any, tokenizer: Any) -> "WholeDecoderResult | None":
 
 def demo(
     tokens: Annotated[int, typer.Option(min=2, help="Number of tokens to generate.")] = 48,
-    format: Annotated[str, typer.Option(help="Format of the weights; see docs/formats.md.")] = "trellis-4bit",
+    format: Format = "trellis-4bit",
     prompt: Annotated[str, typer.Option(help="Text to continue.")] = PROMPT,
     device: Annotated[
         str | None, typer.Option(help="Instead, write tokens on this device with a model of two small layers.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Generate a story with SmolLM2-135M on the simulated accelerator."""
     if device is not None:

@@ -5,11 +5,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
-from typing import Annotated
 
 import typer
 from packaging.requirements import Requirement
 
+from seedloom.options import Json
 from seedloom.registration import register
 from sw_runtime.device.link.lines import LATENCY_FOLDER, WANTED_LATENCY_MS
 from sw_runtime.json_files import figures_text
@@ -110,7 +110,7 @@ def all_checks() -> list[Check]:
     return [_python(), *_programs(), *_packages(), _registration(), *_optional_packages(), *_serial_ports()]
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def doctor(as_json: Json = False) -> None:
     """Check that all tools and packages are installed; exit code 1 if a required one is missing."""
     checks = all_checks()
     if as_json:

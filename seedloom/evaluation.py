@@ -10,6 +10,7 @@ import typer
 
 from formats.arguments import check_integers, check_types
 from formats.errors import InputError
+from seedloom.options import Json
 from sw_runtime.json_files import figures_text
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ def eval_command(
     layers: Annotated[
         bool, typer.Option("--layers", help="Also measure the output error of every layer (with --json).")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Compare compressed models with the original: perplexity, KL divergence, share of equal predictions."""
     from sw_runtime.evaluate.baselines import BASELINES

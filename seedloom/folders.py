@@ -11,6 +11,7 @@ import typer
 
 import seedloom
 from seedloom.interruption import resumable
+from seedloom.options import Folder, Json
 from sw_runtime.json_files import figures_text
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 NONE = "none"
 """What stands for no calibration text."""
-
-Folder = Annotated[Path, typer.Argument(help="Compressed folder.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def compress(

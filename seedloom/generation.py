@@ -9,9 +9,9 @@ import typer
 
 import seedloom
 from formats.errors import InputError
-from seedloom.folders import Folder, Json
 from seedloom.interruption import KEPT, stopped_at_once
 from seedloom.methods import MAXIMUM_DRAFTS, OPTIONS, names
+from seedloom.options import Folder, Json
 from sw_runtime.json_files import figures_text
 
 DEVICES = seedloom.device_names()

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from formats.errors import InputError
+from seedloom.options import Folder
 
 if TYPE_CHECKING:
     from sw_runtime.report.page import Sample
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="Compressed folder.")],
+    folder: Folder,
     output: Annotated[Path, typer.Option("--output", "-o", help="The page; it may not be there.")] = Path(
         "report.html"
     ),

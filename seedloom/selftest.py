@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 import seedloom
+from seedloom.options import Json
 from sw_runtime.json_files import figures_text
 
 
@@ -17,7 +18,7 @@ def selftest(
     ],
     format: Annotated[str, typer.Option(help="Format that its engine must take.")] = "scaled-4bit",
     router: Annotated[bool, typer.Option("--router", help="Open it with a token router, and try that too.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Try a device's link, memory, engine, router and clock; exit code 1 if one fails.
 

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from formats.errors import DependencyError, InputError
-from seedloom.folders import Folder
 from seedloom.generation import Device
+from seedloom.options import Folder
 
 KEY = "SEEDLOOM_KEY"
 """Variable of the environment: what clients must send. A command line is seen by everyone on the machine."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seedloom.options import ActivationBits, Columns, Format, Json, Lanes, PortBytes, Rows
 from sw_runtime.json_files import figures_text
 
 if TYPE_CHECKING:
@@ -20,17 +21,15 @@ Trace = Annotated[
     Path | None, typer.Option(help="File for a waveform of every signal: .vcd, or .fst, GTKWave's own format.")
 ]
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
 
 @simulate.command()
 def product(
-    format: Annotated[str, typer.Option(help="Format of the weights.")] = "trellis-4bit",
-    rows: Annotated[int, typer.Option(min=1, help="Rows of the matrix (output features).")] = 8,
-    cols: Annotated[int, typer.Option(min=1, help="Columns of the matrix (input features).")] = 64,
-    lanes: Annotated[int, typer.Option(help="Number of lanes; 0: as many as the memory port can feed.")] = 0,
-    port_bytes: Annotated[int, typer.Option(help="Bytes per cycle of the memory port.")] = 16,
-    activation_bits: Annotated[int, typer.Option(help="Bits of an activation: 8 or 16.")] = 16,
+    format: Format = "trellis-4bit",
+    rows: Rows = 8,
+    cols: Columns = 64,
+    lanes: Lanes = 0,
+    port_bytes: PortBytes = 16,
+    activation_bits: ActivationBits = 16,
     trace: Trace = None,
     as_json: Json = False,
 ) -> None:

@@ -5,15 +5,17 @@ from typing import Annotated
 
 import typer
 
+from seedloom.options import ActivationBits, Lanes, PortBytes
+
 
 def verilog(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
     format: Annotated[
         list[str] | None, typer.Option(help="Format of the weights; repeatable. Default: trellis-4bit.")
     ] = None,
-    lanes: Annotated[int, typer.Option(help="Number of lanes; 0: as many as the memory port can feed.")] = 0,
-    port_bytes: Annotated[int, typer.Option(help="Bytes per cycle of the memory port: 4, 8, 16, 32 or 64.")] = 64,
-    activation_bits: Annotated[int, typer.Option(help="Bits of an activation: 8 or 16.")] = 16,
+    lanes: Lanes = 0,
+    port_bytes: PortBytes = 64,
+    activation_bits: ActivationBits = 16,
     batch: Annotated[int, typer.Option(help="Vectors that share one pass over the weights.")] = 1,
     columns: Annotated[int, typer.Option(help="Most columns of a matrix.")] = 4096,
     rows: Annotated[int, typer.Option(help="Most rows of a matrix.")] = 65536,

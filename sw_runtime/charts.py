@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 
 from formats.errors import InputError
+from sw_runtime.disk_errors import check_writable
 
 WIDTH, HEIGHT = 760, 380
 LEFT, RIGHT, TOP, BOTTOM = 70, 190, 16, 46
@@ -102,17 +103,22 @@ def chart(series: Mapping[str, Sequence[Point]], x_axis: Axis, y_axis: Axis, joi
 
 
 def check_chart(file: Path | None) -> None:
-    """Refuse a file that no chart can be written to, before anything is measured.
+    """Refuse a file that no chart can be written to, before anything is measured; make its folder.
 
     Raises
     ------
     InputError
-        If its name does not end with .svg, or its folder is not there.
+        If its name does not end with .svg, it is a folder, or the system does not let it be written.
+    OSError
+        If the disk is full.
     """
-    if file and file.suffix != ".svg":
+    if file is None:
+        return
+    if file.suffix != ".svg":
         raise InputError(f"a chart's name ends with .svg, not as {file.name!r} does")
-    if file and not file.parent.is_dir():
-        raise InputError(f"{file.parent} is no folder; name one that is there for the chart")
+    if file.is_dir():
+        raise InputError(f"{file} is a folder; name a file for the chart")
+    check_writable(file.parent, file)
 
 
 def write_chart(file: Path, svg: str) -> None:

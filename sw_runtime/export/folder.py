@@ -50,6 +50,10 @@ def export(folder: str | Path, output: str | Path, to: str = "dense", dtype: str
     check_types(folder=(folder, str | Path), output=(output, str | Path), to=(to, str), dtype=(dtype, str | None))
     if to not in TARGETS:
         raise InputError(f"a folder is exported to {' or '.join(TARGETS)}, not {to!r}")
+    if to == "dense" and Path(output).suffix == ".gguf":
+        raise InputError(
+            f"{output} is a GGUF file's name, and --to dense writes a folder; add --to gguf, or name a folder"
+        )
     if dtype is not None and dtype not in DTYPES:
         raise InputError(f"dense weights are {', '.join(DTYPES)}, not {dtype!r}")
     if to == "gguf" and dtype is not None:

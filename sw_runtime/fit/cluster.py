@@ -5,6 +5,7 @@ those of one process.
 """
 
 import logging
+import os
 import signal
 import socket
 import threading
@@ -36,6 +37,9 @@ logger = logging.getLogger("seedloom.fit")
 ANSWER_SECONDS = 10
 """How long a cluster's head may take to answer."""
 
+OWN = "local"
+"""What Ray calls the address of a cluster that it is to start on this machine."""
+
 GROUPS = 64
 """Groups of layers searched side by side: what waits fills the cores that a small group leaves idle."""
 
@@ -54,7 +58,8 @@ class Cluster:
     DependencyError
         If Ray is not installed.
     InputError
-        If no cluster answers at the address, or the process is part of another one.
+        If no cluster answers at the address, or at the environment's RAY_ADDRESS where that is ``"auto"``; or if the
+        process is part of another one.
     """
 
     def __init__(self, address: str = "auto") -> None:
@@ -75,13 +80,14 @@ class Cluster:
 
     def _connect(self, address: str) -> None:
         quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-        _check_answers(address)
+        if address == "auto":
+            address = cluster_of_this_machine()
+        else:
+            _check_answers(address)
         try:
-            self._ray.init(address=address, **quiet)
+            self._ray.init(address=address, include_dashboard=False if address == OWN else None, **quiet)
         except ConnectionError as error:
-            if address != "auto":
-                raise InputError(f"no Ray cluster answers at {address} (ray start --head starts one)") from error
-            self._ray.init(include_dashboard=False, **quiet)
+            raise InputError(f"no Ray cluster answers at {address} (ray start --head starts one)") from error
         except ValueError as error:
             raise InputError(f"{address!r} is no address of a Ray cluster ({error}); give auto or HOST:PORT") from error
 
@@ -127,6 +133,31 @@ class Cluster:
         """Leave the cluster; one that was started here ends. A caller's own connection stays."""
         if self._is_own:
             self._ray.shutdown()
+
+
+def cluster_of_this_machine() -> str:
+    """Address of the cluster that this machine is part of, ``OWN`` where it is part of none.
+
+    Ray remembers a cluster that has died, and would look for it for minutes.
+
+    Raises
+    ------
+    InputError
+        If the environment's RAY_ADDRESS, which comes first in every program of Ray's, names none that answers.
+    """
+    if named := os.environ.get("RAY_ADDRESS"):
+        try:
+            _check_answers(named)
+        except InputError as error:
+            raise InputError(f"RAY_ADDRESS: {error}, or unset RAY_ADDRESS") from error
+        return named
+    try:
+        found = str(import_module("ray._private.services").canonicalize_bootstrap_address("auto"))
+        _check_answers(found)
+    except (ConnectionError, InputError) as error:
+        logger.info("a cluster of this machine's cores is started: %s", error)
+        return OWN
+    return found
 
 
 def _check_answers(address: str) -> None:

@@ -1,6 +1,5 @@
 """The files that hold a model's weights, and what their headers say of each tensor."""
 
-import pickle
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,7 +127,10 @@ def _pickled(file: Path) -> Iterator[tuple[str, StoredTensor]]:
     try:
         found = torch.load(file, map_location="meta", weights_only=True, mmap=is_zipfile(file))
         tensors = {name: tensor for name, tensor in found.items() if isinstance(tensor, torch.Tensor)}
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, AttributeError) as error:
-        raise CheckpointError(f"{file} is damaged ({str(error).splitlines()[0]}); {COPY}") from error
+    except OSError:
+        raise
+    except Exception as error:  # a damaged pickle is read as any instructions, and ends in any error
+        reason, *_ = str(error).splitlines() or [type(error).__name__]
+        raise CheckpointError(f"{file} is damaged ({reason}); {COPY}") from error
     for name, tensor in tensors.items():
         yield name, StoredTensor(file, FLOATS.get(tensor.dtype, str(tensor.dtype)), tuple(tensor.shape))

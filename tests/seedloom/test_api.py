@@ -224,9 +224,9 @@ def test_on_the_host_a_model_may_stay_compressed(tmp_path: Path) -> None:
 def test_load_refuses_other_hosts_and_dtypes(chatting: Path) -> None:
     with pytest.raises(InputError, match="host must be one of decoded, compressed, not 'gpu'"):
         seedloom.load(chatting, host="gpu")
-    for dtype in (torch.int8, torch.float8_e4m3fn):
-        with pytest.raises(InputError, match=rf"dtype must be one of torch\.float32, .*, not {dtype}"):
-            seedloom.load(chatting, dtype=dtype)
+    for dtype in (torch.int8, torch.float8_e4m3fn, "float32"):
+        with pytest.raises(InputError, match=rf"dtype must be one of torch\.float32, .*, not {dtype!r}"):
+            seedloom.load(chatting, dtype=dtype)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="q_proj: paper-4bit is multiplied on the host only decoded"):
         seedloom.load(chatting, host="compressed")
 

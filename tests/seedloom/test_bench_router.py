@@ -125,12 +125,13 @@ def test_the_chart_has_a_line_a_primitive_and_number_of_lanes(tmp_path: Path, mo
 
 
 @pytest.mark.parametrize("command", [["router"], ["codec"]])
-def test_a_chart_in_another_format_or_in_no_folder_is_refused_before_anything_is_measured(
+def test_a_chart_that_cannot_be_written_is_refused_before_anything_is_measured(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(bench_router, "measure_router")
     monkeypatch.delattr(bench_codec, "measure_codec")
     result = CliRunner().invoke(app, ["bench", *command, "--plot", str(tmp_path / "out.png")])
     assert (result.exit_code, result.stderr) == (1, "error: a chart's name ends with .svg, not as 'out.png' does\n")
-    result = CliRunner().invoke(app, ["bench", *command, "--plot", str(tmp_path / "nowhere" / "out.svg")])
-    assert result.stderr == f"error: {tmp_path / 'nowhere'} is no folder; name one that is there for the chart\n"
+    (tmp_path / "folder.svg").mkdir()
+    result = CliRunner().invoke(app, ["bench", *command, "--plot", str(tmp_path / "folder.svg")])
+    assert result.stderr == f"error: {tmp_path / 'folder.svg'} is a folder; name a file for the chart\n"

@@ -16,6 +16,8 @@ from tests.models import tiny_llama
 @pytest.mark.parametrize(
     "command",
     [
+        "bench codec --plot {output}.svg",
+        "bench router --plot {output}.svg",
         "compress {dense} {output} --calibration none",
         "export {folder} {output}",
         "export {folder} {output}.gguf --to gguf",
@@ -45,13 +47,18 @@ def read_only(dir: Path) -> None:
 
 @pytest.mark.parametrize(
     ("command", "output"),
-    [("fit-m2r2 {folder}", "compressed/m2r2.safetensors"), ("simulate product --trace {trace}", "out.vcd")],
+    [
+        ("bench codec --plot {tmp}/out.svg", "out.svg"),
+        ("bench router --plot {tmp}/out.svg", "out.svg"),
+        ("fit-m2r2 {folder}", "compressed/m2r2.safetensors"),
+        ("simulate product --trace {tmp}/out.vcd", "out.vcd"),
+    ],
 )
 def test_a_folder_that_is_there_and_read_only_is_named_too(
     command: str, output: str, tiny_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(disk_errors, "TemporaryFile", read_only)
-    arguments = command.format(folder=tiny_model(), trace=tmp_path / "out.vcd").split()
+    arguments = command.format(folder=tiny_model(), tmp=tmp_path).split()
     result = CliRunner().invoke(app, arguments)
     assert result.stderr.splitlines()[-1] == (
         f"error: {tmp_path / output} cannot be written (Read-only file system); "

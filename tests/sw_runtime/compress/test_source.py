@@ -82,9 +82,10 @@ def test_weights_that_are_not_read_from_their_file_when_they_are_used_are_said(
     assert re.fullmatch(said, message)
 
 
-def test_a_damaged_pickle_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damaged", [b"no pickle", b"", b"u", b"\x80\x02}q\x00.", b"PK\x03\x04", bytes(99)])
+def test_a_damaged_pickle_is_named(damaged: bytes, tmp_path: Path) -> None:
     tiny_llama(num_hidden_layers=1).config.save_pretrained(tmp_path)
-    (tmp_path / "pytorch_model.bin").write_bytes(b"no pickle")
+    (tmp_path / "pytorch_model.bin").write_bytes(damaged)
     with pytest.raises(CheckpointError, match=r"pytorch_model\.bin is damaged \(.+\); copy the model's folder again"):
         load(tmp_path, None)
 

@@ -76,5 +76,7 @@ def test_a_folder_that_is_not_compressed_is_refused(tmp_path: Path) -> None:
 def test_a_target_or_dtype_that_there_is_not_is_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a folder is exported to dense or gguf, not 'onnx'"):
         export(folder, tmp_path / "out", "onnx")
+    with pytest.raises(InputError, match=r"out\.gguf is a GGUF file's name, and --to dense writes a folder; add --to"):
+        export(folder, tmp_path / "out.gguf")
     with pytest.raises(InputError, match="dense weights are float32, bfloat16, float16, not 'int8'"):
         export(folder, tmp_path / "out", dtype="int8")

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -15,7 +16,7 @@ import torch
 from formats.errors import DependencyError, InputError
 from sw_runtime.fit import cluster, row_blocks
 from sw_runtime.fit.candidates import GroupEncoder
-from sw_runtime.fit.cluster import Cluster, search_workers
+from sw_runtime.fit.cluster import OWN, Cluster, cluster_of_this_machine, search_workers
 from sw_runtime.fit.covariance import input_statistics
 from sw_runtime.fit.workers import Threads, Workers
 
@@ -45,13 +46,48 @@ def test_an_address_that_is_none_is_refused() -> None:
         Cluster("nowhere")
 
 
-@pytest.mark.parametrize("port", ["{free}", "123456789"])
-def test_an_address_where_nobody_listens_is_refused_at_once(port: str) -> None:
+@pytest.fixture
+def dead() -> str:
+    """An address where nobody listens."""
     with socket.socket() as listening:
-        listening.bind(("localhost", 0))
-        free = listening.getsockname()[1]
-    with pytest.raises(InputError, match=f"no Ray cluster answers at localhost:{port.format(free=free)} "):
-        Cluster(f"localhost:{port.format(free=free)}")
+        listening.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+def test_an_address_where_nobody_listens_is_refused_at_once(dead: str) -> None:
+    for address in (dead, "localhost:123456789"):
+        with pytest.raises(InputError, match=f"no Ray cluster answers at {address} "):
+            Cluster(address)
+
+
+def test_a_dead_cluster_that_the_environment_names_is_refused_at_once(
+    dead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", dead)
+    refused = (
+        rf"RAY_ADDRESS: no Ray cluster answers at {dead} \(.*\); ray start --head starts one, or unset RAY_ADDRESS"
+    )
+    with pytest.raises(InputError, match=refused):
+        Cluster("auto")
+
+
+def test_a_dead_cluster_that_ray_remembers_is_passed_over(
+    dead: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text(dead)  # as `ray start` leaves it
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.setattr("ray._private.services.find_gcs_addresses", set)  # of clusters that other processes have
+    assert cluster_of_this_machine() == OWN
+
+
+def test_a_cluster_that_answers_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        assert cluster_of_this_machine() == address
 
 
 @pytest.mark.parametrize("calibrated", [True, False])
