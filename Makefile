@@ -14,7 +14,7 @@ INSTALL := $(BIN)/pip install --disable-pip-version-check --progress-bar off
 OR_STOP := >>.venv/setup.log 2>&1 || { tail -n 15 .venv/setup.log; \
 	echo 'setup: pip failed (its last lines above, all of them in .venv/setup.log); run make setup again to go on'; exit 1; }
 
-.PHONY: help setup demo test soak bench papers docs dist synth bitstream prove clean
+.PHONY: help setup demo test soak bench papers docs dist synth bitstream release prove clean
 
 help:
 	@echo 'make setup   virtual environment .venv with everything pinned (once, a few minutes)'
@@ -27,6 +27,7 @@ help:
 	@echo 'make dist    wheel and source archive -> dist/'
 	@echo 'make synth   clock, area and multipliers of lanes, engine and router -> docs/hardware.md'
 	@echo 'make bitstream BOARD=ulx3s-85f [SEEDS=5] [MHZ=75]  the accelerator for a board -> build/bitstream/BOARD'
+	@echo 'make release BOARD=ulx3s-85f [SEEDS=5] [MHZ=75]  its bitstream, reports and hashes as one folder -> build/release'
 	@echo 'make prove   leap-ahead, streams, memory, link, both halves of top-k: proofs by the SAT solver of yosys'
 	@echo 'make clean   remove build outputs and caches; .venv stays'
 
@@ -81,6 +82,9 @@ synth: setup
 
 bitstream: setup
 	$(BIN)/python -m synth.bitstream $(BOARD) --seeds $(SEEDS) --mhz $(MHZ)
+
+release: setup
+	$(BIN)/seedloom release build/release --board $(BOARD) --seeds $(SEEDS) --mhz $(MHZ)
 
 prove: setup
 	$(BIN)/python -m synth.proofs

@@ -80,7 +80,7 @@ def inputs_of(model: Any, windows: Tensor) -> dict[str, Tensor]:
 
 
 def choose_bits(model: Any, inputs: dict[str, Tensor], average: float = AVERAGE_BITS) -> dict[str, int]:
-    """Two bits for the matrices that bear them best, four for the others: as few of two as bring the mean to ``average``.
+    """Two bits for the matrices that bear them best, as few as bring the mean to ``average``; four for the others.
 
     A matrix is judged by the share of its outputs' energy that two bits lose, on a sample of its rows.
     """

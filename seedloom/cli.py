@@ -31,6 +31,7 @@ COMMANDS = {
     "image": "seedloom.images:image",
     "verilog": "seedloom.verilog:verilog",
     "program": "seedloom.program:program",
+    "release": "seedloom.release:release",
     "generate": "seedloom.generation:generate",
     "chat": "seedloom.chat:chat",
     "serve": "seedloom.serving:serve",

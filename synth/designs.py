@@ -28,6 +28,7 @@ from hw.memory.sdram import SdramController
 from hw.memory.words import WordReader
 from hw.router.parameters import UnitParameters
 from hw.router.router import Router
+from hw.storage.loader import ImageLoader
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,9 @@ DESIGNS: dict[str, Design] = {
         Design("SDRAM controller", lambda _: SdramController(AS4C32M16SB_7, 100, cas_latency=2), xc7=False),
         Design("memory port, 4 bytes", lambda _: MemoryPort(AS4C32M16SB_7, port_bytes=4), xc7=False),
         Design("word reader, 32 and 24 bits", lambda _: WordReader(AS4C32M16SB_7, 4, (32, 24)), xc7=False),
+        Design(
+            "card loader, 64 MB", lambda _: ImageLoader(100, AS4C32M16SB_7.size_bytes // 4), xc7=False, placed=False
+        ),
         Design("serial link, window of 4", lambda _: SerialLink(LinkParameters(), BAUD_DIVISOR), xc7=False),
         Design("vector unit, 8,192 words", lambda _: VectorUnit(8192, slots=128), xc7=False, placed=False),
         Design("row scale", lambda _: RowScale(), xc7=False, placed=False),
