@@ -30,7 +30,7 @@ from sw_runtime.decoder.experts import nested_expert
 from sw_runtime.decoder.image.file import Image
 from sw_runtime.decoder.image.memory_map import WHOLE, program_engine
 from sw_runtime.decoder.parts import DecoderParts, Layer, LowRank, Norm, Product
-from sw_runtime.decoder.sampling import likeliest
+from sw_runtime.decoder.sampling import BestTokens
 from sw_runtime.decoder.simulated import SimulatedDecoder
 from sw_runtime.device.random_matrices import random_words
 
@@ -164,10 +164,10 @@ def simulated_cycles(
             first, token, equal = len(board.answers), 1, 0
             for _ in range(tokens):
                 embedding = embeddings[token]
-                keys = emulated.take(embedding[None], program=name)[0]
+                wanted = BestTokens.of(emulated.take(embedding[None], program=name)[0], 1)
                 best = board.take(embedding, program=name).best
                 token = int(best.tokens[0])
-                equal += (token, int(best.keys[0])) == (likeliest(keys), int(keys.max()))
+                equal += (token, best.keys[0]) == (wanted.tokens[0], wanted.keys[0])
             found[name] = sum(answer.cycles for answer in board.answers[first:]) / tokens
             print(f"{name}: {equal} of {tokens} tokens and keys are the emulated decoder's", flush=True)
     return found

@@ -21,7 +21,7 @@ from sw_runtime.decoder.image.file import Image
 from sw_runtime.decoder.image.memory_map import WHOLE
 from sw_runtime.decoder.on_board import BoardDecoder
 from sw_runtime.decoder.parts import DecoderParts
-from sw_runtime.decoder.sampling import likeliest
+from sw_runtime.decoder.sampling import BestTokens
 from sw_runtime.decoder.speculation import DRAFT, speculation_rounds
 from sw_runtime.nn.lora import register_lora
 from tests.hw.decoder.decoders import FORMATS, MEMORY, build_decoder, open_board, open_decoder
@@ -68,8 +68,9 @@ class Pair:
             self.emulated.take(embedding[None], program=program)[0],
             self.board.take(embedding, program=program),
         )
-        token = int(taken.best.tokens[0])
-        assert (token, taken.best.keys[0]) == (likeliest(keys), keys.max())
+        (token,), (key,) = taken.best.tokens.tolist(), taken.best.keys.tolist()
+        wanted = BestTokens.of(keys, 1)
+        assert ([token], [key]) == (wanted.tokens.tolist(), wanted.keys.tolist())
         self.cycles.setdefault(program, []).append(taken.cycles)
         return token
 
