@@ -289,7 +289,7 @@ PAPERS: Mapping[str, Listed] = {
     "m2r2": Listed("M2R2", "2502.02040", 7, M2R2),
     "openelm": Listed("OpenELM", "2404.14619", 6, OPENELM),
     "seedlm": Listed("SeedLM", "2410.10714", 40, SEEDLM),
-    "superposition": Listed("Superposition prompting", "2404.06910", 10, SUPERPOSITION),
+    "superposition": Listed("Superposition prompting", "2404.06910", 15, SUPERPOSITION),
     "victor": Listed("Victor", "2410.14072", 7, VICTOR),
 }
 """The only list of papers: each is a module of this package, a ``Paper``."""

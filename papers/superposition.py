@@ -213,7 +213,7 @@ def findings_of(tally: Tally, scale: str, device: str) -> dict[str, Finding]:
     return findings | {"work": Finding(naive / (longest + task), scale, ran)}
 
 
-def measure(device: str, libraries: int = 5, documents: int = 20, questions: int = 20) -> Report:
+def measure(device: str, libraries: int = 4, documents: int = 20, questions: int = 20) -> Report:
     """Ask SmolLM2 questions on Wikipedia, with passages in a row and in superposition.
 
     Parameters
