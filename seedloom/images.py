@@ -27,7 +27,7 @@ def image(
 ) -> None:
     """Write a model's program, weights and constants as they lie in a board's memory.
 
-    No board takes an image yet: the sequencer that executes programs is not built. The emulated decoder does.
+    Simulated boards run such an image (`seedloom generate --whole-decoder --device simulated`); no real one does yet.
     """
     from sw_runtime.disk_errors import check_writable
 
