@@ -145,7 +145,6 @@ class Board(wiring.Component):
                 self._check(m, parts)
             self._read(m, parts)
             with m.State("WORK"):
-                self._give_memory(m, parts)
                 m.d.sync += parts.status.eq(work.status)
                 with m.If(work.done):
                     m.next = "RESPOND"
@@ -160,6 +159,10 @@ class Board(wiring.Component):
                 with m.If(responder.done):
                     m.d.comb += collector.clear.eq(1)
                     m.next = "COLLECT"
+        works = Signal()  # state WORK, which many paths begin with
+        m.d.sync += works.eq((works | work.start) & ~work.done)
+        with m.If(works):
+            self._give_memory(m, parts)
 
     def _check(self, m: Module, parts: _Parts) -> None:
         """Opcode and length."""

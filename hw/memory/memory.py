@@ -9,7 +9,8 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from hw.memory.arbiter import Arbiter
 from hw.memory.chips import SdramChip
 from hw.memory.port import MemoryPort, address_bits
-from hw.memory.sdram import SdramController, SdramPins
+from hw.memory.sdram import SdramController, SdramPins, request_layout
+from hw.memory.skid_buffer import SkidBuffer
 from hw.memory.words import WordReader, reading_layout
 from hw.memory.writer import WordWriter
 
@@ -17,7 +18,7 @@ SIDE_DEPTH, SIDE_BURST = 64, 32
 """Beats that the side port keeps, and for how many there must be room before it asks again."""
 
 MOST_READS = 16
-"""More reads than the controller has under way at once: one waits, and others are the chip's latency and four."""
+"""More reads than the controller has under way at once: three wait, and others are the chip's latency and four."""
 
 
 class Memory(wiring.Component):
@@ -87,7 +88,7 @@ class Memory(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """A port each way, so that a reader without room holds up no writer."""
+        """A port each way, so that a reader without room holds up no writer; the controller's ready in a register."""
         m = Module()
         chip, port_bytes = self._chip, self._port_bytes
         m.submodules.controller = controller = self._controller
@@ -97,7 +98,9 @@ class Memory(wiring.Component):
         m.submodules.reader = reader = WordReader(chip, port_bytes, self._word_bits)
         m.submodules.writer = writer = WordWriter(chip, port_bytes)
         connect(m, flipped(self.pins), controller.pins)
-        connect(m, arbiter.request, controller.i)
+        m.submodules.buffer = buffer = SkidBuffer(request_layout(chip))
+        connect(m, arbiter.request, buffer.i)
+        connect(m, buffer.o, controller.i)
         connect(m, write_port.request, arbiter.i_writes)
         connect(m, flipped(self.i_reading), reader.i_reading)
         connect(m, reader.run, read_port.i_run)

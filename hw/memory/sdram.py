@@ -150,12 +150,9 @@ class SdramController(wiring.Component):
         """One command a cycle at most: refresh before requests, and what must precede either."""
         m = Module()
         state = self._state(m)
-        step = Signal(range(START_REFRESHES + 3))
+        step = Signal(range(START_REFRESHES + 2))
         started = Signal()
-        m.d.comb += [
-            started.eq(step == START_REFRESHES + 2),
-            Cat(self.pins.ras, self.pins.cas, self.pins.we).eq(state.command),
-        ]
+        m.d.comb += Cat(self.pins.ras, self.pins.cas, self.pins.we).eq(state.command)
         m.d.sync += [
             state.command.eq(NOP),
             self.pins.dq_o.eq(state.request.data),
@@ -164,7 +161,7 @@ class SdramController(wiring.Component):
         ]
         with m.If(state.settle.done & ~started):
             m.d.sync += step.eq(step + 1)
-            self._start(m, state, step)
+            self._start(m, state, step, started)
         with m.Elif(state.settle.done & state.refresh.done):
             with m.If(~state.is_open):
                 self._restore(m, state)
@@ -198,7 +195,7 @@ class SdramController(wiring.Component):
             moves=Signal(name="moves"),
         )
 
-    def _start(self, m: Module, state: _State, step: Signal) -> None:
+    def _start(self, m: Module, state: _State, step: Signal, started: Signal) -> None:
         """Close, refresh, set the mode: bursts of one beat, and the CAS latency."""
         with m.If(step == 0):
             self._close(m, state)
@@ -206,6 +203,7 @@ class SdramController(wiring.Component):
             self._restore(m, state)
         with m.Else():
             m.d.sync += [state.command.eq(MODE), self.pins.ba.eq(0), self.pins.a.eq(self._timing.cas_latency << 4)]
+            m.d.sync += started.eq(1)
             state.settle.start(m, self._timing.t_mrd)
 
     def _close(self, m: Module, state: _State) -> None:

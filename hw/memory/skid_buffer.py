@@ -1,6 +1,6 @@
 """Skid buffer: a register in a stream, for ready as well as for valid and payload."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, ShapeLike, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,21 +13,22 @@ class SkidBuffer(wiring.Component):
 
     Parameters
     ----------
-    bits
+    shape
         Of a word.
 
     Members
     -------
-    i, o : In(stream.Signature(bits)), Out(stream.Signature(bits))
+    i, o : In(stream.Signature(shape)), Out(stream.Signature(shape))
     """
 
-    def __init__(self, bits: int) -> None:
-        super().__init__({"i": In(stream.Signature(bits)), "o": Out(stream.Signature(bits))})
+    def __init__(self, shape: ShapeLike) -> None:
+        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
 
     def elaborate(self, platform: object) -> Module:
         """Places, how many are full, and whose turn it is on each side."""
         m = Module()
-        places = [Signal.like(self.i.payload, name=f"place_{number}") for number in range(2)]
+        offered = Value.cast(self.i.payload)
+        places = [Signal(len(offered), name=f"place_{number}") for number in range(2)]
         level, filling, emptying = Signal(range(len(places) + 1)), Signal(), Signal()
         taken, given = Signal(), Signal()
         m.d.comb += [
@@ -41,5 +42,5 @@ class SkidBuffer(wiring.Component):
         for number, place in enumerate(places):
             # what is offered may change only until it is taken, so the place need not know whether it is
             with m.If(self.i.ready & (filling == number)):
-                m.d.sync += place.eq(self.i.payload)
+                m.d.sync += place.eq(offered)
         return m

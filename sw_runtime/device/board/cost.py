@@ -17,7 +17,7 @@ from sw_runtime.device.cost import QUEUE_LATENCY
 from sw_runtime.device.layout import stored_bytes
 from sw_runtime.device.protocol import Counters, MatrixShape
 
-STEPS = 45
+STEPS = 48
 """Cycles of a product beside its plan, its words and the lanes: readings begun, the first datum, the last run."""
 
 
