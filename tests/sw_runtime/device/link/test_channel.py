@@ -8,6 +8,7 @@ from formats.errors import DeviceError, InputError
 from golden_models.line import LineFaults
 from golden_models.link import LinkModel
 from sw_runtime.device.link import session
+from sw_runtime.device.link.channel import LinkChannel
 from tests.sw_runtime.device.link.channels import Bench, answers, requests
 
 SHARES = st.sampled_from([0.0, 0.02, 0.1])
@@ -40,15 +41,39 @@ def test_a_good_line_carries_nothing_twice() -> None:
     assert channel.repeats == 0
 
 
-@pytest.mark.parametrize("calls", range(60))
-def test_a_cable_that_goes_at_any_moment_costs_one_line_and_no_request_is_lost_or_repeated(calls: int) -> None:
-    bench, asked = Bench(LineFaults(lost=0.1), seed=calls), requests(40)
+MOMENTS, STATES = range(100), 50
+
+
+def unplugged(calls: int, asked: list[list[int]]) -> tuple[Bench, LinkChannel]:
+    """A bad line that goes after so many calls within an exchange: one line of error, at once."""
+    bench = Bench(LineFaults(2e-3, lost=0.1), seed=calls)
     channel = bench.channel()
     bench.breaks_after = bench.calls + calls
     before = bench.line.now
     with pytest.raises(DeviceError, match=r"^the line is gone$"):
         list(channel.exchange(asked))
     assert bench.line.now - before < 2
+    return bench, channel
+
+
+def test_the_moments_at_which_a_cable_goes_are_fifty_states_and_more() -> None:
+    """How often each request of the window was sent and whether it has its answer; how far the device is; what is on
+    the way.
+    """
+    states = set()
+    for calls in MOMENTS:
+        bench, channel = unplugged(calls, requests(80))
+        session = channel._session
+        window = tuple((each.times, each.answer is not None) for each in session._waiting.values())
+        ahead = (bench.device.next - session._base - session._first) % 256
+        states.add((window, ahead, len(bench.line._up), len(bench.line._down)))
+    assert len(states) >= STATES
+
+
+@pytest.mark.parametrize("calls", MOMENTS)
+def test_a_cable_that_goes_at_any_moment_costs_one_line_and_no_request_is_lost_or_repeated(calls: int) -> None:
+    asked = requests(80)
+    bench, channel = unplugged(calls, asked)
     channel.reconnect()
     rest = asked[len(bench.core.executed) :]
     assert list(channel.exchange(rest)) == answers(asked)[len(asked) - len(rest) :]
