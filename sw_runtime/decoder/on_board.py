@@ -76,7 +76,7 @@ class BoardDecoder(Text):
         self.clock_hz = identity.clock_hz
         _check_engine(identity, image.contents)
         check_decoder(identity.decoder, units_for(self._reader.program()))
-        self.sent_bytes = upload(channel, PROGRAM, image.memory)
+        self.sent_bytes = upload(channel, PROGRAM, image.memory[: image.contents.embedding])
 
     def take(self, embedding: NDArray[Any], best: int = 1) -> TokenAnswer:
         """Read a further token of the text, real [dim]; the answer has so many of the likeliest next ones, 1 to 64.
@@ -94,7 +94,7 @@ class BoardDecoder(Text):
             self.answers.append(self._known[self._tokens])
             self._tokens += 1
             return self.answers[-1]
-        address = next(area.address for area in self._contents.areas if area.name == "embedding")
+        address = self._contents.embedding
         stream = Vector.from_real(embedding[None])
         octets = stream.mantissas[0].astype("<i4").view("u1")
         exponent = int(stream.exponent[0, 0]) & 0xFFFF_FFFF

@@ -82,6 +82,11 @@ class Contents:
         sizes = {"maximum_columns": self.maximum_columns, "maximum_rows": self.maximum_rows}
         return EngineParameters(self.formats, port_bytes=self.port_bytes, **sizes)
 
+    @property
+    def embedding(self) -> int:
+        """Address of a token's embedding; what lies before it stays as it is while a text is written."""
+        return next(area.address for area in self.areas if area.name == "embedding")
+
 
 @dataclass(frozen=True)
 class Image:
