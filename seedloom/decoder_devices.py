@@ -191,7 +191,7 @@ def serial_device(
     """
     image = Image.of(program, matrices, board)
     channel = serial_channel(place, image.contents.engine, units_for(program))
-    size = image.memory.nbytes
+    size = image.contents.embedding
     if channel.real_time:
         _say(
             f"the model is {size:,} bytes, about {size * channel.line.seconds_an_octet:,.0f} s on the line; "

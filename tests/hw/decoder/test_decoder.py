@@ -177,8 +177,8 @@ def test_an_image_for_a_larger_engine_or_memory_is_refused(library: Path) -> Non
     cache = replace(image.contents.areas[-1], nbytes=image.contents.memory_bytes)
     end = f"{cache.address + cache.nbytes:,}"
     for changed, message in (
-        ({"maximum_rows": 129}, "the board's engine is built for maximum_rows = 128, the image needs 129: program a"),
-        ({"maximum_columns": 129}, "built for maximum_columns = 128, the image needs 129"),
+        ({"maximum_rows": 257}, "the board's engine is built for maximum_rows = 256, the image needs 257: program a"),
+        ({"maximum_columns": 257}, "built for maximum_columns = 256, the image needs 257"),
         (
             {"areas": (*image.contents.areas[:-1], cache)},
             f"the board has 67,108,864 bytes of memory, the image and its cache take {end}: make the image for this",
