@@ -76,13 +76,8 @@ class BoardDecoder(Text):
         identity = identify(channel)
         self.clock_hz = identity.clock_hz
         _check_engine(identity, image.contents)
-<<<<<<< HEAD
         check_decoder(identity.decoder, units_for(*(image.reader(name).program() for name in image.programs)))
-        self.sent_bytes = upload(channel, MEMORY, image.memory)
-=======
-        check_decoder(identity.decoder, units_for(self._reader.program()))
-        self.sent_bytes = upload(channel, PROGRAM, image.memory[: image.contents.embedding])
->>>>>>> serial
+        self.sent_bytes = upload(channel, MEMORY, image.memory[: image.contents.embedding])
 
     def take(self, embedding: NDArray[Any], best: int = 1, program: str = WHOLE) -> TokenAnswer:
         """Read a further token of the text, real [dim], by one of the image's programs.
@@ -102,11 +97,7 @@ class BoardDecoder(Text):
             self.answers.append(self._known[self._tokens])
             self._tokens += 1
             return self.answers[-1]
-<<<<<<< HEAD
-        address = self._contents.area("embedding").address
-=======
         address = self._contents.embedding
->>>>>>> serial
         stream = Vector.from_real(embedding[None])
         octets = stream.mantissas[0].astype("<i4").view("u1")
         exponent = int(stream.exponent[0, 0]) & 0xFFFF_FFFF

@@ -84,7 +84,6 @@ class Contents:
         sizes = {"maximum_columns": self.maximum_columns, "maximum_rows": self.maximum_rows}
         return EngineParameters(self.formats, port_bytes=self.port_bytes, **sizes)
 
-<<<<<<< HEAD
     def area(self, name: str) -> Area:
         """The area of a name.
 
@@ -97,12 +96,11 @@ class Contents:
         if name not in found:
             raise InputError(f"the image has no area {name!r}; it has {', '.join(found)}")
         return found[name]
-=======
+
     @property
     def embedding(self) -> int:
         """Address of a token's embedding; what lies before it stays as it is while a text is written."""
-        return next(area.address for area in self.areas if area.name == "embedding")
->>>>>>> serial
+        return self.area("embedding").address
 
 
 @dataclass(frozen=True)
