@@ -92,9 +92,10 @@ class WordReader(wiring.Component):
                 ]
         with m.FSM() as states:
             with m.State("IDLE"):
-                m.d.comb += self.i_reading.ready.eq(1)
+                # who steers words by their reading changes over now: none of the last one's may be left
+                m.d.comb += self.i_reading.ready.eq(~buffer.o.valid)
                 m.d.sync += reading.eq(self.i_reading.payload)
-                with m.If(self.i_reading.valid):
+                with m.If(self.i_reading.valid & self.i_reading.ready):
                     m.next = "RUN"
             with m.State("RUN"):
                 m.d.comb += self.run.valid.eq(1)
