@@ -97,7 +97,7 @@ def main() -> None:
     for name, code in CODES.items():
         for label, chosen in ((f"{middle}", attention[:, middle : middle + 1]), ("all", attention)):
             rows = chosen.flatten(0, 1)
-            distinct = sum(len(code(row).unique()) for row in rows) / len(rows)
+            distinct = sum(len(set(code(row).tolist())) for row in rows) / len(rows)
             shares = torch.tensor([[agreement(row, code, rate) for row in rows] for rate in DROP_RATES])
             means = " | ".join(f"{100 * share:.2f} %" for share in shares.mean(dim=1).tolist())
             losses = torch.tensor([lost(row, code, DROP_RATES[-1]) for row in rows], dtype=torch.float64)

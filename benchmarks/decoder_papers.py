@@ -88,15 +88,6 @@ class Drawn:
     def layer(self, shape: Shape, head_norms: bool = False) -> Layer:
         """A layer."""
         queries, keys = shape.heads * self.head_dim, shape.kv_heads * self.head_dim
-        widths = {
-            "query": (queries, self.dim),
-            "key": (keys, self.dim),
-            "value": (keys, self.dim),
-            "output": (self.dim, queries),
-            "gate": (shape.ffn, self.dim),
-            "up": (shape.ffn, self.dim),
-            "down": (self.dim, shape.ffn),
-        }
         return Layer(
             attention_norm=self.norm(self.dim),
             mlp_norm=self.norm(self.dim),
@@ -106,7 +97,13 @@ class Drawn:
             activation="silu",
             query_norm=self.norm(self.head_dim) if head_norms else None,
             key_norm=self.norm(self.head_dim) if head_norms else None,
-            **{name: self.product(*width) for name, width in widths.items()},
+            query=self.product(queries, self.dim),
+            key=self.product(keys, self.dim),
+            value=self.product(keys, self.dim),
+            output=self.product(self.dim, queries),
+            gate=self.product(shape.ffn, self.dim),
+            up=self.product(shape.ffn, self.dim),
+            down=self.product(self.dim, shape.ffn),
         )
 
     def parts(self, layers: Sequence[Layer], vocabulary: int) -> DecoderParts:

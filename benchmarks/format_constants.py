@@ -140,7 +140,7 @@ def table(constants: list[Constant]) -> str:
 
 if __name__ == "__main__":
     weights = gaussian_rows()
-    layouts = [*PRESETS.values(), *TRELLIS_PRESETS.values()]
+    layouts: list[RowFormat] = [*PRESETS.values(), *TRELLIS_PRESETS.values()]
     measured = [constant for layout in layouts for constant in preset_constants(layout, weights)]
     measured += [palette_constant(name, weights) for name in PALETTES]
     print(table(measured))

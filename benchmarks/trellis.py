@@ -19,6 +19,7 @@ from formats.presets import PRESETS, TRELLIS_PRESETS
 from sw_runtime.fit.covariance import InputStatistics, input_statistics
 from sw_runtime.fit.encoders import Inputs, encoder_of
 from sw_runtime.fit.report import Method
+from sw_runtime.fit.workers import Threads
 from sw_runtime.texts.corpora import wikipedia_articles
 from sw_runtime.texts.packaged_models import minilm_weights, smollm2_folder
 
@@ -74,9 +75,9 @@ def capped_output_error(statistics: InputStatistics, weights: Tensor, found: Ten
 
 def encoded(weights: Tensor, name: str, method: Method, inputs: Inputs) -> tuple[Tensor, float]:
     """Weights encoded and decoded, float32 [rows, columns], and thousands of weights encoded a CPU-second."""
-    encoder_of(name).encode([weights[:8]], method, inputs, 1, None)  # compiles
+    encoder_of(name).encode([weights[:8]], method, inputs, Threads(1), None)  # compiles
     start = time.process_time()
-    (matrix,) = encoder_of(name).encode([weights], method, inputs, 1, None)
+    (matrix,) = encoder_of(name).encode([weights], method, inputs, Threads(1), None)
     taken = time.process_time() - start
     return real_weights(matrix), weights.numel() / taken / 1000
 
