@@ -85,7 +85,7 @@ def evaluate(
     DependencyError
         If a baseline's package is not installed.
     """
-    from sw_runtime.evaluate.baselines import BASELINES
+    from sw_runtime.evaluate.baselines import check_installed
     from sw_runtime.evaluate.text import Reference
     from sw_runtime.pretrained import load_tokenizer
     from sw_runtime.texts.calibration_text import read_file
@@ -105,9 +105,7 @@ def evaluate(
     check_integers(windows=(windows, range(2, MOST)), length=(length, range(2, MOST)))
     if not folders:
         raise InputError("folders must name one compressed folder or more")
-    unknown = [name for name in baselines or [] if name not in BASELINES]
-    if unknown:
-        raise InputError(f"no baseline {unknown[0]!r}; choose from {', '.join(BASELINES)}")
+    check_installed(baselines or [])
     source = smollm2_folder() if reference is None else Path(reference)
     paths = [Path(folder) for folder in folders]
     for folder in paths:

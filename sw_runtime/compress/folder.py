@@ -162,7 +162,8 @@ def compress(
     try_compressed(job.model, job.places, job.source.release)
     check_loadable(job.model, config_text(job, job.formats), state, job.formats)
     if progress and cluster is None:
-        print(f"about {estimate(job, threads).time} from beginning to end", file=sys.stderr)
+        time = estimate(job, threads).time
+        print(f"about {time} from the beginning; reading and checking the files comes on top", file=sys.stderr)
     windows = None if job.text is None else _windows(job.text, job.source)
     fingerprint = _fingerprint(job, state, windows)
     with only_writer(output), progress_bars(shown=progress), search_workers(threads, cluster) as workers:

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,23 @@ def test_an_unknown_baseline_is_refused_before_anything_is_loaded(tmp_path: Path
     result = CliRunner().invoke(app, ["eval", str(tmp_path), "--baseline", "gptq"])
     assert result.exit_code == 1
     assert "error: no baseline 'gptq'; choose from rtn-4bit-g128" in result.stderr
+
+
+def test_baselines_without_their_packages_are_refused_before_anything_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(package: str) -> str:
+        if package in ("bitsandbytes", "auto-round"):
+            raise PackageNotFoundError(package)
+        return "1.0"
+
+    monkeypatch.setattr("importlib.metadata.version", version)
+    result = CliRunner().invoke(app, ["eval", str(tmp_path), "--baseline", "all"])
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "error: baselines need packages that are not installed: bnb-nf4 (bitsandbytes), "
+        "auto-round-int4-g128 (auto-round); pip install 'seedloom[eval]', or name others\n"
+    )
 
 
 @pytest.mark.parametrize(
