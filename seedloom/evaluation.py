@@ -123,11 +123,12 @@ def evaluate(
 def _check_reference(folder: Path, reference: Path) -> None:
     """Refuse to compare a folder with what is no original, or that of another model."""
     from sw_runtime.compress.plain_weights import check_config
-    from sw_runtime.nn.folder import compressed_config
+    from sw_runtime.nn.folder import compressed_config, describe
     from sw_runtime.pretrained import load_config
 
     sizes = ("model_type", "vocab_size", "hidden_size", "num_hidden_layers")
     ours = compressed_config(folder).get_text_config()
+    describe(folder)  # refuses damaged files before other folders are judged
     if not reference.is_dir():
         raise FileNotFoundError(f"{reference} is not a folder; name that of the original model with --reference")
     original = load_config(reference)

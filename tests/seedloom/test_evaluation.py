@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -164,3 +165,16 @@ def test_the_original_of_another_model_is_refused(original: Path, text: Path, tm
     assert result.exit_code == 1
     assert f"error: {folder} is not a compression of {original}: num_hidden_layers is" in result.stderr
     assert "; name the original with --reference" in result.stderr
+
+
+def test_a_damaged_folder_is_refused_before_others_are_judged(
+    original: Path, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = seedloom.compress(original, tmp_path / "whole", format="scaled-4bit")
+    torn = Path(shutil.copytree(whole, tmp_path / "torn"))
+    weights = torn / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    monkeypatch.setattr("seedloom.evaluation._load", None)
+    result = CliRunner().invoke(app, ["eval", str(whole), str(torn), "--reference", str(original), "--text", str(text)])
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"error: {weights} is damaged")
