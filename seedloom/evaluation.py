@@ -85,7 +85,7 @@ def evaluate(
     DependencyError
         If a baseline's package is not installed.
     """
-    from sw_runtime.evaluate.baselines import BASELINES
+    from sw_runtime.evaluate.baselines import check_installed
     from sw_runtime.evaluate.text import Reference
     from sw_runtime.pretrained import load_tokenizer
     from sw_runtime.texts.calibration_text import read_file
@@ -105,9 +105,7 @@ def evaluate(
     check_integers(windows=(windows, range(2, MOST)), length=(length, range(2, MOST)))
     if not folders:
         raise InputError("folders must name one compressed folder or more")
-    unknown = [name for name in baselines or [] if name not in BASELINES]
-    if unknown:
-        raise InputError(f"no baseline {unknown[0]!r}; choose from {', '.join(BASELINES)}")
+    check_installed(baselines or [])
     source = smollm2_folder() if reference is None else Path(reference)
     paths = [Path(folder) for folder in folders]
     for folder in paths:
@@ -125,11 +123,12 @@ def evaluate(
 def _check_reference(folder: Path, reference: Path) -> None:
     """Refuse to compare a folder with what is no original, or that of another model."""
     from sw_runtime.compress.plain_weights import check_config
-    from sw_runtime.nn.folder import compressed_config
+    from sw_runtime.nn.folder import compressed_config, describe
     from sw_runtime.pretrained import load_config
 
     sizes = ("model_type", "vocab_size", "hidden_size", "num_hidden_layers")
     ours = compressed_config(folder).get_text_config()
+    describe(folder)  # refuses damaged files before other folders are judged
     if not reference.is_dir():
         raise FileNotFoundError(f"{reference} is not a folder; name that of the original model with --reference")
     original = load_config(reference)

@@ -93,7 +93,8 @@ def compress(
         typer.echo("calibrated on a text that the model wrote itself; --calibration names another", err=True)
     if calibration == NONE:
         typer.echo(
-            "compressed without a calibration text: quality loss is about four times that of --calibration packaged",
+            "compressed without a calibration text: SmolLM2-135M lost three to five times as much as with one "
+            "(measured)",
             err=True,
         )
 
@@ -107,7 +108,7 @@ def inspect(folder: Folder, as_json: Json = False) -> None:
         for layer in contents.layers:
             shape = f"[{layer.rows}, {layer.columns}]"
             quality = _quality(reports.get(layer.name))
-            typer.echo(f"{layer.name:48} {layer.format:12} {shape:>16} {layer.bits_per_weight:6.3f} bits{quality}")
+            typer.echo(f"{layer.name:48} {layer.format:14} {shape:>16} {layer.bits_per_weight:6.3f} bits{quality}")
     _print_contents(folder, contents, as_json, reports=reports)
 
 

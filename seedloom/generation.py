@@ -112,12 +112,15 @@ def generate(
         answer = {"prompt": prompt, "device": device, "tokens_per_second": rate, **asdict(written)}
         typer.echo(figures_text(answer))
         return
-    handed = written.counters.result_bytes + written.counters.router_bytes
-    typer.echo(
-        f"{len(written.tokens)} tokens, {rate:.1f} per second on the {device} device; "
-        f"{handed:,} bytes of results and answers, the prompt's included",
-        err=True,
-    )
+    typer.echo(f"{len(written.tokens)} tokens, {rate:.1f} per second on this machine (measured)", err=True)
+    counters = written.counters
+    if counters.cycles:  # the host counts none
+        handed = counters.result_bytes + counters.router_bytes
+        typer.echo(
+            f"{device} device, the prompt included: {counters.cycles:,} cycles, "
+            f"{handed:,} bytes of results and answers",
+            err=True,
+        )
     for name, value in written.figures.items():
         typer.echo(f"{name.replace('_', ' ')}: {value:.4g}", err=True)
 
@@ -156,8 +159,8 @@ def _generate_by_decoder(
         typer.echo(figures_text({"prompt": prompt, "tokens_per_second": rate, **asdict(written)}))
         return
     typer.echo(
-        f"{len(written.tokens)} tokens, {rate:.3g} per second on the {device} device; "
-        f"context of {written.context:,} tokens",
+        f"{len(written.tokens)} tokens, {rate:.3g} per second on this machine (measured); "
+        f"{device} device, context of {written.context:,} tokens",
         err=True,
     )
     if counted := written.counted:

@@ -2,11 +2,13 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import CardData, RepoCard
 
+from formats.presets import PALETTES, PRESETS, TRELLIS_PRESETS
 from sw_runtime.compress.coverage import read_coverage
 from sw_runtime.compress.divergence import read_divergence
 from sw_runtime.json_files import read_object
@@ -20,6 +22,13 @@ NOT_OURS = ("base_model", "base_model_relation", "library_name", "model-index", 
 """What an original's card says of the original alone: its own base, and its measured results."""
 
 TAG = "seedlm"
+
+KINDS = (
+    (PRESETS, "seeds of pseudo-random generators (SeedLM, arXiv 2410.10714)"),
+    (TRELLIS_PRESETS, "bit streams of a trellis code (after QTIP, arXiv 2406.11235)"),
+    (PALETTES, "codes of palettes (AFM, arXiv 2407.21075)"),
+)
+"""Families of formats, and what their words are."""
 
 
 def model_card(folder: Path, base_model: str, original: str, calibration: str | Path | None) -> str:
@@ -61,10 +70,10 @@ def _body(folder: Path, base_model: str, calibration: str | Path | None) -> str:
         f"{100 * weights / coverage.total:.1f} % ({reason})" for reason, weights in coverage.dense.items()
     )
     architecture = config["architectures"][0]
-    return f"""# {base_model.rpartition("/")[2]}, stored as seeds
+    return f"""# {base_model.rpartition("/")[2]}, compressed by seedloom
 
-The linear layers of `{base_model}` are stored as states of pseudo-random generators (SeedLM, arXiv 2410.10714) by
-seedloom. Their weights are rebuilt from these when the model runs.
+The linear layers of `{base_model}` are stored as {_kinds(modules.values())}.
+Their weights are computed from these when the model runs.
 
 | | |
 |---|---|
@@ -89,6 +98,12 @@ weights as an ordinary model.
 
 {_loss(folder)} `seedloom eval FOLDER --reference ORIGINAL` measures it on any text, and both perplexities.
 """
+
+
+def _kinds(formats: Iterable[str]) -> str:
+    """What the words of formats are, with the paper of each family."""
+    used = set(formats)
+    return " and ".join(kind for family, kind in KINDS if used & family.keys()) or "16-bit floating-point numbers"
 
 
 def _loss(folder: Path) -> str:

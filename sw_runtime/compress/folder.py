@@ -26,7 +26,6 @@ from sw_runtime.fit.mixed_precision import choose_formats, measure_sensitivities
 from sw_runtime.fit.workers import Workers
 from sw_runtime.nn.quantizer import METHOD
 from sw_runtime.progress import progress_bars
-from sw_runtime.texts.calibration import longest_window, token_windows
 from sw_runtime.texts.self_written import SELF, written_windows
 
 ENCODER_VERSION = 5
@@ -162,8 +161,9 @@ def compress(
     try_compressed(job.model, job.places, job.source.release)
     check_loadable(job.model, config_text(job, job.formats), state, job.formats)
     if progress and cluster is None:
-        print(f"about {estimate(job, threads).time} from beginning to end", file=sys.stderr)
-    windows = None if job.text is None else _windows(job.text, job.source)
+        time = estimate(job, threads).time
+        print(f"about {time} from the beginning; reading and checking the files comes on top", file=sys.stderr)
+    windows = job.windows
     fingerprint = _fingerprint(job, state, windows)
     with only_writer(output), progress_bars(shown=progress), search_workers(threads, cluster) as workers:
         _check_output(output, overwrite)  # again: another process may have finished
@@ -214,12 +214,6 @@ def _tokenizer_digest(loaded: Source) -> str | None:
     for path in sorted(loaded.folder.glob("tokenizer*")):
         found.update(path.name.encode() + path.read_bytes())
     return found.hexdigest()
-
-
-def _windows(text: str, loaded: Source) -> Tensor:
-    if loaded.tokenizer is None:
-        raise InputError("calibration needs the model's tokenizer; pass tokenizer=, or calibration_text=None")
-    return token_windows(text, loaded.tokenizer, length=longest_window(loaded.model))
 
 
 def _written(loaded: Source, partial: PartialResults) -> Tensor:

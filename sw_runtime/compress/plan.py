@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from formats.errors import InputError
 from formats.fp16 import FP16
@@ -20,6 +20,7 @@ from sw_runtime.fit.mixed_precision import SCALE_BITS, check_bits
 from sw_runtime.nn.experts import with_separate_experts
 from sw_runtime.nn.places import Place, chosen_places
 from sw_runtime.pretrained import first_sentence, writes_alone
+from sw_runtime.texts.calibration import longest_window, token_windows
 from sw_runtime.texts.calibration_text import read_text
 from sw_runtime.texts.self_written import SELF, check_writer
 
@@ -74,6 +75,8 @@ class Plan:
         Format of every chosen layer by name; of those that share out bits, the one to begin with.
     text
         The calibration text; None without one, or where the model writes it.
+    windows
+        Its tokens, int64 [windows, length]; None where there is no text, or no tokenizer yet (a GGUF file, dry).
     """
 
     request: Request
@@ -82,6 +85,7 @@ class Plan:
     formats: dict[str, str]
     coverage: Coverage
     text: str | None
+    windows: Tensor | None
 
     @property
     def model(self) -> Any:
@@ -113,7 +117,7 @@ def plan(source: str | Path | nn.Module, tokenizer: Any | None, request: Request
     ------
     InputError
         If ``bits`` are out of reach, too few weights can be compressed, the model does not read the calibration
-        text, or it cannot be polished.
+        text or has no tokenizer for it, the text is too short, or the model cannot be polished.
     FileNotFoundError
         If the source or the calibration text is not there.
     CheckpointError
@@ -137,11 +141,25 @@ def plan(source: str | Path | nn.Module, tokenizer: Any | None, request: Request
     if not request.allow_partial:
         covered.check()
     formats = {name: FP16 if _matches(request.fp16, name) else request.format for name in places}
-    found = Plan(request, loaded, places, formats, covered, text)
+    windows = None if text is None or loaded.converted else _windows(text, loaded, request.calibration_text)
+    found = Plan(request, loaded, places, formats, covered, text, windows)
     if request.bits is not None:
+        if not found.sharing_bits:
+            raise InputError(
+                f"fp16 {request.fp16!r} keeps every layer, so bits have none to share; leave one of them out"
+            )
         shapes = [(places[name].rows, places[name].columns) for name in found.sharing_bits]
         check_bits(shapes, request.bits, mixed_formats(request.format))
     return found
+
+
+def _windows(text: str, loaded: Source, name: str | Path | None) -> Tensor:
+    if loaded.tokenizer is None:
+        raise InputError(
+            "a calibration text needs the model's tokenizer; copy its files into the model's folder, pass tokenizer=, "
+            "or give no text (--calibration none)"
+        )
+    return token_windows(text, loaded.tokenizer, length=longest_window(loaded.model), name=str(name))
 
 
 def _check_reach(bits: float, format: str) -> None:
@@ -150,8 +168,8 @@ def _check_reach(bits: float, format: str) -> None:
     least, most = (preset_named(name).layout.bits_per_weight for name in (mixed[0], mixed[-1]))
     if not least < bits <= most + SCALE_BITS:
         raise InputError(
-            f"bits must be what {mixed[0]} to {mixed[-1]} reach, {least:g} to {most:g} a weight and {SCALE_BITS} for "
-            f"every row's scale, not {bits:g}"
+            f"bits must be what {mixed[0]} to {mixed[-1]} take, {least:g} to {most:g} per weight and {SCALE_BITS} more "
+            f"per row for its scale, not {bits:g}"
         )
 
 

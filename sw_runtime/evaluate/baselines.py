@@ -9,7 +9,7 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
+from importlib import import_module, metadata
 from typing import Any
 
 import torch
@@ -175,19 +175,57 @@ BASELINES = {
 """By name."""
 
 
+def baseline_named(name: str) -> Baseline:
+    """The baseline of a name.
+
+    Raises
+    ------
+    InputError
+        If there is none, with the choices.
+    """
+    if name not in BASELINES:
+        raise InputError(f"no baseline {name!r}; choose from {', '.join(BASELINES)}")
+    return BASELINES[name]
+
+
+def check_installed(names: list[str]) -> None:
+    """Refuse baselines that cannot run here, before hours are spent on others.
+
+    Raises
+    ------
+    InputError
+        As ``baseline_named``.
+    DependencyError
+        Naming every baseline whose package is not installed, and the command that installs them.
+    """
+    packages = {name: baseline_named(name).package for name in names}
+    missing = [f"{name} ({package})" for name, package in packages.items() if package and not _is_installed(package)]
+    if missing:
+        raise DependencyError(
+            f"baselines need packages that are not installed: {', '.join(missing)}; "
+            "pip install 'seedloom[eval]', or name others"
+        )
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
 def quantise(model: Any, name: str) -> None:
     """Quantise a model's layers in place.
 
     Raises
     ------
     InputError
-        If there is no such baseline.
+        As ``baseline_named``.
     DependencyError
-        If its package is not installed, naming the command that does it.
+        If its package cannot be imported, naming the command that installs it.
     """
-    if name not in BASELINES:
-        raise InputError(f"no baseline {name!r}; choose from {', '.join(BASELINES)}")
-    baseline = BASELINES[name]
+    baseline = baseline_named(name)
     try:
         baseline.apply(model)
     except ImportError as error:

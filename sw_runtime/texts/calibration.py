@@ -17,11 +17,18 @@ def longest_window(model: Any) -> int:
     return min(LENGTH, getattr(model.config, "max_position_embeddings", None) or LENGTH)
 
 
-def token_windows(text: str, tokenizer: Any, windows: int = WINDOWS, length: int = LENGTH) -> Tensor:
+def token_windows(
+    text: str, tokenizer: Any, windows: int = WINDOWS, length: int = LENGTH, name: str = "the calibration text"
+) -> Tensor:
     """Windows spread evenly over a text, each begun as the tokenizer begins a text: int64 [windows, length].
 
     Every fourth comes last, so that the windows' last quarter, which judges what the others made, is
     spread over the text too.
+
+    Parameters
+    ----------
+    name
+        What an error calls the text.
 
     Raises
     ------
@@ -31,7 +38,7 @@ def token_windows(text: str, tokenizer: Any, windows: int = WINDOWS, length: int
     begun = beginning(tokenizer)
     tokens, part = tokenize(text, tokenizer)[len(begun) :], length - len(begun)
     if len(tokens) < 4 * part:
-        raise InputError(f"the calibration text has {len(tokens)} tokens; give one of at least {4 * part}")
+        raise InputError(f"{name} has {len(tokens)} tokens; give a text of at least {4 * part}")
     windows = min(windows, len(tokens) // part) // 4 * 4
     fours = spread_windows(tokens, windows, length, begun).view(-1, 4, length)
     return torch.cat([fours[:, :3].flatten(0, 1), fours[:, 3]])

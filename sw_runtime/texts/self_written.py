@@ -30,9 +30,7 @@ def check_writer(model: Any) -> None:
         Naming the kind of model.
     """
     if model.config.is_encoder_decoder or not getattr(model, "can_generate", lambda: False)():
-        raise InputError(
-            f"a {model.config.model_type} model writes no text of its own; give a calibration text, or 'none'"
-        )
+        raise InputError(f"a {type(model).__name__} writes no text of its own; give a calibration text, or 'none'")
 
 
 def written_windows(

@@ -1,5 +1,7 @@
 import json
+import shutil
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,23 @@ def test_an_unknown_baseline_is_refused_before_anything_is_loaded(tmp_path: Path
     result = CliRunner().invoke(app, ["eval", str(tmp_path), "--baseline", "gptq"])
     assert result.exit_code == 1
     assert "error: no baseline 'gptq'; choose from rtn-4bit-g128" in result.stderr
+
+
+def test_baselines_without_their_packages_are_refused_before_anything_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(package: str) -> str:
+        if package in ("bitsandbytes", "auto-round"):
+            raise PackageNotFoundError(package)
+        return "1.0"
+
+    monkeypatch.setattr("importlib.metadata.version", version)
+    result = CliRunner().invoke(app, ["eval", str(tmp_path), "--baseline", "all"])
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "error: baselines need packages that are not installed: bnb-nf4 (bitsandbytes), "
+        "auto-round-int4-g128 (auto-round); pip install 'seedloom[eval]', or name others\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -146,3 +165,16 @@ def test_the_original_of_another_model_is_refused(original: Path, text: Path, tm
     assert result.exit_code == 1
     assert f"error: {folder} is not a compression of {original}: num_hidden_layers is" in result.stderr
     assert "; name the original with --reference" in result.stderr
+
+
+def test_a_damaged_folder_is_refused_before_others_are_judged(
+    original: Path, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = seedloom.compress(original, tmp_path / "whole", format="scaled-4bit")
+    torn = Path(shutil.copytree(whole, tmp_path / "torn"))
+    weights = torn / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    monkeypatch.setattr("seedloom.evaluation._load", None)
+    result = CliRunner().invoke(app, ["eval", str(whole), str(torn), "--reference", str(original), "--text", str(text)])
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"error: {weights} is damaged")

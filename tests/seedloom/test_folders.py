@@ -11,7 +11,7 @@ from seedloom.cli import app
 from sw_runtime.fit.report import LayerReport, report_text
 from sw_runtime.json_files import json_text
 from sw_runtime.nn.golden_tokens import GOLDEN_TOKENS, golden_tokens
-from tests.conftest import write_checksums
+from tests.conftest import write_checksums, write_tokenizer
 from tests.models import tiny_llama
 
 
@@ -159,7 +159,8 @@ def test_compress_passes_its_options_on_and_sums_up(
         (["--calibration", "packaged"], ""),
         (
             ["--calibration", "none"],
-            "compressed without a calibration text: quality loss is about four times that of --calibration packaged\n",
+            "compressed without a calibration text: SmolLM2-135M lost three to five times as much as with one "
+            "(measured)\n",
         ),
     ],
 )
@@ -180,6 +181,16 @@ def test_a_dry_run_says_what_it_would_take_and_writes_nothing(tmp_path: Path) ->
     assert "8 in trellis-4bit" in output
     assert "stays dense: " in output
     assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_refuses_a_text_that_is_too_short(tmp_path: Path) -> None:
+    tiny_llama(num_hidden_layers=1).save_pretrained(tmp_path / "dense")
+    write_tokenizer(tmp_path / "dense")
+    (tmp_path / "short.txt").write_text("w3 w7")
+    options = ("--calibration", str(tmp_path / "short.txt"), "--dry-run")
+    result = CliRunner().invoke(app, ["compress", str(tmp_path / "dense"), str(tmp_path / "out"), *options])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "short.txt has 2 tokens; give a text of at least" in result.stderr
 
 
 def test_a_dry_run_prints_json(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -171,8 +172,19 @@ def test_the_text_goes_to_stdout_and_the_rate_to_stderr(folder: Path) -> None:
     assert result.exit_code == 0
     assert result.stdout.split() == [f"w{token}" for token in [3, 7, *expected_tokens(folder, [3, 7], 2)]]
     assert "2 tokens, " in result.stderr
-    assert "per second on the emulated device" in result.stderr
-    assert "bytes of results and answers, the prompt's included" in result.stderr
+    assert "per second on this machine (measured)\n" in result.stderr
+    assert re.search(
+        r"^emulated device, the prompt included: [\d,]+ cycles, [\d,]+ bytes of results and answers$",
+        result.stderr,
+        re.MULTILINE,
+    )
+
+
+def test_the_host_has_a_rate_and_counts_nothing(folder: Path) -> None:
+    result = CliRunner().invoke(app, ["generate", str(folder), "w3 w7", "--tokens", "2", "--device", "host"])
+    assert result.exit_code == 0
+    assert result.stderr.endswith("per second on this machine (measured)\n")
+    assert "device" not in result.stderr
 
 
 def test_counters_are_what_this_text_cost(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The model card of a compressed folder, and what it keeps of the original's."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,22 @@ def test_it_says_how_much_is_compressed_in_which_formats_and_what_stays_dense(fo
     assert "| layers by format | scaled-2bit 7, fp16 1 |" in text
     assert f"| stays dense | {100 * 120 * 64 / weights:.1f} % (embeddings, rows are looked up); " in text
     assert "| calibrated on | no text: all inputs count alike |" in text
+
+
+@pytest.mark.parametrize(
+    ("format", "kinds"),
+    [
+        ("scaled-2bit", "seeds of pseudo-random generators (SeedLM, arXiv 2410.10714)"),
+        ("trellis-3.5bit", "bit streams of a trellis code (after QTIP, arXiv 2406.11235)"),
+        ("palette-4bit", "codes of palettes (AFM, arXiv 2407.21075)"),
+        ("fp16", "16-bit floating-point numbers"),
+    ],
+)
+def test_it_names_the_paper_of_each_format(format: str, kinds: str, folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    config = copy / "config.json"
+    config.write_text(config.read_text().replace("scaled-2bit", format))
+    assert f"The linear layers of `tiny-llama` are stored as {kinds}.\n" in model_card(copy, "tiny-llama", "", None)
 
 
 def test_it_says_how_the_folder_is_loaded(folder: Path) -> None:

@@ -116,4 +116,4 @@ def test_durations_are_in_the_unit_that_suits_them() -> None:
 def test_a_run_says_the_time_beforehand(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     compress(source, tmp_path / "out", modules=FIRST_LAYER)
     first = capsys.readouterr().err.split("about", 1)[1].splitlines()[0]
-    assert first.endswith("from beginning to end")
+    assert first.endswith("from the beginning; reading and checking the files comes on top")

@@ -172,11 +172,11 @@ def test_a_weight_that_is_not_finite_is_named(tmp_path: Path) -> None:
     ("arguments", "error", "message"),
     [
         ({"format": "int4"}, ValueError, "format must be one of paper-4bit.*not 'int4'"),
-        ({"bits": float("nan")}, ValueError, "bits must be what trellis-2bit to trellis-4bit reach, .* not nan"),
+        ({"bits": float("nan")}, ValueError, "bits must be what trellis-2bit to trellis-4bit take, .* not nan"),
         (
             {"bits": 99},
             ValueError,
-            "bits must be what trellis-2bit to trellis-4bit reach, 2 to 4 a weight and 16 for every row's scale, not",
+            "bits must be what trellis-2bit to trellis-4bit take, 2 to 4 per weight and 16 more per row for its scale",
         ),
         (
             {"bits": 2, "format": "paper-3bit"},
@@ -209,8 +209,21 @@ def test_bad_arguments_are_named(
 
 
 def test_calibration_without_a_tokenizer_is_named(text: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="calibration needs the model's tokenizer; pass tokenizer="):
+    with pytest.raises(ValueError, match="a calibration text needs the model's tokenizer; copy its files"):
         compress(llama_to_compress(), tmp_path / "out", calibration_text=text)
+
+
+def test_a_text_too_short_is_named_before_anything_is_written(source: Path, tmp_path: Path) -> None:
+    short = tmp_path / "short.txt"
+    short.write_text("w3 w7")
+    with pytest.raises(ValueError, match=r"short\.txt has 2 tokens; give a text of at least"):
+        compress(source, tmp_path / "out", calibration_text=short)
+    assert not (tmp_path / "out").exists()
+
+
+def test_bits_without_a_layer_to_share_them_are_refused(source: Path, text: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"fp16 '\.' keeps every layer, so bits have none to share; leave one"):
+        compress(source, tmp_path / "out", calibration_text=text, bits=3.3, fp16=".")
 
 
 @pytest.mark.parametrize("shown", [True, False])

@@ -61,6 +61,8 @@ def test_a_text_that_was_given_is_not_kept(source: Path, text: Path, tmp_path: P
 def test_a_model_that_cannot_write_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     size = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
     bert = BertForMaskedLM(BertConfig(**size, vocab_size=50))
-    with pytest.raises(ValueError, match="a bert model writes no text of its own; give a calibration text, or 'none'"):
+    with pytest.raises(
+        ValueError, match="a BertForMaskedLM writes no text of its own; give a calibration text, or 'none'"
+    ):
         compress(bert, tmp_path / "out", calibration_text="self")
     assert not (tmp_path / "out").exists()

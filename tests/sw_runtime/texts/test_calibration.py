@@ -23,7 +23,7 @@ def test_a_text_too_short_for_all_windows_gives_fewer() -> None:
 
 
 def test_a_text_shorter_than_four_windows_is_refused() -> None:
-    with pytest.raises(ValueError, match="has 39 tokens; give one of at least 40"):
+    with pytest.raises(ValueError, match="the calibration text has 39 tokens; give a text of at least 40"):
         token_windows("x" * 39, Letters(), length=10)
 
 
@@ -39,5 +39,5 @@ def test_every_window_begins_with_the_token_that_the_tokenizer_adds() -> None:
     assert windows.shape == (4, 10)
     assert windows[:, 0].tolist() == [7, 7, 7, 7]
     assert windows[:, 1:].flatten().tolist() == list(range(100, 136))
-    with pytest.raises(ValueError, match="has 35 tokens; give one of at least 36"):
-        token_windows("x" * 35, Begun(), length=10)
+    with pytest.raises(ValueError, match=r"my\.txt has 35 tokens; give a text of at least 36"):
+        token_windows("x" * 35, Begun(), length=10, name="my.txt")

@@ -81,6 +81,8 @@ def test_a_text_begins_as_the_tokenizer_begins_it(begins: bool, expected: int | 
 def test_a_model_that_predicts_no_next_token_cannot_write() -> None:
     size = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
     bert = BertForMaskedLM(BertConfig(**size, vocab_size=50))
-    with pytest.raises(ValueError, match="a bert model writes no text of its own; give a calibration text, or 'none'"):
+    with pytest.raises(
+        ValueError, match="a BertForMaskedLM writes no text of its own; give a calibration text, or 'none'"
+    ):
         written_windows(bert)
     check_writer(tiny_llama())
