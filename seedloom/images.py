@@ -29,7 +29,7 @@ def image(
 
     Simulated boards run such an image (`seedloom generate --whole-decoder --device simulated`); no real one does yet.
     """
-    from sw_runtime.disk_errors import check_writable
+    from sw_runtime.export.output import check_output
 
     if show is not None:
         _show(show)
@@ -38,7 +38,7 @@ def image(
         raise InputError("an image needs a folder, --board and --output; or give --show and an image")
     if card:
         _check_slot(board)
-    check_writable(output.parent, output)
+    check_output(output)
     made = make_image(folder, board, kv_bits)
     if card:
         made.save_card(output)

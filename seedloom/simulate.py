@@ -72,7 +72,7 @@ def product(
 @simulate.command()
 def router(
     n: Annotated[int, typer.Option(help="Number of keys, a multiple of 16.")] = 64,
-    keep: Annotated[int, typer.Option(min=1, help="How many of the largest stay.")] = 16,
+    keep: Annotated[int, typer.Option(help="How many of the largest stay.")] = 16,
     lanes: Annotated[int, typer.Option(help="Keys per cycle: 4, 8 or 16.")] = 8,
     trace: Trace = None,
     as_json: Json = False,
@@ -90,11 +90,12 @@ def router(
     from sw_runtime.device.simulator.build import accelerator_verilog
     from sw_runtime.device.simulator.views import router_lines
 
-    check_integers(n=(n, range(16, 4097, 16)), lanes=(lanes, (4, 8, 16)))
+    check_integers(n=(n, range(16, 4097, 16)), lanes=(lanes, (4, 8, 16)), keep=(keep, range(1, n + 1)))
     parameters = RouterParameters(lanes=lanes)
     load = Command(Opcode.LOAD, flags=KeyFormat.U24 | Flag.DATA, n=n)
-    keys = [Random(n).getrandbits(KEY_BITS) for _ in range(n)]
-    top = Command(Opcode.TOPK, flags=Quota.KEEP | Flag.OUT, n=n, x=min(keep, n))
+    random = Random(n)
+    keys = [random.getrandbits(KEY_BITS) for _ in range(n)]
+    top = Command(Opcode.TOPK, flags=Quota.KEEP | Flag.OUT, n=n, x=keep)
     simulated, emulated = simulated_router(parameters, waveform=trace), EmulatedRouter(parameters)
     taken, exact = {}, True
     try:
