@@ -45,7 +45,7 @@ def measure_link(device: str, size: int) -> LinkBenchmark:
     Raises
     ------
     InputError
-        If the device is no serial one, or the size no multiple of 4.
+        If the device is no serial one, or the size no multiple of 4, or 0.
     DependencyError
         If a package of the extra ``board`` is missing.
     DeviceError
@@ -54,7 +54,7 @@ def measure_link(device: str, size: int) -> LinkBenchmark:
     if not device.startswith(PREFIX):
         raise InputError(f"a link is measured to {TERMINAL} or serial:PATH@BAUD of a port, not {device!r}")
     if size < 4 or size % 4:
-        raise InputError(f"size must be a multiple of 4 bytes, not {size!r}")
+        raise InputError(f"size must be a multiple of 4 bytes, 4 or more, not {size!r}")
     import numpy as np
 
     from formats.board_requests import Opcode, request_words

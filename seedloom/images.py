@@ -32,6 +32,10 @@ def image(
     from sw_runtime.export.output import check_output
 
     if show is not None:
+        if folder or board or output:
+            raise InputError(
+                "--show prints an image that is there and writes none; leave out folder, --board and --output"
+            )
         _show(show)
         return
     if folder is None or board is None or output is None:

@@ -139,7 +139,7 @@ def refused(path: Path, *options: str) -> str:
         ),
         (
             ["--whole-decoder", "--device", "simulated", "--board", "ecpix5"],
-            "no board 'ecpix5' to simulate; choose from ulx3s-32mb, ulx3s-64mb",
+            "no board 'ecpix5' with an SDRAM chip; choose from ulx3s-32mb, ulx3s-64mb",
         ),
         (["--whole-decoder", "--prune", "lazyllm"], "--prune is not done by --whole-decoder; leave one of the two out"),
         (["--whole-decoder", "--board", "none"], "no board 'none'; choose from ulx3s-32mb, "),
