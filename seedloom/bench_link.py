@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from formats.errors import InputError
+from seedloom.compared import exit_unless
 from seedloom.options import Json
 from sw_runtime.json_files import figures_text
 
@@ -98,6 +99,7 @@ def link(
     measured = measure_link(device, size)
     if as_json:
         typer.echo(figures_text(asdict(measured)))
+        exit_unless(measured.exact)
         return
     typer.echo(f"window of {measured.window} requests of {measured.words} words, build {measured.build:08x}")
     typer.echo(f"round trip   {measured.round_trip_milliseconds:10.2f} ms")
@@ -109,3 +111,4 @@ def link(
     typer.echo(f"what was read is what was written: {'yes' if measured.exact else 'NO'}")
     if not measured.real_time:
         typer.echo("the board is simulated: seconds are those of the simulator")
+    exit_unless(measured.exact)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seedloom.compared import exit_unless
 from seedloom.options import ActivationBits, Columns, Format, Json, Lanes, PortBytes, Rows
 from sw_runtime.json_files import figures_text
 
@@ -62,11 +63,13 @@ def product(
     if as_json:
         size = {"format": format, "rows": rows, "columns": cols, "lanes": built}
         typer.echo(figures_text({**size, "cycles": cycles, "exact": exact}))
+        exit_unless(exact)
         return
     typer.echo(f"{format}, {rows} x {cols}, {built} lanes: {cycles} cycles")
     typer.echo(f"results equal the integer product: {'yes' if exact else 'NO'}")
     if views:
         typer.echo(views)
+    exit_unless(exact)
 
 
 @simulate.command()
@@ -110,12 +113,14 @@ def router(
     views = _write_views(trace, router_lines(unit), accelerator_verilog(None, unit)) if trace else None
     if as_json:
         typer.echo(figures_text({"lanes": lanes, "n": n, **taken, "exact": exact}))
+        exit_unless(exact)
         return
     for name, one in taken.items():
         typer.echo(f"{name}: {one['status']}, {one['count']} in {one['cycles']} cycles")
     typer.echo(f"answers equal the golden unit's: {'yes' if exact else 'NO'}")
     if views:
         typer.echo(views)
+    exit_unless(exact)
 
 
 def _write_views(trace: Path, lines: "list[Line]", verilog: str) -> str:
