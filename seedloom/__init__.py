@@ -147,5 +147,6 @@ def open_device(name: str, **options: Any) -> "Device":
     try:
         signature(opened).bind(**options)
     except TypeError as error:
-        raise InputError(f"device {name!r} cannot be opened with these options: {error}") from error
+        remedy = "; the place is what follows a colon, as in serial:/dev/ttyUSB0" if "'place'" in str(error) else ""
+        raise InputError(f"device {name!r} cannot be opened with these options: {error}{remedy}") from error
     return opened(**options)

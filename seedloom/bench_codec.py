@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from formats.errors import InputError
+from seedloom.compared import exit_unless
 from seedloom.options import Json
 from sw_runtime.charts import Axis, Point, chart, check_chart, write_chart
 from sw_runtime.json_files import figures_text
@@ -159,14 +160,16 @@ def codec(
     """Measure the speed of the seed search in C, torch and NumPy, on one thread."""
     check_chart(plot)
     measured = measure_codec(format or (), blocks, slow_blocks, naive_blocks)
+    exact = all(one.exact for one in measured.values())
     if plot:
         write_chart(plot, speed_chart(measured))
     if as_json:
         typer.echo(figures_text({"formats": {name: asdict(one) for name, one in measured.items()}}))
+        exit_unless(exact)
         return
     typer.echo("| weights per CPU second | search | C | torch | NumPy | C over NumPy |\n|---|---|---:|---:|---:|---:|")
     for name, one in measured.items():
         cells = f"{one.weights_per_cpu_second:,.0f} | {one.torch:,.0f} | {one.naive:,.0f} | {one.times_naive:,.0f}"
         typer.echo(f"| {name} | {one.path} | {cells} |")
-    exact = all(one.exact for one in measured.values())
     typer.echo(f"\nC and torch found the same words: {'yes' if exact else 'NO'}")
+    exit_unless(exact)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from formats.errors import InputError
+from seedloom.compared import exit_unless
 from seedloom.options import ActivationBits, Columns, Format, Json, Lanes, PortBytes, Rows
 from sw_runtime.json_files import figures_text
 
@@ -146,6 +147,7 @@ def engine(
     result = measure_engine(format, rows, cols, lanes, port_bytes, activation_bits, memory)
     if as_json:
         typer.echo(figures_text(asdict(result)))
+        exit_unless(result.exact)
         return
     typer.echo(
         f"{result.format}, {result.rows} x {result.columns}, {result.lanes} lanes, "
@@ -156,3 +158,4 @@ def engine(
         f"  results equal the integer product: {'yes' if result.exact else 'NO'}\n"
         f"  simulated at {result.sim_cycles_per_second / 1e3:,.0f} k cycles per second on one core"
     )
+    exit_unless(result.exact)

@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from formats.errors import InputError
+from seedloom.compared import exit_unless
 from seedloom.options import Json
 from sw_runtime.json_files import figures_text
 
@@ -45,7 +46,7 @@ def measure_link(device: str, size: int) -> LinkBenchmark:
     Raises
     ------
     InputError
-        If the device is no serial one, or the size no multiple of 4.
+        If the device is no serial one, or the size no multiple of 4, or 0.
     DependencyError
         If a package of the extra ``board`` is missing.
     DeviceError
@@ -54,7 +55,7 @@ def measure_link(device: str, size: int) -> LinkBenchmark:
     if not device.startswith(PREFIX):
         raise InputError(f"a link is measured to {TERMINAL} or serial:PATH@BAUD of a port, not {device!r}")
     if size < 4 or size % 4:
-        raise InputError(f"size must be a multiple of 4 bytes, not {size!r}")
+        raise InputError(f"size must be a multiple of 4 bytes, 4 or more, not {size!r}")
     import numpy as np
 
     from formats.board_requests import Opcode, request_words
@@ -98,6 +99,7 @@ def link(
     measured = measure_link(device, size)
     if as_json:
         typer.echo(figures_text(asdict(measured)))
+        exit_unless(measured.exact)
         return
     typer.echo(f"window of {measured.window} requests of {measured.words} words, build {measured.build:08x}")
     typer.echo(f"round trip   {measured.round_trip_milliseconds:10.2f} ms")
@@ -109,3 +111,4 @@ def link(
     typer.echo(f"what was read is what was written: {'yes' if measured.exact else 'NO'}")
     if not measured.real_time:
         typer.echo("the board is simulated: seconds are those of the simulator")
+    exit_unless(measured.exact)

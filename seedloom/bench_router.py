@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from formats.arguments import check_integers
+from seedloom.compared import exit_unless
 from seedloom.options import Json
 from sw_runtime.charts import Axis, Point, chart, check_chart, write_chart
 from sw_runtime.json_files import figures_text
@@ -211,6 +212,7 @@ def router(
     check_chart(plot)
     cells = measure_area(lanes or LANES) if area else None
     measured = measure_router(n or SIZES, lanes or LANES)
+    exact = all(one.exact for row in measured.values() for one in row.values())
     if plot:
         write_chart(plot, cycle_chart(measured))
     if as_json:
@@ -220,9 +222,10 @@ def router(
         if cells:
             plain["area"] = area_json(cells)
         typer.echo(figures_text(plain))
+        exit_unless(exact)
         return
-    exact = all(one.exact for row in measured.values() for one in row.values())
     typer.echo(table(measured))
     typer.echo(f"\nanswers equal the golden unit's: {'yes' if exact else 'NO'}")
     if cells:
         typer.echo(f"\n{area_table(cells)}")
+    exit_unless(exact)

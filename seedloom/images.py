@@ -29,16 +29,20 @@ def image(
 
     Simulated boards run such an image (`seedloom generate --whole-decoder --device simulated`); no real one does yet.
     """
-    from sw_runtime.disk_errors import check_writable
+    from sw_runtime.export.output import check_output
 
     if show is not None:
+        if folder or board or output:
+            raise InputError(
+                "--show prints an image that is there and writes none; leave out folder, --board and --output"
+            )
         _show(show)
         return
     if folder is None or board is None or output is None:
         raise InputError("an image needs a folder, --board and --output; or give --show and an image")
     if card:
         _check_slot(board)
-    check_writable(output.parent, output)
+    check_output(output)
     made = make_image(folder, board, kv_bits)
     if card:
         made.save_card(output)

@@ -38,6 +38,7 @@ def release(
     cache: Annotated[Path, typer.Option(help="Folder of the tools' kept results.")] = Path("build/synth"),
 ) -> None:
     """Make the bitstreams of some boards and the memory images of some models, and put them into one folder."""
+    from sw_runtime.disk_errors import check_writable
     from sw_runtime.export.output import whole_output
     from sw_runtime.progress import progress_bar
     from synth.bitstream.build import Order
@@ -47,6 +48,8 @@ def release(
         raise InputError("a release has at least one board: name it with --board ulx3s-85f")
     orders = [Order(name, weights, memory, mhz, seeds) for name in dict.fromkeys(board)]
     folders = _by_name(image or [])
+    for place in (bitstreams, cache):
+        check_writable(place, place)
     steps = sum(order.seeds + 2 for order in orders)
     with whole_output(output) as folder, progress_bar(total=steps, desc="release") as progress:
         folder.mkdir()

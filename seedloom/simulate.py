@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seedloom.compared import exit_unless
 from seedloom.options import ActivationBits, Columns, Format, Json, Lanes, PortBytes, Rows
 from sw_runtime.json_files import figures_text
 
@@ -62,17 +63,19 @@ def product(
     if as_json:
         size = {"format": format, "rows": rows, "columns": cols, "lanes": built}
         typer.echo(figures_text({**size, "cycles": cycles, "exact": exact}))
+        exit_unless(exact)
         return
     typer.echo(f"{format}, {rows} x {cols}, {built} lanes: {cycles} cycles")
     typer.echo(f"results equal the integer product: {'yes' if exact else 'NO'}")
     if views:
         typer.echo(views)
+    exit_unless(exact)
 
 
 @simulate.command()
 def router(
     n: Annotated[int, typer.Option(help="Number of keys, a multiple of 16.")] = 64,
-    keep: Annotated[int, typer.Option(min=1, help="How many of the largest stay.")] = 16,
+    keep: Annotated[int, typer.Option(help="How many of the largest stay.")] = 16,
     lanes: Annotated[int, typer.Option(help="Keys per cycle: 4, 8 or 16.")] = 8,
     trace: Trace = None,
     as_json: Json = False,
@@ -90,11 +93,12 @@ def router(
     from sw_runtime.device.simulator.build import accelerator_verilog
     from sw_runtime.device.simulator.views import router_lines
 
-    check_integers(n=(n, range(16, 4097, 16)), lanes=(lanes, (4, 8, 16)))
+    check_integers(n=(n, range(16, 4097, 16)), lanes=(lanes, (4, 8, 16)), keep=(keep, range(1, n + 1)))
     parameters = RouterParameters(lanes=lanes)
     load = Command(Opcode.LOAD, flags=KeyFormat.U24 | Flag.DATA, n=n)
-    keys = [Random(n).getrandbits(KEY_BITS) for _ in range(n)]
-    top = Command(Opcode.TOPK, flags=Quota.KEEP | Flag.OUT, n=n, x=min(keep, n))
+    random = Random(n)
+    keys = [random.getrandbits(KEY_BITS) for _ in range(n)]
+    top = Command(Opcode.TOPK, flags=Quota.KEEP | Flag.OUT, n=n, x=keep)
     simulated, emulated = simulated_router(parameters, waveform=trace), EmulatedRouter(parameters)
     taken, exact = {}, True
     try:
@@ -109,12 +113,14 @@ def router(
     views = _write_views(trace, router_lines(unit), accelerator_verilog(None, unit)) if trace else None
     if as_json:
         typer.echo(figures_text({"lanes": lanes, "n": n, **taken, "exact": exact}))
+        exit_unless(exact)
         return
     for name, one in taken.items():
         typer.echo(f"{name}: {one['status']}, {one['count']} in {one['cycles']} cycles")
     typer.echo(f"answers equal the golden unit's: {'yes' if exact else 'NO'}")
     if views:
         typer.echo(views)
+    exit_unless(exact)
 
 
 def _write_views(trace: Path, lines: "list[Line]", verilog: str) -> str:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ class WrittenByDecoder:
     tokens
         Its tokens.
     seconds
-        Of writing it on this machine, the prompt's included.
+        Of writing it on this machine, the prompt's included; without what opening the device takes.
     context
         Longest text, in tokens.
     device
@@ -164,14 +165,15 @@ def generate_by_decoder(
     program, matrices = compiled(model, chosen, kv_bits)
     most = most_tokens(settings, tokens, length, program.positions)
     ids = tokenizer(prompt, return_tensors="pt")["input_ids"][0]
-    start = time.perf_counter()
     next_token = NextToken(program.key_exponent, sampling, seed)
     named = {"prompt": ids.tolist(), "sampling": sampling and asdict(sampling), "seed": seed}
     with closing(_opened(device, program, matrices, chosen, next_token, length + most, named)) as decoder:
+        start = time.perf_counter()
         made = following_tokens(decoder, model, ids.tolist())
-        written = take_tokens(made, model, ids, most, streamer(tokenizer) if streamer else None)
+        first = next(made)  # before the streamer shows the prompt, which the bar of its tokens would wipe
+        written = take_tokens(chain([first], made), model, ids, most, streamer(tokenizer) if streamer else None)
+        seconds = time.perf_counter() - start
         decoder.finish()
-    seconds = time.perf_counter() - start
     cost = token_cost(program, chosen, length + len(written) - 1, next_token.best)
     text, counted = tokenizer.decode(written), decoder.counted
     return WrittenByDecoder(text, written, seconds, program.positions, device, chosen.name, cost, counted)

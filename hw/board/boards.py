@@ -72,15 +72,15 @@ BOARDS: dict[str, BoardMemory] = {
 
 
 def board_sdram(name: str) -> Sdram:
-    """The chip of a board that can be simulated.
+    """The SDRAM chip of a board that has one, and so can be simulated.
 
     Raises
     ------
     InputError
-        If there is no such board.
+        If there is no such board, or its memory is of another kind.
     """
     known = [board.name for board in BOARDS.values() if board.sdram]
     board = BOARDS.get(name)
     if board is None or board.sdram is None:
-        raise InputError(f"no board {name!r} to simulate; choose from {', '.join(known)}")
+        raise InputError(f"no board {name!r} with an SDRAM chip; choose from {', '.join(known)}")
     return board.sdram

@@ -22,8 +22,7 @@ def whole_output(output: Path) -> Iterator[Path]:
     OSError
         If the system refuses to write later; a full disk says to make room.
     """
-    _check_free(output)
-    check_writable(output.parent, output)
+    check_output(output)
     try:
         with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as folder, as_system_errors(output):
             path = Path(folder) / output.name
@@ -36,6 +35,22 @@ def whole_output(output: Path) -> Iterator[Path]:
         raise OSError(
             error.errno, f"no space is left ({error.strerror}); make room and start again", str(output)
         ) from error
+
+
+def check_output(output: Path) -> None:
+    """Refuse, before any work, a place where ``whole_output`` will write nothing; make its folder.
+
+    Raises
+    ------
+    FileExistsError
+        If there is something at ``output``.
+    InputError
+        If nothing can be written there.
+    OSError
+        If the disk is full.
+    """
+    _check_free(output)
+    check_writable(output.parent, output)
 
 
 def _check_free(output: Path) -> None:

@@ -50,9 +50,9 @@ def write_verilog(parameters: EngineParameters, output: Path) -> list[str]:
     check_types(parameters=(parameters, EngineParameters), output=(output, Path))
     output = output.absolute()
     _check_free(output)
+    check_writable(output.parent, output)
     texts = _texts(parameters)
     texts[CHECKSUMS] = json_text({name: _digest(text) for name, text in texts.items()})
-    check_writable(output.parent, output)
     with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as scratch, as_system_errors(output):
         new = Path(scratch) / "new"
         new.mkdir()

@@ -37,6 +37,10 @@ def main(
     except SeedloomError as error:
         typer.echo(f"error: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(1) from error
+    except OSError as error:
+        remedy = "name others with --folder and --cache, or make room"
+        typer.echo(f"error: {folder / board} or {cache} cannot be written ({error}); {remedy}", err=True)
+        raise typer.Exit(1) from error
     clocks = ", ".join(f"{each.megahertz:.1f}" for each in report.routings)
     typer.echo(f"{folder / board}: {report.clock_mhz:g} MHz wanted; placements reach {clocks} MHz")
 

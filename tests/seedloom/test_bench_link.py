@@ -35,7 +35,8 @@ def test_the_text_says_that_the_board_is_simulated(monkeypatch: pytest.MonkeyPat
     ("device", "size", "message"),
     [
         ("emulated", 64, "a link is measured to serial:pty or serial:PATH@BAUD of a port, not 'emulated'"),
-        ("serial:pty", 6, "size must be a multiple of 4 bytes, not 6"),
+        ("serial:pty", 6, "size must be a multiple of 4 bytes, 4 or more, not 6"),
+        ("serial:pty", 0, "size must be a multiple of 4 bytes, 4 or more, not 0"),
     ],
 )
 def test_what_is_no_link_is_refused(device: str, size: int, message: str) -> None:

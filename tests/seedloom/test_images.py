@@ -74,6 +74,25 @@ def test_an_image_needs_folder_board_and_output(missing: str, tmp_path: Path) ->
     assert result.stderr == "error: an image needs a folder, --board and --output; or give --show and an image\n"
 
 
+@pytest.mark.parametrize("also", [["folder"], ["--board", "ecpix5"], ["-o", "x.img"]])
+def test_what_is_shown_is_not_written(also: list[str]) -> None:
+    result = CliRunner().invoke(app, ["image", "--show", "model.img", *also])
+    remedy = "leave out folder, --board and --output"
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"error: --show prints an image that is there and writes none; {remedy}\n"
+
+
+def test_a_file_that_is_there_is_refused_before_the_model_is_loaded(
+    scaled_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x.img").write_text("mine")
+    monkeypatch.setattr("seedloom.images.make_image", None)
+    result = CliRunner().invoke(app, ["image", str(scaled_folder), "--board", "ecpix5", "-o", str(tmp_path / "x.img")])
+    assert result.exit_code == 1
+    assert result.stderr == f"error: {tmp_path / 'x.img'} is there already; choose another name, or delete it\n"
+    assert (tmp_path / "x.img").read_text() == "mine"
+
+
 def test_weights_that_alone_do_not_fit_are_refused_before_the_model_is_loaded(
     scaled_folder: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -93,3 +93,15 @@ def test_a_folder_that_is_there_is_not_written_over(folder: Path) -> None:
     (folder / "out").mkdir()
     status, _, errors = run("out", "--board", "ulx3s-25f")
     assert (status, "out is there already; choose another name, or delete it" in errors) == (1, True)
+
+
+@pytest.mark.parametrize("option", ["--bitstreams", "--cache"])
+def test_a_folder_for_the_tools_that_cannot_be_is_named_with_a_remedy(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    (folder / "file").touch()
+    monkeypatch.setattr(build, "netlist", None)
+    status, _, errors = run("out", "--board", "ulx3s-25f", option, "file")
+    refusal = "error: file cannot be written (File exists); name a place that exists and that you may write to\n"
+    assert (status, errors) == (1, refusal)
+    assert not Path("out").exists()

@@ -75,6 +75,7 @@ def test_a_frame_of_the_router_shows_operations_and_states_by_their_names(tmp_pa
     assert "answers equal the golden unit's: yes" in result.stdout
     recorded, tables = read_waveform(tmp_path / "out.vcd"), shown(tmp_path / "out.gtkw")
     assert set(tables) <= set(recorded)
+    assert len(set(recorded["TOP.accelerator.i_router_data__payload[97:0]"])) >= 8  # beats of 4 keys
     opcode = r"TOP.accelerator.router.\command.descriptor.opcode[7:0]"
     assert {Opcode.LOAD.name, Opcode.TOPK.name} <= {tables[opcode][value] for value in recorded[opcode]}
     states = "TOP.accelerator.router.row_unit.topk.fsm_state[2:0]"
@@ -121,3 +122,10 @@ def test_a_number_of_keys_that_no_router_takes_is_refused() -> None:
     result = CliRunner().invoke(app, ["simulate", "router", "--n", "20"])
     assert result.exit_code == 1
     assert result.stderr.startswith("error: n must be")
+
+
+@pytest.mark.parametrize("keep", ["0", "33"])
+def test_no_key_or_more_keys_than_there_are_cannot_be_kept(keep: str) -> None:
+    result = CliRunner().invoke(app, ["simulate", "router", "--n", "32", "--keep", keep])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"error: keep must be 1 to 32, not {keep}\n"

@@ -1,9 +1,10 @@
 """``seedloom generate --whole-decoder`` and the function of the same work."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,9 @@ from formats.errors import InputError
 from golden_models.integer_decoder.execution import IntegerDecoder
 from golden_models.integer_decoder.operations import IntegerMatrix
 from hw.board.boards import BOARDS
+from seedloom import whole_decoder
 from seedloom.cli import app
+from seedloom.decoder_devices import DecoderDevice
 from seedloom.whole_decoder import compiled
 from sw_runtime.decoder.cost import token_cost
 
@@ -63,6 +66,36 @@ def test_the_text_is_printed_and_what_is_derived_is_called_so(scaled_folder: Pat
     assert "bytes of memory, 268 bytes on the link" in result.stderr, (
         "64 words and an exponent in, a token and its key out"
     )
+
+
+def test_the_prompt_is_shown_when_it_is_read_and_opening_is_no_time_of_writing(
+    scaled_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+    opened, following = whole_decoder._opened, whole_decoder.following_tokens
+
+    def opening(*arguments: Any) -> DecoderDevice:
+        events.append("open")
+        return opened(*arguments)
+
+    def reading(*arguments: Any) -> Iterator[int]:
+        for token in following(*arguments):
+            events.append("read")
+            yield token
+
+    class Streamer:
+        def put(self, tokens: torch.Tensor) -> None:
+            events.append("show")
+
+        def end(self) -> None:
+            events.append("end")
+
+    monkeypatch.setattr(whole_decoder, "_opened", opening)
+    monkeypatch.setattr(whole_decoder, "following_tokens", reading)
+    monkeypatch.setattr(whole_decoder, "time", SimpleNamespace(perf_counter=lambda: float(len(events))))
+    written = seedloom.generate_by_decoder(scaled_folder, "w3", 2, streamer=lambda tokenizer: Streamer())
+    assert events == ["open", "read", "show", "show", "read", "show", "end"]
+    assert written.seconds == len(events) - 1
 
 
 def test_drawn_tokens_follow_the_settings_and_the_seed(scaled_folder: Path) -> None:
@@ -139,7 +172,7 @@ def refused(path: Path, *options: str) -> str:
         ),
         (
             ["--whole-decoder", "--device", "simulated", "--board", "ecpix5"],
-            "no board 'ecpix5' to simulate; choose from ulx3s-32mb, ulx3s-64mb",
+            "no board 'ecpix5' with an SDRAM chip; choose from ulx3s-32mb, ulx3s-64mb",
         ),
         (["--whole-decoder", "--prune", "lazyllm"], "--prune is not done by --whole-decoder; leave one of the two out"),
         (["--whole-decoder", "--board", "none"], "no board 'none'; choose from ulx3s-32mb, "),

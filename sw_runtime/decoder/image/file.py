@@ -222,7 +222,7 @@ class Image:
             If it is no image of this version, or was changed.
         """
         if not path.is_file():
-            raise FileNotFoundError(f"{path} is not there; write it with `seedloom image FOLDER --board B -o {path}`")
+            raise FileNotFoundError(f"{path} is no file; write one with `seedloom image FOLDER --board B -o FILE`")
         try:
             tensors, record = read_tensors(path)
             areas = tuple(Area(**area) for area in record.pop("areas"))

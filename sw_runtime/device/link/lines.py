@@ -11,6 +11,7 @@ from formats.errors import DependencyError, DeviceError
 
 WANTED_LATENCY_MS = 1
 LATENCY_FOLDER = Path("/sys/bus/usb-serial/devices")
+REMEDY = "is the board connected, is this its port, and may you use it?"
 
 
 class Line(Protocol):
@@ -58,7 +59,7 @@ class SerialPort:
         try:
             self._port = serial.Serial(path, baud, timeout=0, exclusive=True)
         except (OSError, ValueError) as error:
-            raise DeviceError(f"{path} cannot be opened at {baud} baud: {_reason(error)}") from None
+            raise DeviceError(f"{path} cannot be opened at {baud} baud: {_reason(error)}; {REMEDY}") from None
         with contextlib.suppress(OSError, ValueError, NotImplementedError, AttributeError):
             self._port.set_low_latency_mode(True)  # its driver sets the chip's timer to 1 ms
 

@@ -75,15 +75,17 @@ def test_what_does_not_fit_is_refused_by_how_much_before_it_is_loaded(device: Dr
 
 
 def test_a_board_that_nobody_knows_is_refused() -> None:
-    message = "no board 'ulx4s' to simulate; choose from ulx3s-32mb, ulx3s-64mb"
+    message = "no board 'ulx4s' with an SDRAM chip; choose from ulx3s-32mb, ulx3s-64mb"
     with pytest.raises(InputError, match=message):
         seedloom.open_device("simulated-board:ulx4s", parameters=ENGINE)
-    with pytest.raises(InputError, match="no board 'ecpix5' to simulate"):
+    with pytest.raises(InputError, match="no board 'ecpix5' with an SDRAM chip"):
         seedloom.open_device("simulated-board:ecpix5", parameters=ENGINE)
 
 
 def test_a_board_needs_a_name() -> None:
-    with pytest.raises(InputError, match=r"cannot be opened with these options: missing a required argument: 'place'"):
+    with pytest.raises(
+        InputError, match=r"missing a required argument: 'place'; the place is what follows a colon, as in"
+    ):
         seedloom.open_device("simulated-board", parameters=ENGINE)
 
 

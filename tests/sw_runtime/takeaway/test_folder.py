@@ -75,3 +75,12 @@ def test_a_file_in_the_folders_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / "engine").write_text("mine")
     with pytest.raises(InputError, match="engine is no folder; name another"):
         write_verilog(SMALL, tmp_path / "engine")
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_verilog_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("sw_runtime.takeaway.folder._texts", None)
+    with pytest.raises(InputError, match=r"cannot be written .*; name a place that exists and that you may write to"):
+        write_verilog(SMALL, tmp_path / "file" / "engine")

@@ -93,7 +93,7 @@ def test_a_report_that_a_tool_does_not_write_is_an_error(tmp_path: Path) -> None
         (["ulx3s-25f", "--seeds", "0"], "seeds must be 1 or more, not 0"),
         (["ulx3s-25f", "--mhz", "80"], "clock_mhz must be a multiple of 25 from 75 to 200, not 80"),
         (["ulx3s-25f", "--mhz", "150"], "clock_mhz of W9825G6KH-6 with cas_latency=2 must be above 0 and at most 133"),
-        (["ulx3s-25f", "--memory", "orangecrab"], "no board 'orangecrab' to simulate"),
+        (["ulx3s-25f", "--memory", "orangecrab"], "no board 'orangecrab' with an SDRAM chip; choose from ulx3s-32mb"),
         (["ulx3s-25f", "--format", "scaled-9bit"], "unknown format 'scaled-9bit'"),
     ],
 )
@@ -112,6 +112,18 @@ def test_the_command_says_what_was_reached(flow: Flow, tmp_path: Path, monkeypat
     assert result.stdout == f"{tmp_path / 'out' / 'ulx3s-25f'}: 100 MHz wanted; placements reach 106.0, 101.0 MHz\n"
     slow(monkeypatch)
     assert CliRunner().invoke(command.app, ["ulx3s-25f", "--seeds", "2", *paths]).exit_code == 1
+
+
+@pytest.mark.parametrize("option", ["--folder", "--cache"])
+def test_a_folder_that_cannot_be_written_is_one_line_with_the_remedy(option: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    paths = {"--folder": tmp_path / "out", "--cache": tmp_path / "cache", option: tmp_path / "file"}
+    arguments = ["ulx3s-25f", *(str(word) for pair in paths.items() for word in pair)]
+    result = CliRunner().invoke(command.app, arguments)
+    said = result.stderr.splitlines()[-1]
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert said.startswith(f"error: {paths['--folder'] / 'ulx3s-25f'} or {paths['--cache']} cannot be written ")
+    assert said.endswith("; name others with --folder and --cache, or make room")
 
 
 def test_a_netlist_is_the_same_in_every_process() -> None:

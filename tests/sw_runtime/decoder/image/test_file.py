@@ -120,7 +120,7 @@ def test_a_model_too_large_is_refused_with_the_bytes_that_are_missing() -> None:
 
 
 def test_a_file_that_is_not_there_says_what_writes_it(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no\.img is not there; write it with `seedloom image FOLDER"):
+    with pytest.raises(FileNotFoundError, match=r"no\.img is no file; write one with `seedloom image FOLDER"):
         Image.load(tmp_path / "no.img")
 
 
