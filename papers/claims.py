@@ -286,10 +286,10 @@ PAPERS: Mapping[str, Listed] = {
     "ctrlsynth": Listed("CtrlSynth", "2410.11963", 2, CTRLSYNTH),
     "dynamoe": Listed("DynaMoE", "2502.12325", 4, DYNAMOE),
     "lazyllm": Listed("LazyLLM", "2407.14057", 10, LAZYLLM),
-    "m2r2": Listed("M2R2", "2502.02040", 7, M2R2),
+    "m2r2": Listed("M2R2", "2502.02040", 10, M2R2),
     "openelm": Listed("OpenELM", "2404.14619", 6, OPENELM),
-    "seedlm": Listed("SeedLM", "2410.10714", 40, SEEDLM),
-    "superposition": Listed("Superposition prompting", "2404.06910", 15, SUPERPOSITION),
+    "seedlm": Listed("SeedLM", "2410.10714", 28, SEEDLM),
+    "superposition": Listed("Superposition prompting", "2404.06910", 10, SUPERPOSITION),
     "victor": Listed("Victor", "2410.14072", 7, VICTOR),
 }
 """The only list of papers: each is a module of this package, a ``Paper``."""

@@ -6,7 +6,8 @@ import torch
 
 from formats.router.descriptor import CacheAction, Flag, Opcode
 from golden_models.m2r2.experts import ExpertCache as GoldenExpertCache
-from papers.m2r2 import Fitted, exit_figures, expert_hits, speculate
+from papers.m2r2 import exit_figures, speculate
+from papers.m2r2_experts import Fitted, expert_hits
 from papers.smollm2 import SmolLM2
 from sw_runtime.methods.decoder import Decoder
 from sw_runtime.methods.m2r2.fit import Window
@@ -28,8 +29,8 @@ def test_drafts_exits_and_experts() -> None:
     texts = spread_windows(tokenize(wikipedia_articles()[0], smollm2.tokenizer), 3, 48)
     device = Recorder(ROUTER)
     with torch.inference_mode():
-        fitted = Fitted.to(decoder, PARAMETERS, texts[:2])
-        assert speculate(fitted, device, [texts[2]], TOKENS).same == 1, "greedy decoding's"
+        fitted = Fitted.to(decoder, PARAMETERS, [Window.of(decoder, text) for text in texts[:2]])
+        assert speculate(decoder, [fitted.stream], device, [texts[2]], TOKENS).same == 1, "greedy decoding's"
         exit_figures(fitted, device, [texts[2]], TOKENS)
         judged = [Window.of(decoder, texts[2][:TOKENS])]
         hits = expert_hits(fitted, DeviceExpertCache(device, LAYERS), judged, "fast")

@@ -7,8 +7,8 @@ from formats.router.numbers import SQ7_16
 from golden_models.router.unit import RouterUnit
 from golden_models.superposition.forkjoin import SuperpositionParameters, keep_paths
 from golden_models.superposition.prompting import Paths, read_documents, read_preamble, read_queries
+from papers.prompts import Prompts
 from papers.smollm2 import SmolLM2
-from papers.superposition_asking import Prompts
 from sw_runtime.device.protocol import Request
 from sw_runtime.routing.commands import request
 from sw_runtime.texts.corpora import news
@@ -21,7 +21,7 @@ CURRENT, KEPT_PATHS = 0, 1
 
 def paths_of_a_question() -> Paths:
     smollm2 = SmolLM2.load()
-    decoder, prompts = smollm2.decoder, Prompts(smollm2.tokenizer)
+    decoder, prompts = smollm2.decoder, Prompts(smollm2.tokenizer, passages=[], asked=[])
     texts = [" ".join(item.split()[:WORDS]) for item in news().splitlines()[:DOCUMENTS]]
     query = prompts.question(f"What happened to {' '.join(texts[0].split()[:4])}?")
     with torch.inference_mode():

@@ -9,7 +9,7 @@ from formats.errors import InputError
 from sw_runtime.decoder.compiler import compile_program, draft_program
 from sw_runtime.decoder.emulated import EmulatedDecoder
 from sw_runtime.decoder.image.memory_map import WHOLE
-from sw_runtime.decoder.sampling import likeliest
+from sw_runtime.decoder.sampling import BestTokens
 from sw_runtime.decoder.speculation import DRAFT, Round, speculation_rounds
 from tests.sw_runtime.decoder.models import parts_of, tiny_model
 
@@ -31,7 +31,7 @@ class Emulated:
 
     def take(self, token: int, program: str = WHOLE) -> int:
         self.ran.append(program)
-        return likeliest(self.decoder.take(self._embeddings[[token]], program=program)[0])
+        return int(BestTokens.of(self.decoder.take(self._embeddings[[token]], program=program)[0], 1).tokens[0])
 
     def greedy(self) -> list[int]:
         tokens = [PROMPT[-1]]

@@ -50,7 +50,7 @@ def test_the_cache_parts_of_all_positions_are_the_cache_and_no_byte_is_of_two(fa
     parts, program, _ = subject(family)
     reader = Image.of(program, parts.matrices, BOARD).reader()
     found = [part for position in range(program.positions) for part in reader.cache_parts(position)]
-    area = MemoryMap.of(program, program_engine(program, BOARD)).areas["cache"]
+    area = MemoryMap.of({WHOLE: program}, program_engine(program, BOARD)).areas["cache"]
     covered = np.zeros(len(area), dtype=int)
     for part in found:
         assert part.start % 4 == len(part) % 4 == 0, "whole words"
