@@ -50,8 +50,7 @@ def compile_program(parts: DecoderParts, kv_bits: int) -> Program:
     InputError
         If the bits are neither, or the head has a bias or an adapter.
     """
-    commands = [command for index, layer in enumerate(parts.layers) for command in _layer(index, layer)]
-    return _program(commands, parts, kv_bits)
+    return _program(_first_layers(parts, len(parts.layers)), parts, kv_bits)
 
 
 def draft_program(parts: DecoderParts, kv_bits: int, layers: int) -> Program:
@@ -70,8 +69,7 @@ def draft_program(parts: DecoderParts, kv_bits: int, layers: int) -> Program:
         If there are not so many layers; see also ``compile_program``.
     """
     _check_leaving(parts, layers)
-    commands = [command for index, layer in enumerate(parts.layers[:layers]) for command in _layer(index, layer)]
-    return _program(commands, parts, kv_bits)
+    return _program(_first_layers(parts, layers), parts, kv_bits)
 
 
 def exit_program(parts: DecoderParts, kv_bits: int, layers: int) -> Program:
@@ -91,7 +89,7 @@ def exit_program(parts: DecoderParts, kv_bits: int, layers: int) -> Program:
         If there are not so many layers; see also ``compile_program``.
     """
     _check_leaving(parts, layers)
-    commands = [command for index, layer in enumerate(parts.layers[:layers]) for command in _layer(index, layer)]
+    commands = _first_layers(parts, layers)
     for index, layer in enumerate(parts.layers[layers:], layers):
         commands += [_normalise(layer.attention_norm, Slot.STREAM, Slot.NORMED), *_keys_values(index, layer)]
     return _program(commands, parts, kv_bits)
@@ -112,6 +110,10 @@ def _program(commands: list[Command], parts: DecoderParts, kv_bits: int) -> Prog
     norm = _normalise(parts.norm, Slot.STREAM, Slot.NORMED)
     answer = Answer(parts.head.place, Slot.NORMED, key_exponent(parts.head.matrix, parts.norm.weight))
     return Program((*commands, norm, answer), parts.rotary, len(parts.norm.weight), kv_bits)
+
+
+def _first_layers(parts: DecoderParts, layers: int) -> list[Command]:
+    return [command for index, layer in enumerate(parts.layers[:layers]) for command in _layer(index, layer)]
 
 
 def _layer(index: int, layer: Layer) -> Iterator[Command]:

@@ -76,7 +76,7 @@ class BoardDecoder(Text):
         identity = identify(channel)
         self.clock_hz = identity.clock_hz
         _check_engine(identity, image.contents)
-        check_decoder(identity.decoder, units_for(*(image.reader(name).program() for name in image.programs)))
+        check_decoder(identity.decoder, units_for(*image.read_programs()))
         self.sent_bytes = upload(channel, MEMORY, image.memory[: image.contents.embedding])
 
     def take(self, embedding: NDArray[Any], best: int = 1, program: str = WHOLE) -> TokenAnswer:

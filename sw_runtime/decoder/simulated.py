@@ -66,5 +66,4 @@ def decoder_board(image: Image) -> BoardParameters:
     InputError
         If the image's board cannot be simulated, or the units do not do the programs.
     """
-    programs = [image.reader(name).program() for name in image.programs]
-    return board_parameters(image.contents.board, image.contents.engine, units_for(*programs))
+    return board_parameters(image.contents.board, image.contents.engine, units_for(*image.read_programs()))

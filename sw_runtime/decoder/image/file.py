@@ -169,6 +169,10 @@ class Image:
         """Names of the programs."""
         return tuple(area.name for area in self.contents.areas if area.name not in AREAS)
 
+    def read_programs(self) -> list[Program]:
+        """What the bytes say of every program."""
+        return [self.reader(name).program() for name in self.programs]
+
     def unsound(self) -> Iterator[str]:
         """What no board would run, of all programs: a line for each violation."""
         areas = {area.name: range(area.address, area.address + area.nbytes) for area in self.contents.areas}
