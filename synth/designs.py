@@ -78,13 +78,16 @@ def board_parameters(multiplier_bits: int, *formats: str) -> BoardParameters:
     return BoardParameters(engine, AS4C32M16SB_7, clock_mhz=100, cas_latency=2)
 
 
+SMOLLM2_UNITS = DecoderParameters(vector_words=8192, parts=9, queries=3, width=64, positions=2048)
+"""Units of a decoder as SmolLM2-135M needs them, for 2,048 positions."""
+
+
 def decoder_board(*formats: str) -> Callable[[int], wiring.Component]:
-    """The same board with a whole decoder, its units as SmolLM2-135M needs them, for 2,048 positions."""
-    units = DecoderParameters(vector_words=8192, parts=9, queries=3, width=64, positions=2048)
+    """The same board with a whole decoder."""
 
     def build(bits: int) -> Board:
         engine = EngineParameters(formats, port_bytes=4, multiplier_bits=bits)
-        return Board(BoardParameters(engine, AS4C32M16SB_7, clock_mhz=100, cas_latency=2, decoder=units))
+        return Board(BoardParameters(engine, AS4C32M16SB_7, clock_mhz=100, cas_latency=2, decoder=SMOLLM2_UNITS))
 
     return build
 

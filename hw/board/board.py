@@ -1,41 +1,37 @@
 """A board's logic: requests in, responses out, a memory behind them, and an engine or a decoder."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import crc, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from formats.board_requests import MAXIMUM_WORDS, REQUESTS, WORD_BYTES, Opcode, Status
 from hw.board.collector import Collector
+from hw.board.field_memory import IDENTITY, RESULT, SUMS, FieldMemory
 from hw.board.parameters import BoardParameters
 from hw.board.product import Product
 from hw.board.responder import Responder
 from hw.decoder.decoder import Decoder
 from hw.memory.memory import Memory
 from hw.memory.sdram import SdramPins
-from hw.mux import choose
 from hw.request_words import WORDS
 
 CHECKSUM_BITS = 16
 """Of a word that are summed per cycle: chips of 16 bits bring no more, and all 32 take twice the cells."""
 
-COUNTER_BITS = 48
-"""Of the sums over all products: a month at 100 MHz."""
-
 
 @dataclass(frozen=True)
 class _Parts:
-    """What the board is made of, the status of the request under way, and the strobe of a RESET."""
+    """What the board is made of, and the status of the request under way."""
 
     collector: Collector
     responder: Responder
+    fields: FieldMemory
     memory: Memory
     work: Product | Decoder
     checksum: crc.Processor
     status: Signal
-    reset: Signal
 
 
 class Board(wiring.Component):
@@ -82,14 +78,14 @@ class Board(wiring.Component):
         m.submodules.memory = memory = self._memory
         m.submodules.work = work = Decoder(self._parameters) if self._parameters.decoder else Product(self._parameters)
         m.submodules.checksum = checksum = crc.catalog.CRC32_ISO_HDLC(data_width=CHECKSUM_BITS).create()
-        reset = Signal()
-        fields = self._fields(m, work, checksum, reset)
-        m.submodules.responder = responder = Responder(max(map(len, fields.values())))
-        parts = _Parts(collector, responder, memory, work, checksum, Signal(8), reset)
+        identity = self._parameters.identity()
+        m.submodules.responder = responder = Responder(len(identity))
+        m.submodules.fields = fields = FieldMemory(identity, len(responder.position))
+        parts = _Parts(collector, responder, fields, memory, work, checksum, Signal(8))
         connect(m, flipped(self.i), collector.i)
         connect(m, responder.o, flipped(self.o))
         connect(m, memory.pins, flipped(self.pins))
-        self._answer(m, parts, fields)
+        self._answer(m, parts)
         self._serve(m, parts)
         return m
 
@@ -98,43 +94,39 @@ class Board(wiring.Component):
         """The request that the board gives its memory to."""
         return Opcode.TOKEN if self._parameters.decoder else Opcode.PRODUCT
 
-    def _fields(
-        self, m: Module, work: Product | Decoder, checksum: crc.Processor, reset: Signal
-    ) -> Mapping[Opcode, Sequence[Value]]:
-        """Words that answer requests of few words."""
-        cycles, port_busy, products = Signal(COUNTER_BITS), Signal(COUNTER_BITS), Signal(32)
-        m.d.sync += [cycles.eq(cycles + work.active), port_busy.eq(port_busy + work.took)]
-        m.d.sync += products.eq(products + (work.done & (work.status == Status.OK)))
-        with m.If(reset):
-            m.d.sync += [cycles.eq(0), port_busy.eq(0), products.eq(0)]
-        wide = [counter[place:][:32] for counter in (cycles, port_busy) for place in (0, 32)]
-        return {
-            Opcode.IDENTIFY: [Const(word, 32) for word in self._parameters.identity()],
-            Opcode.COUNTERS: [*wide, products],
-            Opcode.CHECKSUM: [checksum.crc],
-            self._work: [work.cycles, work.port_busy],
-        }
-
-    def _answer(self, m: Module, parts: _Parts, fields: Mapping[Opcode, Sequence[Value]]) -> None:
+    def _answer(self, m: Module, parts: _Parts) -> None:
         """What the responder sends for the request under way."""
-        collector, responder = parts.collector, parts.responder
-        m.d.comb += responder.header.eq(Cat(collector.opcode[:8], parts.status))
+        collector, responder, fields, work = parts.collector, parts.responder, parts.fields, parts.work
+        m.d.comb += [
+            responder.header.eq(Cat(collector.opcode[:8], parts.status)),
+            responder.field.eq(fields.field),
+            fields.position.eq(responder.position),
+            fields.opcode.eq(collector.opcode),
+            fields.cycles.eq(work.cycles),
+            fields.port_busy.eq(work.port_busy),
+            fields.checksum.eq(parts.checksum.crc),
+            fields.succeeded.eq(parts.status == Status.OK),
+        ]
+        areas = {Opcode.IDENTIFY: IDENTITY, Opcode.COUNTERS: SUMS}
         with m.If(parts.status == Status.OK), m.Switch(collector.opcode[:8]):
-            for opcode, words in fields.items():
+            for opcode, request in REQUESTS.items():
                 with m.Case(opcode):
-                    padded = [*words, *[words[-1]] * ((1 << len(responder.position)) - len(words))]
-                    m.d.comb += responder.fields.eq(len(words))
-                    m.d.comb += responder.field.eq(choose(responder.position, padded))
-                    if opcode == Opcode.TOKEN:
-                        m.d.comb += responder.words.eq(parts.work.best << 1)
-            with m.Case(Opcode.READ):
-                m.d.comb += responder.words.eq(collector.arguments[1])
+                    words = sum(field.words for field in request.answer)
+                    if opcode == Opcode.IDENTIFY:
+                        words = len(self._parameters.identity())
+                    m.d.comb += [responder.fields.eq(words), fields.area.eq(areas.get(opcode, RESULT))]
+                    if opcode == Opcode.READ:
+                        m.d.comb += responder.words.eq(collector.arguments[1])
+                    if isinstance(work, Decoder) and opcode == Opcode.TOKEN:
+                        m.d.comb += responder.words.eq(work.best << 1)
 
     def _serve(self, m: Module, parts: _Parts) -> None:
         """One state a step of a request."""
         collector, responder, work = parts.collector, parts.responder, parts.work
         m.d.comb += work.arguments.eq(collector.arguments)
         with m.FSM():
+            with m.State("RESET"), m.If(parts.fields.done):
+                m.next = "COLLECT"
             with m.State("COLLECT"):
                 with m.If(collector.complete):
                     m.next = "CHECK"
@@ -147,6 +139,10 @@ class Board(wiring.Component):
             with m.State("WORK"):
                 m.d.sync += parts.status.eq(work.status)
                 with m.If(work.done):
+                    m.next = "KEEP"
+            with m.State("KEEP"):
+                m.d.comb += parts.fields.start.eq(1)
+                with m.If(parts.fields.done):
                     m.next = "RESPOND"
             with m.State("RESPOND"):
                 m.d.comb += responder.start.eq(1)
@@ -169,7 +165,7 @@ class Board(wiring.Component):
         collector = parts.collector
         m.d.sync += parts.status.eq(Status.UNKNOWN_OPCODE)
         m.next = "RESPOND"
-        following = {Opcode.READ: "RANGE", Opcode.CHECKSUM: "RANGE", self._work: "WORK"}
+        following = {Opcode.READ: "LENGTH", Opcode.CHECKSUM: "LENGTH", Opcode.RESET: "KEEP", self._work: "WORK"}
         with m.Switch(collector.opcode):
             for opcode, request in REQUESTS.items():
                 if opcode in (Opcode.PRODUCT, Opcode.TOKEN) and opcode != self._work:
@@ -179,18 +175,19 @@ class Board(wiring.Component):
                     # a WRITE that has data is not checked here
                     with m.If((collector.words == request.least_words) & (opcode != Opcode.WRITE)):
                         m.d.sync += parts.status.eq(Status.OK)
-                        m.d.comb += parts.reset.eq(opcode == Opcode.RESET)
                         m.d.comb += parts.work.start.eq(opcode == self._work)
                         m.next = following.get(opcode, "RESPOND")
 
     def _write(self, m: Module, parts: _Parts) -> None:
         """Data of a WRITE as they come, those past the memory's end left out."""
         collector, memory = parts.collector, parts.memory
-        address, place, bad = collector.arguments[0], Signal(31), Signal()
-        inside = (place < self._parameters.memory_words) & (address[:2] == 0)
+        address, bad = collector.arguments[0], Signal()
+        # bound: only places inside are counted up
+        place = Signal(range(self._parameters.memory_words + 1))
+        inside = (place < self._parameters.memory_words) & (address[:2] == 0) & ~bad
         with m.State("WRITE"):
             m.d.comb += [memory.start.eq(1), memory.address.eq(address[2:])]
-            m.d.sync += [place.eq(address[2:]), bad.eq(0)]
+            m.d.sync += [place.eq(address[2:]), bad.eq(address[2 + len(place) :].any())]
             m.next = "WORDS"
         with m.State("WORDS"):
             m.d.comb += [
@@ -199,7 +196,7 @@ class Board(wiring.Component):
                 collector.data.ready.eq(memory.i.ready | ~inside),
             ]
             with m.If(collector.data.valid & collector.data.ready):
-                m.d.sync += [place.eq(place + 1), bad.eq(bad | ~inside)]
+                m.d.sync += [place.eq(place + inside), bad.eq(bad | ~inside)]
             with m.If(collector.complete):
                 m.next = "FLUSH"
         with m.State("FLUSH"):
@@ -212,16 +209,27 @@ class Board(wiring.Component):
         """The range of a READ or a CHECKSUM, its words, and their checksum."""
         collector, memory, checksum = parts.collector, parts.memory, parts.checksum
         address, words = collector.arguments[0], collector.arguments[1]
-        is_read, last, upper = collector.opcode == Opcode.READ, Signal(33), Signal()
-        # bound: a range that reaches past the memory's end is not read
-        left = Signal(range(self._parameters.memory_words + 1))
-        m.d.sync += last.eq(address[2:] + words - 1)
+        is_read, upper = collector.opcode == Opcode.READ, Signal()
+        # bound: words less one, and an address, of a range that does not reach past the memory's end
+        left, bits = Signal(range(self._parameters.memory_words + 1)), (self._parameters.memory_words - 1).bit_length()
+        last, past, counted = Signal(len(left) + 1), Signal(), Signal()
+        m.d.sync += left.eq(left - counted)
+        m.d.sync += last.eq(address[2:][:bits] + left)
+        m.d.sync += past.eq(address[2 + bits :].any() | words[len(left) :].any() | (address[:2] != 0))
         m.d.comb += checksum.data.eq(memory.o.payload.word_select(upper, CHECKSUM_BITS))
-        with m.State("RANGE"):  # a cycle behind the last argument's
+        with m.State("LENGTH"):
+            m.d.sync += left.eq(words)
+            m.next = "LESS"
+        with m.State("LESS"):
+            m.d.comb += counted.eq(1)
+            m.next = "ADD"
+        with m.State("ADD"):
+            m.next = "RANGE"
+        with m.State("RANGE"):
             m.next = "RESPOND"
             with m.If((words == 0) | (is_read & (words >= MAXIMUM_WORDS))):
                 m.d.sync += parts.status.eq(Status.BAD_ARGUMENT)
-            with m.Elif((address[:2] != 0) | (last >= self._parameters.memory_words)):
+            with m.Elif(past | (last >= self._parameters.memory_words)):
                 m.d.sync += parts.status.eq(Status.BAD_ADDRESS)
             with m.Else():
                 m.next = "READ"
@@ -230,11 +238,10 @@ class Board(wiring.Component):
                 checksum.start.eq(1),
                 memory.i_reading.valid.eq(1),
                 memory.i_reading.payload.address.eq(address[2:]),
-                memory.i_reading.payload.beats.eq(words - 1),
-                memory.i_reading.payload.words.eq(words - 1),
+                memory.i_reading.payload.beats.eq(left),
+                memory.i_reading.payload.words.eq(left),
                 memory.i_reading.payload.width.eq(self._parameters.word_bits.index(8 * WORD_BYTES)),
             ]
-            m.d.sync += left.eq(words)
             with m.If(memory.i_reading.ready):
                 m.next = "SUM"
                 with m.If(is_read):
@@ -242,9 +249,10 @@ class Board(wiring.Component):
         with m.State("SUM"):
             m.d.comb += [memory.o.ready.eq(upper), checksum.valid.eq(memory.o.valid)]
             with m.If(memory.o.valid):
-                m.d.sync += [upper.eq(~upper), left.eq(left - upper)]
-                with m.If(upper & (left == 1)):
-                    m.next = "RESPOND"
+                m.d.sync += upper.eq(~upper)
+                m.d.comb += counted.eq(upper)
+                with m.If(upper & (left == 0)):
+                    m.next = "KEEP"
 
     def _give_memory(self, m: Module, parts: _Parts) -> None:
         """Give the memory to the work."""

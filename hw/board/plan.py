@@ -28,6 +28,8 @@ RESULT_WORDS = 2
 class ProductPlan(wiring.Component):
     """Counts the words of weights, activations and results, one after the other, a bit of a factor a cycle.
 
+    All counts are less one, as who does them counts.
+
     ``done`` comes with the last of the cycles that ``plan_cycles`` names, for a product that is as it should be.
 
     Parameters
@@ -44,7 +46,7 @@ class ProductPlan(wiring.Component):
     command : Out(command_layout(engine))
     activations, weights : Out(reading_layout(...))
     results_address, results : Out(address_bits), Out
-        Where results go, and how many words they are.
+        Where results go, and how many words they are, less one.
     """
 
     def __init__(self, parameters: BoardParameters) -> None:
@@ -62,7 +64,7 @@ class ProductPlan(wiring.Component):
                 "activations": Out(reading),
                 "weights": Out(reading),
                 "results_address": Out(bits),
-                "results": Out(bits + 1),
+                "results": Out(bits),
             }
         )
 
@@ -76,11 +78,12 @@ class ProductPlan(wiring.Component):
         product, rest, shifted = self._factors()
         beats, area, outside = Signal.like(product), Signal(range(3)), Signal()
         address = Signal(32)
-        # bound: the last word of an address and a count
-        last = Signal(max(len(address[2:]), len(beats)) + 1)
+        # bound: the last word of an address within the memory and a count
+        bits = len(self.results_address)
+        last = Signal(max(bits, len(beats)) + 1)
         m.d.comb += [
             address.eq(Array(self._argument(name) for name in ("weights", "activations", "results"))[area]),
-            outside.eq(_reaches_past(address, last, len(self.results_address))),
+            outside.eq(_reaches_past(address, last, bits)),
         ]
         with m.FSM():
             with m.State("IDLE"), m.If(self.start):
@@ -89,7 +92,7 @@ class ProductPlan(wiring.Component):
                 m.next = "FACTORS"
             with m.State("FACTORS"):
                 self._load(m, format_, area, rest, shifted)
-                m.d.sync += [product.eq(0), self.status.eq(Status.BAD_ARGUMENT)]
+                m.d.sync += [product.eq(-1), self.status.eq(Status.BAD_ARGUMENT)]
                 m.next = "MULTIPLY"
                 with m.If(bad_argument):
                     m.next = "DONE"
@@ -103,7 +106,7 @@ class ProductPlan(wiring.Component):
                 m.d.sync += beats.eq(Mux(area == 0, self._beats(format_, product), product))
                 m.next = "PLACE"
             with m.State("PLACE"):
-                m.d.sync += last.eq(address[2:] + beats - 1)
+                m.d.sync += last.eq(address[2:][:bits] + beats)
                 self._keep(m, area, address, product, beats)
                 m.next = "COMPARE"
             with m.State("COMPARE"):
@@ -129,19 +132,25 @@ class ProductPlan(wiring.Component):
 
     def _out_of_range(self, format_: Signal) -> Value:
         engine = self._parameters.engine
-        blocks, groups = self._argument("column_blocks"), self._argument("row_groups")
-        vectors = self._argument("vectors")
-        most_blocks = self._choose(format_, lambda each: Const(each.blocks(engine.maximum_columns)))
-        most_groups = self._choose(format_, lambda each: Const(engine.row_groups(each, engine.maximum_rows)))
-        return (
-            (self._argument("format") >= len(engine.formats))
-            | (blocks == 0)
-            | (blocks > most_blocks)
-            | (groups == 0)
-            | (groups > most_groups)
-            | (vectors == 0)
-            | (vectors > engine.batch)
-        )
+        bad: Value = self._argument("format") >= len(engine.formats)
+        for name, most in self._most().items():
+            less_one, mosts = self._less_one(name), [Const(most(each)) for each in engine.weight_formats]
+            bad |= self._argument(name)[len(less_one) :].any() | (less_one >= choose(format_, mosts))
+        return bad
+
+    def _most(self) -> dict[str, Callable[[WeightFormat], int]]:
+        """Argument → its largest value, by the format."""
+        engine = self._parameters.engine
+        return {
+            "column_blocks": lambda each: each.blocks(engine.maximum_columns),
+            "row_groups": lambda each: engine.row_groups(each, engine.maximum_rows),
+            "vectors": lambda _: engine.batch,
+        }
+
+    def _less_one(self, name: str) -> Value:
+        """An argument less one, in as many bits as its largest value has; 0 becomes larger than all of these."""
+        bits = max(map(self._most()[name], self._parameters.engine.weight_formats)).bit_length()
+        return (self._argument(name)[:bits] - 1)[:bits]
 
     def _factors(self) -> tuple[Signal, Signal, Signal]:
         """The product so far, the factor that is looked at bit by bit, and the other, shifted as far."""
@@ -176,12 +185,14 @@ class ProductPlan(wiring.Component):
                 m.d.sync += [rest.eq(lanes), shifted.eq(groups << 1)]
 
     def _beats(self, format_: Signal, words: Signal) -> Value:
-        """Beats in which words of the format's width begin."""
-        port_bits, widths = self._parameters.engine.port_bits, self._parameters.word_bits
-        unit = gcd(*widths)
-        units = self._choose(format_, lambda each: _times(words, self._parameters.engine.beat_bits(each) // unit))
-        a_beat = port_bits // unit
-        return (units + (a_beat - 1)) >> (a_beat - 1).bit_length()
+        """Beats less one in which words of the format's width begin; ``words`` is less one too."""
+        engine, unit = self._parameters.engine, gcd(*self._parameters.word_bits)
+
+        def last_unit(each: WeightFormat) -> Value:
+            units = engine.beat_bits(each) // unit
+            return _times(words, units) + (units - 1)
+
+        return self._choose(format_, last_unit) >> (engine.port_bits // unit - 1).bit_length()
 
     def _keep(self, m: Module, area: Signal, address: Value, words: Signal, beats: Signal) -> None:
         """What becomes of an area."""
@@ -191,7 +202,7 @@ class ProductPlan(wiring.Component):
         with m.Switch(area):
             for position, reading in enumerate((self.weights, self.activations)):
                 with m.Case(position):
-                    m.d.sync += [reading.address.eq(place), reading.beats.eq(beats - 1), reading.words.eq(words - 1)]
+                    m.d.sync += [reading.address.eq(place), reading.beats.eq(beats), reading.words.eq(words)]
             with m.Case(2):
                 m.d.sync += [self.results_address.eq(place), self.results.eq(words)]
         m.d.sync += [self.weights.width.eq(width), self.activations.width.eq(widths.index(engine.port_bits))]
@@ -199,8 +210,8 @@ class ProductPlan(wiring.Component):
     def _command(self, m: Module, format_: Signal) -> None:
         """The engine's own command, which counts from 0."""
         m.d.comb += self.command.format.eq(format_)
-        for name in ("column_blocks", "row_groups", "vectors"):
-            m.d.comb += getattr(self.command, name).eq(self._argument(name) - 1)
+        for name in self._most():
+            m.d.comb += getattr(self.command, name).eq(self._less_one(name))
 
 
 def plan_cycles(parameters: BoardParameters, command: Mapping[str, int]) -> int:
@@ -218,4 +229,4 @@ def _times(value: Value, factor: int) -> Value:
 
 def _reaches_past(address: Value, last: Value, bits: int) -> Value:
     """Whether the last of the words from a byte's address on is not below ``2 ** bits``, or the first within one."""
-    return (address[:2] != 0) | (last[bits:] != 0)
+    return (address[:2] != 0) | address[2 + bits :].any() | last[bits:].any()

@@ -33,7 +33,7 @@ class Product(wiring.Component):
         m = Module()
         m.submodules.plan = plan = ProductPlan(self._parameters)
         m.submodules.engine = engine = Engine(self._parameters.engine)
-        left = Signal.like(plan.results)
+        left = Signal(len(plan.results) + 1)  # less one; the highest bit is set when none is left
         m.d.comb += [
             plan.start.eq(self.start),
             plan.arguments.eq(self.arguments),
@@ -64,7 +64,7 @@ class Product(wiring.Component):
                     m.d.comb += [self.reading.valid.eq(1), self.reading.payload.eq(what)]
                     with m.If(self.reading.ready):
                         m.next = following
-            with m.State("RESULTS"), m.If(left == 0):
+            with m.State("RESULTS"), m.If(left[-1]):
                 m.next = "FLUSH"
             with m.State("FLUSH"):
                 m.d.comb += self.write_flush.eq(1)

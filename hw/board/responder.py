@@ -24,7 +24,7 @@ class Responder(wiring.Component):
     fields, words : In(range(fields + 1)), In(range(MAXIMUM_WORDS))
         How many of each follow, fields before words.
     position, field : Out(range(fields)), In(32)
-        The field at a position is looked up in the same cycle.
+        The field at a position is there two cycles later.
     data : In(stream.Signature(32))
     done : Out(1)
         The last word is offered.
@@ -64,10 +64,15 @@ class Responder(wiring.Component):
                     m.d.sync += [self.o.valid.eq(1), self.o.payload.data.eq(self.header), self.o.payload.last.eq(last)]
                     m.next = "DATA"
                     with m.If(self.fields != 0):
-                        m.next = "FIELDS"
+                        m.next = "FETCH"
                     with m.Elif(self.words == 0):
                         m.next = "DONE"
-            with m.State("FIELDS"), m.If(free):
+            with m.State("FETCH"):
+                m.next = "READ"
+            with m.State("READ"):
+                m.next = "FIELD"
+            with m.State("FIELD"), m.If(free):
+                m.next = "FETCH"
                 last = self.position + 1 == self.fields
                 m.d.sync += [self.o.valid.eq(1), self.o.payload.data.eq(self.field)]
                 m.d.sync += [self.o.payload.last.eq(last & (self.words == 0)), self.position.eq(self.position + 1)]

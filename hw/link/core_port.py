@@ -59,7 +59,6 @@ class CorePort(wiring.Component):
         taken = self.i_response.valid & self.i_response.ready
         m.d.comb += [
             self.read_address.eq(self.slot * self._words + place),
-            self.o_request.payload.last.eq(place == self.words - 1),
             self.i_response.ready.eq(answering),
             self.write.eq(taken & (count < self._words)),
             self.write_address.eq(self.slot * self._words + count),
@@ -80,6 +79,7 @@ class CorePort(wiring.Component):
             with m.State("READ"):
                 # block RAM answers late in the cycle
                 m.d.sync += self.o_request.payload.data.eq(self.read_data)
+                m.d.sync += self.o_request.payload.last.eq(place == self.words - 1)
                 m.next = "OFFER"
             with m.State("OFFER"):
                 m.d.comb += self.o_request.valid.eq(1)

@@ -30,7 +30,8 @@ class Window(wiring.Component):
     takes : Out(1)
         The payload of the packet that comes may be written to the slot of its number.
     begin : Out(1)
-        For one cycle: the core takes the request in ``slot``, of ``words`` words, and responds there.
+        For one cycle, out of a register: the core takes the request in ``slot``, of ``words`` words, and responds
+        there.
     slot, words : Out
     finished : In(1)
         For one cycle: the core has taken the request and given its response.
@@ -81,7 +82,7 @@ class Window(wiring.Component):
         greeted, greeting, new_session, busy = Signal(), Signal(), Signal(16), Signal()
         filled, answered = Signal(self._window), Signal(self._window)
         mine, in_window, ahead, behind = Signal(), Signal(), Signal(8), Signal(8)
-        lacking, slot = Signal(range(self._window + 1)), self.repeat_slot
+        lacking, slot, begins = Signal(range(self._window + 1)), self.repeat_slot, Signal()
         m.d.comb += [
             slot.eq(header.sequence),
             ahead.eq(header.sequence - self.following),
@@ -91,7 +92,7 @@ class Window(wiring.Component):
             self.takes.eq(in_window & (header.kind == Kind.REQUEST) & ~filled.bit_select(slot, 1)),
             self.slot.eq(self.following),
             # a slot whose response is being sent keeps it
-            self.begin.eq((filled & ~self.pending).bit_select(self.slot, 1) & ~busy & ~greeting),
+            begins.eq((filled & ~self.pending).bit_select(self.slot, 1) & ~busy & ~greeting),
             self.missing.eq(self.following + lacking),
         ]
         in_order = rotated(filled, self.slot)
@@ -101,7 +102,8 @@ class Window(wiring.Component):
                 m.d.comb += lacking.eq(place)
         self._lengths(m, request_words)
 
-        with m.If(self.begin):
+        m.d.sync += self.begin.eq(begins)
+        with m.If(begins):
             m.d.sync += [busy.eq(1), answered.bit_select(self.slot, 1).eq(0)]
         with m.If(self.finished):
             m.d.sync += [busy.eq(0), self.following.eq(self.following + 1)]
@@ -135,4 +137,4 @@ class Window(wiring.Component):
         for slot, words in enumerate(kept):
             with m.If(self.verdict_valid & self.verdict.good & self.takes & (self.repeat_slot == slot)):
                 m.d.sync += words.eq(self.verdict.words)
-        m.d.comb += self.words.eq(choose(self.slot, kept))
+        m.d.sync += self.words.eq(choose(self.slot, kept))

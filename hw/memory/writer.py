@@ -17,7 +17,7 @@ class WordWriter(wiring.Component):
 
     ``burst`` words or more make a run, or any number while ``flush`` is asserted. A run is begun only when all of
     it is here, so that it passes without a pause. Twice as many are kept at once. A skid buffer is behind them, since
-    block RAM answers late in the cycle.
+    block RAM answers late in the cycle. ``i.ready`` is a register: no path leads from the queue to who gives words.
 
     Parameters
     ----------
@@ -58,20 +58,21 @@ class WordWriter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """A queue, and a run of as many words as it holds."""
         m = Module()
-        m.submodules.kept = kept = fifo.SyncFIFOBuffered(width=len(self.i.payload), depth=2 * self._burst)
+        # one word is in the queue's output register, so its memory is a power of two deep
+        m.submodules.kept = kept = fifo.SyncFIFOBuffered(width=len(self.i.payload), depth=2 * self._burst + 1)
         m.submodules.buffer = buffer = SkidBuffer(len(self.i.payload))
         connect(m, buffer.o, flipped(self.o))
-        address, left = Signal.like(self.address), Signal(range(2 * self._burst + 1))
+        address, left = Signal.like(self.address), Signal.like(kept.level)
         enough = Signal()
         m.d.comb += [
             kept.w_data.eq(self.i.payload),
-            kept.w_en.eq(self.i.valid),
-            self.i.ready.eq(kept.w_rdy),
+            kept.w_en.eq(self.i.valid & self.i.ready),
             buffer.i.payload.eq(kept.r_data),
             self.run.payload.address.eq(address),
             self.run.payload.beats.eq(left - 1),
             self.run.payload.write.eq(1),
         ]
+        m.d.sync += self.i.ready.eq(kept.level < 2 * self._burst - 1)  # one more may come before this is seen
         m.d.sync += enough.eq((kept.level >= self._burst) | (self.flush & (kept.level != 0)))
         with m.If(self.start):
             m.d.sync += address.eq(self.address)

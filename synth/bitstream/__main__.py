@@ -21,12 +21,13 @@ def main(
     memory: Annotated[str, typer.Option(help="The board's memory, as `seedloom boards` calls it.")] = Order.memory,
     mhz: Annotated[float, typer.Option(help="Clock, a multiple of 25; 0: the memory's usual one.")] = Order.clock_mhz,
     seeds: Annotated[int, typer.Option(help="Placements; the worst must reach the clock.")] = Order.seeds,
+    decoder: Annotated[bool, typer.Option("--decoder", help="A whole decoder instead of an engine.")] = False,
     folder: Annotated[Path, typer.Option(help="Takes a folder for each board.")] = Path("build/bitstream"),
     cache: Annotated[Path, typer.Option(help="Folder of kept results.")] = Path("build/synth"),
 ) -> None:
     """Synthesise, place, route and pack the accelerator for a board; takes one to two minutes a placement."""
     try:
-        order = Order(board, weights, memory, mhz, seeds)
+        order = Order(board, weights, memory, mhz, seeds, decoder)
         with tqdm(total=seeds + 2, unit="run", desc=f"bitstream {board}") as progress:
 
             def step(what: str) -> None:

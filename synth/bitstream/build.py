@@ -17,7 +17,7 @@ from synth.bitstream.page import page
 from synth.bitstream.report import Report, Routing, implied, routing
 from synth.bitstream.targets import target
 from synth.bitstream.top import Ulx3s, pll_dividers
-from synth.designs import ECP5_MULTIPLIER_BITS
+from synth.designs import ECP5_MULTIPLIER_BITS, SMOLLM2_UNITS
 from synth.flow import Flow
 
 MAXIMUM_COLUMNS = 2048
@@ -43,6 +43,8 @@ class Order:
         Of engine and memory, a multiple of 25; 0 for what the memory's record says.
     seeds
         Placements, seeds 1 to ``seeds``.
+    decoder
+        A whole decoder, its units as SmolLM2-135M needs them, instead of an engine alone.
 
     Raises
     ------
@@ -56,6 +58,7 @@ class Order:
     memory: str = ""
     clock_mhz: float = 0
     seeds: int = 5
+    decoder: bool = False
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
@@ -81,7 +84,8 @@ class Order:
         """Of the board."""
         sdram = board_sdram(self.memory_name)
         clock = self.clock_mhz or sdram.clock_mhz
-        return BoardParameters(self.engine, sdram.chip, clock, sdram.cas_latency, build_number())
+        units = SMOLLM2_UNITS if self.decoder else None
+        return BoardParameters(self.engine, sdram.chip, clock, sdram.cas_latency, build_number(), units)
 
 
 def netlist(order: Order) -> tuple[str, str]:
@@ -161,6 +165,7 @@ def _report(order: Order, routings: list[Routing]) -> Report:
         part=target(order.board).board.part,
         memory=order.memory_name,
         format=order.weights,
+        decoder=order.decoder,
         clock_mhz=parameters.clock_mhz,
         build=parameters.build,
         routings=routings,

@@ -41,9 +41,10 @@ def page(report: Report) -> str:
     ]
     tools = [[name, version] for name, version in report.tools.items()]
     title = f"seedloom on {report.board}"
+    what = f"{'a whole decoder' if report.decoder else 'an engine'} with one lane of {report.format}"
     parts = [
         f"<h1>{escape(title)}</h1>",
-        f"<p>{escape(report.part)}, memory {escape(report.memory)}, one lane of {escape(report.format)}, "
+        f"<p>{escape(report.part)}, memory {escape(report.memory)}, {escape(what)}, "
         f"build {report.build:08x}. The slowest placement {verdict} {report.clock_mhz:g} MHz.</p>",
         "<h2>Placements (routed)</h2>",
         _table(["seed", "MHz", "register to pin, ns", "pin to register, ns"], seeds),

@@ -131,7 +131,7 @@ class Report:
 
     Parameters
     ----------
-    board, part, memory, format
+    board, part, memory, format, decoder
         What it was made for.
     clock_mhz
         What the PLL makes; every placement must reach it.
@@ -149,6 +149,7 @@ class Report:
     part: str
     memory: str
     format: str
+    decoder: bool
     clock_mhz: float
     build: int
     routings: Sequence[Routing]

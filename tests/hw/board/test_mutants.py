@@ -22,10 +22,12 @@ SIZE = SMALL.chip.size_bytes
 REFUSED = (
     ((0, 9, 1, 1, 0, 0, 0), Status.BAD_ARGUMENT),
     ((0, 1, 201, 1, 0, 0, 0), Status.BAD_ARGUMENT),
+    ((0, 1, (1 << 16) + 1, 1, 0, 0, 0), Status.BAD_ARGUMENT),
     ((0, 1, 1, 3, 0, 0, 0), Status.BAD_ARGUMENT),
     ((0, 8, 64, 1, 0, SIZE - 1532, 0), Status.BAD_ADDRESS),
     ((0, 8, 64, 1, SIZE - 124, 0, 0), Status.BAD_ADDRESS),
     ((0, 1, 64, 1, 0, 0, SIZE - 508), Status.BAD_ADDRESS),
+    ((0, 1, 64, 1, 0, 0, 2 * SIZE), Status.BAD_ADDRESS),
 )
 """Products, each a little too much: 1,536 bytes of weights, 128 of activations, 512 of results."""
 
@@ -48,7 +50,8 @@ def run_mutant(library: Path, number: int) -> None:
     try:
         data = [random.getrandbits(32) for _ in range(MAXIMUM_WORDS - 2)]
         requests = [[Opcode.WRITE, 4096, *data], [Opcode.READ, 4096, MAXIMUM_WORDS - 1]]
-        requests += [[Opcode.READ, 0, MAXIMUM_WORDS], [Opcode.CHECKSUM, 0, 0]]
+        requests += [[Opcode.READ, 0, MAXIMUM_WORDS], [Opcode.READ, SIZE - 8, 3]]
+        requests += [[Opcode.CHECKSUM, 0, 0], [Opcode.CHECKSUM, 0, (1 << 31) + 1]]
         requests += [random.choice((right_request, wrong_request))(random, SIZE) for _ in range(200)]
         products = [[Opcode.PRODUCT, *arguments] for arguments, _ in REFUSED]
         asked = [*requests, *products, [Opcode.COUNTERS]]
@@ -57,7 +60,7 @@ def run_mutant(library: Path, number: int) -> None:
         refused = [answer[0] >> 8 for answer in answers[len(requests) : -1]]
         assert refused == [status for _, status in REFUSED]
         assert answers[-1][-1] == 0, "no product was done"
-        for rows, columns in ((21, 37), (200, 20)):  # the second one's results are written between reads
+        for rows, columns in ((22, 37), (200, 20)):  # the second one's results are written between reads
             matrix, activations = random_matrix("scaled-3bit", rows, columns), random_activations(3, columns, 16)
             assert torch.equal(device.matvec(device.load(matrix), activations), matvec(matrix, activations))
         assert board.broken_rules() == {}

@@ -74,7 +74,7 @@ def test_words_and_beats_are_those_that_the_host_lays_out(engine: EngineParamete
                     "activation_beats": context.get(plan.activations.beats) + 1,
                     "weight_words": context.get(plan.weights.words) + 1,
                     "weight_beats": context.get(plan.weights.beats) + 1,
-                    "results": context.get(plan.results),
+                    "results": context.get(plan.results) + 1,
                 }
                 assert found == expected_counts(engine, weight_format, *shape)
                 places = (plan.activations.address, plan.weights.address, plan.results_address)

@@ -21,6 +21,7 @@ from synth.bitstream import build
 from synth.bitstream.build import Order, make
 from synth.bitstream.targets import TARGETS
 from synth.bitstream.top import Ulx3s, pll_dividers
+from synth.designs import SMOLLM2_UNITS
 from synth.flow import Flow
 from tests.synth.bitstream.test_report import nextpnr
 
@@ -140,6 +141,12 @@ def test_a_netlist_is_the_same_in_every_process() -> None:
     assert str(Path(__file__).parents[3]) not in rtlil
     for pin in ('"sdram_0__dq__io[15]" SITE "J17"', '"uart_0__rx__io" SITE "M1"', '"clk25_0__io" 25000000.0 HZ'):
         assert pin in pins
+
+
+def test_a_board_with_a_whole_decoder_is_a_design_of_its_own() -> None:
+    parameters = Order("ulx3s-85f", "trellis-4bit", decoder=True).parameters
+    assert parameters.decoder == SMOLLM2_UNITS
+    assert Order("ulx3s-85f", "trellis-4bit").parameters.decoder is None
 
 
 def test_every_pin_of_the_memory_chip_has_its_registers() -> None:

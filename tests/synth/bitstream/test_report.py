@@ -47,7 +47,7 @@ def report(*megahertz: float) -> Report:
     routings = [routing(seed + 1, nextpnr({"clk": (each, 100.0)}), 100) for seed, each in enumerate(megahertz)]
     speeds = implied(BOARDS["ulx3s-32mb"], Order("ulx3s-25f").parameters, 4)
     return Report(
-        "ulx3s-25f", "LFE5U-25F-6", "ulx3s-32mb", "scaled-4bit", 100, 0xBEEF, routings, speeds, {"a <b>": "1"}
+        "ulx3s-25f", "LFE5U-25F-6", "ulx3s-32mb", "scaled-4bit", False, 100, 0xBEEF, routings, speeds, {"a <b>": "1"}
     )
 
 
@@ -99,6 +99,11 @@ def test_the_page_has_every_section_and_escapes_what_is_not_ours() -> None:
         ("Slowest path, of the slowest placement", "routed"),
         ("What it implies for SmolLM2-135M", "derived"),
     ]
+
+
+def test_the_page_says_what_was_built() -> None:
+    assert "an engine with one lane of scaled-4bit" in page(report(103.0))
+    assert "a whole decoder with one lane of scaled-4bit" in page(replace(report(103.0), decoder=True))
 
 
 def test_the_page_says_when_a_placement_is_too_slow() -> None:
