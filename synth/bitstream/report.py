@@ -135,6 +135,8 @@ class Report:
         What it was made for.
     clock_mhz
         What the PLL makes; every placement must reach it.
+    baud
+        Of the serial line.
     build
         What IDENTIFY and the link's welcome answer as the build.
     routings
@@ -151,6 +153,7 @@ class Report:
     format: str
     decoder: bool
     clock_mhz: float
+    baud: int
     build: int
     routings: Sequence[Routing]
     implied: Sequence[Implied]

@@ -16,6 +16,9 @@ SLOWEST_MHZ = 75
 """The chip's clock is the inverse of ours: it holds its data half a period and 3 ns into the period that looks at it,
 which, with 3.3 ns in the pins' buffers, is too short below 67 MHz."""
 
+EARLY_MHZ = 25
+"""At this clock we look at the data half a period behind the chip's edge that brings it, not one and a half."""
+
 _VCO_MHZ = 600  # the middle of what the PLL's oscillator can do, 400 to 800
 
 
@@ -25,12 +28,13 @@ def pll_dividers(clock_mhz: float) -> tuple[int, int]:
     Raises
     ------
     InputError
-        If no whole numbers do, or the clock is so slow that the chip's data would be gone when it is looked at.
+        If no whole numbers do, or the chip's data would not be there, or be gone, when it is looked at.
     """
     feedback, rest = divmod(clock_mhz, OSCILLATOR_MHZ)
-    if rest or not SLOWEST_MHZ <= clock_mhz <= 200:
+    if rest or not (clock_mhz == EARLY_MHZ or SLOWEST_MHZ <= clock_mhz <= 200):
         raise InputError(
-            f"clock_mhz must be a multiple of {OSCILLATOR_MHZ} from {SLOWEST_MHZ} to 200, not {clock_mhz!r}"
+            f"clock_mhz must be {EARLY_MHZ}, or a multiple of {OSCILLATOR_MHZ} from {SLOWEST_MHZ} to 200, "
+            f"not {clock_mhz!r}"
         )
     return int(feedback), round(_VCO_MHZ / clock_mhz)
 
@@ -58,6 +62,7 @@ class Ulx3s(wiring.Component):
 
     def __init__(self, parameters: BoardParameters, baud: int) -> None:
         self._dividers = pll_dividers(parameters.clock_mhz)
+        self._early = parameters.clock_mhz == EARLY_MHZ
         self._board = SerialBoard(parameters, round(parameters.clock_mhz * 1e6 / baud))
         super().__init__({})
 
@@ -128,4 +133,8 @@ class Ulx3s(wiring.Component):
             m.submodules[f"chip_{name}"] = buffer = io.FFBuffer("o", getattr(pads, name))
             m.d.comb += buffer.o.eq(value)
         m.submodules.chip_dq = data = io.FFBuffer("io", pads.dq)
-        m.d.comb += [data.o.eq(pins.dq_o), data.oe.eq(pins.dq_oe), pins.dq_i.eq(data.i)]
+        m.d.comb += [data.o.eq(pins.dq_o), data.oe.eq(pins.dq_oe)]
+        if self._early:  # the controller expects the data a period later
+            m.d.sync += pins.dq_i.eq(data.i)
+        else:
+            m.d.comb += pins.dq_i.eq(data.i)

@@ -92,7 +92,7 @@ def test_a_report_that_a_tool_does_not_write_is_an_error(tmp_path: Path) -> None
     [
         (["ulx3s"], "no bitstream is made for board 'ulx3s'; choose from ulx3s-25f, ulx3s-45f, ulx3s-85f"),
         (["ulx3s-25f", "--seeds", "0"], "seeds must be 1 or more, not 0"),
-        (["ulx3s-25f", "--mhz", "80"], "clock_mhz must be a multiple of 25 from 75 to 200, not 80"),
+        (["ulx3s-25f", "--mhz", "80"], "clock_mhz must be 25, or a multiple of 25 from 75 to 200, not 80"),
         (["ulx3s-25f", "--mhz", "150"], "clock_mhz of W9825G6KH-6 with cas_latency=2 must be above 0 and at most 133"),
         (["ulx3s-25f", "--memory", "orangecrab"], "no board 'orangecrab' with an SDRAM chip; choose from ulx3s-32mb"),
         (["ulx3s-25f", "--format", "scaled-9bit"], "unknown format 'scaled-9bit'"),
@@ -156,7 +156,16 @@ def test_every_pin_of_the_memory_chip_has_its_registers() -> None:
     assert len(re.findall(r"cell \\IFS1P3DX \\i_ff", rtlil)) == data
 
 
-@pytest.mark.parametrize(("clock", "dividers"), [(75, (3, 8)), (100, (4, 6)), (125, (5, 5)), (200, (8, 3))])
+def test_a_slow_clock_looks_at_the_chip_a_period_earlier_and_keeps_the_data_as_long() -> None:
+    slow, quick = (build.netlist(Order("ulx3s-25f", clock_mhz=clock))[0] for clock in (25, 100))
+    register = r"connect \\Q \\pins__dq_i\n"
+    assert re.search(register, slow)
+    assert not re.search(register, quick)
+
+
+@pytest.mark.parametrize(
+    ("clock", "dividers"), [(25, (1, 24)), (75, (3, 8)), (100, (4, 6)), (125, (5, 5)), (200, (8, 3))]
+)
 def test_the_pll_runs_between_400_and_800_mhz(clock: float, dividers: tuple[int, int]) -> None:
     assert pll_dividers(clock) == dividers
     assert 400 <= clock * dividers[1] <= 800
@@ -164,7 +173,7 @@ def test_the_pll_runs_between_400_and_800_mhz(clock: float, dividers: tuple[int,
 
 @pytest.mark.parametrize("clock", [0, 50, 90, 225])
 def test_a_clock_that_the_pll_cannot_make_is_refused(clock: float) -> None:
-    with pytest.raises(InputError, match=f"clock_mhz must be a multiple of 25 from 75 to 200, not {clock}"):
+    with pytest.raises(InputError, match=f"clock_mhz must be 25, or a multiple of 25 from 75 to 200, not {clock}"):
         pll_dividers(clock)
 
 
@@ -188,6 +197,13 @@ def test_the_tools_make_a_bitstream(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert first.worst.used["EHXPLLL"] == (1, 2)
     assert "LFE5U-25F" in (tmp_path / "out" / "seedloom.bit").read_bytes()[:200].decode("latin1")
     assert "SDR" in (tmp_path / "out" / "seedloom.svf").read_text()
+
+
+@pytest.mark.parametrize(("clock", "baud"), [(25, 1_000_000), (75, 3_000_000), (100, 3_000_000), (125, 3_000_000)])
+def test_the_serial_line_has_a_rate_that_the_clock_makes(clock: float, baud: int) -> None:
+    order = Order("ulx3s-25f", clock_mhz=clock)
+    assert order.baud == baud
+    assert round(clock * 1e6 / baud) * baud == pytest.approx(clock * 1e6, rel=0.02)
 
 
 def test_every_target_is_a_board_of_its_own_device() -> None:

@@ -47,7 +47,17 @@ def report(*megahertz: float) -> Report:
     routings = [routing(seed + 1, nextpnr({"clk": (each, 100.0)}), 100) for seed, each in enumerate(megahertz)]
     speeds = implied(BOARDS["ulx3s-32mb"], Order("ulx3s-25f").parameters, 4)
     return Report(
-        "ulx3s-25f", "LFE5U-25F-6", "ulx3s-32mb", "scaled-4bit", False, 100, 0xBEEF, routings, speeds, {"a <b>": "1"}
+        "ulx3s-25f",
+        "LFE5U-25F-6",
+        "ulx3s-32mb",
+        "scaled-4bit",
+        False,
+        100,
+        3_000_000,
+        0xBEEF,
+        routings,
+        speeds,
+        {"a <b>": "1"},
     )
 
 
