@@ -1,15 +1,17 @@
 """``python -m papers``: every paper's demonstration, and their one table, in docs/papers/results.md and README."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from tqdm import tqdm
 
 import seedloom
 from papers.claims import PAPERS
-from papers.kept import kept_or_measured
+from papers.kept import kept_file, kept_or_measured
+from papers.side_by_side import side_by_side
 from papers.table import document, table, with_table
+from sw_runtime.cores import cores
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -20,14 +22,16 @@ def main(
     results: Annotated[Path, typer.Option(help="Document to write.")] = Path("docs/papers/results.md"),
     readme: Annotated[Path, typer.Option(help="Document whose table is written anew.")] = Path("README.md"),
     kept: Annotated[Path, typer.Option(help="Folder of kept results.")] = Path("build/papers"),
+    jobs: Annotated[int | None, typer.Option(help="Papers at a time; as many as cores when not given.", min=1)] = None,
 ) -> None:
-    """Measure every paper, an hour on one core, and write their table; a result is kept until its code changes."""
-    reports = {}
-    minutes = sum(listed.minutes for listed in PAPERS.values())
-    with tqdm(PAPERS, desc=f"papers, about {minutes} minutes on one core", unit="paper") as progress:
-        for name in progress:
-            progress.set_postfix_str(name)
-            reports[name] = kept_or_measured(name, device, kept)
+    """Measure every paper, some at a time, and write their table; a result is kept until its code changes."""
+    missing = [name for name in PAPERS if not kept_file(name, device, kept).exists()]
+    missing.sort(key=lambda name: PAPERS[name].minutes, reverse=True)  # so that no long one runs alone at the end
+    if missing:
+        minutes = sum(PAPERS[name].minutes for name in missing)
+        typer.echo(f"{len(missing)} papers, about {minutes} minutes of one core; {kept}/NAME.log says more", err=True)
+        side_by_side(partial(kept_or_measured, device=device, folder=kept), missing, jobs or cores(), kept)
+    reports = {name: kept_or_measured(name, device, kept) for name in PAPERS}
     results.write_text(document(reports), encoding="utf-8")
     readme.write_text(with_table(readme.read_text(encoding="utf-8"), table(reports)), encoding="utf-8")
     print(table(reports))

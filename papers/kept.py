@@ -48,9 +48,14 @@ def digest(name: str) -> str:
     return found.hexdigest()[:16]
 
 
+def kept_file(name: str, device: str, folder: Path) -> Path:
+    """Where a paper's report is kept that these sources made, or will make."""
+    return folder / f"{name}-{device}-{digest(name)}.json"
+
+
 def kept_or_measured(name: str, device: str, folder: Path) -> Report:
     """A paper's report, measured unless the same sources have measured it before."""
-    kept = folder / f"{name}-{device}-{digest(name)}.json"
+    kept = kept_file(name, device, folder)
     if kept.exists():
         return Report.of(read_object(kept, "delete it to measure again"))
     report = command.measure(name, device)

@@ -34,16 +34,31 @@ class Cycles:
         products = self.decoder.layers[0].products
         return sum(self._pass("scaled-4bit", _shape(product), vectors) for product in products)
 
+    def keys_values(self) -> int:
+        """Keys and values of one layer for one vector: both streams see those of the slow one."""
+        layer = self.decoder.layers[0]
+        return sum(self._pass("scaled-4bit", _shape(product), 1) for product in (layer.key, layer.value))
+
+    def both_streams(self) -> int:
+        """One layer for both streams of a token, which share the pass over its weights."""
+        layer = self.decoder.layers[0]
+        products = (layer.query, layer.output, layer.gate, layer.up, layer.down)
+        return sum(self._pass("scaled-4bit", _shape(product), 2) for product in products) + self.keys_values()
+
+    def streams_apart(self) -> int:
+        """The same where each stream takes a pass of its own."""
+        return 2 * self.layer(1) - self.keys_values()
+
     def adapter(self) -> int:
         """One adapter for one vector."""
         width = self.decoder.embedding.shape[1]
         return self._pass("fp16", (self.rank, width), 1) + self._pass("fp16", (width, self.rank), 1)
 
-    def before_experts(self, vectors: int) -> int:
-        """Projections of one layer's attention, and its gate of experts."""
+    def before_experts(self, streams: int) -> int:
+        """Projections of one layer's attention for one stream or both of a token, and its gate of experts."""
         layer = self.decoder.layers[0]
-        projections = (layer.query, layer.key, layer.value, layer.output)
-        return sum(self._pass("scaled-4bit", _shape(product), vectors) for product in projections) + self.gate(vectors)
+        queries = sum(self._pass("scaled-4bit", _shape(product), streams) for product in (layer.query, layer.output))
+        return queries + self.keys_values() + self.gate(streams)
 
     def gate(self, vectors: int) -> int:
         """A gate of experts."""
@@ -71,7 +86,15 @@ class Cycles:
 
     def round(self, exit_layer: int, drafts: int) -> int:
         """Drafts, both streams sharing the passes; the last one's slow stream; and the verification of all."""
-        draft = exit_layer * (self.layer(2) + self.adapter()) + self.head(1)
+        return self._round(exit_layer, drafts, self.both_streams())
+
+    def round_apart(self, exit_layer: int, drafts: int) -> int:
+        """The same where each stream takes a pass of its own."""
+        return self._round(exit_layer, drafts, self.streams_apart())
+
+    def _round(self, exit_layer: int, drafts: int, streams: int) -> int:
+        """A round whose streams take so many cycles a layer."""
+        draft = exit_layer * (streams + self.adapter()) + self.head(1)
         later = len(self.decoder.layers) - exit_layer
         verification = exit_layer * self.layer(1) + later * self.layer(drafts + 1) + self.head(drafts + 1)
         return drafts * draft + verification

@@ -12,8 +12,6 @@ from tqdm import tqdm
 import seedloom
 from formats.engine import EngineParameters
 from formats.errors import InputError
-from formats.presets import PRESETS
-from formats.storage import pack_rows
 from golden_models.openelm import (
     SIZES,
     OpenELM,
@@ -24,10 +22,9 @@ from golden_models.openelm import (
 )
 from papers.claim import Finding
 from papers.report import Report, on
+from papers.seeds import as_seeds
 from sw_runtime.device.cost import pass_cost
 from sw_runtime.device.protocol import Device
-from sw_runtime.nn.linear import SeedLinear
-from sw_runtime.search.search import encode_matrix
 from sw_runtime.texts.corpora import news
 from sw_runtime.texts.tokens import spread_windows
 
@@ -127,11 +124,7 @@ def compress_layers(model: OpenELM, format: str) -> None:
     """Replace every matrix of the layers by its seeds; the embedding, which is the head, stays."""
     for layer in model.layers:
         for name, linear in [(n, m) for n, m in layer.named_modules() if isinstance(m, nn.Linear)]:
-            encoded = encode_matrix(linear.weight.detach(), PRESETS[format])
-            seeds = SeedLinear(linear.in_features, linear.out_features, PRESETS[format])
-            stored = {"weight": pack_rows(encoded.words, PRESETS[format])}
-            seeds.load_state_dict(stored | {"weight_scale": encoded.scales.to(seeds.weight_scale.dtype)})
-            layer.set_submodule(name, seeds)
+            layer.set_submodule(name, as_seeds(linear, format))
 
 
 @torch.inference_mode()

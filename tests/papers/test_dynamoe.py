@@ -7,17 +7,15 @@ from formats.presets import PRESETS
 from formats.router.descriptor import RouterParameters
 from golden_models.decoder import Decoder
 from golden_models.dynamoe import DifficultyRouter, DynaMoEParameters, expert_widths, prefix
-from papers.dynamoe import (
-    PARAMETERS,
+from papers.dynamoe import PARAMETERS, measure
+from papers.dynamoe_cycles import expert_cycles, other_cycles
+from papers.dynamoe_nested import (
     CheckedChoice,
     Nested,
     every_token,
-    expert_cycles,
     judge,
     label_tokens,
-    measure,
     mlp_inputs,
-    other_cycles,
     train_router,
 )
 from sw_runtime.device.cost import pass_cost
@@ -25,6 +23,7 @@ from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.search.search import encode_matrix
 from tests.models import tiny_llama
 from tests.papers.some_papers import alike
+from tests.papers.test_dynamoe_trained import TINY
 
 SMALL = DynaMoEParameters(experts=4, theta_label=0.8, router_width=8)
 
@@ -128,12 +127,13 @@ def test_other_cycles_grow_with_layers_and_routers(decoder: Decoder) -> None:
 
 @pytest.mark.usefixtures("narrow_port")
 def test_both_devices_choose_alike() -> None:
-    reports = [measure(device, 4, 4, 8, 2, (0.5,)) for device in ("emulated", "simulated")]
+    reports = [measure(device, 4, 4, 8, 2, (0.5,), TINY, 4) for device in ("emulated", "simulated")]
     assert reports[0].details == reports[1].details
     assert alike(reports[0].figures, "router cycles") == alike(reports[1].figures, "router cycles")
     assert reports[0].figures["experts chosen by the device as by the golden model"] == "yes"
     instead = reports[0].findings["accuracy"].instead
     assert instead.startswith(f"θ = 0.5: {reports[0].figures['θ = 0.5']}; dense ")
+    assert [report.findings["curve"].ours for report in reports] == [reports[0].findings["curve"].ours] * 2
     assert PARAMETERS.experts == len(reports[0].details["labels"])
 
 

@@ -71,3 +71,11 @@ def test_any_changed_source_changes_the_digest(tmp_path: Path, monkeypatch: pyte
     before, read = kept.digest("victor"), Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda self: read(self) + b"#")
     assert before != kept.digest("victor")
+
+
+@pytest.mark.usefixtures("measured")
+def test_a_result_is_where_it_is_looked_for(tmp_path: Path) -> None:
+    file = kept.kept_file("first", "emulated", tmp_path)
+    assert not file.exists()
+    kept.kept_or_measured("first", "emulated", tmp_path)
+    assert file.exists()

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -7,9 +8,12 @@ from formats.router.answer import Lookup
 from papers.m2r2 import DRAFTS, EARLY, measure
 from papers.m2r2_cycles import COUNTED, Cycles
 from papers.m2r2_experts import LINKS, Access, MixtureCosts, NotedCache, decoding_cycles
+from papers.m2r2_sharing import layer_on, sharing_figures
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.methods.decoder import Decoder
-from sw_runtime.methods.m2r2.residuals import M2R2Parameters
+from sw_runtime.methods.m2r2.fast_stream import FastStream
+from sw_runtime.methods.m2r2.residuals import Adapter, M2R2Parameters
+from sw_runtime.nn.linear import SeedLinear
 from tests.models import tiny_llama
 from tests.papers.some_papers import alike
 from tests.sw_runtime.device.matrices import random_matrix
@@ -28,9 +32,30 @@ def test_cycles_of_a_layer_are_those_of_a_device() -> None:
 
 def test_a_round_costs_its_drafts_and_one_pass_over_everything() -> None:
     cycles = Cycles(Decoder.of(tiny_llama()), 4)
-    draft = 2 * (cycles.layer(2) + cycles.adapter()) + cycles.head(1)
-    assert cycles.round(2, 3) == 3 * draft + 2 * cycles.layer(1) + cycles.layer(4) + cycles.head(4)
+    verification = 2 * cycles.layer(1) + cycles.layer(4) + cycles.head(4)
+    draft = 2 * (cycles.both_streams() + cycles.adapter()) + cycles.head(1)
+    assert cycles.round(2, 3) == 3 * draft + verification
+    apart = 2 * (cycles.streams_apart() + cycles.adapter()) + cycles.head(1)
+    assert cycles.round_apart(2, 3) == 3 * apart + verification
     assert cycles.greedy() == 3 * cycles.layer(1) + cycles.head(1)
+
+
+def test_both_streams_take_one_pass_on_a_device_and_cost_what_is_counted() -> None:
+    decoder = Decoder.of(tiny_llama().requires_grad_(False))
+    stream = FastStream(TINY, [Adapter.zero(64, 4)], [])
+    figures = sharing_figures(decoder, stream, EmulatedDevice(COUNTED), torch.tensor([5, 17, 3]))
+    cycles = Cycles(decoder, 4)
+    assert list(figures.values()) == [f"{cycles.both_streams():,}", f"{cycles.streams_apart():,}", "yes"]
+    assert cycles.layer(1) < cycles.both_streams() < cycles.streams_apart() < 2 * cycles.layer(1)
+    one_at_a_time = EmulatedDevice(replace(COUNTED, batch=1))
+    assert "NO" in sharing_figures(decoder, stream, one_at_a_time, torch.tensor([5, 17, 3])).values()
+
+
+def test_a_layer_leaves_the_device_again() -> None:
+    device = EmulatedDevice(COUNTED)
+    with layer_on(device, Decoder.of(tiny_llama()).layers[0]) as layer:
+        assert all(isinstance(product, SeedLinear) and product.is_attached for product in layer.products)
+    assert not any(isinstance(product, SeedLinear) and product.is_attached for product in layer.products)
 
 
 def test_the_ceiling_is_a_round_whose_drafts_are_all_right() -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,32 +11,62 @@ from tests.papers.some_papers import LISTED, some_report
 
 
 @pytest.fixture
-def devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Two papers; the devices that they were measured on."""
-    used: list[str] = []
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], str, int]]:
+    """Two papers; which were measured together, on what device and how many at a time."""
+    calls: list[tuple[list[str], str, int]] = []
 
     def kept_or_measured(name: str, device: str, folder: Path) -> Report:
-        used.append(device)
         return some_report(name, device)
+
+    def side_by_side(measure: Callable[[str], Report], names: Sequence[str], jobs: int, folder: Path) -> None:
+        assert folder == Path("build/papers")
+        calls.append((list(names), measure(names[0]).device, jobs))
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "docs" / "papers").mkdir(parents=True)
     (tmp_path / "README.md").write_text("head\n<!-- claims -->\nold\n<!-- end of claims -->\ntail\n")
     monkeypatch.setattr(results, "kept_or_measured", kept_or_measured)
+    monkeypatch.setattr(results, "kept_file", lambda name, device, folder: folder / f"{name}-{device}.json")
+    monkeypatch.setattr(results, "side_by_side", side_by_side)
     for user in (results, table):
         monkeypatch.setattr(user, "PAPERS", LISTED)
-    return used
+    return calls
 
 
-def test_results_and_readme_get_the_same_table_measured_on_the_simulated_hardware(devices: list[str]) -> None:
-    result = CliRunner().invoke(results.app, [])
+Measured = list[tuple[list[str], str, int]]
+
+
+def test_results_and_readme_get_the_same_table_measured_on_the_simulated_hardware(measured: Measured) -> None:
+    result = CliRunner().invoke(results.app, ["--jobs", "3"])
     assert result.exit_code == 0, result.output
     written = table.table({name: some_report(name, "simulated") for name in LISTED})
     assert written in Path("docs/papers/results.md").read_text()
     assert Path("README.md").read_text() == f"head\n<!-- claims -->\n{written}<!-- end of claims -->\ntail\n"
-    assert devices == ["simulated", "simulated"]
+    assert measured == [(["second", "first"], "simulated", 3)]  # the longer one begins
 
 
-def test_another_device_may_be_asked_for(devices: list[str]) -> None:
+def test_another_device_may_be_asked_for_and_every_core_has_a_paper(
+    measured: Measured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "cores", lambda: 7)
     CliRunner().invoke(results.app, ["--device", "emulated"])
-    assert devices == ["emulated", "emulated"]
+    assert measured == [(["second", "first"], "emulated", 7)]
+
+
+def test_only_what_is_not_kept_is_measured(measured: Measured) -> None:
+    kept = Path("build/papers")
+    kept.mkdir(parents=True)
+    (kept / "second-simulated.json").touch()
+    CliRunner().invoke(results.app, ["--jobs", "2"])
+    assert measured == [(["first"], "simulated", 2)]
+    (kept / "first-simulated.json").touch()
+    result = CliRunner().invoke(results.app, [])
+    assert len(measured) == 1
+    assert "| 2.5 [2, 3] |" in result.output
+
+
+def test_no_jobs_are_refused(measured: Measured) -> None:
+    result = CliRunner().invoke(results.app, ["--jobs", "0"])
+    assert result.exit_code == 2
+    assert "--jobs" in result.stderr
+    assert not measured

@@ -105,7 +105,7 @@ def run_layer(
 def run_both(
     decoder: Decoder, adapters: Sequence[Adapter], tokens: Tensor, positions: Tensor, caches: Sequence[KeysValues]
 ) -> Streams:
-    """Both streams through as many layers as there are adapters.
+    """Both streams through as many layers as there are adapters, in one pass over each layer's weights.
 
     Parameters
     ----------
@@ -114,13 +114,16 @@ def run_both(
     caches
         Of those layers at least, holding every earlier position. These tokens are written too.
     """
-    slow, fast = [decoder.embed(tokens)], [decoder.embed(tokens)]
-    places, mask = decoder.places(positions), _sees_before(positions)
+    count, embedded = len(tokens), decoder.embed(tokens)
+    slow, fast = [embedded], [embedded]
+    places, twice = decoder.places(positions), positions.repeat(2)
+    places_of_both, mask = decoder.places(twice), _sees_before(twice)
     for layer, adapter, cache in zip(decoder.layers, adapters, caches, strict=False):
         cache.write(positions, decoder.keys_values(layer, slow[-1], places))
         seen = cache.first(int(positions[-1]) + 1)
-        slow.append(run_layer(decoder, layer, slow[-1], places, seen, mask))
-        fast.append(run_layer(decoder, layer, fast[-1], places, seen, mask) + adapter(fast[-1]))
+        both = run_layer(decoder, layer, torch.cat([slow[-1], fast[-1]]), places_of_both, seen, mask)
+        slow.append(both[:count])
+        fast.append(both[count:] + adapter(fast[-1]))
     return Streams(slow, fast)
 
 

@@ -18,7 +18,7 @@ from golden_models.dynamoe import (
     reorder,
 )
 from golden_models.router.unit import RouterUnit
-from papers.dynamoe import label_tokens, mlp_inputs, train_router
+from papers.dynamoe_nested import label_tokens, mlp_inputs, train_router
 from papers.smollm2 import SmolLM2
 from sw_runtime.routing.commands import request
 from sw_runtime.search.search import encode_matrix
