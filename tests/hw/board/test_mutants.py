@@ -3,11 +3,9 @@
 from pathlib import Path
 from random import Random
 
-import pytest
 import torch
 
 from formats.board_requests import MAXIMUM_WORDS, Opcode, Status
-from formats.errors import DeviceError
 from golden_models.seedlm.datapath import matvec
 from sw_runtime.device.board.transport import BoardTransport
 from sw_runtime.device.driver import Driver
@@ -16,6 +14,7 @@ from sw_runtime.device.simulated_board import SimulatedChannel
 from tests.hw.board.board_model import BoardModel
 from tests.hw.board.mutants import MUTANTS, SMALL, build_mutants, open_mutant
 from tests.hw.board.traffic import right_request, wrong_request
+from tests.hw.mutant_tests import MutantTests
 from tests.sw_runtime.device.matrices import random_matrix
 
 SIZE = SMALL.chip.size_bytes
@@ -32,47 +31,31 @@ REFUSED = (
 """Products, each a little too much: 1,536 bytes of weights, 128 of activations, 512 of results."""
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_mutants(tmp_path_factory.mktemp("mutants"))
+class TestBoard(MutantTests):
+    MUTANTS = MUTANTS
+    build = staticmethod(build_mutants)
 
-
-def run_mutant(library: Path, number: int) -> None:
-    """Hold a mutant against the model and the golden datapath, with pauses.
-
-    Raises
-    ------
-    AssertionError, DeviceError
-        If it is found.
-    """
-    random, model, board = Random(7), BoardModel(SMALL), open_mutant(library, number, share=0.6)
-    device = Driver("mutant", BoardTransport(SimulatedChannel(board), SMALL.engine, SIZE), SMALL.engine)
-    try:
-        data = [random.getrandbits(32) for _ in range(MAXIMUM_WORDS - 2)]
-        requests = [[Opcode.WRITE, 4096, *data], [Opcode.READ, 4096, MAXIMUM_WORDS - 1]]
-        requests += [[Opcode.READ, 0, MAXIMUM_WORDS], [Opcode.READ, SIZE - 8, 3]]
-        requests += [[Opcode.CHECKSUM, 0, 0], [Opcode.CHECKSUM, 0, (1 << 31) + 1]]
-        requests += [random.choice((right_request, wrong_request))(random, SIZE) for _ in range(200)]
-        products = [[Opcode.PRODUCT, *arguments] for arguments, _ in REFUSED]
-        asked = [*requests, *products, [Opcode.COUNTERS]]
-        answers = board.exchange(asked, MAXIMUM_WORDS * len(asked), 200_000)
-        assert answers[: len(requests)] == [model.answer(request) for request in requests]
-        refused = [answer[0] >> 8 for answer in answers[len(requests) : -1]]
-        assert refused == [status for _, status in REFUSED]
-        assert answers[-1][-1] == 0, "no product was done"
-        for rows, columns in ((22, 37), (200, 20)):  # the second one's results are written between reads
-            matrix, activations = random_matrix("scaled-3bit", rows, columns), random_activations(3, columns, 16)
-            assert torch.equal(device.matvec(device.load(matrix), activations), matvec(matrix, activations))
-        assert board.broken_rules() == {}
-    finally:
-        device.close()
-
-
-def test_the_build_without_a_fault_passes(library: Path) -> None:
-    run_mutant(library, 0)
-
-
-@pytest.mark.parametrize("number", range(1, len(MUTANTS) + 1), ids=lambda number: str(MUTANTS[number - 1]))
-def test_a_fault_is_found(library: Path, number: int) -> None:
-    with pytest.raises((AssertionError, DeviceError)):
-        run_mutant(library, number)
+    @staticmethod
+    def check(library: Path, number: int) -> None:
+        """Against the model and the golden datapath, with pauses."""
+        random, model, board = Random(7), BoardModel(SMALL), open_mutant(library, number, share=0.6)
+        device = Driver("mutant", BoardTransport(SimulatedChannel(board), SMALL.engine, SIZE), SMALL.engine)
+        try:
+            data = [random.getrandbits(32) for _ in range(MAXIMUM_WORDS - 2)]
+            requests = [[Opcode.WRITE, 4096, *data], [Opcode.READ, 4096, MAXIMUM_WORDS - 1]]
+            requests += [[Opcode.READ, 0, MAXIMUM_WORDS], [Opcode.READ, SIZE - 8, 3]]
+            requests += [[Opcode.CHECKSUM, 0, 0], [Opcode.CHECKSUM, 0, (1 << 31) + 1]]
+            requests += [random.choice((right_request, wrong_request))(random, SIZE) for _ in range(200)]
+            products = [[Opcode.PRODUCT, *arguments] for arguments, _ in REFUSED]
+            asked = [*requests, *products, [Opcode.COUNTERS]]
+            answers = board.exchange(asked, MAXIMUM_WORDS * len(asked), 200_000)
+            assert answers[: len(requests)] == [model.answer(request) for request in requests]
+            refused = [answer[0] >> 8 for answer in answers[len(requests) : -1]]
+            assert refused == [status for _, status in REFUSED]
+            assert answers[-1][-1] == 0, "no product was done"
+            for rows, columns in ((22, 37), (200, 20)):  # the second one's results are written between reads
+                matrix, activations = random_matrix("scaled-3bit", rows, columns), random_activations(3, columns, 16)
+                assert torch.equal(device.matvec(device.load(matrix), activations), matvec(matrix, activations))
+            assert board.broken_rules() == {}
+        finally:
+            device.close()

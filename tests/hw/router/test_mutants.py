@@ -1,12 +1,11 @@
 """Seeded faults: the random problems find every one of them."""
 
+from functools import cache
 from pathlib import Path
 from random import Random
 
-import pytest
-
-from formats.errors import DeviceError
 from formats.router.descriptor import Opcode
+from tests.hw.mutant_tests import MutantTests
 from tests.hw.router.bench import Bench, compare
 from tests.hw.router.conftest import ODD
 from tests.hw.router.mutants import MUTANTS, build_mutants
@@ -18,12 +17,7 @@ BATCHES = 60
 Batch = tuple[list[Problem], list[tuple[int, ...]]]
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_mutants(ODD, tmp_path_factory.mktemp("mutants"))
-
-
-@pytest.fixture(scope="module")
+@cache
 def batches() -> list[Batch]:
     """Problems of every kind and the golden unit's answers; the golden unit works once for all mutants."""
     bench, random = Bench(ODD), Random(6)
@@ -38,28 +32,19 @@ def batches() -> list[Batch]:
     return drawn
 
 
-def run_mutant(library: Path, batches: list[Batch], number: int) -> None:
-    """Hold a mutant against the golden answers.
+class TestRouter(MutantTests):
+    MUTANTS = MUTANTS
 
-    Raises
-    ------
-    AssertionError, DeviceError
-        If an answer differs or does not come.
-    """
-    bench = Bench(ODD, library)
-    switch_on(library, bench.simulator.handle, number)
-    try:
-        for problems, expected in batches:
-            compare(problems, expected, bench.run(problems, expected))
-    finally:
-        bench.close()
+    @staticmethod
+    def build(folder: Path) -> Path:
+        return build_mutants(ODD, folder)
 
-
-def test_the_build_without_a_fault_passes(library: Path, batches: list[Batch]) -> None:
-    run_mutant(library, batches, 0)
-
-
-@pytest.mark.parametrize("number", range(1, len(MUTANTS) + 1), ids=lambda number: str(MUTANTS[number - 1]))
-def test_a_fault_is_found(library: Path, batches: list[Batch], number: int) -> None:
-    with pytest.raises((AssertionError, DeviceError)):
-        run_mutant(library, batches, number)
+    @staticmethod
+    def check(library: Path, number: int) -> None:
+        bench = Bench(ODD, library)
+        switch_on(library, bench.simulator.handle, number)
+        try:
+            for problems, expected in batches():
+                compare(problems, expected, bench.run(problems, expected))
+        finally:
+            bench.close()
