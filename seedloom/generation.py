@@ -81,7 +81,7 @@ def generate(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="With --whole-decoder: dense, exit-LAYERS, or expert-NUMBER-of-COUNT, a part of every MLP; default: dense.",
+            help="With --whole-decoder: dense, exit-LAYERS or expert-NUMBER-of-COUNT; default: dense.",
         ),
     ] = None,
     seed: Annotated[
