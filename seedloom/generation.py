@@ -154,7 +154,8 @@ def _generate_by_decoder(
     """Continue a text and print what a token costs."""
     from transformers import TextStreamer
 
-    from seedloom.whole_decoder import DENSE, KV_BITS
+    from seedloom.whole_decoder import KV_BITS
+    from sw_runtime.decoder.choice import DENSE
 
     streamer = None if as_json else TextStreamer
     kv_bits = KV_BITS if kv_bits is None else kv_bits
