@@ -77,6 +77,13 @@ def generate(
     kv_bits: Annotated[
         int | None, typer.Option(help="With --whole-decoder: bits of a cached key or value, 8 or 16; default: 16.")
     ] = None,
+    program: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="With --whole-decoder: dense, exit-LAYERS or expert-NUMBER-of-COUNT; default: dense.",
+        ),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="With --whole-decoder: of the tokens that are drawn; default: 0.")
     ] = None,
@@ -90,9 +97,9 @@ def generate(
 
     if whole_decoder:
         _check_alone(argmax_on_device, prune, exit_early, speculate)
-        _generate_by_decoder(folder, prompt, tokens, greedy, board, kv_bits, seed, device, as_json)
+        _generate_by_decoder(folder, prompt, tokens, greedy, board, kv_bits, seed, device, program, as_json)
         return
-    for option, given in (("--board", board), ("--kv-bits", kv_bits), ("--seed", seed)):
+    for option, given in (("--board", board), ("--kv-bits", kv_bits), ("--program", program), ("--seed", seed)):
         if given is not None:
             raise InputError(f"{option} needs --whole-decoder; give both, or leave it out")
     written = seedloom.generate(
@@ -141,18 +148,20 @@ def _generate_by_decoder(
     kv_bits: int | None,
     seed: int | None,
     device: str,
+    program: str | None,
     as_json: bool,
 ) -> None:
     """Continue a text and print what a token costs."""
     from transformers import TextStreamer
 
     from seedloom.whole_decoder import KV_BITS
+    from sw_runtime.decoder.choice import DENSE
 
     streamer = None if as_json else TextStreamer
     kv_bits = KV_BITS if kv_bits is None else kv_bits
     with stopped_at_once(lambda: f" to go on{KEPT}") if device == "simulated" else nullcontext():
         written = seedloom.generate_by_decoder(
-            folder, prompt, tokens, greedy, board, kv_bits, seed or 0, device, streamer=streamer
+            folder, prompt, tokens, greedy, board, kv_bits, seed or 0, device, program or DENSE, streamer=streamer
         )
     rate, derived = len(written.tokens) / written.seconds, written.derived
     if as_json:

@@ -22,7 +22,8 @@ from seedloom.decoder_devices import (
     serial_device,
     simulated_device,
 )
-from sw_runtime.decoder.compiler import check_kv_bits, compile_program
+from sw_runtime.decoder.choice import DENSE, chosen_program
+from sw_runtime.decoder.compiler import check_kv_bits
 from sw_runtime.decoder.cost import TokenCost, token_cost
 from sw_runtime.decoder.counted import CountedCost
 from sw_runtime.decoder.families import transformers_parts
@@ -94,16 +95,19 @@ def find_board(name: str) -> BoardMemory:
     return BOARDS[name]
 
 
-def compiled(model: Any, board: BoardMemory, kv_bits: int) -> tuple[Program, dict[MatrixPlace, Matrix]]:
-    """A model's program, with as long a context as the board's memory holds, and its matrices.
+def compiled(
+    model: Any, board: BoardMemory, kv_bits: int, program: str = DENSE
+) -> tuple[Program, dict[MatrixPlace, Matrix]]:
+    """A program of a model by its name, with as long a context as the board's memory holds, and its matrices.
 
     Raises
     ------
     InputError
-        If the model is none that a program does, or does not fit; each says what and by how much.
+        If the model is none that a program does, has no such program, or does not fit; each says what and by how much.
     """
     parts = transformers_parts(model, model.config.max_position_embeddings)
-    return fitted(compile_program(parts, kv_bits), board), parts.matrices
+    chosen, matrices = chosen_program(parts, kv_bits, program)
+    return fitted(chosen, board), matrices
 
 
 def generate_by_decoder(
@@ -115,6 +119,7 @@ def generate_by_decoder(
     kv_bits: int = KV_BITS,
     seed: int = 0,
     device: str = "emulated",
+    program: str = DENSE,
     streamer: Callable[[Any], Any] | None = None,
 ) -> WrittenByDecoder:
     """Continue a text by the whole decoder in integers, token by token.
@@ -141,6 +146,8 @@ def generate_by_decoder(
         ``"serial:PATH@BAUD"`` for a board on a port, ``"serial:pty:BOARD"`` for a simulated one behind a
         pseudo-terminal. Lines on stderr say beforehand how long it takes. A text on ``"simulated"`` is kept token by
         token until it is whole: the same call goes on with it.
+    program
+        That reads and writes every token: a name of ``sw_runtime.decoder.choice``.
     streamer
         Tokenizer → a transformers streamer that takes the tokens as they are made.
 
@@ -154,7 +161,7 @@ def generate_by_decoder(
         If the board on a port does not answer, or is not what the model needs.
     """
     check_request(folder, prompt, tokens, greedy)
-    check_types(seed=(seed, int), device=(device, str))
+    check_types(seed=(seed, int), device=(device, str), program=(program, str))
     chosen = _board_of(device, board)
     check_kv_bits(kv_bits)  # before the model is loaded
     model, tokenizer = load(folder)
@@ -162,21 +169,21 @@ def generate_by_decoder(
     check_settings(settings, OPTION, greedy=True)  # drawing is judged by ``Sampling``
     sampling = Sampling.of(settings) if settings.do_sample and not greedy else None
     length = prompt_length(tokenizer, prompt)
-    program, matrices = compiled(model, chosen, kv_bits)
-    most = most_tokens(settings, tokens, length, program.positions)
+    decoder_program, matrices = compiled(model, chosen, kv_bits, program)
+    most = most_tokens(settings, tokens, length, decoder_program.positions)
     ids = tokenizer(prompt, return_tensors="pt")["input_ids"][0]
-    next_token = NextToken(program.key_exponent, sampling, seed)
+    next_token = NextToken(decoder_program.key_exponent, sampling, seed)
     named = {"prompt": ids.tolist(), "sampling": sampling and asdict(sampling), "seed": seed}
-    with closing(_opened(device, program, matrices, chosen, next_token, length + most, named)) as decoder:
+    with closing(_opened(device, decoder_program, matrices, chosen, next_token, length + most, named)) as decoder:
         start = time.perf_counter()
         made = following_tokens(decoder, model, ids.tolist())
         first = next(made)  # before the streamer shows the prompt, which the bar of its tokens would wipe
         written = take_tokens(chain([first], made), model, ids, most, streamer(tokenizer) if streamer else None)
         seconds = time.perf_counter() - start
         decoder.finish()
-    cost = token_cost(program, chosen, length + len(written) - 1, next_token.best)
+    cost = token_cost(decoder_program, chosen, length + len(written) - 1, next_token.best)
     text, counted = tokenizer.decode(written), decoder.counted
-    return WrittenByDecoder(text, written, seconds, program.positions, device, chosen.name, cost, counted)
+    return WrittenByDecoder(text, written, seconds, decoder_program.positions, device, chosen.name, cost, counted)
 
 
 def _board_of(device: str, board: str | None) -> BoardMemory:

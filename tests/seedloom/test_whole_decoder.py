@@ -133,6 +133,19 @@ def test_the_simulated_device_writes_the_emulated_ones_tokens_and_counts_its_cyc
     assert f"ulx3s-64mb, simulated, per token: {counted['cycles']:,.0f} cycles, " in shown.stderr
 
 
+def test_the_program_that_is_named_writes_the_text_and_costs_less(scaled_folder: Path) -> None:
+    texts = {}
+    for name in ("dense", "exit-1", "expert-1-of-4", "expert-4-of-4"):
+        options = ["--whole-decoder", "--tokens", "8", "--greedy", "--program", name, "--json"]
+        result = CliRunner().invoke(app, ["generate", str(scaled_folder), "w3 w7", *options])
+        assert result.exit_code == 0, result.output
+        texts[name] = json.loads(result.stdout)
+    cost = {name: text["derived"]["memory_bytes"] for name, text in texts.items()}
+    assert texts["dense"]["tokens"] == texts["expert-4-of-4"]["tokens"] == expected_tokens(scaled_folder, [3, 7], 8)
+    assert cost["dense"] == cost["expert-4-of-4"] > max(cost["exit-1"], cost["expert-1-of-4"])
+    assert len({tuple(text["tokens"]) for text in texts.values()}) == 3
+
+
 def test_tokens_that_are_drawn_are_the_same_on_the_simulated_device(scaled_folder: Path) -> None:
     settings = {"do_sample": True, "temperature": 5.0, "top_k": 64, "top_p": 0.99}
     (scaled_folder / "generation_config.json").write_text(json.dumps(settings))
@@ -181,6 +194,10 @@ def refused(path: Path, *options: str) -> str:
         (["--board", "ecpix5"], "--board needs --whole-decoder; give both, or leave it out"),
         (["--kv-bits", "8"], "--kv-bits needs --whole-decoder"),
         (["--seed", "8"], "--seed needs --whole-decoder"),
+        (["--program", "exit-1"], "--program needs --whole-decoder"),
+        (["--whole-decoder", "--program", "draft"], "no program is called 'draft'; give one of dense, exit-LAYERS, "),
+        (["--whole-decoder", "--program", "exit-9"], "a token leaves after layer 1 to "),
+        (["--whole-decoder", "--program", "expert-3-of-2"], "experts are expert-1-of-2 to expert-2-of-2, not expert-3"),
     ],
 )
 def test_what_does_not_go_together_is_refused_by_name(scaled_folder: Path, options: list[str], message: str) -> None:
