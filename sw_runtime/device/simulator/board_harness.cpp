@@ -53,7 +53,7 @@ int board_run(void *handle, BoardRun *run) {
         unit.o___05Fready = simulation.draw(run->taken_chance);
         unit.pins___05Fdq_i = board.sdram.captured();
         unit.clk = 0;
-        unit.eval();
+        simulation.settle();
         words.look();
         const uint64_t word = unit.o___05Fpayload;
         const bool valid = unit.o___05Fvalid, ready = unit.o___05Fready;
@@ -66,7 +66,7 @@ int board_run(void *handle, BoardRun *run) {
         }
         board.sdram.edge(pins_of(unit));
         unit.clk = 1;
-        unit.eval();
+        simulation.settle();
         words.advance();
         run->cycles++;
     }

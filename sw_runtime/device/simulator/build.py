@@ -25,6 +25,7 @@ from hw.top import Accelerator
 from hw.verilog import convert
 from sw_runtime.cache import cache_folder, processor
 from sw_runtime.cores import cores
+from sw_runtime.device.simulator.resting_units import with_registered_reset, with_resting_units
 from sw_runtime.progress import progress_bar
 
 VERILATOR_FLAGS = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing", "-Wno-fatal", "-Wno-lint")
@@ -218,6 +219,7 @@ def build_library(
     recorder = RECORDERS[waveform] if waveform else None
     if recorder:
         text, defines, optimisation = _traceable(text), (*defines, recorder.define), SLOW
+    text = with_registered_reset(text if recorder else with_resting_units(text), TOP)
     flags = (*VERILATOR_FLAGS, *COMPILER_FLAGS, optimisation, *defines)
     folder = cache_folder("simulators")
     library = folder / f"{_key(text, harness.read_text(), *_harnesses(), *flags, *_toolchain())}.so"
@@ -279,7 +281,7 @@ def _compile(
     recorder: Recorder | None,
 ) -> None:
     root = _verilator_root()
-    (folder / f"{TOP}.v").write_text(_with_registered_reset(verilog))
+    (folder / f"{TOP}.v").write_text(verilog)
     tool = str(root / "bin" / "verilator_bin")
     trace = [recorder.flag] if recorder else []
     _run([tool, *VERILATOR_FLAGS, *trace, "--top-module", TOP, "--Mdir", ".", f"{TOP}.v"], folder)
@@ -291,22 +293,6 @@ def _compile(
         targets = list(progress_bar(jobs, total=len(units), desc=f"building the simulator ({label})", leave=False))
     libraries = recorder.libraries if recorder else ()
     _run([_compiler(), "-shared", "-o", f"{TOP}.so", *targets, *_verilator_runtime(), "-pthread", *libraries], folder)
-
-
-def _with_registered_reset(verilog: str) -> str:
-    """The top level's reset behind a register.
-
-    What any register takes next depends on the reset. Verilator computes what depends on an input twice more per cycle,
-    as any input may have changed between the clock's edges. A whole decoder is 1.5 times as fast with the register.
-    """
-    before, head, rest = verilog.partition(f"module {TOP}(")
-    top, end, after = rest.partition("endmodule")
-    inside = re.sub(r"(?<!\.)\brst\b", "registered_rst", top)
-    ports, declared, body = inside.partition("  input registered_rst;\n  wire registered_rst;\n")
-    if not declared:
-        return verilog  # no registers, no reset
-    register = "  input rst;\n  reg registered_rst = 1'h1;\n  always @(posedge clk) registered_rst <= rst;\n"
-    return "".join([before, head, ports.replace("registered_rst", "rst"), register, body, end, after])
 
 
 def _units(sources: list[Path], harness: Path, folder: Path, optimisation: str) -> dict[Path, str]:

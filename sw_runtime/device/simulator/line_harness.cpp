@@ -96,7 +96,7 @@ void line_run(void *handle, LineRun *run) {
         unit.pins___05Fdq_i = line.sdram.captured();
 #endif
         unit.clk = 0;
-        unit.eval();
+        line.simulation.settle();
         arrives = wires.sample(unit);
         octet = wires.received;
 #ifdef CHIP
@@ -108,13 +108,13 @@ void line_run(void *handle, LineRun *run) {
         sent += unit.i___05Fvalid;
         unit.o___05Fready = line.simulation.draw(run->receive_chance);
         unit.clk = 0;
-        unit.eval();
+        line.simulation.settle();
         bool offered = unit.o___05Fvalid;
         octet = unit.o___05Fpayload;
         arrives = offered && unit.o___05Fready;
 #endif
         unit.clk = 1;
-        unit.eval();
+        line.simulation.settle();
 #ifndef DIVISOR
         if (offered && !arrives && !(unit.o___05Fvalid && unit.o___05Fpayload == octet)) run->broken_offers++;
 #endif

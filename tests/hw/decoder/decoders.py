@@ -49,8 +49,8 @@ from hw.memory.chips import SdramChip
 """
 
 
-def build_decoder(folder: Path) -> Path:
-    """Compile a board that contains every mutant; returns the library."""
+def build_decoder(folder: Path, waveform: str | None = None) -> Path:
+    """Compile a board that contains every mutant, perhaps one that can record a waveform; returns the library."""
     harness = folder / "harness.cpp"
     switched = switch(DECODER_MUTANTS, "static_cast<BoardSimulation *>(handle)->simulation.unit")
     harness.write_text(f'#include "{BOARD_HARNESS}"\n{switched}')
@@ -58,7 +58,7 @@ def build_decoder(folder: Path) -> Path:
     def verilog() -> str:
         return switched_verilog(DECODER_MUTANTS, ".", _IMPORTS, f"Board({BOARD!r})", folder)
 
-    return build_library(verilog, (BOARD,), harness, "decoder")
+    return build_library(verilog, (BOARD,), harness, "decoder", waveform=waveform)
 
 
 @cache

@@ -66,6 +66,18 @@ def test_tokens_and_keys_are_the_emulated_decoders(library: Path, family: str, k
     assert answers(library, family, program, best=best) == (wanted, {})
 
 
+def test_units_that_rest_change_no_answer_and_no_cycle(library: Path, tmp_path: Path) -> None:
+    always = build_decoder(tmp_path, ".vcd")  # a waveform shows units as they are
+    for family in ("qwen3", "openelm"):
+        found = []
+        for each in (library, always):
+            decoder = open_decoder(open_board(each), image_of(family, program_of(family, 8)))
+            found.append([decoder.take(embedding, 3) for embedding in subject(family)[1][:3]])
+        assert [(str(answer.best), answer.cycles, answer.port_busy_cycles) for answer in found[0]] == [
+            (str(answer.best), answer.cycles, answer.port_busy_cycles) for answer in found[1]
+        ]
+
+
 def test_a_token_takes_the_cycles_of_its_units_and_few_more_a_command(library: Path) -> None:
     family = "mistral"
     program = program_of(family, 8)

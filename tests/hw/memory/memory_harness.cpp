@@ -78,7 +78,7 @@ int memory_run(void *handle, int kind, MemoryRun *run) {
         unit.o_results___05Fready = 1;
 #endif
         unit.clk = 0;
-        unit.eval();
+        simulation.settle();
         runs.look();
         beats.look();
         readings.look();
@@ -103,7 +103,7 @@ int memory_run(void *handle, int kind, MemoryRun *run) {
                            bool(unit.pins___05Fcas), bool(unit.pins___05Fwe), bool(unit.pins___05Fdq_oe),
                            unit.pins___05Fba, unit.pins___05Fa, unit.pins___05Fdqm, unit.pins___05Fdq_o});
         unit.clk = 1;
-        unit.eval();
+        simulation.settle();
         runs.advance();
         beats.advance();
         readings.advance();

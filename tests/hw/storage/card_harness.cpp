@@ -245,10 +245,10 @@ int card_run(void *handle, CardRun *run, uint64_t seed) {
         unit.write_empty = run->unflushed == 0;
         unit.o___05Fready = 0;
         unit.clk = 0;
-        unit.eval();
+        simulation.settle();
         // a memory may wait for a word before it is ready
         unit.o___05Fready = unit.o___05Fvalid && simulation.draw(run->taken_chance);
-        unit.eval();
+        simulation.settle();
         if (unit.write_start) run->word_count = run->unflushed = 0;
         if (pending && !(unit.o___05Fvalid && unit.o___05Fpayload == offered)) run->broken_offers++;
         pending = unit.o___05Fvalid && !unit.o___05Fready;
@@ -264,7 +264,7 @@ int card_run(void *handle, CardRun *run, uint64_t seed) {
         bool done = unit.done;
         run->error = unit.error;
         unit.clk = 1;
-        unit.eval();
+        simulation.settle();
         if (done) return 0;
     }
     return 1;

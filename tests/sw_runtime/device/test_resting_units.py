@@ -1,0 +1,53 @@
+"""Verilog that Verilator runs faster is the same but for what stops a unit."""
+
+import re
+
+from sw_runtime.device.simulator.build import TOP
+from sw_runtime.device.simulator.resting_units import UNITS, with_registered_reset, with_resting_units
+
+UNIT = """
+module \\{top}.{unit} (clk, command__valid, command__payload, \\o__ready$3 , command__ready, o__valid);
+  input clk;
+  input command__valid;
+  input [7:0] command__payload;
+  input \\o__ready$3 ;
+  output command__ready;
+  output o__valid;
+endmodule
+"""
+
+INSTANCE = """  \\{top}.{unit}  {unit} (
+    .clk(clk),
+    .command__payload(asked[7:0]),
+    .command__ready(free),
+    .command__valid(asks),
+    .\\o__ready$3 (taken),
+    .o__valid(offered)
+  );
+"""
+
+
+def verilog(unit: str) -> str:
+    """A top level with one unit."""
+    top = f"module {TOP}(clk, rst);\n  input clk;\n  input rst;\n  wire rst;\n{INSTANCE}endmodule\n"
+    return (UNIT + top).format(top=TOP, unit=unit)
+
+
+def test_a_unit_that_rests_has_a_clock_that_stops_and_inputs_that_are_looked_at_while_it_runs() -> None:
+    for unit in UNITS:
+        text = with_resting_units(verilog(unit))
+        assert f"    .clk({unit}_clk)" in text
+        assert f"wire {unit}_moves = asks | offered | ~(free);" in text
+        for value in ("asked[7:0]", "asks", "taken"):
+            assert re.search(rf"    {unit}_seen_\d <= {re.escape(value)};", text), value
+        assert re.search(rf"  reg \[7:0\] {unit}_seen_\d = 0;", text)
+        assert "    .command__ready(free)" in text, "what leaves is joined as it was"
+
+
+def test_other_units_stay_as_they_are() -> None:
+    assert with_resting_units(verilog("engine")) == verilog("engine")
+
+
+def test_a_reset_gets_a_register_where_there_is_one() -> None:
+    assert "reg registered_rst = 1'h1;" in with_registered_reset(verilog("engine"), TOP)
+    assert with_registered_reset("module top(a);\nendmodule\n", TOP) == "module top(a);\nendmodule\n"
