@@ -94,7 +94,7 @@ def small_decoder(sizes: TrainingSizes) -> Any:
 
 
 def next_token_loss(model: Any, windows: Tensor) -> Tensor:
-    """Mean nats a token: int64 [windows, length + 1] → scalar."""
+    """Mean nats per token: int64 [windows, length + 1] → scalar."""
     logits = model(windows[:, :-1]).logits
     return nn.functional.cross_entropy(logits.flatten(0, 1), windows[:, 1:].flatten())
 

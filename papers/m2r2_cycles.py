@@ -93,7 +93,7 @@ class Cycles:
         return self._round(exit_layer, drafts, self.streams_apart())
 
     def _round(self, exit_layer: int, drafts: int, streams: int) -> int:
-        """A round whose streams take so many cycles a layer."""
+        """A round whose streams take so many cycles per layer."""
         draft = exit_layer * (streams + self.adapter()) + self.head(1)
         later = len(self.decoder.layers) - exit_layer
         verification = exit_layer * self.layer(1) + later * self.layer(drafts + 1) + self.head(drafts + 1)
