@@ -15,6 +15,7 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
+from numpy.typing import NDArray
 
 from formats.decoder.program import Answer, MatrixPlace, Multiply, Program
 from formats.matrices import Matrix
@@ -22,7 +23,7 @@ from formats.presets import TRELLIS_PRESETS
 from formats.trellis_matrix import TrellisMatrix
 from golden_models.openelm import SIZES, layer_shapes
 from hw.board.boards import BOARDS
-from sw_runtime.decoder.compiler import compile_program, draft_program, exit_program
+from sw_runtime.decoder.compiler import compile_program, draft_program, exit_program, set_program
 from sw_runtime.decoder.constants import rotary_rows
 from sw_runtime.decoder.cost import command_cost, token_cost
 from sw_runtime.decoder.emulated import EmulatedDecoder
@@ -32,6 +33,7 @@ from sw_runtime.decoder.image.memory_map import WHOLE, program_engine
 from sw_runtime.decoder.parts import DecoderParts, Layer, LowRank, Norm, Product
 from sw_runtime.decoder.sampling import BestTokens
 from sw_runtime.decoder.simulated import SimulatedDecoder
+from sw_runtime.decoder.token_sets import LEFT_OUT, SET, read_prompt
 from sw_runtime.device.random_matrices import random_words
 
 BOARD, KV_BITS, FORMAT = BOARDS["ulx3s-64mb"], 8, "trellis-3.5bit"
@@ -42,6 +44,12 @@ LORA_RANK, FAST_RANK = 16, 8
 """Of AFM's adapters and of M2R2's, as the papers have them."""
 
 DRAFTS = 3
+
+KEPT = tuple(number % 4 == 1 for number in range(10))
+"""Of a prompt's tokens, those that LazyLLM's set keeps behind a third of the layers: 3 of 10, a port's last share."""
+
+UNANSWERED = "dense, a prompt's token that is asked for no answer"
+PRUNED = "mean over a prompt of which 3 of 10 tokens go on after a third of the layers"
 
 
 @dataclass(frozen=True)
@@ -141,6 +149,7 @@ def programs_of(layers: int, vocabulary: int, same: bool) -> tuple[dict[str, Pro
     programs = {WHOLE: compile_program(parts, KV_BITS)} | exits
     nested = {f"expert {each} of 4": nested_expert(parts, each - 1, 4) for each in (1, 2, 3)}
     programs |= {name: compile_program(each, KV_BITS) for name, each in nested.items()}
+    programs |= {SET: set_program(parts, KV_BITS, layers // 3), LEFT_OUT: draft_program(parts, KV_BITS, layers // 3)}
     programs |= {f"draft of {layers // 3}": drafts, f"adapters of rank {LORA_RANK}": compile_program(whole, KV_BITS)}
     every = (whole, replace(parts, layers=tuple(fast)), *nested.values())
     return programs, {place: matrix for each in every for place, matrix in each.matrices.items()}
@@ -149,13 +158,16 @@ def programs_of(layers: int, vocabulary: int, same: bool) -> tuple[dict[str, Pro
 def simulated_cycles(
     programs: Mapping[str, Program], matrices: Mapping[MatrixPlace, Matrix], tokens: int
 ) -> dict[str, float]:
-    """Cycles per token of each program, a mean over a text that it alone reads and writes: simulated."""
+    """Cycles per token of each program, a mean over a text that it alone reads and writes: simulated.
+
+    Those of a set read a prompt together.
+    """
     whole, others = programs[WHOLE], {name: each for name, each in programs.items() if name != WHOLE}
     emulated, found = EmulatedDecoder(whole, matrices, others), {}
     vocabulary, generator = whole.matrices[-1].rows, np.random.default_rng(0)
     embeddings = generator.standard_normal((vocabulary, whole.dim), dtype=np.float32)
     with closing(SimulatedDecoder(Image.of(whole, matrices, BOARD, others))) as board:
-        for name in programs:
+        for name in _alone(programs):
             emulated.rewind(0)
             board.rewind(0)
             first, token, equal = len(board.answers), 1, 0
@@ -167,13 +179,52 @@ def simulated_cycles(
                 equal += (token, best.keys[0]) == (wanted.tokens[0], wanted.keys[0])
             found[name] = sum(answer.cycles for answer in board.answers[first:]) / tokens
             print(f"{name}: {equal} of {tokens} tokens and keys are the emulated decoder's", flush=True)
+        if SET in programs:
+            emulated.rewind(0)
+            board.rewind(0)
+            found[UNANSWERED] = board.take(embeddings[0], best=0).cycles
+            board.rewind(0)
+            found[PRUNED] = _prompt_cycles(emulated, board, embeddings)
     return found
 
 
-def derived_cycles(program: Program, seen: int = SEEN) -> float:
+def _alone(programs: Mapping[str, Program]) -> list[str]:
+    """Names of the programs that a text is written by alone."""
+    return [name for name in programs if name not in (SET, LEFT_OUT)]
+
+
+def _prompt_cycles(emulated: EmulatedDecoder, board: SimulatedDecoder, embeddings: NDArray[np.float32]) -> float:
+    """Cycles per token of a prompt of which ``KEPT`` are kept: simulated."""
+    first = len(board.answers)
+
+    def take(number: int, answers: int, program: str, row: int) -> BestTokens:
+        keys = emulated.take(embeddings[number][None], answers, program, row)
+        best = board.take(embeddings[number], answers, program, row).best
+        for wanted in keys:
+            same = BestTokens.of(wanted, 1)
+            equal = (best.tokens[0], best.keys[0]) == (same.tokens[0], same.keys[0])
+            print(f"{PRUNED}: token and key behind it are {'' if equal else 'NOT '}the emulated decoder's", flush=True)
+        return best
+
+    read_prompt(take, KEPT)
+    return sum(answer.cycles for answer in board.answers[first:]) / len(KEPT)
+
+
+def derived_cycles(program: Program, seen: int = SEEN, answers: int = 1, kept: int | None = None) -> float:
     """Cycles per token by the cost model: derived."""
     assert BOARD.sdram is not None
-    return BOARD.sdram.clock_mhz * 1e6 / token_cost(program, BOARD, seen).tokens_per_second
+    return BOARD.sdram.clock_mhz * 1e6 / token_cost(program, BOARD, seen, answers, kept).tokens_per_second
+
+
+def derived_prompt_cycles(programs: Mapping[str, Program]) -> dict[str, float]:
+    """Cycles per token of a long prompt that is asked for no answer, whole and with a set of it kept: derived."""
+    share = sum(KEPT) / len(KEPT)
+    goes_on = derived_cycles(programs[SET], answers=0, kept=round(share * SEEN))
+    left_out = derived_cycles(programs[LEFT_OUT], answers=0)
+    return {
+        UNANSWERED: derived_cycles(programs[WHOLE], answers=0),
+        PRUNED: share * goes_on + (1 - share) * left_out,
+    }
 
 
 def verified_together(program: Program, tokens: int) -> float:
@@ -236,7 +287,7 @@ def openelm(tokens: Annotated[int, typer.Option(help="Tokens.")] = 2) -> None:
 def derived() -> None:
     """All programs of SmolLM2's 30 layers and its whole vocabulary, by the cost model."""
     programs, _ = programs_of(30, 49152, same=True)
-    whole = {name: derived_cycles(program) for name, program in programs.items()}
+    whole = {name: derived_cycles(programs[name]) for name in _alone(programs)} | derived_prompt_cycles(programs)
     print_table(f"SmolLM2-135M in {FORMAT}, {SEEN} positions", whole, "derived")
     print_speculation("one by one, derived", whole, lambda tokens: tokens * whole[WHOLE])
     together = verified_together(programs[WHOLE], DRAFTS + 1)

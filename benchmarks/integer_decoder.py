@@ -16,6 +16,7 @@ import seedloom  # noqa: F401  transformers learns to read compressed folders
 from formats.decoder.program import Program
 from golden_models.integer_decoder.execution import IntegerDecoder
 from golden_models.integer_decoder.operations import IntegerMatrix
+from sw_runtime.decoder.centres import SAMPLE, sample_tokens, with_key_centres
 from sw_runtime.decoder.compiler import compile_program
 from sw_runtime.decoder.families import transformers_parts
 from sw_runtime.evaluate.text import Estimate, log_probabilities
@@ -58,6 +59,18 @@ class Subject:
         self.matrices = {
             product.place.name: IntegerMatrix(product.matrix.integers(), product.matrix.unit_scales().bfloat16())
             for product in self.parts.products
+        }
+
+    def programs(self) -> dict[str, Program]:
+        """What is measured, by how keys and values are cached."""
+        embed = self.model.get_input_embeddings()
+        with torch.no_grad():
+            sample = embed(torch.from_numpy(sample_tokens(embed.num_embeddings, SAMPLE))).numpy()
+        centred = with_key_centres(self.parts, sample)
+        return {
+            "16 bits": compile_program(self.parts, 16),
+            "8 bits": compile_program(centred, 8),
+            "8 bits, keys not centred": compile_program(self.parts, 8),
         }
 
     def logits(self, program: Program, tokens: Tensor) -> Tensor:
@@ -106,24 +119,24 @@ def main(
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = load_model(folder, dtype=torch.float32).eval()
     subject = Subject(model, max(length, POSITIONS))
-    programs = {bits: compile_program(subject.parts, bits) for bits in (16, 8)}
-    found: dict[int, list[Tensor]] = {bits: [] for bits in programs}
+    programs = subject.programs()
+    found: dict[str, list[Tensor]] = {name: [] for name in programs}
     for window in progress_bar(text_windows(evaluation_text(), tokenizer, windows, length), desc="text", unit="window"):
         expected = log_probabilities(model, window).double()
-        for bits, program in programs.items():
-            found[bits].append(subject.compare(program, window, expected))
+        for name, program in programs.items():
+            found[name].append(subject.compare(program, window, expected))
     print("| keys and values | divergence, nats | log of perplexity's ratio | same likeliest token |")
     print("|---|---:|---:|---:|")
-    for bits, rows in found.items():
+    for name, rows in found.items():
         estimates = [Estimate.of(column) for column in torch.stack(rows).T]
-        print(f"| {bits} bits | " + " | ".join(f"{e.mean:.2g} ± {e.error:.1g}" for e in estimates) + " |")
+        print(f"| {name} | " + " | ".join(f"{e.mean:.2g} ± {e.error:.1g}" for e in estimates) + " |")
     tokens = [torch.tensor(tokenizer(prompt)["input_ids"]) for prompt in PROMPTS[:prompts]]
     texts = [subject.continued(prompt) for prompt in progress_bar(tokens, desc="floats", unit="prompt")]
-    for bits, program in programs.items():
-        found_texts = progress_bar(texts, desc=f"{bits} bits", unit="prompt")
+    for name, program in programs.items():
+        found_texts = progress_bar(texts, desc=name, unit="prompt")
         partings = dict(zip(PROMPTS, (subject.parting(program, *text) for text in found_texts), strict=False))
         same = sum(parting is None for parting in partings.values())
-        print(f"\n{bits} bits: {same} of {len(partings)} prompts are continued by the same {TOKENS} tokens")
+        print(f"\n{name}: {same} of {len(partings)} prompts are continued by the same {TOKENS} tokens")
         for prompt, parting in partings.items():
             if parting is not None:
                 place, gap, error = parting

@@ -16,7 +16,7 @@ from enum import IntEnum
 
 from formats.errors import DeviceError, InputError
 
-VERSION = 3
+VERSION = 4
 """Of this definition; a host refuses another."""
 
 MAXIMUM_WORDS = 1024
@@ -191,10 +191,14 @@ REQUESTS: dict[Opcode, Request] = {
             "takes a token through a decoder's program and answers the likeliest next ones; all lies in the memory",
             arguments=(
                 Field("program", "address of the program, which must be sound: [programs](programs.md)"),
-                Field("position", "of the token in its text, from 0; the cache holds those before it"),
+                Field("position", "of the token in its text, from 0"),
+                Field(
+                    "row",
+                    "where caches of a set keep the token: how many of the set came before it; the position or less",
+                ),
                 Field("embedding", "address of the token's embedding, 32 bits per element"),
                 Field("exponent", "the embedding's, a two's complement"),
-                Field("best", f"how many tokens are asked for, 1 to {BEST}"),
+                Field("best", f"how many tokens are asked for, 0 to {BEST}; for 0 the program's ANSWER is left out"),
             ),
             answer=(
                 Field("cycles", "of this token"),
@@ -252,7 +256,7 @@ def answer_of(opcode: Opcode, words: Sequence[int]) -> tuple[dict[str, int], lis
         raise DeviceError(f"the board refused {opcode.name}, {reason}")
     fixed = 1 + sum(field.words for field in fields)
     has_data = any(not field.words for field in fields)
-    if len(words) < fixed + has_data or (len(words) > fixed and not has_data):
+    if len(words) < fixed or (len(words) > fixed and not has_data):
         raise DeviceError(f"the board answered {opcode.name} with {len(words)} words, not {fixed}")
     values, at = {}, 1
     for field in fields:

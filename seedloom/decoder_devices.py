@@ -92,14 +92,17 @@ class BoardDevice:
             decoder.go_on(kept.answers, kept.rows)
 
     def choose(self, embeddings: NDArray[Any]) -> int:
-        """Read further tokens of the text, real [T, dim], with a bar if they are several; returns the next one."""
+        """Read further tokens of the text, real [T, dim], with a bar if they are several; returns the next one.
+
+        Only the last one is asked for an answer: the others need no head.
+        """
         for embedding in progress_bar(
             embeddings[:-1], "reading the prompt", unit="token", leave=False, disable=len(embeddings) < 2
         ):
-            self._take(embedding)
+            self._take(embedding, 0)
         return self._next.of(self._take(embeddings[-1], self._next.best).best)
 
-    def _take(self, embedding: NDArray[Any], best: int = 1) -> TokenAnswer:
+    def _take(self, embedding: NDArray[Any], best: int) -> TokenAnswer:
         """A token, which is kept if it is new."""
         answer, position = self._decoder.take(embedding, best), self._decoder.tokens - 1
         if self._kept and position == len(self._kept.answers):

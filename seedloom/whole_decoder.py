@@ -8,6 +8,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from formats.arguments import check_types
 from formats.decoder.program import MatrixPlace, Program
 from formats.errors import InputError
@@ -22,12 +24,14 @@ from seedloom.decoder_devices import (
     serial_device,
     simulated_device,
 )
+from sw_runtime.decoder.centres import sample_tokens, with_key_centres
 from sw_runtime.decoder.choice import DENSE, chosen_program
 from sw_runtime.decoder.compiler import check_kv_bits
 from sw_runtime.decoder.cost import TokenCost, token_cost
 from sw_runtime.decoder.counted import CountedCost
 from sw_runtime.decoder.families import transformers_parts
 from sw_runtime.decoder.image.memory_map import fitted
+from sw_runtime.decoder.parts import DecoderParts
 from sw_runtime.decoder.sampling import NextToken, Sampling
 from sw_runtime.device.serial_board import TERMINAL
 from sw_runtime.methods.continuation import take_tokens
@@ -106,8 +110,17 @@ def compiled(
         If the model is none that a program does, has no such program, or does not fit; each says what and by how much.
     """
     parts = transformers_parts(model, model.config.max_position_embeddings)
+    if kv_bits == 8:  # 16 bits lose nothing that could be seen
+        parts = _with_key_centres(model, parts)
     chosen, matrices = chosen_program(parts, kv_bits, program)
     return fitted(chosen, board), matrices
+
+
+def _with_key_centres(model: Any, parts: DecoderParts) -> DecoderParts:
+    embed = model.get_input_embeddings()
+    tokens = sample_tokens(embed.num_embeddings, model.config.max_position_embeddings)
+    with torch.no_grad():
+        return with_key_centres(parts, embed(torch.from_numpy(tokens)).float().numpy())
 
 
 def generate_by_decoder(

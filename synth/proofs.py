@@ -16,7 +16,9 @@ from tqdm import tqdm
 from formats.engine import EngineParameters
 from formats.errors import DependencyError
 from formats.presets import PRESETS, TRELLIS_PRESETS
+from hw.decoder.best_keys import BestKeys
 from hw.decoder.row_scale import RowScale
+from hw.decoder.vector_pass import VectorPass
 from hw.engine.accumulators import Accumulators
 from hw.memory.chips import W9825G6KH_6
 from hw.router.frame.answer import Answer
@@ -31,6 +33,7 @@ from synth.claims import (
     SequencerCountsEachBeat,
     StreamRules,
 )
+from synth.decoder_claims import BestKeysBeginWithTheLargest, PackerKeepsEachElement
 from synth.flow import Flow, netlist
 from synth.link_claims import CoreBeginsWhatWasWhole, DecoderReturnsToIdle
 from synth.memory_claims import PortReadsEachBeat, UnpackerKeepsEachBit
@@ -96,6 +99,10 @@ PROOFS = (
     Proof("stream rules, commands the router has decoded", lambda: StreamRules(CommandDecoder(ROUTER))),
     Proof("stream rules, answers of the router", lambda: StreamRules(Answer(words_under_way=2)), depth=14),
     Proof("stream rules, elements of a scaled product", lambda: StreamRules(RowScale())),
+    Proof("stream rules, elements of the vector unit", lambda: StreamRules(VectorPass(words=4))),
+    Proof("stream rules, the best keys", lambda: StreamRules(BestKeys(keys=4, best=2)), depth=12),
+    Proof("no element of a packed vector is lost or repeated", lambda: PackerKeepsEachElement(32), depth=12),
+    Proof("the first of the best keys is the largest", lambda: BestKeysBeginWithTheLargest(4, 2), depth=14),
     Proof("no word of an answer is lost or repeated", lambda: AnswerKeepsEachWord(words_under_way=1), depth=10),
     Proof("no element of a packet is lost or repeated", lambda: ReceiverPassesEachBeat(Receiver(ROUTER))),
     Proof("no beat of a matrix is lost or repeated", lambda: SequencerCountsEachBeat(ENGINE), depth=16),

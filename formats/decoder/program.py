@@ -157,12 +157,15 @@ class Store:
         Slots.
     heads
         Heads of each.
+    of_set
+        The cache holds a set of the text's tokens, one behind the other; else every token, by its position.
     """
 
     layer: int
     keys: Slot
     values: Slot
     heads: int
+    of_set: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,6 +182,8 @@ class Attend:
         Query heads; key and value heads, each shared by as many neighbours.
     window
         Last positions that are seen, the token's own included; None for all.
+    of_set
+        As in ``Store``; then there is no window.
     """
 
     layer: int
@@ -187,6 +192,7 @@ class Attend:
     heads: int
     kv_heads: int
     window: int | None
+    of_set: bool = False
 
 
 @dataclass(frozen=True)

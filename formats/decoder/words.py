@@ -14,7 +14,7 @@ from enum import IntEnum
 from formats.decoder.program import Slot
 from formats.errors import CheckpointError, InputError
 
-VERSION = 2
+VERSION = 3
 """Of this definition; a device refuses another."""
 
 ALIGNMENT = 64
@@ -73,6 +73,9 @@ MATRIX = (
     Field("weights", "address of the weights' beats, without gaps"),
     Field("scales", "address of the rows' scales, bfloat16"),
 )
+
+OF_SET = Field("of_set", "1: the cache's rows are counted by the TOKEN's `row`; 0: by its position")
+"""The first field of both commands of a cache, so that hardware finds it in one word."""
 
 CACHE = (
     Field(
@@ -138,11 +141,12 @@ LAYOUTS: dict[Opcode, Layout] = {
     ),
     Opcode.STORE: Layout(
         "appends a token's keys and values to a cache",
-        (Field("key_slot", ""), Field("value_slot", ""), HEADS, WIDTH, *CACHE),
+        (OF_SET, Field("key_slot", ""), Field("value_slot", ""), HEADS, WIDTH, *CACHE),
     ),
     Opcode.ATTEND: Layout(
         "softmax attention over a cache",
         (
+            OF_SET,
             SOURCE,
             DESTINATION,
             HEADS,

@@ -114,5 +114,7 @@ class IntegerDecoder:
         self.caches[command.layer] = self.caches[command.layer].then(new) if command.layer in self.caches else new
 
     def _mask(self, command: Attend) -> Tensor:
-        distance = self._positions[:, None] - torch.arange(int(self._positions[-1]) + 1)
+        """Of the tokens that the layer has cached, those not after each: the last rows are the tokens' own."""
+        rows = torch.arange(len(self.caches[command.layer].keys.mantissas))
+        distance = rows[-len(self._positions) :, None] - rows
         return (distance >= 0) & (distance < (command.window or len(distance[0]) + 1))

@@ -79,7 +79,7 @@ class Decoder(wiring.Component):
                 ]
                 with m.If(self.start):
                     m.next = "FETCH"
-                    with m.If((arguments["best"] == 0) | (arguments["best"] > BEST)):
+                    with m.If((arguments["best"] > BEST) | (arguments["row"] > arguments["position"])):
                         m.d.sync += machine.status.eq(Status.BAD_ARGUMENT)
                         m.next = "DONE"
                     with m.If((arguments["program"] | arguments["embedding"])[:2] != 0):

@@ -109,6 +109,8 @@ class Machine:
         self.words = Signal(data.ArrayLayout(32, MOST_WORDS))
         self.position = Signal(range(sizes.positions + 1))
         self.positions = Signal.like(self.position)
+        # of the cache of the command under way: the token's position, or its place in a set
+        self.cache_row = Mux(self.words[1][0], arguments["row"], self.position)[: len(self.position)]
         self.wide = Signal()
         self.status = Signal(8)
         # where the next command begins, and what the command under way reads or writes next
@@ -206,12 +208,12 @@ class Machine:
             length=length,
         )
 
-    def place_rows(self, m: Module, opcode: Opcode, position: Value) -> None:
-        """The first head's rows from a position on; ``product`` has the beats before it."""
+    def place_rows(self, m: Module, opcode: Opcode, row: Value) -> None:
+        """The first head's rows from one of them on; ``product`` has the beats before it."""
         m.d.sync += [
             self.keys_at.eq(self.beat(self.field(opcode, "keys")) + self.product),
             self.values_at.eq(self.beat(self.field(opcode, "values")) + self.product),
-            self.exponents_at.eq(self.beat(self.field(opcode, "exponents")) + position),
+            self.exponents_at.eq(self.beat(self.field(opcode, "exponents")) + row),
         ]
 
     def next_rows(self, m: Module) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from formats.decoder.program import (
     Add,
@@ -95,6 +96,32 @@ def exit_program(parts: DecoderParts, kv_bits: int, layers: int) -> Program:
     return _program(commands, parts, kv_bits)
 
 
+def set_program(parts: DecoderParts, kv_bits: int, layers: int) -> Program:
+    """The whole decoder, whose later layers attend to a set of the text's tokens only (LazyLLM, one pruning).
+
+    A token that is not of the set runs ``draft_program`` of the same layers, and is asked for no answer.
+
+    Parameters
+    ----------
+    layers
+        First ones, which cache every token: 1 to all but one.
+
+    Raises
+    ------
+    InputError
+        If there are not so many layers, or a later one has a window of positions; see also ``compile_program``.
+    """
+    _check_leaving(parts, layers)
+    if any(layer.window for layer in parts.layers[layers:]):
+        raise InputError("layers with a window count positions, and a set leaves some out: compile without a set")
+    whole = compile_program(parts, kv_bits)
+    commands = (
+        replace(command, of_set=command.layer >= layers) if isinstance(command, Store | Attend) else command
+        for command in whole.commands
+    )
+    return replace(whole, commands=tuple(commands))
+
+
 def _check_leaving(parts: DecoderParts, layers: int) -> None:
     """Refuse to leave where no layer has run, or none is left."""
     if not 1 <= layers < len(parts.layers):
@@ -145,6 +172,8 @@ def _keys_values(index: int, layer: Layer) -> Iterator[Command]:
     if layer.key_norm is not None:
         yield _normalise(layer.key_norm, Slot.KEY, Slot.KEY, layer.kv_heads)
     yield Rotate(Slot.KEY, layer.kv_heads, layer.rotary)
+    if layer.key_centre is not None:
+        yield AddConstant(constant(-layer.key_centre, MANTISSA_BITS), Slot.KEY)
     yield Store(index, Slot.KEY, Slot.VALUE, layer.kv_heads)
 
 

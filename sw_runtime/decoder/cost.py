@@ -133,8 +133,19 @@ class TokenCost:
     tokens_per_second: float
 
 
-def token_cost(program: Program, board: BoardMemory, seen: int, answers: int = 1) -> TokenCost:
-    """Cost of a token that sees ``seen`` positions, its own included, and is answered with so many tokens.
+def token_cost(program: Program, board: BoardMemory, seen: int, answers: int = 1, kept: int | None = None) -> TokenCost:
+    """Cost of a token on a board.
+
+    Parameters
+    ----------
+    program, board
+        What it runs, and where.
+    seen
+        Positions that it sees, its own included.
+    answers
+        Tokens it is answered with; for 0 the program's ANSWER is left out.
+    kept
+        Rows that it sees in the caches of a set, its own included; None: as many as positions.
 
     Raises
     ------
@@ -143,8 +154,9 @@ def token_cost(program: Program, board: BoardMemory, seen: int, answers: int = 1
     """
     engine = program_engine(program, board)
     costs = [
-        command_cost(command, length, program, engine, seen)
+        command_cost(command, length, program, engine, _seen_by(command, seen, kept))
         for command, length in zip(program.commands, program.lengths, strict=True)
+        if answers or not isinstance(command, Answer)
     ]
     rate = board.peak_bytes_per_second * board.share
     clock = board.sdram.clock_mhz * 1e6 if board.sdram else board.peak_bytes_per_second / board.port_bytes
@@ -152,6 +164,11 @@ def token_cost(program: Program, board: BoardMemory, seen: int, answers: int = 1
     seconds = words / rate + sum(max(c.memory_bytes / rate, c.beside / clock) + c.alone / clock for c in costs)
     moved = words + sum(cost.memory_bytes for cost in costs)
     return TokenCost(moved, link_bytes(program, answers), 1 / seconds)
+
+
+def _seen_by(command: Command, seen: int, kept: int | None) -> int:
+    """Rows of its cache that a command sees."""
+    return kept if kept is not None and isinstance(command, Attend) and command.of_set else seen
 
 
 def link_bytes(program: Program, answers: int) -> int:

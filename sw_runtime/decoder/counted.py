@@ -33,7 +33,9 @@ class CountedCost:
     def of(cls, decoder: BoardDecoder, program: Program, board: BoardMemory) -> "CountedCost":
         """Cost of what a decoder has taken so far of a program, one token at least."""
         count = len(decoder.answers)
+        asked = sum(len(answer.best.tokens) > 0 for answer in decoder.answers)
         cycles = sum(answer.cycles for answer in decoder.answers) / count
-        moved = token_cost(program, board, seen=(count + 1) // 2).memory_bytes
+        costs = [token_cost(program, board, (count + 1) // 2, answers).memory_bytes for answers in (0, 1)]
+        moved = round((costs[0] * (count - asked) + costs[1] * asked) / count)
         peak = board.peak_bytes_per_second / decoder.clock_hz
         return cls(cycles, moved, moved / (peak * cycles), decoder.clock_hz / cycles)

@@ -27,7 +27,7 @@ from sw_runtime.decoder import operations
 from sw_runtime.decoder.attention import Cached, attend
 from sw_runtime.decoder.image.memory_map import WHOLE, matrices_of
 from sw_runtime.decoder.products import ScaledProduct
-from sw_runtime.decoder.text import Text
+from sw_runtime.decoder.text import Text, check_row
 from sw_runtime.decoder.vectors import Integers, Vector
 
 TOKENS_AT_ONCE = 64
@@ -60,11 +60,15 @@ class EmulatedDecoder(Text):
         self._products = {place: ScaledProduct(matrices[place]) for place in places}
         self._caches: dict[int, tuple[Cached, Cached]] = {}
         self._slots: dict[Slot, Vector] = {}
+        self._left_out = 0
 
-    def take(self, embeddings: NDArray[Any], answers: int = 1, program: str = WHOLE) -> Integers:
+    def take(
+        self, embeddings: NDArray[Any], answers: int = 1, program: str = WHOLE, row: int | None = None
+    ) -> Integers:
         """Read further tokens of the text: real [T, dim] → keys of the last tokens' logits, [answers, vocabulary].
 
-        Each runs the program of that name.
+        Each runs the program of that name. ``row`` is the first token's in the caches of a set, where the program
+        has any; None is its position.
 
         Raises
         ------
@@ -72,19 +76,26 @@ class EmulatedDecoder(Text):
             If the text grows longer than the program's context, or there are fewer tokens than answers.
         """
         count = len(embeddings)
-        if not 1 <= answers <= count:
-            raise InputError(f"{count} tokens give 1 to {count} answers, not {answers}")
+        if not 0 <= answers <= count or not count:
+            raise InputError(f"{count} tokens give 0 to {count} answers, not {answers}")
         if self._tokens + count > self.program.positions:
             raise InputError(
                 f"the program has a context of {self.program.positions} tokens, and the text {self._tokens + count}; "
                 "give a shorter text, or compile the program for more"
             )
+        check_row(row, self._tokens)
+        self._left_out = 0 if row is None else self._tokens - row
         keys = []
         for first in range(0, count, TOKENS_AT_ONCE):
             chunk = embeddings[first : first + TOKENS_AT_ONCE]
             wanted = min(len(chunk), max(0, first + len(chunk) - (count - answers)))
             keys.append(self._take(self._programs[program], Vector.from_real(chunk), wanted))
         return np.concatenate(keys)
+
+    def cached_keys(self, layer: int) -> NDArray[np.float64]:
+        """Keys of a layer as they were cached, as real numbers: [tokens, heads, d]."""
+        mantissas, exponents = self._caches[layer][0].read(0, self._tokens)
+        return np.ldexp(mantissas, exponents[..., None]).swapaxes(0, 1)
 
     def _take(self, program: Program, stream: Vector, answers: int) -> Integers:
         self._slots = {Slot.STREAM: stream}
@@ -118,7 +129,8 @@ class EmulatedDecoder(Text):
                 self._store(command)
             case Attend():
                 queries = slots[command.source].split(command.heads)
-                attended = attend(queries, *self._caches[command.layer], self._tokens, command.window)
+                row = self._row(command)
+                attended = attend(queries, *self._caches[command.layer], row, command.window)
                 slots[command.destination] = attended.merged()
             case Gate():
                 gated = operations.gate(slots[command.gate], slots[command.up], command.activation)
@@ -137,4 +149,8 @@ class EmulatedDecoder(Text):
             width = parts[0].mantissas.shape[-1]
             self._caches[command.layer] = (Cached(command.heads, width), Cached(command.heads, width))
         for cached, part in zip(self._caches[command.layer], parts, strict=True):
-            cached.write(self._tokens, part)
+            cached.write(self._row(command), part)
+
+    def _row(self, command: Store | Attend) -> int:
+        """Of the first token in the command's cache."""
+        return self._tokens - (self._left_out if command.of_set else 0)

@@ -12,7 +12,7 @@ from formats.errors import DeviceError, InputError
 from sw_runtime.decoder.image.file import Contents, Image
 from sw_runtime.decoder.image.memory_map import WHOLE
 from sw_runtime.decoder.sampling import BestTokens
-from sw_runtime.decoder.text import Text
+from sw_runtime.decoder.text import Text, check_row
 from sw_runtime.decoder.units import units_for
 from sw_runtime.decoder.vectors import Vector
 from sw_runtime.device.board.channel import Channel
@@ -79,20 +79,22 @@ class BoardDecoder(Text):
         check_decoder(identity.decoder, units_for(*image.read_programs()))
         self.sent_bytes = upload(channel, MEMORY, image.memory[: image.contents.embedding])
 
-    def take(self, embedding: NDArray[Any], best: int = 1, program: str = WHOLE) -> TokenAnswer:
+    def take(self, embedding: NDArray[Any], best: int = 1, program: str = WHOLE, row: int | None = None) -> TokenAnswer:
         """Read a further token of the text, real [dim], by one of the image's programs.
 
-        The answer has ``best`` of the likeliest next tokens, 1 to 64.
+        The answer has ``best`` of the likeliest next tokens, 0 to 64; for 0 the head is not run. ``row`` is the
+        token's in the caches of a set, where the program has any; None is its position.
 
         Raises
         ------
         InputError
-            If the text grows longer than the image's context, or there is no such program.
+            If the text grows longer than the image's context, or there is no such program or row.
         DeviceError
             If the board refuses, or stops answering.
         """
         if self._tokens == self._contents.context:
             raise InputError(f"the image has a context of {self._tokens} tokens; give a shorter text")
+        check_row(row, self._tokens)
         if self._tokens < len(self._known):
             self.answers.append(self._known[self._tokens])
             self._tokens += 1
@@ -102,7 +104,8 @@ class BoardDecoder(Text):
         octets = stream.mantissas[0].astype("<i4").view("u1")
         exponent = int(stream.exponent[0, 0]) & 0xFFFF_FFFF
         first = self._contents.area(program).address
-        token = request_words(Opcode.TOKEN, first, self._tokens, address, exponent, best)
+        position = self._tokens
+        token = request_words(Opcode.TOKEN, first, position, position if row is None else row, address, exponent, best)
         requests = [*writes(self._channel, address, octets), token]
         *written, answered = self._channel.exchange(requests)
         for response in written:

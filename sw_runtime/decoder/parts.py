@@ -79,6 +79,8 @@ class Layer:
         Of what attention and MLP add to the stream, or None.
     adapter
         Beside the whole layer, or None: of the stream before it, added to the stream behind it.
+    key_centre
+        Taken off every key once it is rotated, [heads of keys * d], or None.
     """
 
     attention_norm: Norm
@@ -101,6 +103,7 @@ class Layer:
     attended_norm: Norm | None = None
     mlp_output_norm: Norm | None = None
     adapter: LowRank | None = None
+    key_centre: Tensor | None = None
 
     @property
     def products(self) -> tuple[Product, ...]:

@@ -40,9 +40,9 @@ class SimulatedDecoder(BoardDecoder):
         self._thread = ThreadPoolExecutor(max_workers=1)
         super().__init__(SimulatedChannel(self._simulator), image)
 
-    def take(self, embedding: NDArray[Any], best: int = 1, program: str = WHOLE) -> TokenAnswer:
+    def take(self, embedding: NDArray[Any], best: int = 1, program: str = WHOLE, row: int | None = None) -> TokenAnswer:
         """As ``BoardDecoder.take``, in a thread of its own: signals are answered while a token is simulated."""
-        taken = self._thread.submit(super().take, embedding, best, program)
+        taken = self._thread.submit(super().take, embedding, best, program, row)
         while not wait([taken], timeout=SIGNAL_SECONDS).done:
             pass
         return taken.result()

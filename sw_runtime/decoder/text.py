@@ -25,3 +25,15 @@ class Text:
         if not 0 <= tokens <= self._tokens:
             raise InputError(f"the text has {self._tokens} tokens, so it cannot be rewound to {tokens}")
         self._tokens = tokens
+
+
+def check_row(row: int | None, position: int) -> None:
+    """Refuse a row in the caches of a set that no token at this position has.
+
+    Raises
+    ------
+    InputError
+        With the rows there are.
+    """
+    if row is not None and not 0 <= row <= position:
+        raise InputError(f"the token at position {position} has row 0 to {position} of a set, not {row}")

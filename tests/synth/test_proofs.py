@@ -8,13 +8,22 @@ import pytest
 from typer.testing import CliRunner
 
 from formats.errors import DependencyError
-from hw.decoder import row_scale
+from hw.decoder import best_keys, packer, row_scale, vector_pass
 from hw.engine import accumulators, generator, sequencer, trellis
 from hw.link import cobs, window
 from hw.memory import port, sdram, unpacker
 from hw.router.frame import answer, command_decoder, receiver
 from hw.router.primitives import keep, select_counters
-from synth import claims, link_claims, memory_claims, proofs, sdram_claims, select_claims, trellis_claims
+from synth import (
+    claims,
+    decoder_claims,
+    link_claims,
+    memory_claims,
+    proofs,
+    sdram_claims,
+    select_claims,
+    trellis_claims,
+)
 from synth.flow import Flow
 from synth.proofs import PROOFS, app, refutation
 
@@ -64,6 +73,38 @@ FAULTS = (
         "RowScale",
         "advance.eq(~self.o.valid | self.o.ready)",
         "advance.eq(1)",
+    ),
+    Fault(
+        "stream rules, elements of the vector unit",
+        proofs,
+        vector_pass,
+        "VectorPass",
+        "advance.eq(~(self.o.valid & ~self.o.ready) & ",
+        "advance.eq(",
+    ),
+    Fault(
+        "stream rules, the best keys",
+        proofs,
+        best_keys,
+        "BestKeys",
+        'm.If(self.o.ready):\n                    m.next = "KEY"',
+        'm.If(1):\n                    m.next = "KEY"',
+    ),
+    Fault(
+        "no element of a packed vector is lost or repeated",
+        decoder_claims,
+        packer,
+        "Packer",
+        "self.i.ready.eq(~self.o.valid | self.o.ready)",
+        "self.i.ready.eq(1)",
+    ),
+    Fault(
+        "the first of the best keys is the largest",
+        decoder_claims,
+        best_keys,
+        "BestKeys",
+        "read.data.key >= key",
+        "read.data.key > key",
     ),
     Fault(
         "stream rules, results of the engine",

@@ -24,10 +24,10 @@ def store_states(m: Module, machine: Machine) -> None:
     with m.State("STORE"), machine.split(m, field("key_slot"), PARTS, **size):
         m.next = "STORE_SPLIT"
     with m.State("STORE_SPLIT"), machine.split(m, field("value_slot"), PARTS + field("heads"), **size):
-        machine.multiply(m, machine.position, row_beats)
+        machine.multiply(m, machine.cache_row, row_beats)
         m.next = "STORE_PLACE"
     with m.State("STORE_PLACE"):
-        machine.place_rows(m, Opcode.STORE, machine.position)
+        machine.place_rows(m, Opcode.STORE, machine.cache_row)
         machine.multiply(m, machine.positions, row_beats)
         m.next = "STORE_STRIDE"
     with m.State("STORE_STRIDE"):
@@ -110,7 +110,7 @@ def attend_states(m: Module, machine: Machine) -> None:
         m.d.sync += first.eq(Mux((field("window") != 0) & (machine.position >= field("window")), past, 0))
         m.next = "WINDOW"
     with m.State("WINDOW"):
-        m.d.sync += seen.eq(machine.position + 1 - first)
+        m.d.sync += seen.eq(machine.cache_row + 1 - first)
         machine.multiply(m, first, row_beats)
         m.next = "ATTEND_PLACE"
     with m.State("ATTEND_PLACE"):

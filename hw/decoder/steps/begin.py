@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Module
 
-from formats.board_requests import Status
+from formats.board_requests import BEST, Status
 from formats.decoder.words import LAYOUTS, SLOTS, VERSION, Opcode
 from hw.decoder.machine import CONSTANT, MOST_WORDS, Machine, Read
 from hw.decoder.vector_unit import Operation
@@ -30,6 +30,9 @@ def fetch_states(m: Module, machine: Machine) -> None:
                 with m.Case(opcode):
                     m.d.sync += machine.program.eq(machine.program + 1 + len(layout.fields))
                     m.next = opcode.name
+        with m.If((words[0] == Opcode.ANSWER) & (machine.arguments["best"][: BEST.bit_length()] == 0)):
+            m.d.sync += machine.status.eq(Status.OK)
+            m.next = "DONE"
 
 
 def begin_states(m: Module, machine: Machine) -> None:

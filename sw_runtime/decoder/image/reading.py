@@ -129,10 +129,12 @@ class MemoryReader:
                 return Rotate(slot("slot"), values["heads"], rows, scale)
             case Opcode.STORE:
                 layer = self._layers.index(values["keys"])
-                return Store(layer, slot("key_slot"), slot("value_slot"), values["heads"])
+                slots = slot("key_slot"), slot("value_slot")
+                return Store(layer, *slots, values["heads"], bool(values["of_set"]))
             case Opcode.ATTEND:
                 layer, slots = self._layers.index(values["keys"]), (slot("source"), slot("destination"))
-                return Attend(layer, *slots, values["heads"], values["kv_heads"], values["window"] or None)
+                heads = values["heads"], values["kv_heads"]
+                return Attend(layer, *slots, *heads, values["window"] or None, bool(values["of_set"]))
             case Opcode.GATE:
                 slots = slot("gate"), slot("up")
                 return Gate(*slots, slot("destination"), ACTIVATIONS[values["activation"]])

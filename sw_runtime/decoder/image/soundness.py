@@ -73,7 +73,7 @@ class _Check:
     def __init__(self, begin: Values, areas: Mapping[str, range], engine: EngineParameters) -> None:
         self._begin, self._areas, self._engine = begin, areas, engine
         self._lengths = {0: begin["dim"]}
-        self._stored: dict[tuple[int, ...], tuple[int, int]] = {}
+        self._stored: dict[tuple[int, ...], tuple[int, int, int]] = {}
         self._written: list[range] = []
 
     def wrong(self, opcode: Opcode, values: Values, last: bool) -> Iterator[str]:
@@ -180,7 +180,9 @@ class _Check:
                 yield f"{name} {part.start:#x} to {part.stop:#x} are cached over another layer's"
             self._written.append(part)
         places = values["keys"], values["values"], values["exponents"]
-        self._stored[places] = values["heads"], values["width"]
+        self._stored[places] = values["heads"], values["width"], values["of_set"]
+        if values["of_set"] > 1:
+            yield f"of_set is {values['of_set']}, not 0 or 1"
 
     def _attend(self, values: Values) -> Iterator[str]:
         length = values["heads"] * values["width"]
@@ -189,8 +191,11 @@ class _Check:
         if not values["kv_heads"] >= 1 or values["heads"] % values["kv_heads"]:
             yield f"{values['heads']} heads cannot share {values['kv_heads']} heads of keys"
         places = values["keys"], values["values"], values["exponents"]
-        if self._stored.get(places) != (values["kv_heads"], values["width"]):
-            yield f"no STORE before it fills a cache of {values['kv_heads']} heads of {values['width']} at these places"
+        if self._stored.get(places) != (values["kv_heads"], values["width"], values["of_set"]):
+            cache = f"a cache of {values['kv_heads']} heads of {values['width']}, of_set {values['of_set']}"
+            yield f"no STORE before it fills {cache}, at these places"
+        if values["of_set"] and values["window"]:
+            yield f"a window of {values['window']} positions in the cache of a set, whose rows are no positions"
 
     def _gate(self, values: Values) -> Iterator[str]:
         yield from self._reads(values["gate"], values["length"])

@@ -133,6 +133,7 @@ def _values(command: Command, length: int, engine: EngineParameters, places: Mem
             }
         case Store():
             return {
+                "of_set": int(command.of_set),
                 "key_slot": number[command.keys],
                 "value_slot": number[command.values],
                 "heads": command.heads,
@@ -140,6 +141,7 @@ def _values(command: Command, length: int, engine: EngineParameters, places: Mem
             } | vars(places.caches[command.layer])
         case Attend():
             return {
+                "of_set": int(command.of_set),
                 "source": number[command.source],
                 "destination": number[command.destination],
                 "heads": command.heads,

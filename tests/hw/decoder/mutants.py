@@ -92,6 +92,13 @@ BEST_KEYS_MUTANTS = (
     Mutant("best_keys.py", "place == self.kept", "place == self.wanted"),
 )
 
+SET_MUTANTS = (
+    Mutant("machine.py", 'Mux(self.words[1][0], arguments["row"], self.position)', "self.position"),
+    Mutant("machine.py", 'Mux(self.words[1][0], arguments["row"], self.position)', 'arguments["row"]'),
+    Mutant("begin.py", 'machine.arguments["best"][: BEST.bit_length()] == 0', "Const(0)"),
+)
+"""Of a whole decoder: what only a prompt of which a set is kept shows."""
+
 DECODER_MUTANTS = (
     Mutant("machine.py", "self.keys_at + self.stride", "self.keys_at"),
     Mutant("machine.py", "self.exponents_at + self.positions", "self.exponents_at + 1"),
@@ -103,7 +110,7 @@ DECODER_MUTANTS = (
     Mutant("products.py", "Mux(columns_left == 0, 0, vector.o.payload)", "vector.o.payload"),
     Mutant("products.py", "vector.o_exponent + exponent[:12].as_signed()", "exponent[:12].as_signed()"),
     Mutant("attention.py", 'machine.position >= field("window")', 'machine.position > field("window")'),
-    Mutant("attention.py", "machine.position + 1 - first", "machine.position - first"),
+    Mutant("attention.py", "machine.cache_row + 1 - first", "machine.cache_row - first"),
     Mutant("attention.py", "Mux(machine.wide, WIDE_KEY_BITS, KEY_BITS)", "Const(KEY_BITS)"),
     Mutant("attention.py", "query == machine.sizes.queries - 1", "Const(1)"),
     Mutant("attention.py", 'machine.head + 1 == field("heads")', "Const(1)"),
@@ -111,5 +118,6 @@ DECODER_MUTANTS = (
     Mutant("best_keys.py", "full & (key <= least)", "full"),
     Mutant("memory.py", "controller.read_valid & ~owners.r_data", "controller.read_valid"),
     Mutant("memory.py", "side.request.valid & side.request.ready", "Const(0)"),
+    *SET_MUTANTS,
 )
 """Of a whole decoder: what joins the units, and the steps of its commands."""

@@ -8,10 +8,10 @@ import pytest
 from formats.decoder.program import Attend, MatrixPlace, Multiply, Program, RotaryRows, Slot
 from formats.engine import EngineParameters
 from hw.board.boards import BOARDS
-from sw_runtime.decoder.compiler import compile_program
+from sw_runtime.decoder.compiler import compile_program, set_program
 from sw_runtime.decoder.cost import command_cost, token_cost
 from sw_runtime.decoder.image.file import Image
-from sw_runtime.decoder.image.memory_map import position_bytes, rotary_bytes
+from sw_runtime.decoder.image.memory_map import position_bytes, program_engine, rotary_bytes
 from sw_runtime.decoder.parts import DecoderParts
 from tests.sw_runtime.decoder.models import parts_of, tiny_model
 
@@ -84,3 +84,27 @@ def test_the_best_tokens_with_their_keys_come_back_over_the_link() -> None:
     program, board = compile_program(parts(), 8), BOARDS["ecpix5"]
     assert token_cost(program, board, 1).link_bytes == 4 * (64 + 1) + 8
     assert token_cost(program, board, 1, answers=64).link_bytes == 4 * (64 + 1) + 64 * 8
+
+
+def test_a_token_that_is_asked_for_no_answer_does_not_read_the_head() -> None:
+    program, board = compile_program(parts(), 8), BOARDS["ecpix5"]
+    engine, answer = program_engine(program, board), program.commands[-1]
+    head = command_cost(answer, program.lengths[-1], program, engine, 1)
+    full, none = token_cost(program, board, 3), token_cost(program, board, 3, answers=0)
+    assert full.memory_bytes - none.memory_bytes == head.memory_bytes > 0
+    assert full.link_bytes - none.link_bytes == 8
+
+
+def test_attention_over_a_set_costs_what_it_keeps() -> None:
+    family, board = parts_of(tiny_model("llama")), BOARDS["ecpix5"]
+    program = set_program(family, 8, 1)
+    dense, kept = token_cost(program, board, 20), token_cost(program, board, 20, kept=5)
+    (row,) = {length // command.heads for command, length in attends(program)}
+    of_set = [command for command, _ in attends(program) if command.of_set]
+    assert len(of_set) == 2
+    assert dense.memory_bytes - kept.memory_bytes == 15 * sum(2 * each.kv_heads * (row + 4) for each in of_set)
+
+
+def attends(program: Program) -> list[tuple[Attend, int]]:
+    pairs = zip(program.commands, program.lengths, strict=True)
+    return [(command, length) for command, length in pairs if isinstance(command, Attend)]

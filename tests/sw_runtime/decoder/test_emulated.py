@@ -82,7 +82,7 @@ def test_a_text_longer_than_the_context_is_refused() -> None:
         emulated.take(embeddings)
 
 
-@pytest.mark.parametrize("answers", [0, 3])
-def test_no_answers_or_more_than_tokens_are_refused(answers: int) -> None:
-    with pytest.raises(InputError, match=f"2 tokens give 1 to 2 answers, not {answers}"):
+@pytest.mark.parametrize("answers", [-1, 3])
+def test_fewer_answers_than_none_or_more_than_tokens_are_refused(answers: int) -> None:
+    with pytest.raises(InputError, match=f"2 tokens give 0 to 2 answers, not {answers}"):
         decoders("llama", 8)[0].take(subject("llama")[1][:2], answers)

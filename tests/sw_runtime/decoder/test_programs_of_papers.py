@@ -15,10 +15,11 @@ from formats.errors import InputError
 from formats.trellis_matrix import TrellisMatrix
 from golden_models.integer_decoder.execution import IntegerDecoder
 from sw_runtime.decoder.adapters import with_fast_stream
-from sw_runtime.decoder.compiler import compile_program, draft_program, exit_program
+from sw_runtime.decoder.compiler import compile_program, draft_program, exit_program, set_program
 from sw_runtime.decoder.emulated import EmulatedDecoder
 from sw_runtime.decoder.experts import nested_expert
 from sw_runtime.decoder.parts import DecoderParts, Product
+from sw_runtime.decoder.token_sets import LEFT_OUT, SET, read_prompt
 from sw_runtime.nn.lora import register_lora
 from tests.sw_runtime.decoder.models import (
     golden_decoder,
@@ -242,3 +243,61 @@ def test_an_expert_that_is_not_there_is_refused(expert: int) -> None:
 def test_more_experts_than_neurons_are_refused() -> None:
     with pytest.raises(InputError, match=r"gate_proj has 100 neurons, fewer than 101 experts; ask for fewer"):
         nested_expert(subject()[0], 0, 101)
+
+
+KEPT = [True, False, True, True, False, False, True, False, True, True, False, True]
+"""Of the first tokens: those of a set, the prompt's last among them."""
+
+
+@cache
+def set_parts() -> tuple[DecoderParts, NDArray[Any]]:
+    """Parts of a model without windows, and embeddings of ``TOKENS``."""
+    model = tiny_model("llama")
+    return parts_of(model), model.get_input_embeddings()(TOKENS).detach().numpy()
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_set_has_the_keys_of_a_golden_model_whose_caches_hold_it_only(layers: int) -> None:
+    parts, embeddings = set_parts()
+    programs = {SET: set_program(parts, KV_BITS, layers), LEFT_OUT: draft_program(parts, KV_BITS, layers)}
+    emulated = EmulatedDecoder(compile_program(parts, KV_BITS), parts.matrices, programs)
+    golden, found, expected = golden_decoder(programs[SET], parts), [], []
+
+    def take(number: int, answers: int, program: str, row: int) -> NDArray[np.int64]:
+        return emulated.take(embeddings[number : number + 1], answers, program, row)
+
+    found.append(read_prompt(take, KEPT)[0])
+    found += [take(number, 1, SET, sum(KEPT) + n)[0] for n, number in enumerate(range(len(KEPT), len(TOKENS)))]
+    for number, embedding in enumerate(torch.from_numpy(embeddings)):
+        golden.program = programs[SET if number >= len(KEPT) or KEPT[number] else LEFT_OUT]
+        expected.append(golden(embedding[None])[0].numpy())
+    assert np.array_equal(found, expected[len(KEPT) - 1 :])
+    dense = EmulatedDecoder(programs[SET], parts.matrices).take(embeddings, answers=len(found))
+    assert not np.array_equal(found, dense)
+    all_kept = emulated_text(parts, programs, embeddings)
+    assert np.array_equal(all_kept, dense), "a set of all tokens is dense decoding"
+
+
+def emulated_text(parts: DecoderParts, programs: dict[str, Program], embeddings: NDArray[Any]) -> NDArray[np.int64]:
+    """Keys behind a prompt of which every token is kept."""
+    emulated = EmulatedDecoder(compile_program(parts, KV_BITS), parts.matrices, programs)
+    prompt = [emulated.take(each[None], 0, SET) for each in embeddings[: len(KEPT) - 1]]
+    assert all(keys.shape == (0, 121) for keys in prompt)
+    return emulated.take(embeddings[len(KEPT) - 1 :], len(embeddings) - len(KEPT) + 1, SET)
+
+
+def test_a_set_without_the_prompts_last_token_is_refused() -> None:
+    with pytest.raises(InputError, match="the last token of a prompt predicts the next one, so it must be of the set"):
+        read_prompt(lambda *_: None, [True, False])
+
+
+def test_a_set_beside_windows_or_with_a_row_that_no_token_has_is_refused() -> None:
+    parts, embeddings = set_parts()
+    windows = parts_of(tiny_model("mistral"))
+    with pytest.raises(InputError, match="layers with a window count positions, and a set leaves some out"):
+        set_program(windows, KV_BITS, 1)
+    with pytest.raises(InputError, match="a token leaves after layer 1 to 2, not 3"):
+        set_program(parts, KV_BITS, 3)
+    emulated = EmulatedDecoder(set_program(parts, KV_BITS, 1), parts.matrices)
+    with pytest.raises(InputError, match="the token at position 0 has row 0 to 0 of a set, not 1"):
+        emulated.take(embeddings[:1], row=1)

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from formats.decoder.program import Answer, Command, Multiply, Program
+from formats.decoder.words import VERSION
 from formats.errors import CheckpointError, InputError
 from hw.board.boards import BOARDS, BoardMemory
 from sw_runtime.decoder.compiler import compile_program
@@ -139,7 +140,7 @@ def test_another_version_and_another_file_are_refused(tmp_path: Path) -> None:
     image = Image.of(program, parts.matrices, BOARD)
     path = tmp_path / "model.img"
     replace(image, contents=replace(image.contents, version=9)).save(path)
-    with pytest.raises(CheckpointError, match="is of version 9, not 2; write it again"):
+    with pytest.raises(CheckpointError, match=f"is of version 9, not {VERSION}; write it again"):
         Image.load(path)
     replace(image, contents=replace(image.contents, areas=image.contents.areas[1:])).save(path.with_suffix(".short"))
     with pytest.raises(CheckpointError, match=r"model\.short is no image of a program; write it with"):
