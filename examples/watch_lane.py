@@ -2,7 +2,8 @@
 
     python examples/watch_lane.py lane.vcd [trellis-4bit]
 
-Amaranth's own simulator runs it, so nothing is compiled. The sums are compared with the golden model's.
+Amaranth's own simulator runs it, so nothing is compiled. The sums are compared with the golden model's; if one differs,
+the exit code is 1.
 """
 
 import sys
@@ -50,6 +51,8 @@ def main(waveform: str, name: str = "trellis-4bit") -> None:
     golden = (weights * activations).sum(dim=-1).tolist()
     equal = sum(mine == right for mine, right in zip(sums, golden, strict=True))
     print(f"{equal} of {WORDS} sums equal the golden model's; a word's sum leaves {lane.latency} cycles after the word")
+    if equal < WORDS:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,9 @@ from formats.palette_format import PaletteFormat
 from formats.presets import PALETTES, PRESETS, TRELLIS_PRESETS
 from formats.weight_format import LaneFormat, WeightFormat
 
+MOST_COLUMNS, MOST_ROWS = 32768, 1 << 20
+"""Of the largest matrix that any engine takes."""
+
 RESULT_BITS = 64
 """Bits of a result on the read-out port, sign-extended."""
 
@@ -110,8 +113,8 @@ class EngineParameters:
             activation_bits=(self.activation_bits, (8, 16)),
             lanes=(self.lanes, range(65)),
             batch=(self.batch, range(1, 17)),
-            maximum_columns=(self.maximum_columns, range(1, 32769)),
-            maximum_rows=(self.maximum_rows, range(1, (1 << 20) + 1)),
+            maximum_columns=(self.maximum_columns, range(1, MOST_COLUMNS + 1)),
+            maximum_rows=(self.maximum_rows, range(1, MOST_ROWS + 1)),
             multiplier_bits=(self.multiplier_bits, range(12, 33)),
         )
         for weight_format in self.weight_formats:

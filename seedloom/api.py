@@ -73,7 +73,7 @@ def load(
     host
         ``"decoded"``: a layer's weights are decoded at its first call, and kept. ``"compressed"``: they stay packed in
         memory, and a kernel multiplies from the packed words: C on the CPU, Triton where the model is moved to a GPU;
-        trellis formats and FP16.
+        trellis formats and FP16. Both kernels need a C compiler.
     dtype
         Of hidden states, embeddings and decoded weights.
 

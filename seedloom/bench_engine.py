@@ -1,13 +1,12 @@
 """``seedloom bench engine``: the paper's experiment, seeds against FP16 on the same memory port."""
 
-import os
 import time
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from formats.errors import InputError
+from formats.plurals import number_of
 from seedloom.compared import exit_unless
 from seedloom.options import ActivationBits, Columns, Format, Json, Lanes, PortBytes, Rows
 from sw_runtime.json_files import figures_text
@@ -16,10 +15,6 @@ if TYPE_CHECKING:
     from formats.engine import EngineParameters
     from formats.matrices import Matrix
     from sw_runtime.device.protocol import Counters
-
-
-BYTES_A_WEIGHT = 32
-"""Memory that the matrix, its integers and their 64-bit product take at a time."""
 
 
 @dataclass(frozen=True)
@@ -73,16 +68,6 @@ def _simulate(parameters: "EngineParameters", matrix: "Matrix", memory: float) -
     return once, exact, speed
 
 
-def _check_size(rows: int, columns: int) -> None:
-    """Refuse a matrix that this machine's memory does not hold; the system would end the process without a word."""
-    memory, needed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), BYTES_A_WEIGHT * rows * columns
-    if needed > memory:
-        raise InputError(
-            f"a product of {rows} x {columns} takes about {needed / 1e9:,.0f} GB to compare, and this machine has "
-            f"{memory / 1e9:,.0f}; take fewer rows or columns"
-        )
-
-
 def measure_engine(
     format: str = "scaled-4bit",
     rows: int = 2048,
@@ -99,16 +84,10 @@ def measure_engine(
     InputError
         If a parameter is out of range, naming it, or the matrix does not fit this machine's memory.
     """
-    _check_size(rows, columns)
-    from formats.engine import EngineParameters
+    from seedloom.random_product import engine_for
     from sw_runtime.device.random_matrices import random_matrix
 
-    # at least the default size, so that one simulator serves every matrix up to it
-    largest_columns, largest_rows = (
-        max(columns, EngineParameters.maximum_columns),
-        max(rows, EngineParameters.maximum_rows),
-    )
-    parameters = EngineParameters((format,), port_bytes, lanes, activation_bits, 1, largest_columns, largest_rows)
+    parameters = engine_for(format, rows, columns, port_bytes, lanes, activation_bits)
     counters, exact, speed = _simulate(parameters, random_matrix(format, rows, columns), memory)
     baseline_parameters = replace(parameters, formats=("fp16",), lanes=0)
     baseline, baseline_exact, _ = _simulate(baseline_parameters, random_matrix("fp16", rows, columns), memory)
@@ -134,7 +113,7 @@ def measure_engine(
 def engine(
     format: Format = "scaled-4bit",
     rows: Rows = 2048,
-    cols: Columns = 2048,
+    columns: Columns = 2048,
     lanes: Lanes = 0,
     port_bytes: PortBytes = 64,
     activation_bits: ActivationBits = 16,
@@ -144,13 +123,13 @@ def engine(
     as_json: Json = False,
 ) -> None:
     """Simulate one matrix-vector product in a compressed format and in FP16, and check both bit for bit."""
-    result = measure_engine(format, rows, cols, lanes, port_bytes, activation_bits, memory)
+    result = measure_engine(format, rows, columns, lanes, port_bytes, activation_bits, memory)
     if as_json:
         typer.echo(figures_text(asdict(result)))
         exit_unless(result.exact)
         return
     typer.echo(
-        f"{result.format}, {result.rows} x {result.columns}, {result.lanes} lanes, "
+        f"{result.format}, {result.rows} x {result.columns}, {number_of(result.lanes, 'lane')}, "
         f"{result.port_bytes} bytes per cycle\n"
         f"  weights   {result.cycles:>10,} cycles {result.bytes:>12,} bytes, port busy {result.port_busy:.1%}\n"
         f"  FP16      {result.baseline_cycles:>10,} cycles {result.baseline_bytes:>12,} bytes\n"

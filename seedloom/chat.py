@@ -1,17 +1,19 @@
 """``seedloom chat``: talk with a compressed model in the terminal."""
 
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from signal import SIGINT
 from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from formats.errors import InputError
+from formats.plurals import number_of
 from seedloom.generation import Device
 from seedloom.options import Folder
+from sw_runtime.signals import signals_answered
 
 if TYPE_CHECKING:
     from sw_runtime.serve.limits import Limits
@@ -105,16 +107,13 @@ class Talk:
 def _interruptible() -> Iterator[Event]:
     """An event that Ctrl-C sets."""
     interrupted = Event()
-    before = signal.signal(signal.SIGINT, lambda number, frame: interrupted.set())
-    try:
+    with signals_answered(lambda _: interrupted.set(), (SIGINT,)):
         yield interrupted
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def cost(last: "Piece") -> str:
     """What a reply took, in words."""
-    said = f"({last.tokens} tokens, {last.tokens / last.seconds:.1f} per second"
+    said = f"({number_of(last.tokens, 'token')}, {last.tokens / last.seconds:.1f} per second"
     if last.spent is None:
         return f"{said})"
     moved = last.spent.weight_bytes + last.spent.activation_bytes

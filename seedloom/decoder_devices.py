@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from formats.decoder.program import MatrixPlace, Program
 from formats.matrices import Matrix
+from formats.plurals import number_of
 from hw.board.boards import BoardMemory
 from sw_runtime.decoder.cost import token_cost
 from sw_runtime.decoder.counted import CountedCost
@@ -156,13 +157,16 @@ def simulated_device(
     kept = KeptText(image, text) if text else None
     known = len(kept.answers) if kept else 0
     if kept and known:
-        _say(f"goes on behind {known} tokens of this text that were kept; to begin anew, delete {kept.path}")
+        _say(
+            f"goes on behind {number_of(known, 'token')} of this text that were kept; to begin anew, delete {kept.path}"
+        )
     decoder = SimulatedDecoder(image)
     rate = decoder.simulated_cycles / (time.perf_counter() - start)
     cycles = decoder.clock_hz / token_cost(program, board, tokens).tokens_per_second
     _say(
-        f"about {(tokens - known) * cycles / rate / 60:,.1f} min for {tokens - known} tokens, the prompt's included: "
-        f"{cycles / 1e6:,.1f} million cycles per token, {rate / 1e6:.2f} million simulated per second"
+        f"about {(tokens - known) * cycles / rate / 60:,.1f} min for {number_of(tokens - known, 'token')}, "
+        f"the prompt's included: {cycles / 1e6:,.1f} million cycles per token, "
+        f"{rate / 1e6:.2f} million simulated per second"
     )
     return BoardDevice(decoder, program, board, next_token, kept)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import seedloom
+from formats.plurals import number_of
 from seedloom.interruption import resumable
 from seedloom.options import Folder, Json
 from sw_runtime.json_files import figures_text
@@ -159,7 +160,7 @@ def _print_contents(
         typer.echo(figures_text(_as_json(folder, contents, reports or {})))
         return
     typer.echo(
-        f"{folder}: {verdict}{len(contents.layers)} layers, {contents.weights:,} weights at "
+        f"{folder}: {verdict}{number_of(len(contents.layers), 'layer')}, {contents.weights:,} weights at "
         f"{contents.bits_per_weight:.3f} bits, {contents.layer_bytes / 1e6:.1f} MB "
         f"(16-bit: {contents.dense_bytes / 1e6:.1f} MB), and {contents.other_bytes / 1e6:.1f} MB of other tensors"
     )

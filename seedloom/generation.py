@@ -9,6 +9,7 @@ import typer
 
 import seedloom
 from formats.errors import InputError
+from formats.plurals import number_of
 from seedloom.interruption import KEPT, stopped_at_once
 from seedloom.methods import MAXIMUM_DRAFTS, OPTIONS, names
 from seedloom.options import Folder, Json
@@ -119,7 +120,7 @@ def generate(
         answer = {"prompt": prompt, "device": device, "tokens_per_second": rate, **asdict(written)}
         typer.echo(figures_text(answer))
         return
-    typer.echo(f"{len(written.tokens)} tokens, {rate:.1f} per second on this machine (measured)", err=True)
+    typer.echo(f"{number_of(len(written.tokens), 'token')}, {rate:.1f} per second on this machine (measured)", err=True)
     counters = written.counters
     if counters.cycles:  # the host counts none
         handed = counters.result_bytes + counters.router_bytes
@@ -168,7 +169,7 @@ def _generate_by_decoder(
         typer.echo(figures_text({"prompt": prompt, "tokens_per_second": rate, **asdict(written)}))
         return
     typer.echo(
-        f"{len(written.tokens)} tokens, {rate:.3g} per second on this machine (measured); "
+        f"{number_of(len(written.tokens), 'token')}, {rate:.3g} per second on this machine (measured); "
         f"{device} device, context of {written.context:,} tokens",
         err=True,
     )

@@ -2,16 +2,16 @@
 
 import errno
 import os
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from signal import Signals
 
 import typer
 
 from sw_runtime.compress.lock import PARTS, release
 from sw_runtime.disk_errors import FULL
+from sw_runtime.signals import signals_answered
 
 GOES_ON = 75
 """Exit code (EX_TEMPFAIL of sysexits.h) where starting the same command again goes on from what is kept."""
@@ -33,16 +33,12 @@ def stopped_at_once(end: Callable[[], str]) -> Iterator[None]:
         Called before the process ends; returns the end of the line.
     """
 
-    def stop(number: int, _frame: Any) -> None:
-        os.write(2, f"\nstopped by {signal.Signals(number).name}; {AGAIN}{end()}\n".encode())
+    def stop(number: Signals) -> None:
+        os.write(2, f"\nstopped by {number.name}; {AGAIN}{end()}\n".encode())
         os._exit(GOES_ON)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with signals_answered(stop):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ def release(
     ] = None,
     weights: Annotated[str, typer.Option("--format", help="Format of the bitstreams' weights.")] = "scaled-4bit",
     memory: Annotated[str, typer.Option(help="The boards' memory, as `seedloom boards` calls it.")] = "",
-    mhz: Annotated[float, typer.Option(help="Clock, a multiple of 25; 0: the memory's usual one.")] = 0,
+    clock_mhz: Annotated[float, typer.Option("--mhz", help="Clock, a multiple of 25; 0: the memory's usual one.")] = 0,
     seeds: Annotated[int, typer.Option(help="Placements; the worst must reach the clock.")] = 5,
     bitstreams: Annotated[Path, typer.Option(help="Takes a folder for each board.")] = Path("build/bitstream"),
     cache: Annotated[Path, typer.Option(help="Folder of the tools' kept results.")] = Path("build/synth"),
@@ -46,7 +46,7 @@ def release(
 
     if not board:
         raise InputError("a release has at least one board: name it with --board ulx3s-85f")
-    orders = [Order(name, weights, memory, mhz, seeds) for name in dict.fromkeys(board)]
+    orders = [Order(name, weights, memory, clock_mhz, seeds) for name in dict.fromkeys(board)]
     folders = _by_name(image or [])
     for place in (bitstreams, cache):
         check_writable(place, place)

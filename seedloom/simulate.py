@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from formats.plurals import number_of
 from seedloom.compared import exit_unless
 from seedloom.options import ActivationBits, Columns, Format, Json, Lanes, PortBytes, Rows
 from sw_runtime.json_files import figures_text
@@ -27,7 +28,7 @@ Trace = Annotated[
 def product(
     format: Format = "trellis-4bit",
     rows: Rows = 8,
-    cols: Columns = 64,
+    columns: Columns = 64,
     lanes: Lanes = 0,
     port_bytes: PortBytes = 16,
     activation_bits: ActivationBits = 16,
@@ -37,22 +38,15 @@ def product(
     """Multiply a random matrix by a random vector, and compare every result with the integer product."""
     import torch
 
-    from formats.engine import EngineParameters
+    from seedloom.random_product import engine_for
     from sw_runtime.device.random_matrices import random_activations, random_matrix
     from sw_runtime.device.simulated import simulated_device
     from sw_runtime.device.simulator.build import accelerator_verilog
     from sw_runtime.device.simulator.views import engine_lines
 
-    parameters = EngineParameters(
-        (format,),
-        port_bytes,
-        lanes,
-        activation_bits,
-        maximum_columns=max(cols, EngineParameters.maximum_columns),
-        maximum_rows=max(rows, EngineParameters.maximum_rows),
-    )
-    matrix = random_matrix(format, rows, cols)
-    activations = random_activations(1, cols, activation_bits)
+    parameters = engine_for(format, rows, columns, port_bytes, lanes, activation_bits)
+    matrix = random_matrix(format, rows, columns)
+    activations = random_activations(1, columns, activation_bits)
     device = simulated_device(parameters, simulators=1, waveform=trace)
     try:
         exact = torch.equal(device.matvec(device.load(matrix), activations), activations @ matrix.integers().long().T)
@@ -61,11 +55,11 @@ def product(
     built, cycles = parameters.lanes_for(parameters.weight_formats[0]), device.counters.cycles
     views = _write_views(trace, engine_lines(parameters), accelerator_verilog(parameters, None)) if trace else None
     if as_json:
-        size = {"format": format, "rows": rows, "columns": cols, "lanes": built}
+        size = {"format": format, "rows": rows, "columns": columns, "lanes": built}
         typer.echo(figures_text({**size, "cycles": cycles, "exact": exact}))
         exit_unless(exact)
         return
-    typer.echo(f"{format}, {rows} x {cols}, {built} lanes: {cycles} cycles")
+    typer.echo(f"{format}, {rows} x {columns}, {number_of(built, 'lane')}: {cycles} cycles")
     typer.echo(f"results equal the integer product: {'yes' if exact else 'NO'}")
     if views:
         typer.echo(views)

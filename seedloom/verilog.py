@@ -10,15 +10,15 @@ from seedloom.options import ActivationBits, Lanes, PortBytes
 
 def verilog(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
-    format: Annotated[
-        list[str] | None, typer.Option(help="Format of the weights; repeatable. Default: trellis-4bit.")
+    formats: Annotated[
+        list[str] | None, typer.Option("--format", help="Format of the weights; repeatable. Default: trellis-4bit.")
     ] = None,
     lanes: Lanes = 0,
     port_bytes: PortBytes = 64,
     activation_bits: ActivationBits = 16,
     batch: Annotated[int, typer.Option(help="Vectors that share one pass over the weights.")] = 1,
-    columns: Annotated[int, typer.Option(help="Most columns of a matrix.")] = 4096,
-    rows: Annotated[int, typer.Option(help="Most rows of a matrix.")] = 65536,
+    maximum_columns: Annotated[int, typer.Option("--columns", help="Most columns of a matrix.")] = 4096,
+    maximum_rows: Annotated[int, typer.Option("--rows", help="Most rows of a matrix.")] = 65536,
     multiplier_bits: Annotated[
         int, typer.Option(help="Widest operand of a multiplier: 18 on ECP5, 25 on 7-series.")
     ] = 25,
@@ -27,9 +27,15 @@ def verilog(
     from formats.engine import EngineParameters
     from sw_runtime.takeaway.folder import write_verilog
 
-    formats = tuple(format or ("trellis-4bit",))
     parameters = EngineParameters(
-        formats, port_bytes, lanes, activation_bits, batch, columns, rows, multiplier_bits=multiplier_bits
+        tuple(formats or ("trellis-4bit",)),
+        port_bytes,
+        lanes,
+        activation_bits,
+        batch,
+        maximum_columns,
+        maximum_rows,
+        multiplier_bits,
     )
     for name in write_verilog(parameters, output):
         typer.echo(output / name)

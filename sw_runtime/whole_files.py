@@ -22,6 +22,8 @@ def write_file(path: Path, text: str) -> None:
 def write_tensors(path: Path, tensors: dict[str, Tensor], record: dict[str, Any] | None = None) -> None:
     """Write a safetensors file, and JSON values in its header, so that it is there whole or not at all.
 
+    Whoever may read a new file of this process may read it.
+
     Raises
     ------
     OSError
@@ -30,7 +32,10 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], record: dict[str, Any]
     temporary = path.with_name(path.name + ".tmp")
     metadata = {"format": "pt"} | ({} if record is None else {"record": json_text(record)})
     with as_system_errors(path):
+        temporary.touch()
+        mode = temporary.stat().st_mode
         save_file(tensors, temporary, metadata)
+        temporary.chmod(mode)  # safetensors lets only the owner read
     _put(temporary, path)
 
 

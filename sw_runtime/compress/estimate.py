@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from formats.fp16 import FP16
+from formats.plurals import number_of
 from formats.presets import PALETTES, mixed_formats
 from sw_runtime.compress.encode import MATRICES_A_GROUP, groups_at_once
 from sw_runtime.compress.plan import Plan
@@ -76,7 +77,7 @@ class Estimate:
         layers = ", ".join(f"{number} in {format}" for format, number in self.layers.items())
         return "\n".join(
             [
-                f"time: about {self.time} on {cores()} cores" + (f" ({spent})" if spent else ""),
+                f"time: about {self.time} on {number_of(cores(), 'core')}" + (f" ({spent})" if spent else ""),
                 f"memory: at most {self.peak / 1e9:.1f} GB ({taken})",
                 f"disk: {self.disk / 1e9:.2f} GB while it works, {self.result / 1e9:.2f} GB of weights at the end"
                 + (cached if self.converted else ""),

@@ -44,4 +44,7 @@ def export_dense(folder: Path, output: Path, dtype: torch.dtype | None = None) -
     with whole_output(output) as written:
         model = load_any_model(folder, dtype=dtype or "auto")
         model.dequantize().save_pretrained(written)
+        mode = (written / "config.json").stat().st_mode
+        for shard in written.glob("*.safetensors"):
+            shard.chmod(mode)  # safetensors lets only the owner read
         copy_companions(folder, written, without=OF_THE_COMPRESSED)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from formats.errors import InputError
+from formats.plurals import number_of
 
 TOKENS = 32
 """New tokens at most, where nobody says how many."""
@@ -96,13 +97,13 @@ def most_tokens(settings: Any, given: int | None, prompt: int, positions: int | 
         wanted = min(wanted, room)
     if room is not None and max(wanted, 1) > room:
         raise InputError(
-            f"the prompt has {prompt} tokens and {max(wanted, 1)} are to follow, and the model has {positions} "
-            "positions; give a shorter prompt or fewer --tokens"
+            f"the prompt has {number_of(prompt, 'token')} and {max(wanted, 1)} are to follow, and the model "
+            f"has {positions} positions; give a shorter prompt or fewer --tokens"
         )
     if wanted < 1:
         raise InputError(
-            f"the prompt has {prompt} tokens, and generation_config.json ends a text at {settings.max_length}; "
-            "give a shorter prompt, or --tokens"
+            f"the prompt has {number_of(prompt, 'token')}, and generation_config.json ends a text at "
+            f"{settings.max_length}; give a shorter prompt, or --tokens"
         )
     return wanted
 

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from formats.errors import DeviceError, InputError, SeedloomError
+from formats.plurals import number_of
 from sw_runtime.serve.answers import Answer
 from sw_runtime.serve.asked import Asked, AskedChat, AskedCompletion, read
 from sw_runtime.serve.chat_template import chat_tokens
@@ -120,7 +121,8 @@ class Service:
                 return StreamingResponse(_events(answer, first, pieces), media_type="text/event-stream")
             return JSONResponse(await _unless_gone(request, _whole(answer, pieces)))
         except BusyError as error:
-            said = f"{self._limits.together} answers are being written; ask again later"
+            at_once = number_of(self._limits.together, "answer")
+            said = f"this server writes {at_once} at a time, and is doing so; ask again later"
             raise HTTPException(429, said, {"Retry-After": "1"}) from error
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from formats.errors import InputError
+from formats.plurals import number_of
 
 PROMPT, NEW = 4096, 512
 """Tokens of a prompt and new ones, where nobody says how many and the model has room."""
@@ -66,7 +67,9 @@ class Limits:
         if not prompt:
             raise InputError("the prompt is empty, and this model's tokenizer begins no text by itself; give a word")
         if prompt > self.prompt:
-            raise InputError(f"the prompt has {prompt} tokens, and {self.prompt} are taken; give a shorter one")
+            raise InputError(
+                f"the prompt has {number_of(prompt, 'token')}, and at most {self.prompt} fit; give a shorter one"
+            )
         if asked is not None and asked > self.new:
             raise InputError(f"max_tokens is above {self.new}, the most that this server writes; ask for fewer")
         return asked or self.new

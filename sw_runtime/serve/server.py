@@ -2,11 +2,10 @@
 
 import asyncio
 import os
-import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from signal import Signals
 
 import uvicorn
 
@@ -14,6 +13,7 @@ from formats.errors import InputError
 from sw_runtime.serve.app import Service
 from sw_runtime.serve.guard import is_loopback
 from sw_runtime.serve.running import PATIENCE_SECONDS
+from sw_runtime.signals import signals_answered
 
 
 def listen(host: str, port: int, key: str | None) -> socket.socket:
@@ -87,14 +87,10 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Answer SIGINT and SIGTERM while the server runs."""
 
-        def stop(number: int, frame: Any) -> None:
+        def stop(_number: Signals) -> None:
             self._stop()
             self.force_exit = self.should_exit
             self.should_exit = True
 
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
+        with signals_answered(stop):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)

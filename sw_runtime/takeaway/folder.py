@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from formats.arguments import check_types
 from formats.engine import EngineParameters
 from formats.errors import InputError
+from formats.plurals import number_of
 from hw.engine.engine import Engine
 from hw.verilog import convert
 from sw_runtime.disk_errors import as_system_errors, check_writable
@@ -113,12 +114,14 @@ def _texts(parameters: EngineParameters) -> dict[str, str]:
 
 def _readme(engine: Engine) -> str:
     parameters = engine.parameters
-    largest = f"{parameters.maximum_rows} rows and {parameters.maximum_columns} columns"
-    lanes = ", ".join(f"{parameters.lanes_for(each)} lanes of {each.name}" for each in parameters.weight_formats)
+    largest = f"{number_of(parameters.maximum_rows, 'row')} and {number_of(parameters.maximum_columns, 'column')}"
+    lanes = ", ".join(
+        f"{number_of(parameters.lanes_for(each), 'lane')} of {each.name}" for each in parameters.weight_formats
+    )
     return f"""# seedloom_engine
 
 Exact matrix-vector products: {lanes}; a memory port of {parameters.port_bytes} bytes per cycle, activations of
-{parameters.activation_bits} bits, {parameters.batch} vectors a pass, matrices up to {largest}.
+{parameters.activation_bits} bits, {number_of(parameters.batch, "vector")} per pass, matrices up to {largest}.
 
 {ports_text(engine)}
 

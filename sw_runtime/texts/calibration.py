@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from formats.errors import InputError
+from formats.plurals import number_of
 from sw_runtime.texts.tokens import beginning, spread_windows, tokenize
 
 WINDOWS, LENGTH = 32, 512
@@ -38,7 +39,7 @@ def token_windows(
     begun = beginning(tokenizer)
     tokens, part = tokenize(text, tokenizer)[len(begun) :], length - len(begun)
     if len(tokens) < 4 * part:
-        raise InputError(f"{name} has {len(tokens)} tokens; give a text of at least {4 * part}")
+        raise InputError(f"{name} has {number_of(len(tokens), 'token')}; give a text of at least {4 * part}")
     windows = min(windows, len(tokens) // part) // 4 * 4
     fours = spread_windows(tokens, windows, length, begun).view(-1, 4, length)
     return torch.cat([fours[:, :3].flatten(0, 1), fours[:, 3]])

@@ -4,9 +4,13 @@ import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from torch import Tensor
 
+from golden_models import trellis
+from golden_models.trellis import integer_weights
 from tests.conftest import write_tokenizer
 from tests.models import tiny_llama
 
@@ -46,3 +50,16 @@ def test_run_on_device_prints_text_and_cycles(
 def test_router_topk_keeps_seven_tenths(capsys: pytest.CaptureFixture[str]) -> None:
     run("router_topk.py")
     assert capsys.readouterr().out.splitlines()[0] == "717 of 1024 tokens stay; the last one: True"
+
+
+def test_watch_lane_fails_if_sums_differ(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def one_too_large(*arguments: Any) -> Tensor:
+        return integer_weights(*arguments) + 1
+
+    monkeypatch.setattr(trellis, "integer_weights", one_too_large)
+    with pytest.raises(SystemExit) as ended:
+        run("watch_lane.py", tmp_path / "lane.vcd")
+    assert ended.value.code == 1
+    assert not capsys.readouterr().out.startswith("16 of 16 ")

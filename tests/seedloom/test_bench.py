@@ -5,6 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from seedloom import random_product
 from seedloom.cli import app
 
 
@@ -41,7 +42,7 @@ def test_the_table_says_what_was_compared() -> None:
 def test_a_port_too_narrow_for_a_word_is_refused() -> None:
     result = CliRunner().invoke(app, ["bench", "engine", "--format", "paper-3bit", "--port-bytes", "4"])
     assert result.exit_code == 1
-    assert "port_bytes=4 cannot carry a 36-bit word of paper-3bit; it takes 5 or more" in result.stderr
+    assert "--port-bytes 4 cannot carry a 36-bit word of paper-3bit; it takes 5 or more" in result.stderr
 
 
 def test_an_unknown_format_is_refused() -> None:
@@ -51,10 +52,21 @@ def test_an_unknown_format_is_refused() -> None:
     assert "scaled-4bit" in result.stderr
 
 
-def test_a_matrix_larger_than_the_memory_is_refused_before_it_is_made() -> None:
-    result = CliRunner().invoke(app, ["bench", "engine", "--rows", "1048576", "--cols", "1048576"])
+@pytest.mark.parametrize("command", [["bench", "engine"], ["simulate", "product"]])
+def test_a_matrix_larger_than_the_memory_is_refused_before_it_is_made(
+    command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(random_product, "memory_bytes", lambda: 10**12)
+    result = CliRunner().invoke(app, [*command, "--rows", "1048576", "--cols", "32768"])
     assert result.exit_code == 1
-    assert (
-        "error: a product of 1048576 x 1048576 takes about 35,184 GB to compare, and this machine has" in result.stderr
+    assert result.stderr == (
+        "error: a product of 1048576 x 32768 takes about 1,100 GB to compare, and this machine has 1,000; "
+        "take fewer rows or columns\n"
     )
-    assert result.stderr.endswith("; take fewer rows or columns\n")
+
+
+def test_a_matrix_larger_than_any_engines_is_refused_by_the_options_name() -> None:
+    result = CliRunner().invoke(app, ["bench", "engine", "--cols", "32769"])
+    assert result.exit_code == 2
+    assert "'--cols'" in result.stderr
+    assert "32768" in result.stderr

@@ -74,7 +74,7 @@ class Interrupted:
 def test_control_c_ends_a_reply_and_what_was_written_counts_as_said(chatting: Path) -> None:
     talk = Talk(Interrupted(seedloom.load(chatting)[1]), Limits(32, 32, 1))  # type: ignore[arg-type]
     before = signal.getsignal(signal.SIGINT)
-    assert talk.answer("w3") == "(1 tokens, 2.0 per second)"
+    assert talk.answer("w3") == "(1 token, 2.0 per second)"
     assert talk.messages == [{"role": "user", "content": "w3"}, {"role": "assistant", "content": "w1"}]
     assert signal.getsignal(signal.SIGINT) == before
 
@@ -93,7 +93,7 @@ def test_a_chat_that_is_too_long_loses_its_oldest_messages(short: Talk, capsys: 
 
 
 def test_a_line_that_is_too_long_is_refused_and_the_chat_goes_on(short: Talk) -> None:
-    assert short.answer("w1 " * 7) == "error: the prompt has 7 tokens, and 6 are taken; give a shorter one"
+    assert short.answer("w1 " * 7) == "error: the prompt has 7 tokens, and at most 6 fit; give a shorter one"
     assert short.messages == []
     assert short.answer("w1").startswith("(2 tokens")
 

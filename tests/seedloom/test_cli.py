@@ -33,6 +33,25 @@ def test_an_expected_error_is_one_line_on_stderr(error: Exception, monkeypatch: 
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", "error: rows missing\n")
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("polish must be 0 or more", "--polish must be 0 or more"),
+        ("fp16=3 is no text", "--fp16 3 is no text"),
+        ("allow_partial must be True", "--allow-partial must be True"),
+        ("as_json must be bool", "--json must be bool"),
+        ("bits are shared out", "bits are shared out"),
+        ("source must be a folder", "source must be a folder"),
+    ],
+)
+def test_a_parameter_that_an_error_begins_with_is_called_as_the_option_was_typed(
+    said: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raise_in_compress(monkeypatch, SeedloomError(said))
+    result = CliRunner().invoke(app, ["compress", "a", "b"])
+    assert (result.exit_code, result.stderr) == (1, f"error: {shown}\n")
+
+
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     error = SeedloomError("rows missing")
     raise_in_compress(monkeypatch, error)

@@ -16,8 +16,8 @@ from seedloom.cli import app
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--format", "zz"], "error: format must be one of paper-4bit, .*, not 'zz'\n"),
-        (["--format", "fp16"], "error: format must be one of paper-4bit, .*, not 'fp16'\n"),
+        (["--format", "zz"], "error: --format must be one of paper-4bit, .*, not 'zz'\n"),
+        (["--format", "fp16"], "error: --format must be one of paper-4bit, .*, not 'fp16'\n"),
         (["--prompt", ""], "error: the prompt is empty; give a word to begin with\n"),
     ],
 )

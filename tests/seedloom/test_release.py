@@ -73,7 +73,7 @@ def test_a_clock_that_is_missed_leaves_no_release(folder: Path, monkeypatch: pyt
     [
         ([], "a release has at least one board: name it with --board ulx3s-85f"),
         (["--board", "ulx3s"], "no bitstream is made for board 'ulx3s'; choose from ulx3s-25f, ulx3s-45f, ulx3s-85f"),
-        ([*BOARDS, "--mhz", "80"], "clock_mhz must be 25, or a multiple of 25 from 75 to 200, not 80"),
+        ([*BOARDS, "--mhz", "80"], "--mhz must be 25, or a multiple of 25 from 75 to 200, not 80"),
         ([*BOARDS, "--image", "a/x", "--image", "b/x"], "a/x and b/x would have images of one name; rename one of"),
         ([*BOARDS, "--image", "none"], "none"),
     ],

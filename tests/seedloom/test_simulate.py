@@ -54,7 +54,7 @@ def shown(save: Path) -> dict[str, dict[int, str]]:
 def test_a_product_shows_words_weights_sums_and_states_by_their_names(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, [*PRODUCT, "--trace", str(tmp_path / "out.vcd")])
     assert result.exit_code == 0, result.output
-    assert "trellis-4bit, 5 x 29, 1 lanes: " in result.stdout
+    assert "trellis-4bit, 5 x 29, 1 lane: " in result.stdout
     assert "results equal the integer product: yes" in result.stdout
     recorded, tables = read_waveform(tmp_path / "out.vcd"), shown(tmp_path / "out.gtkw")
     assert len(tables) == 3 * 3 + 3 + 10 + 1
@@ -121,11 +121,11 @@ def test_a_waveform_of_another_format_or_in_no_folder_is_refused(command: list[s
 def test_a_number_of_keys_that_no_router_takes_is_refused() -> None:
     result = CliRunner().invoke(app, ["simulate", "router", "--n", "20"])
     assert result.exit_code == 1
-    assert result.stderr.startswith("error: n must be")
+    assert result.stderr.startswith("error: --n must be")
 
 
 @pytest.mark.parametrize("keep", ["0", "33"])
 def test_no_key_or_more_keys_than_there_are_cannot_be_kept(keep: str) -> None:
     result = CliRunner().invoke(app, ["simulate", "router", "--n", "32", "--keep", keep])
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == f"error: keep must be 1 to 32, not {keep}\n"
+    assert result.stderr == f"error: --keep must be 1 to 32, not {keep}\n"

@@ -1,5 +1,6 @@
 """A file is there whole or not at all, and what the system refuses is the system's error."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,14 @@ def test_other_errors_of_safetensors_are_passed_on(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(whole_files, "save_file", refuse)
     with pytest.raises(SafetensorError, match="unknown dtype"):
         write_tensors(tmp_path / "one.safetensors", WORDS)
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_who_may_read_a_file_of_tensors_follows_the_umask(umask: int, mode: int, tmp_path: Path) -> None:
+    before = os.umask(umask)
+    try:
+        write_tensors(tmp_path / "a.safetensors", {"a": torch.ones(3)})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.safetensors").stat().st_mode & 0o777 == mode
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.safetensors"]

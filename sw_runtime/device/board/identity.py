@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from formats.board_requests import VERSION, WORD_BYTES, Opcode, answer_of, request_words
 from formats.engine import EngineParameters
 from formats.errors import DeviceError, InputError
+from formats.plurals import number_of
 from hw.decoder.parameters import DecoderParameters
 from hw.sources import build_number
 from sw_runtime.device.board.channel import Channel
@@ -85,7 +86,8 @@ def check_engine(engine: EngineParameters, wanted: EngineParameters) -> None:
         )
     if wanted.batch > engine.batch:
         raise DeviceError(
-            f"the board multiplies {engine.batch} vectors at once, not {wanted.batch}: program it with a larger batch"
+            f"the board multiplies {number_of(engine.batch, 'vector')} at once, not {wanted.batch}: "
+            "program it with a larger batch"
         )
 
 

@@ -240,48 +240,6 @@ def test_a_compressed_folder_is_refused(tiny_model: Callable[..., Path]) -> None
         load(tiny_model(), None)
 
 
-def test_a_compressed_model_is_refused(tiny_model: Callable[..., Path]) -> None:
-    from transformers import AutoModelForCausalLM
-
-    with pytest.raises(CheckpointError, match="the LlamaForCausalLM is compressed already; give the original model"):
-        load(AutoModelForCausalLM.from_pretrained(tiny_model()), None)
-
-
-def quantise_with_quanto(model: nn.Module) -> None:
-    from optimum.quanto import freeze, qint8, quantize
-
-    quantize(model, weights=qint8)
-    freeze(model)
-
-
-def prepare_for_quanto(model: nn.Module) -> None:
-    from optimum.quanto import qint8, quantize
-
-    quantize(model, weights=qint8)
-
-
-def quantise_with_torchao(model: nn.Module) -> None:
-    from torchao.quantization import Int8WeightOnlyConfig, quantize_
-
-    quantize_(model, Int8WeightOnlyConfig())
-
-
-def store_as_integers(model: nn.Module) -> None:
-    for module in model.modules():
-        if isinstance(module, nn.Linear):
-            module.weight = nn.Parameter(module.weight.to(torch.int8), requires_grad=False)
-
-
-@pytest.mark.parametrize(
-    "quantise", [quantise_with_quanto, prepare_for_quanto, quantise_with_torchao, store_as_integers]
-)
-def test_a_quantised_model_is_refused(quantise: Callable[[nn.Module], None]) -> None:
-    model = tiny_llama(num_hidden_layers=1)
-    quantise(model)
-    with pytest.raises(CheckpointError, match=r"the LlamaForCausalLM is quantised already \(.+\); give the original"):
-        load(model, None)
-
-
 def test_a_model_without_values_is_refused() -> None:
     with pytest.raises(CheckpointError, match=r"of the LlamaForCausalLM has no values .*meta.*; load the model whole"):
         load(tiny_llama(num_hidden_layers=1).to("meta"), None)

@@ -57,6 +57,7 @@ def test_what_lies_beside_the_weights_comes_along_and_what_is_about_the_compress
         "tokenizer.json",
         "tokenizer_config.json",
     }
+    assert len({path.stat().st_mode for path in dense.iterdir() if path.name in names - {"LICENSE"}}) == 1
     assert AutoTokenizer.from_pretrained(dense)("w5 w7").input_ids == [5, 7]
 
 

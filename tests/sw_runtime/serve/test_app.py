@@ -132,7 +132,7 @@ def test_clients_that_leave_make_room_for_others(client: openai.OpenAI, expected
 @pytest.mark.parametrize(
     ("prompt", "tokens", "said"),
     [
-        ("w3 " * 41, 1, "the prompt has 41 tokens, and 40 are taken; give a shorter one"),
+        ("w3 " * 41, 1, "the prompt has 41 tokens, and at most 40 fit; give a shorter one"),
         ("w3", 25, "max_tokens is above 24, the most that this server writes; ask for fewer"),
         ("", 1, "the prompt is empty"),
     ],

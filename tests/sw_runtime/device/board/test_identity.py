@@ -46,7 +46,7 @@ def test_an_engine_that_nobody_knows_is_refused(monkeypatch: pytest.MonkeyPatch)
             {"formats": ("scaled-3bit", "scaled-4bit")},
             "the board has no lane for scaled-4bit; it has scaled-3bit: ",
         ),
-        ({"formats": ("scaled-3bit",), "batch": 4}, "the board multiplies 1 vectors at once, not 4: program it with a"),
+        ({"formats": ("scaled-3bit",), "batch": 4}, "the board multiplies 1 vector at once, not 4: program it with a"),
     ],
 )
 def test_an_engine_that_does_not_do_what_is_wanted_is_refused(wanted: dict[str, object], message: str) -> None:
