@@ -12,10 +12,13 @@ from sw_runtime.decoder.on_board import BoardDecoder, TokenAnswer
 from sw_runtime.decoder.units import units_for
 from sw_runtime.device.simulated_board import SimulatedChannel, board_parameters
 from sw_runtime.device.simulator.board import BoardSimulator
-from sw_runtime.device.simulator.build import build_board
+from sw_runtime.device.simulator.build import FAST, FASTEST, build_board
 
 SIGNAL_SECONDS = 0.2
 """Most that a signal waits: one that comes just before a wait does not end it."""
+
+LARGE_IMAGE_BYTES = 1 << 25
+"""A token of a larger image takes more than 16 million cycles: half a minute more of compiling pays after a few."""
 
 
 class SimulatedDecoder(BoardDecoder):
@@ -36,7 +39,8 @@ class SimulatedDecoder(BoardDecoder):
 
     def __init__(self, image: Image) -> None:
         parameters = decoder_board(image)
-        self._simulator = BoardSimulator(build_board(parameters), parameters)
+        optimisation = FASTEST if image.memory.nbytes > LARGE_IMAGE_BYTES else FAST
+        self._simulator = BoardSimulator(build_board(parameters, optimisation), parameters)
         self._thread = ThreadPoolExecutor(max_workers=1)
         super().__init__(SimulatedChannel(self._simulator), image)
 

@@ -21,7 +21,7 @@ from sw_runtime.decoder.parts import DecoderParts
 from sw_runtime.decoder.sampling import BestTokens
 from sw_runtime.device.simulated_board import SimulatedChannel
 from sw_runtime.device.simulator.board import BoardSimulator
-from sw_runtime.device.simulator.build import BOARD_HARNESS, build_library
+from sw_runtime.device.simulator.build import BOARD_HARNESS, FAST, build_library
 from tests.hw.decoder.mutants import DECODER_MUTANTS
 from tests.hw.switched_mutants import switch, switch_on, switched_verilog
 from tests.sw_runtime.decoder.models import POSITIONS, TinyOpenELM, parts_of, tiny_model
@@ -49,8 +49,8 @@ from hw.memory.chips import SdramChip
 """
 
 
-def build_decoder(folder: Path, waveform: str | None = None) -> Path:
-    """Compile a board that contains every mutant, perhaps one that can record a waveform; returns the library."""
+def build_decoder(folder: Path, optimisation: str = FAST) -> Path:
+    """Compile a board that contains every mutant; returns the library."""
     harness = folder / "harness.cpp"
     switched = switch(DECODER_MUTANTS, "static_cast<BoardSimulation *>(handle)->simulation.unit")
     harness.write_text(f'#include "{BOARD_HARNESS}"\n{switched}')
@@ -58,7 +58,7 @@ def build_decoder(folder: Path, waveform: str | None = None) -> Path:
     def verilog() -> str:
         return switched_verilog(DECODER_MUTANTS, ".", _IMPORTS, f"Board({BOARD!r})", folder)
 
-    return build_library(verilog, (BOARD,), harness, "decoder", waveform=waveform)
+    return build_library(verilog, (BOARD,), harness, "decoder", optimisation=optimisation)
 
 
 @cache

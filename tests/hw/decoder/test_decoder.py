@@ -14,6 +14,7 @@ from formats.errors import DeviceError, InputError
 from sw_runtime.decoder import on_board
 from sw_runtime.decoder.cost import command_cost
 from sw_runtime.decoder.image.memory_map import with_context
+from sw_runtime.device.simulator.build import SLOW
 from tests.hw.decoder.decoders import (
     ENGINE,
     UNITS,
@@ -66,8 +67,12 @@ def test_tokens_and_keys_are_the_emulated_decoders(library: Path, family: str, k
     assert answers(library, family, program, best=best) == (wanted, {})
 
 
-def test_units_that_rest_change_no_answer_and_no_cycle(library: Path, tmp_path: Path) -> None:
-    always = build_decoder(tmp_path, ".vcd")  # a waveform shows units as they are
+def test_units_that_rest_change_no_answer_and_no_cycle(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sw_runtime.device.simulator.build.with_resting_units", lambda verilog: verilog)
+    always = build_decoder(tmp_path, SLOW)
+    assert always != library
     for family in ("qwen3", "openelm"):
         found = []
         for each in (library, always):
