@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 import seedloom
 from formats.card_image import memory_octets
+from formats.decoder.words import VERSION
 from hw.board.boards import BOARDS
 from seedloom.cli import app
 from seedloom.whole_decoder import compiled
@@ -28,7 +29,7 @@ def test_an_image_is_written_shown_and_executed(scaled_folder: Path, tmp_path: P
     first, _, *areas = shown.stdout.splitlines()
     assert first == (
         "ulx3s-64mb, 67,108,864 bytes: context 64, keys and values of 8 bits, scaled-2bit, scaled-3bit, scaled-4bit; "
-        "version 2"
+        f"version {VERSION}"
     )
     assert [line.split()[0] for line in areas] == ["program", "constants", "rotary", "weights", "embedding", "cache"]
     assert areas[-1].endswith("not in the image")

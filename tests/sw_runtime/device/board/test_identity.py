@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from formats.board_requests import VERSION
 from formats.engine import EngineParameters
 from formats.errors import DeviceError
 from hw.decoder.parameters import DecoderParameters
@@ -28,7 +29,7 @@ def test_a_board_built_from_other_sources_is_refused() -> None:
 
 def test_a_board_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(identity, "VERSION", 9)
-    with pytest.raises(DeviceError, match="the board speaks version 3 of the requests, this program 9: take"):
+    with pytest.raises(DeviceError, match=f"the board speaks version {VERSION} of the requests, this program 9: take"):
         identify(ModelChannel())
 
 
