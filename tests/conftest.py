@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import strategies
+from hypothesis import HealthCheck, settings, strategies
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
@@ -32,6 +32,8 @@ from tests.formats.five_bits import FIVE_BITS
 from tests.models import tiny_llama
 from tests.sw_runtime.device.matrices import random_matrix
 
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")  # a busy machine fails no test
 strategies.register_type_strategy(BlockFormat, block_formats())  # for @given(block_format=...)
 
 OTHER_FORMATS = {
