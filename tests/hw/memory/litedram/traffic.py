@@ -24,7 +24,7 @@ class Held:
 
     def batch(self, count: int) -> tuple[list[tuple[int, int, bool]], list[int], list[int]]:
         """Random runs, the beats to write, and those that must be read; a beat that was never written is 0."""
-        places = [PAGE_BEATS - 8, 8 * PAGE_BEATS - 8, SIZE - 60, 4_000, 4_000 + 8 * PAGE_BEATS]
+        places = [PAGE_BEATS - 8, 8 * PAGE_BEATS - 8, SIZE - 2_000, 4_000, 4_000 + 8 * PAGE_BEATS]
         runs, written, expected = [], [], []
         for _ in range(count):
             first = self.random.choice(places) + self.random.randrange(16)
