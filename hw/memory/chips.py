@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import ceil, floor
+from typing import Protocol
 
 from formats.errors import InputError
 
@@ -10,6 +11,22 @@ REFRESH_PERIOD_NS = 64_000_000
 
 START_REFRESHES = 8
 """Refreshes between the first precharge and the mode register; some chips ask for two."""
+
+
+class BeatMemory(Protocol):
+    """What ports and readers know of a memory: beats of so many bits, and addresses that count them."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    @property
+    def data_bits(self) -> int:
+        """Width of a beat: what it moves in a cycle."""
+
+    @property
+    def address_bits(self) -> int:
+        """Bits of a beat's address."""
 
 
 @dataclass(frozen=True)

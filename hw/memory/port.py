@@ -5,11 +5,11 @@ from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from formats.errors import InputError
-from hw.memory.chips import SdramChip
+from hw.memory.chips import BeatMemory
 from hw.memory.sdram import request_layout
 
 
-def parts_a_beat(chip: SdramChip, port_bytes: int) -> int:
+def parts_a_beat(chip: BeatMemory, port_bytes: int) -> int:
     """Chip's beats in one of the port's.
 
     Raises
@@ -24,12 +24,12 @@ def parts_a_beat(chip: SdramChip, port_bytes: int) -> int:
     return port_bytes // known[0]
 
 
-def address_bits(chip: SdramChip, port_bytes: int) -> int:
+def address_bits(chip: BeatMemory, port_bytes: int) -> int:
     """Bits of an address that counts the port's beats."""
     return chip.address_bits - (parts_a_beat(chip, port_bytes) - 1).bit_length()
 
 
-def run_layout(chip: SdramChip, port_bytes: int) -> data.StructLayout:
+def run_layout(chip: BeatMemory, port_bytes: int) -> data.StructLayout:
     """A run of beats: its first address, counted in beats, beats less one, and whether they are written.
 
     Both numbers reach over the whole chip; past its end a run goes on at address 0.
@@ -75,7 +75,7 @@ class MemoryPort(wiring.Component):
         If the port's beat is not 1, 2, 4 or 8 of the chip's.
     """
 
-    def __init__(self, chip: SdramChip, port_bytes: int, depth: int = 16, burst: int = 1) -> None:
+    def __init__(self, chip: BeatMemory, port_bytes: int, depth: int = 16, burst: int = 1) -> None:
         self._chip, self._port_bytes, self._depth, self._burst = chip, port_bytes, depth, burst
         self._parts = parts_a_beat(chip, port_bytes)
         super().__init__(

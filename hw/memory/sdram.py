@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.memory.chips import START_REFRESHES, SdramChip
+from hw.memory.chips import START_REFRESHES, BeatMemory, SdramChip
 
 # ras, cas, we, lowest bit first: 1 is a pin at its active, low level, so a register at reset says NOP
 NOP, ACTIVATE, READ, WRITE, PRECHARGE, REFRESH, MODE = 0b000, 0b001, 0b010, 0b110, 0b101, 0b011, 0b111
@@ -15,7 +15,7 @@ ALL_BANKS = 1 << 10
 """Address pin 10 of a precharge. In a read or write it would close the page behind it."""
 
 
-def request_layout(chip: SdramChip) -> data.StructLayout:
+def request_layout(chip: BeatMemory) -> data.StructLayout:
     """What the controller does next: one beat, its address counted in beats, and its data if it is written."""
     return data.StructLayout({"address": chip.address_bits, "write": 1, "data": chip.data_bits})
 
