@@ -99,6 +99,15 @@ DYNAMOE = {
         neutral=90,
         higher=False,
     ),
+    "curve": Claim(
+        "Experts chosen by a token's difficulty are worth more than as many weights for every token",
+        "abstract: token-difficulty-driven; its table is not at hand",
+        "second-hand",
+        "loss saved against fixed widths, fine-tuned alike, of as many active weights, nats per token",
+        None,
+        "a pre-trained language model, 10 B tokens",
+        neutral=0,
+    ),
 }
 
 LAZYLLM = {
@@ -284,9 +293,9 @@ PAPERS: Mapping[str, Listed] = {
     "afm": Listed("AFM", "2407.21075", 9, AFM),
     "catlip": Listed("CatLIP", "2404.15653", 4, CATLIP),
     "ctrlsynth": Listed("CtrlSynth", "2410.11963", 2, CTRLSYNTH),
-    "dynamoe": Listed("DynaMoE", "2502.12325", 4, DYNAMOE),
+    "dynamoe": Listed("DynaMoE", "2502.12325", 14, DYNAMOE),
     "lazyllm": Listed("LazyLLM", "2407.14057", 10, LAZYLLM),
-    "m2r2": Listed("M2R2", "2502.02040", 10, M2R2),
+    "m2r2": Listed("M2R2", "2502.02040", 11, M2R2),
     "openelm": Listed("OpenELM", "2404.14619", 6, OPENELM),
     "seedlm": Listed("SeedLM", "2410.10714", 28, SEEDLM),
     "superposition": Listed("Superposition prompting", "2404.06910", 10, SUPERPOSITION),
