@@ -119,17 +119,20 @@ class Shares(wiring.Component):
         m.submodules.shift = shift = RoundingShift(DOT.width)
         write, place = scores.write_port(), Signal(range(scores.depth))
         exponent = self.exponents.payload.key + self.query_exponents[head]
-        kept = ~self.values & stages[RoundingShift.LATENCY - 1]
-        m.d.comb += [
-            shift.advance.eq(1),
+        kept = ~self.values & stages[RoundingShift.LATENCY]
+        # a register before the shift, as exponents come straight from the memory
+        m.d.sync += [
             shift.i.eq(self.dots.payload[head]),
             shift.places.eq(limited(-exponent - SCORE_FRACTION_BITS, DOT.width)),
+        ]
+        m.d.comb += [
+            shift.advance.eq(1),
             shift.bits.eq(MANTISSA_BITS),
             write.addr.eq(place),
             write.data.eq(shift.o),
             write.en.eq(kept),
         ]
-        kept_head = heads[RoundingShift.LATENCY - 1]
+        kept_head = heads[RoundingShift.LATENCY]
         with m.If(self.start):
             m.d.sync += [place.eq(0), *(number.eq(-(1 << MANTISSA_BITS)) for number in largest)]
         with m.Elif(kept):
@@ -165,11 +168,12 @@ class Shares(wiring.Component):
             power.bits.eq(PROBABILITY_BITS),
             align.advance.eq(1),
             align.i.eq(power.o),
-            align.places.eq(limited(self.top - self.exponents.payload.value)),
             align.bits.eq(PROBABILITY_BITS),
             finished.eq(self.values & stages[-1] & (heads[-1] == self._queries - 1)),
         ]
         m.d.sync += [
+            # a cycle late: the exponent stays until its shares are aligned
+            align.places.eq(limited(self.top - self.exponents.payload.value)),
             below.eq(largest[heads[0]] - read.data),
             wholes[0].eq(below[SCORE_FRACTION_BITS:]),
             *(later.eq(earlier) for earlier, later in pairwise(wholes)),
