@@ -1,6 +1,5 @@
 """A small decoder, trained here and then fine-tuned to one width, or as DynaMoE does, experts and routers together."""
 
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,6 @@ from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.trainers import BpeTrainer
 from torch import Tensor, nn
-from tqdm import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from golden_models.decoder import Decoder, DecoderLayer
@@ -28,9 +26,7 @@ from golden_models.dynamoe import (
     router_loss,
 )
 from papers.dynamoe_nested import Nested, mlp_inputs
-
-Loss = Callable[[Any, Tensor], Tensor]
-"""What a step makes smaller: of a model and windows of tokens, int64 [windows, length + 1]."""
+from papers.window_training import Loss, train_on_windows
 
 
 @dataclass(frozen=True)
@@ -109,20 +105,7 @@ def train(
     loss_of: Loss = next_token_loss,
 ) -> None:
     """AdamW, one cycle of learning rate; as many steps always see the same windows of the tokens, int64 [n]."""
-    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.1)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
-    generator = torch.Generator().manual_seed(steps)
-    with tqdm(range(steps), desc=label, unit="step") as progress:
-        for _ in progress:
-            starts = torch.randint(len(tokens) - sizes.length, (sizes.batch,), generator=generator)
-            windows = torch.stack([tokens[start : start + sizes.length + 1] for start in starts.tolist()])
-            value = loss_of(model, windows)
-            optimiser.zero_grad()
-            value.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimiser.step()
-            schedule.step()
-            progress.set_postfix_str(f"{value.item():.2f}")
+    train_on_windows(model, loss_of, tokens, sizes.batch, sizes.length, steps, rate, seed=steps, label=label)
 
 
 class NestedMLP(nn.Module):

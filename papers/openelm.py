@@ -7,7 +7,6 @@ from statistics import mean, stdev
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 import seedloom
 from formats.engine import EngineParameters
@@ -23,6 +22,7 @@ from golden_models.openelm import (
 from papers.claim import Finding
 from papers.report import Report, on
 from papers.seeds import as_seeds
+from papers.window_training import train_on_windows
 from sw_runtime.device.cost import pass_cost
 from sw_runtime.device.protocol import Device
 from sw_runtime.texts.corpora import news
@@ -70,20 +70,9 @@ def train(parameters: OpenELMParameters, text: Text, steps: int, seed: int = 0) 
     torch.manual_seed(seed)
     model = OpenELM(parameters)
     nn.init.normal_(model.token_embeddings.weight, std=parameters.dim**-0.5)  # it is the head too
-    optimiser = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.1)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
-    generator = torch.Generator().manual_seed(seed + 1)
-    progress = tqdm(range(steps), desc="training", unit="step")
-    for _ in progress:
-        starts = torch.randint(len(text.training) - LENGTH, (BATCH,), generator=generator)
-        window = torch.stack([text.training[start : start + LENGTH + 1] for start in starts.tolist()])
-        loss = _loss(model, window)
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        progress.set_postfix_str(f"{loss.item():.2f} nats a byte")
+    train_on_windows(
+        model, _loss, text.training, BATCH, LENGTH, steps, LEARNING_RATE, seed + 1, "training", " nats a byte"
+    )
     return model.eval()
 
 
