@@ -1,7 +1,8 @@
 """What the integer decoder loses where its integers are narrower; docs/decoder.md.
 
 ``python benchmarks/decoder_widths.py FOLDER`` takes a folder that ``seedloom compress`` wrote, and one window of a
-Wikipedia article. Keys and values have 16 bits, so that they do not hide the others.
+Wikipedia article. Keys and values have 16 bits, so that they do not hide the others. The integers are the golden
+model's, whose widths are constants that can be changed.
 """
 
 from collections.abc import Callable
@@ -11,10 +12,14 @@ from unittest.mock import patch
 
 import torch
 import typer
+from torch import Tensor
 from transformers import AutoTokenizer
 
 from benchmarks.integer_decoder import Subject
+from formats.decoder.program import Program
 from golden_models.integer_decoder import functions, operations
+from golden_models.integer_decoder.execution import IntegerDecoder
+from golden_models.integer_decoder.operations import IntegerMatrix
 from golden_models.integer_decoder.vectors import Vector
 from sw_runtime.decoder.compiler import compile_program
 from sw_runtime.evaluate.text import log_probabilities
@@ -44,10 +49,22 @@ WIDTHS: dict[str, tuple[Callable[[int], AbstractContextManager[object]], tuple[i
 """How to make a width smaller, and the magnitude bits tried."""
 
 
+class GoldenSubject(Subject):
+    """A compressed model, and its integers by the golden model."""
+
+    def keys(self, program: Program, embeddings: Tensor) -> Tensor:
+        """Of all tokens' logits: float [T, dim] → int64 [T, vocabulary]."""
+        matrices = {
+            product.place.name: IntegerMatrix(product.matrix.integers(), product.matrix.unit_scales().bfloat16())
+            for product in self.parts.products
+        }
+        return IntegerDecoder(program, matrices)(embeddings)
+
+
 def main(folder: Path, length: int = 256) -> None:
     """Measure and print."""
     model, tokenizer = load_model(folder, dtype=torch.float32).eval(), AutoTokenizer.from_pretrained(folder)
-    subject = Subject(model, length)
+    subject = GoldenSubject(model, length)
     program = compile_program(subject.parts, 16)
     (window,) = text_windows(evaluation_text(), tokenizer, 1, length)
     expected = log_probabilities(model, window).double()

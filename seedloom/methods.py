@@ -45,15 +45,15 @@ class Method:
         before a device is opened.
     bitmaps
         Layers of the model → bitmaps that the device's router must have.
-    drafts
-        Whether the option's number is of tokens that share a pass with one more.
+    vectors
+        The option's number → vectors that share a pass over the weights.
     """
 
     option: str
     name: str | None
     prepare: Callable[[Path, Any, int], Tokens]
     bitmaps: Callable[[int], int] = lambda layers: 1
-    drafts: bool = False
+    vectors: Callable[[int], int] = lambda number: 1
 
 
 def _argmax(folder: Path, model: Any, number: int) -> Tokens:
@@ -97,8 +97,8 @@ def _m2r2_drafts(folder: Path, model: Any, number: int) -> Tokens:
 METHODS = (
     Method("--argmax-on-device", None, _argmax),
     Method("--prune", "lazyllm", _lazyllm, bitmaps=_lazyllm_bitmaps),
-    Method("--exit", "m2r2", _m2r2_exits),
-    Method("--speculate", None, _m2r2_drafts, drafts=True),
+    Method("--exit", "m2r2", _m2r2_exits, vectors=lambda number: 2),  # a token's two streams
+    Method("--speculate", None, _m2r2_drafts, vectors=lambda drafts: drafts + 1),
 )
 """All of them. A further one is one entry."""
 
@@ -153,5 +153,5 @@ class Choice:
         if self.method is None:
             return {"parameters": EngineParameters(formats)}
         slots = max(self.method.bitmaps(model.config.num_hidden_layers), RouterParameters.slots)
-        batch = 1 + self.number if self.method.drafts else 1
-        return {"parameters": EngineParameters(formats, batch=batch), "router": RouterParameters(slots=slots)}
+        parameters = EngineParameters(formats, batch=self.method.vectors(self.number))
+        return {"parameters": parameters, "router": RouterParameters(slots=slots)}

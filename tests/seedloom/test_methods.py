@@ -61,5 +61,6 @@ def test_the_device_has_what_the_method_needs(monkeypatch: pytest.MonkeyPatch) -
     assert "router" not in Choice().units(model())
     drafting = Choice.of({"--speculate": 4}).units(model())
     assert drafting["parameters"].batch == 5
+    assert Choice.of({"--exit": "m2r2"}).units(model())["parameters"].batch == 2
     assert Choice.of({"--argmax-on-device": True}).units(model())["parameters"].batch == 1
     assert Choice.of({"--prune": "lazyllm"}).units(model(40))["router"].slots == 82
