@@ -49,7 +49,7 @@ def measure(board: str) -> list[Share]:
             spent, exact = device.counters - before, activations @ matrix.integers().long().T
             predicted = board_cost(built, built.engine.weight_formats[FORMATS.index(name)], rows, columns, 1)
             read = spent.weight_bytes + spent.activation_bytes
-            peak = spent.cycles * built.chip.data_bits / 8
+            peak = spent.cycles * BOARDS[board].peak_bytes_per_second / (built.memory.clock_mhz * 1e6)
             whole = (read + spent.result_bytes) / peak
             equal = torch.equal(results, exact)
             shares.append(Share(name, rows, columns, spent.cycles, predicted.cycles, whole, read / peak, equal))

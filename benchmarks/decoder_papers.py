@@ -212,8 +212,7 @@ def _prompt_cycles(emulated: EmulatedDecoder, board: SimulatedDecoder, embedding
 
 def derived_cycles(program: Program, seen: int = SEEN, answers: int = 1, kept: int | None = None) -> float:
     """Cycles per token by the cost model: derived."""
-    assert BOARD.sdram is not None
-    return BOARD.sdram.clock_mhz * 1e6 / token_cost(program, BOARD, seen, answers, kept).tokens_per_second
+    return BOARD.memory.clock_mhz * 1e6 / token_cost(program, BOARD, seen, answers, kept).tokens_per_second
 
 
 def derived_prompt_cycles(programs: Mapping[str, Program]) -> dict[str, float]:
@@ -234,8 +233,7 @@ def verified_together(program: Program, tokens: int) -> float:
     for command, length in zip(program.commands, program.lengths, strict=True):
         if isinstance(command, Multiply | Answer):
             cost = command_cost(command, length, program, engine, SEEN)
-            assert BOARD.sdram is not None
-            rate = BOARD.peak_bytes_per_second * BOARD.share / (BOARD.sdram.clock_mhz * 1e6)
+            rate = BOARD.peak_bytes_per_second * BOARD.share / (BOARD.memory.clock_mhz * 1e6)
             saved += max(cost.memory_bytes / rate, cost.beside)
     return tokens * derived_cycles(program) - (tokens - 1) * saved
 

@@ -59,8 +59,9 @@ def make_image(folder: str | Path, board: str, kv_bits: int = 16) -> "Image":
     InputError, CheckpointError
         If the folder, its model or the board will not do; before any work, if the weights alone do not fit.
     """
+    from hw.board.boards import find_board
     from seedloom.api import load
-    from seedloom.whole_decoder import compiled, find_board
+    from seedloom.whole_decoder import compiled
     from sw_runtime.decoder.compiler import check_kv_bits
     from sw_runtime.decoder.image.file import Image
     from sw_runtime.decoder.image.memory_map import check_weights
@@ -77,11 +78,11 @@ def make_image(folder: str | Path, board: str, kv_bits: int = 16) -> "Image":
 
 def _check_slot(board: str) -> None:
     """Refuse a board that no card can be made for, before any work."""
-    from hw.board.boards import BOARDS
-    from seedloom.whole_decoder import find_board
+    from hw.board.boards import BOARDS, find_board
+    from hw.memory.chips import Sdram
 
-    if find_board(board).sdram is None:
-        known = ", ".join(each.name for each in BOARDS.values() if each.sdram)
+    if not isinstance(find_board(board).memory, Sdram):
+        known = ", ".join(each.name for each in BOARDS.values() if isinstance(each.memory, Sdram))
         raise InputError(f"no card is loaded into the memory of {board}; choose from {known}")
 
 

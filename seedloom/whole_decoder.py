@@ -14,7 +14,7 @@ from formats.arguments import check_types
 from formats.decoder.program import MatrixPlace, Program
 from formats.errors import InputError
 from formats.matrices import Matrix
-from hw.board.boards import BOARDS, BoardMemory, board_sdram
+from hw.board.boards import BoardMemory, find_board
 from seedloom.api import check_request, load, prompt_length
 from seedloom.decoder_devices import (
     DEVICES,
@@ -84,19 +84,6 @@ class WrittenByDecoder:
     def counted_is(self) -> str:
         """How ``counted`` was found."""
         return "simulated" if self.device == "simulated" or self.device.startswith(SIMULATED_PORT) else "measured"
-
-
-def find_board(name: str) -> BoardMemory:
-    """A board by its name.
-
-    Raises
-    ------
-    InputError
-        With the names there are.
-    """
-    if name not in BOARDS:
-        raise InputError(f"no board {name!r}; choose from {', '.join(BOARDS)}")
-    return BOARDS[name]
 
 
 def compiled(
@@ -213,10 +200,7 @@ def _board_of(device: str, board: str | None) -> BoardMemory:
     named = place.removeprefix(f"{TERMINAL}:") if place.startswith(f"{TERMINAL}:") else None
     if named and board and named != board:
         raise InputError(f"the device is {named}, and --board says {board}; give one of them")
-    chosen = find_board(named or board or DEVICES[kind])
-    if kind != "emulated":
-        board_sdram(chosen.name)  # refuses what has no controller
-    return chosen
+    return find_board(named or board or DEVICES[kind])
 
 
 def _opened(

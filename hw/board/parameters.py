@@ -6,7 +6,7 @@ from formats.board_requests import IDENTITY, VERSION, WORD_BYTES
 from formats.engine import EngineParameters
 from formats.errors import InputError
 from hw.decoder.parameters import DecoderParameters
-from hw.memory.chips import SdramChip
+from hw.memory.kinds import MemoryKind
 
 NORM_BITS, SCALE_BITS = 16, 16
 """Of a norm's weight and of a row's scale, as they lie in the memory."""
@@ -14,14 +14,14 @@ NORM_BITS, SCALE_BITS = 16, 16
 
 @dataclass(frozen=True)
 class BoardParameters:
-    """An engine and the chip that it reads from.
+    """An engine and the memory that it reads from.
 
     Parameters
     ----------
     engine
         Its port has the width of a request's words.
-    chip, clock_mhz, cas_latency
-        Of the memory; engine and memory share a clock.
+    memory
+        Its clock is the engine's.
     build
         What IDENTIFY answers as the build.
     decoder
@@ -34,9 +34,7 @@ class BoardParameters:
     """
 
     engine: EngineParameters
-    chip: SdramChip
-    clock_mhz: float
-    cas_latency: int
+    memory: MemoryKind
     build: int = 0
     decoder: DecoderParameters | None = None
 
@@ -44,7 +42,7 @@ class BoardParameters:
         if self.engine.port_bytes != WORD_BYTES:
             raise InputError(
                 f"port_bytes of a board's engine must be {WORD_BYTES}, not {self.engine.port_bytes!r}: "
-                f"{self.chip.name} fills no wider port"
+                f"{self.memory.name} fills no wider port"
             )
         if not 0 <= self.build < 1 << 32:
             raise InputError(f"build must be 0 to 2^32 - 1, not {self.build!r}")
@@ -62,8 +60,8 @@ class BoardParameters:
 
     @property
     def memory_words(self) -> int:
-        """Words that the chip holds."""
-        return self.chip.size_bytes // WORD_BYTES
+        """Words that the memory holds."""
+        return self.memory.size_bytes // WORD_BYTES
 
     def identity(self) -> list[int]:
         """Words that IDENTIFY answers, in the order of ``formats.board_requests.IDENTITY``."""
@@ -73,8 +71,8 @@ class BoardParameters:
         known = {
             "version": VERSION,
             "build": self.build,
-            "memory_bytes": self.chip.size_bytes,
-            "clock_khz": round(1000 * self.clock_mhz),
+            "memory_bytes": self.memory.size_bytes,
+            "clock_khz": round(1000 * self.memory.clock_mhz),
             **(asdict(self.decoder) if self.decoder else sizes),
         }
         return [

@@ -51,9 +51,9 @@ class ProductPlan(wiring.Component):
 
     def __init__(self, parameters: BoardParameters) -> None:
         self._parameters = parameters
-        engine, chip = parameters.engine, parameters.chip
-        reading = reading_layout(chip, engine.port_bytes, parameters.word_bits)
-        bits = address_bits(chip, engine.port_bytes)
+        engine, memory = parameters.engine, parameters.memory
+        reading = reading_layout(memory, engine.port_bytes, parameters.word_bits)
+        bits = address_bits(memory, engine.port_bytes)
         super().__init__(
             {
                 "start": In(1),

@@ -1,14 +1,14 @@
-"""A whole board but for its pins' names: a serial line on one side, a memory chip on the other."""
+"""A whole board but for its pins' names: a serial line on one side, a memory on the other."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, Out, connect
 
 from hw.board.board import Board
 from hw.board.parameters import BoardParameters
 from hw.link.link import LinkParameters
 from hw.link.serial import SerialLink
-from hw.memory.sdram import SdramPins
+from hw.memory.face import connect_outside, outside
 
 
 class SerialBoard(wiring.Component):
@@ -18,6 +18,8 @@ class SerialBoard(wiring.Component):
     ----------
     parameters
         Of the board; the link's welcome names the same build.
+    controller
+        Of its memory, as of ``Board``.
     divisor
         Cycles of a bit on the line: the clock over the baud rate.
     window
@@ -29,7 +31,8 @@ class SerialBoard(wiring.Component):
     tx : Out(1)
     busy : Out(1)
         A request is being done; for a lamp, and for a simulator that would stand still.
-    pins : Out(SdramPins(chip))
+    pins, or others
+        Of the controller.
 
     Raises
     ------
@@ -37,15 +40,21 @@ class SerialBoard(wiring.Component):
         If a bit has fewer than 4 cycles, or there is no such window.
     """
 
-    def __init__(self, parameters: BoardParameters, divisor: int, window: int = LinkParameters.window) -> None:
-        self._board = Board(parameters)
+    def __init__(
+        self,
+        parameters: BoardParameters,
+        controller: wiring.Component,
+        divisor: int,
+        window: int = LinkParameters.window,
+    ) -> None:
+        self._board, self._outside = Board(parameters, controller), outside(controller)
         self._link = SerialLink(LinkParameters(window, build=parameters.build), divisor)
         super().__init__(
             {
                 "rx": In(1, init=1),
                 "tx": Out(1, init=1),
                 "busy": Out(1),
-                "pins": Out(SdramPins(parameters.chip)),
+                **self._outside,
             }
         )
 
@@ -56,7 +65,7 @@ class SerialBoard(wiring.Component):
         m.d.comb += [link.rx.eq(self.rx), self.tx.eq(link.tx)]
         connect(m, link.o_request, board.i)
         connect(m, board.o, link.i_response)
-        connect(m, board.pins, flipped(self.pins))
+        connect_outside(m, board, self, self._outside)
         answered = Signal()
         m.d.comb += answered.eq(board.o.valid & board.o.ready & board.o.payload.last)
         with m.If(link.o_request.valid | answered):

@@ -19,7 +19,7 @@ def work_members(parameters: BoardParameters) -> dict[str, wiring.Member]:
     memory, and what it reads. ``write_start``, ``write_address``, ``write_flush``, ``write_empty``, ``o``: to the
     memory's writer.
     """
-    engine, chip = parameters.engine, parameters.chip
+    engine, memory = parameters.engine, parameters.memory
     return {
         "start": In(1),
         "arguments": In(data.ArrayLayout(32, MOST_ARGUMENTS)),
@@ -29,10 +29,10 @@ def work_members(parameters: BoardParameters) -> dict[str, wiring.Member]:
         "port_busy": Out(32),
         "active": Out(1),
         "took": Out(1),
-        "reading": Out(stream.Signature(reading_layout(chip, engine.port_bytes, parameters.word_bits))),
+        "reading": Out(stream.Signature(reading_layout(memory, engine.port_bytes, parameters.word_bits))),
         "i": In(stream.Signature(max(parameters.word_bits))),
         "write_start": Out(1),
-        "write_address": Out(address_bits(chip, engine.port_bytes)),
+        "write_address": Out(address_bits(memory, engine.port_bytes)),
         "write_flush": Out(1),
         "write_empty": In(1),
         "o": Out(stream.Signature(engine.port_bits)),

@@ -40,8 +40,8 @@ class Decoder(wiring.Component):
 
     def __init__(self, parameters: BoardParameters) -> None:
         self._parameters = parameters
-        engine, chip = parameters.engine, parameters.chip
-        side = reading_layout(chip, engine.port_bytes, parameters.side_bits)
+        engine, memory = parameters.engine, parameters.memory
+        side = reading_layout(memory, engine.port_bytes, parameters.side_bits)
         super().__init__(
             {
                 **work_members(parameters),

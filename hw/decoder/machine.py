@@ -105,7 +105,7 @@ class Machine:
         self.row_scale, self.keys = RowScale(), BestKeys(engine.maximum_rows, BEST)
         self.packer = Packer(engine.port_bits)
 
-        addresses = address_bits(parameters.chip, engine.port_bytes)
+        addresses = address_bits(parameters.memory, engine.port_bytes)
         self.words = Signal(data.ArrayLayout(32, MOST_WORDS))
         self.position = Signal(range(sizes.positions + 1))
         self.positions = Signal.like(self.position)

@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.memory.chips import SdramChip
+from hw.memory.chips import BeatMemory
 from hw.memory.sdram import request_layout
 
 
@@ -27,7 +27,7 @@ class Arbiter(wiring.Component):
     request : Out(stream.Signature(request_layout(chip)))
     """
 
-    def __init__(self, chip: SdramChip) -> None:
+    def __init__(self, chip: BeatMemory) -> None:
         requests = stream.Signature(request_layout(chip))
         super().__init__({"i_reads": In(requests), "i_writes": In(requests), "request": Out(requests)})
 

@@ -29,6 +29,18 @@ class BeatMemory(Protocol):
         """Bits of a beat's address."""
 
 
+class ControlledMemory(BeatMemory, Protocol):
+    """What is known beside of a memory with its controller."""
+
+    @property
+    def reads_ahead(self) -> int:
+        """Beats that a port asks for before the first comes, so that beats come without a pause."""
+
+    @property
+    def most_reads(self) -> int:
+        """Beats asked for and not answered are always fewer, in the controller and in what leads to it."""
+
+
 @dataclass(frozen=True)
 class SdramTiming:
     """Least distances in clock cycles; names as in every maker's data sheet.
@@ -159,6 +171,76 @@ class SdramChip:
                 f"clock_mhz={clock_mhz} is too slow: {self.name} would do little but refresh; take 1 or more"
             )
         return timing
+
+
+@dataclass(frozen=True)
+class Sdram:
+    """A chip and how it is driven: a memory as boards have it.
+
+    Parameters
+    ----------
+    chip
+        On the board.
+    clock_mhz
+        Of the chip and of all that reads from it.
+    cas_latency
+        One that the chip knows.
+    """
+
+    chip: SdramChip
+    clock_mhz: float
+    cas_latency: int
+
+    @property
+    def name(self) -> str:
+        """The chip's."""
+        return self.chip.name
+
+    @property
+    def data_bits(self) -> int:
+        """Width of a beat, the chip's data bus."""
+        return self.chip.data_bits
+
+    @property
+    def address_bits(self) -> int:
+        """Bits of a beat's address."""
+        return self.chip.address_bits
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes that the chip holds."""
+        return self.chip.size_bytes
+
+    @property
+    def peak_bytes_per_second(self) -> float:
+        """A beat per cycle."""
+        return self.data_bits / 8 * self.clock_mhz * 1e6
+
+    @property
+    def timing(self) -> SdramTiming:
+        """The chip's rules in cycles.
+
+        Raises
+        ------
+        InputError
+            If the chip cannot run so.
+        """
+        return self.chip.timing(self.clock_mhz, self.cas_latency)
+
+    @property
+    def most_start_cycles(self) -> int:
+        """Cycles in which the chip is started."""
+        return self.timing.start + 1_000
+
+    @property
+    def reads_ahead(self) -> int:
+        """The controller answers within 10 cycles while a page is open."""
+        return 16
+
+    @property
+    def most_reads(self) -> int:
+        """Three wait, and others are the chip's latency and four."""
+        return 16
 
 
 W9825G6KH_6 = SdramChip(

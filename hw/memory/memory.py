@@ -1,4 +1,4 @@
-"""A board's memory: one controller, words read and words written."""
+"""A board's memory before its controller: words read and words written."""
 
 from collections.abc import Sequence
 
@@ -7,18 +7,15 @@ from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.memory.arbiter import Arbiter
-from hw.memory.chips import SdramChip
+from hw.memory.chips import ControlledMemory
 from hw.memory.port import MemoryPort, address_bits
-from hw.memory.sdram import SdramController, SdramPins, request_layout
+from hw.memory.sdram import request_layout
 from hw.memory.skid_buffer import SkidBuffer
 from hw.memory.words import WordReader, reading_layout
 from hw.memory.writer import WordWriter
 
 SIDE_DEPTH, SIDE_BURST = 64, 32
 """Beats that the side port keeps, and for how many there must be room before it asks again."""
-
-MOST_READS = 16
-"""More reads than the controller has under way at once: three wait, and others are the chip's latency and four."""
 
 
 class Memory(wiring.Component):
@@ -29,8 +26,8 @@ class Memory(wiring.Component):
 
     Parameters
     ----------
-    chip, clock_mhz, cas_latency
-        Of the controller.
+    chip
+        Behind the controller.
     port_bytes
         Bytes of a beat, which addresses count.
     word_bits
@@ -47,26 +44,24 @@ class Memory(wiring.Component):
         The same for the side, where there is one.
     start, address, flush, empty, i
         As of ``WordWriter``.
-    pins : Out(SdramPins(chip))
+    request, read_valid, read_data
+        To and from the controller, as of ``MemoryPort``.
 
     Raises
     ------
     InputError
-        If the chip cannot run so, or the port's beat is not 1, 2, 4 or 8 of the chip's.
+        If the port's beat is not 1, 2, 4 or 8 of the chip's.
     """
 
     def __init__(
         self,
-        chip: SdramChip,
-        clock_mhz: float,
-        cas_latency: int,
+        chip: ControlledMemory,
         port_bytes: int,
         word_bits: Sequence[int],
         side_bits: Sequence[int] = (),
     ) -> None:
         self._chip, self._port_bytes, self._word_bits = chip, port_bytes, tuple(word_bits)
         self._side_bits = tuple(side_bits)
-        self._controller = SdramController(chip, clock_mhz, cas_latency)
         side: dict[str, wiring.Member] = {}
         if side_bits:
             side = {
@@ -82,7 +77,9 @@ class Memory(wiring.Component):
                 "flush": In(1),
                 "empty": Out(1),
                 "i": In(stream.Signature(8 * port_bytes)),
-                "pins": Out(SdramPins(chip)),
+                "request": Out(stream.Signature(request_layout(chip))),
+                "read_valid": In(1),
+                "read_data": In(chip.data_bits),
                 **side,
             }
         )
@@ -91,16 +88,14 @@ class Memory(wiring.Component):
         """A port each way, so that a reader without room holds up no writer; the controller's ready in a register."""
         m = Module()
         chip, port_bytes = self._chip, self._port_bytes
-        m.submodules.controller = controller = self._controller
         m.submodules.arbiter = arbiter = Arbiter(chip)
-        m.submodules.read_port = read_port = MemoryPort(chip, port_bytes)
+        m.submodules.read_port = read_port = MemoryPort(chip, port_bytes, chip.reads_ahead)
         m.submodules.write_port = write_port = MemoryPort(chip, port_bytes)
         m.submodules.reader = reader = WordReader(chip, port_bytes, self._word_bits)
         m.submodules.writer = writer = WordWriter(chip, port_bytes)
-        connect(m, flipped(self.pins), controller.pins)
         m.submodules.buffer = buffer = SkidBuffer(request_layout(chip))
         connect(m, arbiter.request, buffer.i)
-        connect(m, buffer.o, controller.i)
+        connect(m, buffer.o, flipped(self.request))
         connect(m, write_port.request, arbiter.i_writes)
         connect(m, flipped(self.i_reading), reader.i_reading)
         connect(m, reader.run, read_port.i_run)
@@ -109,12 +104,12 @@ class Memory(wiring.Component):
         connect(m, writer.run, write_port.i_run)
         connect(m, writer.o, write_port.i)
         connect(m, flipped(self.i), writer.i)
-        m.d.comb += read_port.read_data.eq(controller.read_data)
+        m.d.comb += read_port.read_data.eq(self.read_data)
         if self._side_bits:
-            self._read_beside(m, controller, arbiter, read_port)
+            self._read_beside(m, arbiter, read_port)
         else:
             connect(m, read_port.request, arbiter.i_reads)
-            m.d.comb += read_port.read_valid.eq(controller.read_valid)
+            m.d.comb += read_port.read_valid.eq(self.read_valid)
         m.d.comb += [
             writer.start.eq(self.start),
             writer.address.eq(self.address),
@@ -123,13 +118,13 @@ class Memory(wiring.Component):
         ]
         return m
 
-    def _read_beside(self, m: Module, controller: SdramController, arbiter: Arbiter, port: MemoryPort) -> None:
+    def _read_beside(self, m: Module, arbiter: Arbiter, port: MemoryPort) -> None:
         """A second port that reads; whose a beat is, is kept in the order of the requests."""
         chip, port_bytes = self._chip, self._port_bytes
         m.submodules.side_port = side = MemoryPort(chip, port_bytes, SIDE_DEPTH, SIDE_BURST)
         m.submodules.side_reader = reader = WordReader(chip, port_bytes, self._side_bits)
         m.submodules.side_arbiter = readers = Arbiter(chip)
-        m.submodules.owners = owners = fifo.SyncFIFO(width=1, depth=MOST_READS)
+        m.submodules.owners = owners = fifo.SyncFIFO(width=1, depth=chip.most_reads)
         connect(m, port.request, readers.i_reads)
         connect(m, side.request, readers.i_writes)  # what goes first
         connect(m, readers.request, arbiter.i_reads)
@@ -140,8 +135,8 @@ class Memory(wiring.Component):
         m.d.comb += [
             owners.w_en.eq(readers.request.valid & readers.request.ready),
             owners.w_data.eq(side.request.valid & side.request.ready),
-            owners.r_en.eq(controller.read_valid),
-            port.read_valid.eq(controller.read_valid & ~owners.r_data),
-            side.read_valid.eq(controller.read_valid & owners.r_data),
-            side.read_data.eq(controller.read_data),
+            owners.r_en.eq(self.read_valid),
+            port.read_valid.eq(self.read_valid & ~owners.r_data),
+            side.read_valid.eq(self.read_valid & owners.r_data),
+            side.read_data.eq(self.read_data),
         ]

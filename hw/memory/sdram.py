@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.memory.chips import START_REFRESHES, BeatMemory, SdramChip
+from hw.memory.chips import START_REFRESHES, BeatMemory, Sdram, SdramChip
 
 # ras, cas, we, lowest bit first: 1 is a pin at its active, low level, so a register at reset says NOP
 NOP, ACTIVATE, READ, WRITE, PRECHARGE, REFRESH, MODE = 0b000, 0b001, 0b010, 0b110, 0b101, 0b011, 0b111
@@ -106,12 +106,8 @@ class SdramController(wiring.Component):
 
     Parameters
     ----------
-    chip
-        The chip on its pins.
-    clock_mhz
-        Of the controller and the chip.
-    cas_latency
-        2 or 3.
+    sdram
+        The chip on its pins, and how it is driven.
 
     Members
     -------
@@ -127,9 +123,12 @@ class SdramController(wiring.Component):
         If the chip cannot run so.
     """
 
-    def __init__(self, chip: SdramChip, clock_mhz: float, cas_latency: int) -> None:
-        self._chip = chip
-        self._timing = timing = chip.timing(clock_mhz, cas_latency)
+    modules = ""
+    """Verilog of modules that it has instances of: none."""
+
+    def __init__(self, sdram: Sdram) -> None:
+        self._chip = chip = sdram.chip
+        self._timing = timing = sdram.timing
         # also keeps t_rc: a page is closed t_rp before the next activate
         self._page_cycles = max(timing.t_ras, timing.t_rc - timing.t_rp)
         # between a read and a write the data bus rests a cycle

@@ -6,13 +6,13 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw.memory.chips import SdramChip
+from hw.memory.chips import BeatMemory
 from hw.memory.port import address_bits, run_layout
 from hw.memory.skid_buffer import SkidBuffer
 from hw.memory.unpacker import Unpacker
 
 
-def reading_layout(chip: SdramChip, port_bytes: int, word_bits: Sequence[int]) -> data.StructLayout:
+def reading_layout(chip: BeatMemory, port_bytes: int, word_bits: Sequence[int]) -> data.StructLayout:
     """Words that lie one after the other.
 
     ``address``, ``beats``: of the run that holds them, as in ``run_layout``; as many beats as the words
@@ -55,7 +55,7 @@ class WordReader(wiring.Component):
         A narrow word has zeros above it.
     """
 
-    def __init__(self, chip: SdramChip, port_bytes: int, word_bits: Sequence[int]) -> None:
+    def __init__(self, chip: BeatMemory, port_bytes: int, word_bits: Sequence[int]) -> None:
         self._port_bytes = port_bytes
         self._word_bits = tuple(word_bits)
         super().__init__(

@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw.memory.chips import SdramChip
+from hw.memory.chips import BeatMemory
 from hw.memory.port import address_bits, run_layout
 from hw.memory.skid_buffer import SkidBuffer
 
@@ -40,7 +40,7 @@ class WordWriter(wiring.Component):
         To the port.
     """
 
-    def __init__(self, chip: SdramChip, port_bytes: int, burst: int = BURST_WORDS) -> None:
+    def __init__(self, chip: BeatMemory, port_bytes: int, burst: int = BURST_WORDS) -> None:
         self._burst = burst
         words = stream.Signature(8 * port_bytes)
         super().__init__(

@@ -159,7 +159,7 @@ def token_cost(program: Program, board: BoardMemory, seen: int, answers: int = 1
         if answers or not isinstance(command, Answer)
     ]
     rate = board.peak_bytes_per_second * board.share
-    clock = board.sdram.clock_mhz * 1e6 if board.sdram else board.peak_bytes_per_second / board.port_bytes
+    clock = board.memory.clock_mhz * 1e6
     words = WORD_BYTES * program_words(program)
     seconds = words / rate + sum(max(c.memory_bytes / rate, c.beside / clock) + c.alone / clock for c in costs)
     moved = words + sum(cost.memory_bytes for cost in costs)

@@ -1,4 +1,4 @@
-"""A board without the board: the driver over requests to its Verilog, with its memory chip behind it."""
+"""A board without the board: the driver over requests to its Verilog, with its memory behind it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ from itertools import islice
 from formats.board_requests import MAXIMUM_WORDS, REQUESTS, WORD_BYTES, Opcode
 from formats.engine import EngineParameters
 from formats.router.descriptor import RouterParameters
-from hw.board.boards import board_sdram
+from hw.board.boards import find_board
 from hw.board.parameters import BoardParameters
 from hw.decoder.parameters import DecoderParameters
 from sw_runtime.device.board.transport import RESULT_WORDS, BoardTransport, check_router
@@ -104,7 +104,7 @@ def simulated_board(place: str, parameters: EngineParameters, router: RouterPara
     check_router(router)
     board = board_parameters(place, parameters)
     simulator = BoardSimulator(build_board(board), board)
-    transport = BoardTransport(SimulatedChannel(simulator), board.engine, board.chip.size_bytes)
+    transport = BoardTransport(SimulatedChannel(simulator), board.engine, board.memory.size_bytes)
     return Driver(f"simulated-board:{place}", transport, board.engine)
 
 
@@ -118,6 +118,5 @@ def board_parameters(
     InputError
         If there is no such board.
     """
-    sdram = board_sdram(name)
     engine = replace(parameters, port_bytes=WORD_BYTES, lanes=0, multiplier_bits=ECP5_MULTIPLIER_BITS)
-    return BoardParameters(engine, sdram.chip, sdram.clock_mhz, sdram.cas_latency, decoder=decoder)
+    return BoardParameters(engine, find_board(name).memory, decoder=decoder)

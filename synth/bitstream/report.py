@@ -116,7 +116,7 @@ class Implied:
 
 def implied(memory: BoardMemory, parameters: BoardParameters, bits_per_weight: float) -> list[Implied]:
     """What the clock implies for a model whose matrices all have one format, activations and scales left out."""
-    rate = parameters.chip.data_bits / 8 * parameters.clock_mhz * 1e6 * memory.share
+    rate = parameters.memory.peak_bytes_per_second * memory.share
     sizes = {
         "linears, head on the host": LINEAR_WEIGHTS,
         "linears and head": LINEAR_WEIGHTS + HEAD_WEIGHTS,

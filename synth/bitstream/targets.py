@@ -1,33 +1,48 @@
 """Targets: boards that a bitstream can be made for, one record each."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, Protocol
 
 from formats.errors import DependencyError, InputError
+from hw.board.parameters import BoardParameters
+from synth.bitstream.ddr3_pins import ECPIX5_R02, ORANGECRAB_R02
+from synth.bitstream.ddr3_top import Ddr3Top
+from synth.bitstream.top import Ulx3s
 from synth.boards import BOARDS, Board
+
+
+class Top(Protocol):
+    """A top level; ``modules`` is Verilog of modules that it has instances of."""
+
+    modules: str
 
 
 @dataclass(frozen=True)
 class Target:
-    """A board with an ECP5 and an SDRAM chip, whose pins amaranth-boards knows.
+    """A board with an ECP5 whose pins amaranth-boards knows.
 
     Parameters
     ----------
     board
         The device.
     pins
-        Module and class of amaranth-boards: ``clk25``, ``sdram``, ``uart``, ``led`` and ``button_fire``.
-    memory
-        The board's usual memory, as ``hw.board.boards`` calls it.
+        Module and class of amaranth-boards.
+    memories
+        That the board may have, as ``hw.board.boards`` calls them; the usual one first.
     loader
         What openFPGALoader calls the board.
+    top
+        Parameters of the board and baud rate → its top level.
     """
 
     board: Board
     pins: tuple[str, str]
-    memory: str
+    memories: tuple[str, ...]
     loader: str
+    top: Callable[[BoardParameters, int], Top]
 
     def platform(self) -> Any:
         """A fresh platform of Amaranth, whose pins are given out once.
@@ -44,11 +59,33 @@ class Target:
             raise DependencyError("amaranth-boards is missing; pip install 'seedloom[synth]'") from None
 
 
+SDRAM_MEMORIES = ("ulx3s-32mb", "ulx3s-64mb")
+
 TARGETS: dict[str, Target] = {
-    f"ulx3s-{size.lower()}": Target(
-        BOARDS[f"ulx3s-{size.lower()}"], ("ulx3s", f"ULX3S_{size}_Platform"), memory="ulx3s-32mb", loader="ulx3s"
-    )
-    for size in ("25F", "45F", "85F")
+    **{
+        f"ulx3s-{size.lower()}": Target(
+            BOARDS[f"ulx3s-{size.lower()}"],
+            ("ulx3s", f"ULX3S_{size}_Platform"),
+            memories=SDRAM_MEMORIES,
+            loader="ulx3s",
+            top=Ulx3s,
+        )
+        for size in ("25F", "45F", "85F")
+    },
+    "orangecrab-85f": Target(
+        BOARDS["orangecrab-85f"],
+        ("orangecrab_r0_2", "OrangeCrabR0_2_85FPlatform"),
+        memories=("orangecrab",),
+        loader="orangeCrab",
+        top=partial(Ddr3Top, board=ORANGECRAB_R02),
+    ),
+    "ecpix5-85f": Target(
+        BOARDS["ecpix5-85f"],
+        ("ecpix5", "ECPIX585Platform"),
+        memories=("ecpix5",),
+        loader="ecpix5",
+        top=partial(Ddr3Top, board=ECPIX5_R02),
+    ),
 }
 """Name → target."""
 

@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, Instance, Module, ResetSignal, Signal
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Module, ResetSignal
 from amaranth.lib import io, wiring
 from amaranth.lib.cdc import ResetSynchronizer
 
 from formats.errors import InputError
 from hw.board.parameters import BoardParameters
 from hw.board.serial_board import SerialBoard
-from hw.memory.sdram import SdramPins
+from hw.memory.chips import Sdram
+from hw.memory.sdram import SdramController, SdramPins
+from synth.bitstream.pll import FIRST, VCO_MHZ, pll
 
 OSCILLATOR_MHZ = 25
 SLOWEST_MHZ = 75
@@ -18,8 +20,6 @@ which, with 3.3 ns in the pins' buffers, is too short below 67 MHz."""
 
 EARLY_MHZ = 25
 """At this clock we look at the data half a period behind the chip's edge that brings it, not one and a half."""
-
-_VCO_MHZ = 600  # the middle of what the PLL's oscillator can do, 400 to 800
 
 
 def pll_dividers(clock_mhz: float) -> tuple[int, int]:
@@ -36,7 +36,7 @@ def pll_dividers(clock_mhz: float) -> tuple[int, int]:
             f"clock_mhz must be {EARLY_MHZ}, or a multiple of {OSCILLATOR_MHZ} from {SLOWEST_MHZ} to 200, "
             f"not {clock_mhz!r}"
         )
-    return int(feedback), round(_VCO_MHZ / clock_mhz)
+    return int(feedback), round(VCO_MHZ / clock_mhz)
 
 
 class Ulx3s(wiring.Component):
@@ -54,6 +54,11 @@ class Ulx3s(wiring.Component):
     baud
         Of the serial line; the nearest that whole cycles make.
 
+    Attributes
+    ----------
+    modules
+        Verilog that the netlist needs beside: none.
+
     Raises
     ------
     InputError
@@ -61,9 +66,14 @@ class Ulx3s(wiring.Component):
     """
 
     def __init__(self, parameters: BoardParameters, baud: int) -> None:
-        self._dividers = pll_dividers(parameters.clock_mhz)
-        self._early = parameters.clock_mhz == EARLY_MHZ
-        self._board = SerialBoard(parameters, round(parameters.clock_mhz * 1e6 / baud))
+        assert isinstance(parameters.memory, Sdram)
+        clock_mhz = parameters.memory.clock_mhz
+        self._dividers, self._early = pll_dividers(clock_mhz), clock_mhz == EARLY_MHZ
+        controller = SdramController(parameters.memory)
+        self._board, self.modules = (
+            SerialBoard(parameters, controller, round(clock_mhz * 1e6 / baud)),
+            controller.modules,
+        )
         super().__init__({})
 
     def elaborate(self, platform: Any) -> Module:
@@ -83,33 +93,12 @@ class Ulx3s(wiring.Component):
         m.submodules.oscillator = oscillator = io.Buffer("i", platform.request("clk25", 0, dir="-"))
         m.submodules.button = button = io.Buffer("i", platform.request("button_fire", 0, dir="-"))
         m.submodules.led = led = io.Buffer("o", platform.request("led", 0, dir="-"))
-        clock, locked = Signal(name="pll_clock"), Signal()
         feedback, divider = self._dividers
-        m.submodules.pll = Instance(
-            "EHXPLLL",
-            p_CLKI_DIV=1,
-            p_CLKFB_DIV=feedback,
-            p_CLKOP_DIV=divider,
-            p_CLKOP_CPHASE=divider - 1,
-            p_CLKOP_ENABLE="ENABLED",
-            p_FEEDBK_PATH="CLKOP",
-            i_CLKI=oscillator.i,
-            i_CLKFB=clock,
-            i_RST=Const(0),
-            i_STDBY=Const(0),
-            i_PHASESEL0=Const(0),
-            i_PHASESEL1=Const(0),
-            i_PHASEDIR=Const(0),
-            i_PHASESTEP=Const(0),
-            i_PHASELOADREG=Const(0),
-            i_PLLWAKESYNC=Const(0),
-            i_ENCLKOP=Const(0),
-            o_CLKOP=clock,
-            o_LOCK=locked,
-        )
+        made = pll(oscillator.i, 1, feedback, {FIRST: divider})
+        m.submodules.pll = made.cell
         m.domains.sync = ClockDomain()
-        m.d.comb += [ClockSignal().eq(clock), led.o.eq(locked & ~ResetSignal())]
-        m.submodules.reset = ResetSynchronizer(~locked | button.i, domain="sync")
+        m.d.comb += [ClockSignal().eq(made.clocks[FIRST]), led.o.eq(made.locked & ~ResetSignal())]
+        m.submodules.reset = ResetSynchronizer(~made.locked | button.i, domain="sync")
 
     def _memory(self, m: Module, pads: Any, pins: wiring.PureInterface) -> None:
         """The chip's pins, a register beside each; amaranth-boards knows which are active low.

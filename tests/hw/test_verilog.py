@@ -17,7 +17,8 @@ from formats.engine import EngineParameters
 from hw.board.board import Board
 from hw.board.parameters import BoardParameters
 from hw.engine.engine import Engine
-from hw.memory.chips import W9825G6KH_6
+from hw.memory.chips import W9825G6KH_6, Sdram
+from hw.memory.sdram import SdramController
 from hw.router.parameters import UnitParameters
 from hw.router.router import Router
 from hw.top import Accelerator
@@ -25,8 +26,9 @@ from hw.verilog import convert
 
 engine = EngineParameters(("scaled-4bit", "palette-4bit"), port_bytes=4, maximum_columns=64, maximum_rows=64)
 router = UnitParameters(lanes=4, keys=64, slots=4, sets=2, ways=2)
-board = BoardParameters(engine, W9825G6KH_6, clock_mhz=100, cas_latency=2)
-for component in (Engine(engine), Router(router), Accelerator(engine, router), Board(board)):
+board = BoardParameters(engine, Sdram(W9825G6KH_6, clock_mhz=100, cas_latency=2))
+whole = Board(board, SdramController(board.memory))
+for component in (Engine(engine), Router(router), Accelerator(engine, router), whole):
     print(hashlib.sha256(convert(component, "top").encode()).hexdigest())
 """
 

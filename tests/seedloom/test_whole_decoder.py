@@ -187,10 +187,6 @@ def refused(path: Path, *options: str) -> str:
             ["--whole-decoder", "--device", "serial:/dev/no-such-port"],
             "/dev/no-such-port cannot be opened at 3000000 baud: No such file or directory",
         ),
-        (
-            ["--whole-decoder", "--device", "simulated", "--board", "ecpix5"],
-            "no board 'ecpix5' with an SDRAM chip; choose from ulx3s-32mb, ulx3s-64mb",
-        ),
         (["--whole-decoder", "--prune", "lazyllm"], "--prune is not done by --whole-decoder; leave one of the two out"),
         (["--whole-decoder", "--board", "none"], "no board 'none'; choose from ulx3s-32mb, "),
         (["--whole-decoder", "--kv-bits", "4"], "keys and values are cached in 8 or 16 bits, not 4"),

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hw.memory.litedram.boards import ECPIX5, ORANGECRAB, Ddr3Memory
-from hw.memory.litedram.core import Core
+from hw.memory.litedram.core import Core, Purpose
 from synth import ddr3 as command
 from synth.flow import Flow
 from tests.hw.memory.litedram.cores import core_without_verilog
@@ -27,7 +27,7 @@ class ToolAtHand(Flow):
 
 @pytest.fixture(autouse=True)
 def _at_hand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def made(ddr3: Ddr3Memory) -> Core:
+    def made(ddr3: Ddr3Memory, purpose: Purpose) -> Core:
         return core_without_verilog()
 
     monkeypatch.chdir(tmp_path)

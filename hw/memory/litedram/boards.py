@@ -1,11 +1,19 @@
 """DDR3 memories of boards: chip, clock and what differs between their pins."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 
 from formats.errors import InputError
 
-BURST_BEATS = 2
-"""Beats of one burst. A burst is 8 transfers, and a cycle of our clock has four: two chip cycles, both edges."""
+BURST_BITS = 128
+"""A burst is 8 transfers of 16 bits, and takes two cycles of our clock: four of the chip's, both edges."""
+
+MOST_READS = 64
+"""Beats asked for and not answered: two per burst of a bank's queue, and of those within the latency of a read, 16
+cycles at most, which are 8 bursts."""
+
+MOST_START_NS = 4_000_000
+"""The start takes 1.1 ms, of which 0.4 ms are levelling."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,13 @@ class Ddr3Memory:
         The chip's own, as its mode register takes it: ``disabled`` or ``60ohm``.
     select_and_reset
         Whether the chip's select and reset pins are connected; else the board ties them.
+    data_bits
+        Width of a beat. With 64 bits a beat per cycle is all that the chip moves; with 32, half of it.
+
+    Raises
+    ------
+    InputError
+        If ``data_bits`` is neither 32 nor 64.
     """
 
     name: str
@@ -42,15 +57,20 @@ class Ddr3Memory:
     command_delay: int
     termination: str
     select_and_reset: bool
+    data_bits: int = 64
 
     BANK_BITS = 3
     COLUMN_BITS = 10
     CHIP_BITS = 16
 
+    def __post_init__(self) -> None:
+        if self.data_bits not in (32, 64):
+            raise InputError(f"data_bits of {self.name} must be 32 or 64, not {self.data_bits!r}")
+
     @property
-    def data_bits(self) -> int:
-        """Width of a beat: what the chip moves in a cycle of our clock."""
-        return 4 * self.CHIP_BITS
+    def burst_beats(self) -> int:
+        """Beats of one burst."""
+        return BURST_BITS // self.data_bits
 
     @property
     def lanes(self) -> int:
@@ -59,8 +79,9 @@ class Ddr3Memory:
 
     @property
     def address_bits(self) -> int:
-        """Bits of a beat's address: row, bank, column; a beat has four columns."""
-        return self.row_bits + self.BANK_BITS + self.COLUMN_BITS - 2
+        """Bits of a beat's address: row, bank, and the columns' without those inside of a beat."""
+        inside = (self.data_bits // self.CHIP_BITS).bit_length() - 1
+        return self.row_bits + self.BANK_BITS + self.COLUMN_BITS - inside
 
     @property
     def size_bytes(self) -> int:
@@ -69,8 +90,23 @@ class Ddr3Memory:
 
     @property
     def peak_bytes_per_second(self) -> float:
-        """A beat per cycle."""
-        return self.data_bits / 8 * self.clock_mhz * 1e6
+        """What the chip moves: four transfers in a cycle of our clock, whatever a beat is."""
+        return 4 * self.CHIP_BITS / 8 * self.clock_mhz * 1e6
+
+    @property
+    def most_start_cycles(self) -> int:
+        """Cycles in which the chip is started and its lanes are levelled, with much to spare."""
+        return ceil(MOST_START_NS * self.clock_mhz / 1000)
+
+    @property
+    def reads_ahead(self) -> int:
+        """Bursts come some 20 cycles after they are asked for, or later by a refresh."""
+        return 64
+
+    @property
+    def most_reads(self) -> int:
+        """Those that the burst port keeps, one answered, two in a skid buffer, and some to spare."""
+        return MOST_READS + 8
 
 
 ORANGECRAB = Ddr3Memory(
@@ -83,16 +119,7 @@ ORANGECRAB = Ddr3Memory(
     termination="disabled",
     select_and_reset=True,
 )
-ORANGECRAB_512MB = Ddr3Memory(
-    name="orangecrab-512mb",
-    chip="MT41K256M16",
-    row_bits=15,
-    t_rfc_ns=260,
-    clock_mhz=48,
-    command_delay=100,
-    termination="disabled",
-    select_and_reset=True,
-)
+ORANGECRAB_512MB = replace(ORANGECRAB, name="orangecrab-512mb", chip="MT41K256M16", row_bits=15, t_rfc_ns=260)
 ECPIX5 = Ddr3Memory(
     name="ecpix5",
     chip="MT41K256M16",

@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
-from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal
+from amaranth.hdl import ClockSignal, Const, Instance, IOPort, Module, ResetSignal, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.memory.litedram.boards import Ddr3Memory
 from hw.memory.litedram.bursts import BurstPort
-from hw.memory.litedram.core import MODULE, Core
+from hw.memory.litedram.core import LANE, MODULE, Core
 from hw.memory.litedram.sequencer import SETTINGS, StartSequencer
 from hw.memory.sdram import request_layout
+
+LANE_WINDOW, LANE_BITSLIP = (2, 5), 1
+"""At which delays, and at which bitslip, the lanes of a simulated board read right: the middle of what there is."""
 
 
 class Ddr3Controller(wiring.Component):
@@ -24,9 +27,14 @@ class Ddr3Controller(wiring.Component):
     ddr3
         Board's memory.
     core
-        Generated for it; its module has to be added to the netlist.
+        Generated for it.
     connections
         The module's other ports, as ``Instance`` takes them: clocks and pads, or what a simulation looks at.
+
+    Attributes
+    ----------
+    modules
+        Verilog of the module that it has an instance of.
 
     Members
     -------
@@ -41,6 +49,7 @@ class Ddr3Controller(wiring.Component):
 
     def __init__(self, ddr3: Ddr3Memory, core: Core, connections: Mapping[str, Any]) -> None:
         self._ddr3, self._core, self._connections = ddr3, core, dict(connections)
+        self.modules = core.verilog
         super().__init__(
             {
                 "i": In(stream.Signature(request_layout(ddr3))),
@@ -88,3 +97,33 @@ class Ddr3Controller(wiring.Component):
             self.found.eq(start.found),
         ]
         return m
+
+
+def modelled_lanes(ddr3: Ddr3Memory) -> dict[str, Const]:
+    """Connections of a core with a model, whose lanes all read right in the same window and detect bursts."""
+    first, last = LANE_WINDOW
+    told = {"first": first, "last": last, "bitslip": LANE_BITSLIP, "detects": 1}
+    return {
+        f"i_lane_{name}_{lane}": Const(value, LANE[name]) for lane in range(ddr3.lanes) for name, value in told.items()
+    }
+
+
+def board_connections(pads: Mapping[str, IOPort], stop: Signal, reset: Signal) -> dict[str, Any]:
+    """Connections of a core with the PHY.
+
+    Parameters
+    ----------
+    pads
+        Name, as LiteDRAM has it → pad.
+    stop, reset
+        Driven by the PHY while it starts: the clock of the domain ``sys2x`` has to stand still, and what divides it
+        has to be reset. The domain ``init`` is a slow clock that runs meanwhile.
+    """
+    return {
+        "i_sys2x_clk": ClockSignal("sys2x"),
+        "i_init_clk": ClockSignal("init"),
+        "i_init_rst": ResetSignal("init"),
+        "o_sys2x_stop": stop,
+        "o_sys2x_reset": reset,
+        **{f"io_ddram_{name}": pad for name, pad in pads.items()},
+    }

@@ -1,6 +1,7 @@
 """LiteDRAM's controller as Verilog, made from its package."""
 
 from dataclasses import dataclass
+from enum import Enum
 from importlib import import_module
 from typing import cast
 
@@ -16,6 +17,21 @@ REGISTER_ADDRESS_BITS = 10
 
 BITSLIPS, DELAYS = 4, 8
 """Settings that levelling chooses from, at LiteDRAM's PHY for the ECP5."""
+
+LANE = {"first": 3, "last": 3, "bitslip": 2, "detects": 1}
+"""What a lane of the model is told, and its bits."""
+
+
+class Purpose(Enum):
+    """What a core is generated for.
+
+    ``BOARD``: with the PHY for the ECP5. ``SIMULATION``: with a model of PHY and chip, the whole chip. ``CHECKS``: with
+    the same model of fewer rows, which prints a line for each rule of the chip that is broken.
+    """
+
+    BOARD = "board"
+    SIMULATION = "simulation"
+    CHECKS = "checks"
 
 
 @dataclass(frozen=True)
@@ -59,7 +75,7 @@ class Core:
     write_phase: int
 
 
-def core(memory: Ddr3Memory, simulated: bool = False) -> Core:
+def core(memory: Ddr3Memory, purpose: Purpose) -> Core:
     """Generate the controller of a memory, the same text every time.
 
     The module has the clock ``sys_clk`` with ``sys_rst``, the bus ``csr_adr``, ``csr_we``, ``csr_dat_w``,
@@ -70,8 +86,8 @@ def core(memory: Ddr3Memory, simulated: bool = False) -> Core:
     ----------
     memory
         What it is for.
-    simulated
-        With a model of PHY and chip, instead of the PHY for the ECP5.
+    purpose
+        What is behind the controller.
 
     Raises
     ------
@@ -82,4 +98,4 @@ def core(memory: Ddr3Memory, simulated: bool = False) -> Core:
         generate = import_module("hw.memory.litedram.generate").generate
     except ModuleNotFoundError as missing:
         raise DependencyError(f"{missing.name} is missing; pip install 'seedloom[synth]'") from None
-    return cast(Core, generate(memory, simulated))
+    return cast(Core, generate(memory, purpose))

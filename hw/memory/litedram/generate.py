@@ -14,8 +14,8 @@ from migen import ClockDomain, Instance, Module, Signal
 from migen.fhdl.specials import Tristate
 
 from hw.memory.litedram.boards import Ddr3Memory
-from hw.memory.litedram.core import MODULE, REGISTER_ADDRESS_BITS, Core, Step
-from hw.memory.litedram.phy_model import MODEL_ROWS, ModelPhy
+from hw.memory.litedram.core import MODULE, REGISTER_ADDRESS_BITS, Core, Purpose, Step
+from hw.memory.litedram.phy_model import CHECKED_ROWS, ModelPhy
 
 PAGES = {"phy": 0, "core": 1}
 """Of the bus of registers."""
@@ -62,7 +62,7 @@ class _TristateCell:
 class _Top(Module):
     """Controller, PHY, registers, and one native port, all with the names of ``core``."""
 
-    def __init__(self, memory: Ddr3Memory, simulated: bool) -> None:
+    def __init__(self, memory: Ddr3Memory, purpose: Purpose) -> None:
         frequency = memory.clock_mhz * 1e6
         self.clock_domains.cd_sys = ClockDomain("sys")
         self.ios = {self.cd_sys.clk, self.cd_sys.rst}
@@ -71,12 +71,14 @@ class _Top(Module):
         board_phy.settings.rtt_nom = memory.termination
         self.chip = chip(memory)
         self.settings = board_phy.settings
-        if simulated:
-            self.submodules.phy = phy = ModelPhy(memory, chip(memory, MODEL_ROWS), self.settings, frequency)
-            self.ios |= phy.ios
-        else:
+        if purpose is Purpose.BOARD:
             self.submodules.phy = board_phy
             self._connect_board(board_phy, pads)
+        else:
+            checks = purpose is Purpose.CHECKS
+            its = chip(memory, CHECKED_ROWS if checks else None)
+            self.submodules.phy = phy = ModelPhy(memory, its, self.settings, frequency, checks)
+            self.ios |= phy.ios
         self.submodules.core = core = LiteDRAMCore(
             self.phy,
             self.chip.geom_settings,
@@ -154,9 +156,9 @@ def chip(memory: Ddr3Memory, rows: int | None = None) -> Any:
     return made(memory.clock_mhz * 1e6, "1:2")
 
 
-def generate(memory: Ddr3Memory, simulated: bool) -> Core:
+def generate(memory: Ddr3Memory, purpose: Purpose) -> Core:
     """As ``core`` says."""
-    top = _Top(memory, simulated)
+    top = _Top(memory, purpose)
     sequence, _ = get_sdram_phy_init_sequence(top.settings, top.chip.timing_settings)
     text = convert(top, top.ios, name=MODULE, special_overrides={Tristate: _TristateCell}, regular_comb=False)
     return Core(

@@ -3,17 +3,15 @@
 from typing import Any
 
 from litedram.phy.dfi import Interface
-from litedram.phy.model import SDRAM_VERBOSE_STD, SDRAMPHYModel
+from litedram.phy.model import SDRAM_VERBOSE_OFF, SDRAM_VERBOSE_STD, SDRAMPHYModel
 from litex.soc.interconnect.csr import CSR, AutoCSR, CSRStatus, CSRStorage
 from migen import Case, Cat, If, Module, Signal
 
 from hw.memory.litedram.boards import Ddr3Memory
+from hw.memory.litedram.core import LANE
 
-MODEL_ROWS = 2048
-"""Rows of a bank that the model keeps, so that a simulation takes 64 MB; higher rows fall on these."""
-
-LANE = {"first": 3, "last": 3, "bitslip": 2, "detects": 1}
-"""What a lane is told, and its bits."""
+CHECKED_ROWS = 2048
+"""Rows of a bank that a model keeps which prints what is broken, so that it takes 64 MB; higher rows fall on these."""
 
 _TRANSFERS = 8
 
@@ -21,9 +19,10 @@ _TRANSFERS = 8
 class ModelPhy(Module, AutoCSR):
     """The face of LiteDRAM's PHY for the ECP5, over LiteDRAM's model.
 
-    The model keeps what is written, answers after the ECP5's latencies, and prints a line for each broken rule of the
-    chip. A lane reads inverted bits unless its delay is within its window, and the bits of earlier or later transfers
-    unless its bitslip is right. A lane that detects bursts does so where the delay is at most a tap outside the window.
+    The model keeps what is written, answers after the ECP5's latencies, and may print a line for each rule of the chip
+    that is broken. A lane reads inverted bits unless its delay is within its window, and the bits of earlier or later
+    transfers unless its bitslip is right. A lane that detects bursts does so where the delay is at most a tap outside
+    the window.
 
     Ports
     -----
@@ -43,14 +42,16 @@ class ModelPhy(Module, AutoCSR):
     memory
         What is simulated.
     chip
-        LiteDRAM's record of the chip, with ``MODEL_ROWS`` rows.
+        LiteDRAM's record of the chip, with as many rows as are kept.
     settings
         Of the PHY for the ECP5.
     frequency
         Of our clock, in hertz.
+    checks
+        Whether lines are printed.
     """
 
-    def __init__(self, memory: Ddr3Memory, chip: Any, settings: Any, frequency: float) -> None:
+    def __init__(self, memory: Ddr3Memory, chip: Any, settings: Any, frequency: float, checks: bool) -> None:
         self.settings, self.addressbits = settings, memory.row_bits
         self._dly_sel = CSRStorage(memory.lanes)
         self._rdly_dq_rst = CSR()  # one a line: their names are read from the code
@@ -59,7 +60,8 @@ class ModelPhy(Module, AutoCSR):
         self._rdly_dq_bitslip = CSR()
         self._burstdet_clr = CSR()
         self._burstdet_seen = CSRStatus(memory.lanes)
-        self.submodules.model = model = SDRAMPHYModel(chip, settings, clk_freq=frequency, verbosity=SDRAM_VERBOSE_STD)
+        verbosity = SDRAM_VERBOSE_STD if checks else SDRAM_VERBOSE_OFF
+        self.submodules.model = model = SDRAMPHYModel(chip, settings, clk_freq=frequency, verbosity=verbosity)
         self.dfi = dfi = Interface(memory.row_bits, memory.BANK_BITS, 1, settings.dfi_databits, settings.nphases)
         self.comb += dfi.connect(model.dfi, omit={"rddata", "rddata_valid"})
         # LiteDRAM's model says in its first phase only that data is there

@@ -69,14 +69,13 @@ def fit(board: BoardMemory, shapes: Sequence[MatrixShape], position_bytes: int) 
         return Fit(board.name, board.size_bytes, None, 0, None, None, board.share, board.share_is, str(error))
     needed = Workspace.of(engine).end + sum(stored_bytes(shape, engine) for shape in shapes)
     free = board.size_bytes - needed
-    moved = sum(_moved(shape, engine) for shape in shapes)
     fits = free >= 0
     return Fit(
         board=board.name,
         memory_bytes=board.size_bytes,
         needed_bytes=needed,
         missing_bytes=max(0, -free),
-        tokens_per_second=board.peak_bytes_per_second * board.share / moved if fits else None,
+        tokens_per_second=1 / sum(_seconds(board, shape, engine) for shape in shapes) if fits else None,
         context=free // position_bytes if fits and position_bytes else None,
         share=board.share,
         share_is=board.share_is,
@@ -92,8 +91,11 @@ def position_bytes(config: Any) -> int:
     return int(2 * layers * (getattr(config, "num_key_value_heads", None) or heads) * width)
 
 
-def _moved(shape: MatrixShape, engine: EngineParameters) -> int:
-    """Bytes that one product of one vector moves."""
+def _seconds(board: BoardMemory, shape: MatrixShape, engine: EngineParameters) -> float:
+    """Of a product of one vector: of the memory, or of the lanes where these take words more slowly."""
     weight_format = engine.weight_formats[engine.formats.index(shape.format)]
-    activations = engine.activation_beats(weight_format, shape.columns) * engine.port_bytes
-    return stored_bytes(shape, engine) + activations + shape.rows * RESULT_BITS // 8
+    activations, results = engine.activation_beats(weight_format, shape.columns), shape.rows * RESULT_BITS // 8
+    moved = stored_bytes(shape, engine) + activations * engine.port_bytes + results
+    words = activations + engine.weight_beats(weight_format, shape.rows, shape.columns) + results // engine.port_bytes
+    memory = moved / (board.peak_bytes_per_second * board.share)
+    return max(memory, words / (board.memory.clock_mhz * 1e6))

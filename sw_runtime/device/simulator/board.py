@@ -1,4 +1,4 @@
-"""A board and its chip under simulation: requests in, responses out, a call for many."""
+"""A board and its memory under simulation: requests in, responses out, a call for many."""
 
 import ctypes
 import dataclasses
@@ -9,7 +9,8 @@ import numpy as np
 
 from formats.errors import DeviceError
 from hw.board.parameters import BoardParameters
-from hw.memory.chips import SdramTiming
+from hw.memory.chips import Sdram, SdramTiming
+from hw.memory.kinds import MemoryKind
 from sw_runtime.device.simulator.library import ALWAYS, Items
 
 LAST = 1 << 32
@@ -40,11 +41,12 @@ class _Geometry(ctypes.Structure):
     _fields_ = (("row_bits", ctypes.c_int64), ("column_bits", ctypes.c_int64))
 
 
-def chip_of(parameters: BoardParameters) -> tuple[_Timing, _Geometry]:
-    """What a harness is told of a board's memory chip."""
-    chip = parameters.chip
-    timing = chip.timing(parameters.clock_mhz, parameters.cas_latency)
-    return _Timing(*dataclasses.astuple(timing)), _Geometry(chip.row_bits, chip.column_bits)
+def chip_of(memory: MemoryKind) -> tuple[ctypes.Structure, ...]:
+    """What a harness is told of the memory chip that it plays: nothing where that is part of the board."""
+    if not isinstance(memory, Sdram):
+        return ()
+    timing = _Timing(*dataclasses.astuple(memory.timing))
+    return timing, _Geometry(memory.chip.row_bits, memory.chip.column_bits)
 
 
 class BoardSimulator:
@@ -68,11 +70,13 @@ class BoardSimulator:
     def __init__(self, library: Path, parameters: BoardParameters, share: float = 1) -> None:
         self._library = ctypes.CDLL(str(library))
         self._library.board_open.restype = ctypes.c_void_p
-        self._library.sdram_rules.restype = ctypes.c_char_p
+        self._sdram = isinstance(parameters.memory, Sdram)
+        if self._sdram:
+            self._library.sdram_rules.restype = ctypes.c_char_p
         self._chance = round(share * ALWAYS)
         self.cycles = 0
-        self._start_cycles = parameters.chip.timing(parameters.clock_mhz, parameters.cas_latency).start
-        self._handle = ctypes.c_void_p(self._library.board_open(ctypes.c_uint64(7), *chip_of(parameters)))
+        self._start_cycles = parameters.memory.most_start_cycles
+        self._handle = ctypes.c_void_p(self._library.board_open(ctypes.c_uint64(7), *chip_of(parameters.memory)))
 
     def exchange(self, requests: Sequence[Sequence[int]], response_words: int, cycles: int) -> list[list[int]]:
         """Send requests and return their responses, both as 32-bit words.
@@ -95,7 +99,7 @@ class BoardSimulator:
             taken_limit=len(taken),
             taken_chance=self._chance,
             responses=len(requests),
-            cycle_limit=cycles + self._start_cycles + 1_000,
+            cycle_limit=cycles + self._start_cycles,
         )
         failed = self._library.board_run(self._handle, ctypes.byref(run))
         self.cycles += run.cycles
@@ -108,7 +112,12 @@ class BoardSimulator:
         return [part.tolist() for part in np.split(came & np.uint64(LAST - 1), cuts[:-1])]
 
     def broken_rules(self) -> dict[str, int]:
-        """How often the chip was asked for what its maker does not allow, by rule; nothing if never."""
+        """How often an SDRAM chip was asked for what its maker does not allow, by rule; nothing if never.
+
+        Nobody looks at the rules of a DDR3 chip here.
+        """
+        if not self._sdram:
+            return {}
         rules = self._library.sdram_rules().decode().split()
         broken, gap = (ctypes.c_int64 * len(rules))(), ctypes.c_int64()
         self._library.sdram_report(self._handle, broken, ctypes.byref(gap))

@@ -1,11 +1,15 @@
-// Drives a board's requests and the chip on its pins, many requests a call.
+// Drives a board's requests, many a call, and with CHIP the memory chip on its pins. Other memories are part of the unit.
 
 #include "harness.cpp"
+#ifdef CHIP
 #include "sdram_model.cpp"
+#endif
 
 struct BoardSimulation {
     Simulation simulation;
+#ifdef CHIP
     Sdram sdram;
+#endif
 };
 
 extern "C" {
@@ -23,11 +27,10 @@ struct BoardRun {
     uint64_t broken_offers;
 };
 
+#ifdef CHIP
 void *board_open(uint64_t seed, Timing timing, Geometry geometry) {
     return new BoardSimulation{Simulation{seed}, {timing, geometry}};
 }
-
-void board_close(void *handle) { delete static_cast<BoardSimulation *>(handle); }
 
 const char *sdram_rules() { return RULES; }
 
@@ -36,6 +39,11 @@ void sdram_report(void *handle, int64_t *broken, int64_t *longest_gap) {
     std::copy_n(sdram.broken, RULE_COUNT, broken);
     *longest_gap = sdram.longest_gap;
 }
+#else
+void *board_open(uint64_t seed) { return new BoardSimulation{Simulation{seed}}; }
+#endif
+
+void board_close(void *handle) { delete static_cast<BoardSimulation *>(handle); }
 
 // Offers all words and takes words until so many of them were the last of their response. Returns 0, or 1 when the cycle
 // limit or the space for words ran out first.
@@ -51,7 +59,9 @@ int board_run(void *handle, BoardRun *run) {
         if (run->cycles == run->cycle_limit || run->taken_count == run->taken_limit) return 1;
         words.offer(simulation);
         unit.o___05Fready = simulation.draw(run->taken_chance);
+#ifdef CHIP
         unit.pins___05Fdq_i = board.sdram.captured();
+#endif
         unit.clk = 0;
         simulation.settle();
         words.look();
@@ -64,7 +74,9 @@ int board_run(void *handle, BoardRun *run) {
             run->taken[run->taken_count++] = word;
             responses += word >> 32;
         }
+#ifdef CHIP
         board.sdram.edge(pins_of(unit));
+#endif
         unit.clk = 1;
         simulation.settle();
         words.advance();

@@ -1,6 +1,6 @@
 // Drives a unit on a line, many bytes a call. Behind harness.cpp. With DIVISOR the line is the pins `rx` and `tx` of a
-// UART of so many cycles per bit; without, the byte streams `i` and `o`. With CHIP, behind sdram_model.cpp, the unit also
-// has a memory chip's pins, and `busy`.
+// UART of so many cycles per bit; without, the byte streams `i` and `o`. With BOARD the unit has
+// `busy`, with CHIP, behind sdram_model.cpp, a memory chip's pins.
 
 #ifdef DIVISOR
 // One byte on the way to the unit and one on the way back, bit by bit.
@@ -122,7 +122,7 @@ void line_run(void *handle, LineRun *run) {
         quiet = arrives || sent < run->count ? 0 : quiet + 1;
         run->cycles++;
     }
-#ifdef CHIP
+#ifdef BOARD
     run->busy = unit.busy;
 #endif
 }

@@ -1,7 +1,9 @@
-// Drives a board over its serial line, the chip on its pins.
+// Drives a board over its serial line, with CHIP the memory chip on its pins.
 
-#define CHIP
+#define BOARD
 #include "harness.cpp"
+#ifdef CHIP
 #include "sdram_model.cpp"
+#endif
 
 #include "line_harness.cpp"

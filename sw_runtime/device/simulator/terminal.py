@@ -36,7 +36,7 @@ class TerminalBoard:
     """
 
     def __init__(self, parameters: BoardParameters) -> None:
-        self._simulation = LineSimulation(build_serial_board(parameters, DIVISOR), chip=chip_of(parameters))
+        self._simulation = LineSimulation(build_serial_board(parameters, DIVISOR), chip=chip_of(parameters.memory))
         self._thread: threading.Thread | None = None
         self._ends: tuple[int, int] | None = None
         self._path = ""

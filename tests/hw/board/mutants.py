@@ -4,16 +4,14 @@ from pathlib import Path
 
 from formats.engine import EngineParameters
 from hw.board.parameters import BoardParameters
-from hw.memory.chips import W9825G6KH_6
+from hw.memory.chips import W9825G6KH_6, Sdram
 from sw_runtime.device.simulator.board import BoardSimulator
-from sw_runtime.device.simulator.build import BOARD_HARNESS, build_library
+from sw_runtime.device.simulator.build import BOARD_HARNESS, build_library, chip_defines
 from tests.hw.switched_mutants import Mutant, switch, switch_on, switched_verilog
 
 SMALL = BoardParameters(
     EngineParameters(("scaled-3bit",), port_bytes=4, batch=2, maximum_columns=64, maximum_rows=200, multiplier_bits=18),
-    W9825G6KH_6,
-    clock_mhz=100,
-    cas_latency=2,
+    Sdram(W9825G6KH_6, clock_mhz=100, cas_latency=2),
 )
 
 MUTANTS = (
@@ -65,7 +63,8 @@ MUTANTS = (
 _IMPORTS = """
 from hw.board.board import Board
 from hw.board.parameters import BoardParameters
-from hw.memory.chips import SdramChip
+from hw.memory.chips import Sdram, SdramChip
+from hw.memory.sdram import SdramController
 from formats.engine import EngineParameters
 """
 
@@ -83,9 +82,9 @@ def build_mutants(folder: Path) -> Path:
     harness.write_text(f'#include "{BOARD_HARNESS}"\n{switched}')
 
     def verilog() -> str:
-        return switched_verilog(MUTANTS, ".", _IMPORTS, f"Board({SMALL!r})", folder)
+        return switched_verilog(MUTANTS, ".", _IMPORTS, f"Board({SMALL!r}, SdramController({SMALL.memory!r}))", folder)
 
-    return build_library(verilog, (SMALL,), harness, "mutants of the board")
+    return build_library(verilog, (SMALL,), harness, "mutants of the board", chip_defines(SMALL.memory))
 
 
 def open_mutant(library: Path, number: int, share: float) -> BoardSimulator:

@@ -17,7 +17,7 @@ from tests.hw.board.traffic import right_request, wrong_request
 from tests.hw.mutant_tests import MutantTests
 from tests.sw_runtime.device.matrices import random_matrix
 
-SIZE = SMALL.chip.size_bytes
+SIZE = SMALL.memory.size_bytes
 REFUSED = (
     ((0, 9, 1, 1, 0, 0, 0), Status.BAD_ARGUMENT),
     ((0, 1, 201, 1, 0, 0, 0), Status.BAD_ARGUMENT),

@@ -8,7 +8,7 @@ from formats.engine import EngineParameters
 from formats.weight_format import WeightFormat
 from hw.board.parameters import BoardParameters
 from hw.board.plan import ARGUMENTS, ProductPlan, plan_cycles
-from hw.memory.chips import W9825G6KH_6
+from hw.memory.chips import W9825G6KH_6, Sdram
 from sw_runtime.device.layout import stored_bytes
 from sw_runtime.device.protocol import MatrixShape
 
@@ -50,7 +50,7 @@ def expected_counts(engine: EngineParameters, weight_format: WeightFormat, rows:
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: f"{len(engine.formats)} formats, batch {engine.batch}")
 def test_words_and_beats_are_those_that_the_host_lays_out(engine: EngineParameters) -> None:
-    board = BoardParameters(engine, W9825G6KH_6, 100, 2)
+    board = BoardParameters(engine, Sdram(W9825G6KH_6, 100, 2))
     plan = ProductPlan(board)
     checked = 0
 

@@ -13,7 +13,7 @@ from tests.hw.board.board_model import BoardModel
 from tests.hw.board.boards import BOARD, simulator
 from tests.hw.board.traffic import right_request, wrong_request
 
-SIZE = BOARD.chip.size_bytes
+SIZE = BOARD.memory.size_bytes
 CYCLES = 2_000_000
 
 
@@ -122,10 +122,10 @@ def test_counters_add_up_until_a_reset(board: BoardSimulator) -> None:
 )
 def test_a_build_that_no_word_holds_is_refused(changes: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        BoardParameters(BOARD.engine, BOARD.chip, BOARD.clock_mhz, BOARD.cas_latency, **changes)
+        BoardParameters(BOARD.engine, BOARD.memory, **changes)
 
 
 def test_a_port_that_is_wider_than_a_word_is_refused() -> None:
     engine = type(BOARD.engine)(("scaled-4bit",), port_bytes=8)
     with pytest.raises(ValueError, match="port_bytes of a board's engine must be 4, not 8: AS4C32M16SB-7 fills no"):
-        BoardParameters(engine, BOARD.chip, BOARD.clock_mhz, BOARD.cas_latency)
+        BoardParameters(engine, BOARD.memory)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from formats.decoder.program import Add, Program
 from formats.engine import EngineParameters
-from hw.board.boards import BOARDS, BoardMemory, board_sdram
+from hw.board.boards import BOARDS, BoardMemory
 from hw.board.parameters import BoardParameters
 from hw.decoder.parameters import DecoderParameters
 from sw_runtime.decoder.compiler import compile_program
@@ -21,7 +21,7 @@ from sw_runtime.decoder.parts import DecoderParts
 from sw_runtime.decoder.sampling import BestTokens
 from sw_runtime.device.simulated_board import SimulatedChannel
 from sw_runtime.device.simulator.board import BoardSimulator
-from sw_runtime.device.simulator.build import BOARD_HARNESS, FAST, build_library
+from sw_runtime.device.simulator.build import BOARD_HARNESS, FAST, build_library, chip_defines
 from tests.hw.decoder.mutants import DECODER_MUTANTS
 from tests.hw.switched_mutants import switch, switch_on, switched_verilog
 from tests.sw_runtime.decoder.models import POSITIONS, TinyOpenELM, parts_of, tiny_model
@@ -29,11 +29,10 @@ from tests.sw_runtime.decoder.models import POSITIONS, TinyOpenELM, parts_of, ti
 FORMATS = ("trellis-2bit", "trellis-3bit", "trellis-4bit")
 """Words of 16, 24 and 32 bits: two lanes, words across beats, and a word per beat."""
 
-SDRAM = board_sdram("ulx3s-64mb")
 ENGINE = EngineParameters(FORMATS, port_bytes=4, maximum_columns=256, maximum_rows=256, multiplier_bits=18)
 UNITS = DecoderParameters(vector_words=1024, parts=8, queries=2, width=16, positions=POSITIONS)
-BOARD = BoardParameters(ENGINE, SDRAM.chip, SDRAM.clock_mhz, SDRAM.cas_latency, decoder=UNITS)
 MEMORY: BoardMemory = BOARDS["ulx3s-64mb"]
+BOARD = BoardParameters(ENGINE, MEMORY.memory, decoder=UNITS)
 
 TOKENS = torch.randint(120, (8,), generator=torch.Generator().manual_seed(5))
 
@@ -45,7 +44,8 @@ from formats.engine import EngineParameters
 from hw.board.board import Board
 from hw.board.parameters import BoardParameters
 from hw.decoder.parameters import DecoderParameters
-from hw.memory.chips import SdramChip
+from hw.memory.chips import Sdram, SdramChip
+from hw.memory.sdram import SdramController
 """
 
 
@@ -56,9 +56,10 @@ def build_decoder(folder: Path, optimisation: str = FAST) -> Path:
     harness.write_text(f'#include "{BOARD_HARNESS}"\n{switched}')
 
     def verilog() -> str:
-        return switched_verilog(DECODER_MUTANTS, ".", _IMPORTS, f"Board({BOARD!r})", folder)
+        unit = f"Board({BOARD!r}, SdramController({BOARD.memory!r}))"
+        return switched_verilog(DECODER_MUTANTS, ".", _IMPORTS, unit, folder)
 
-    return build_library(verilog, (BOARD,), harness, "decoder", optimisation=optimisation)
+    return build_library(verilog, (BOARD,), harness, "decoder", chip_defines(BOARD.memory), optimisation=optimisation)
 
 
 @cache

@@ -90,9 +90,9 @@ class MemorySimulation:
     """
 
     def __init__(self, library: Path, controller: int = 0, **rules: int) -> None:
-        chip, clock, latency = CONFIGURATIONS[controller]
-        self.chip = chip
-        self.timing = chip.timing(clock, latency)
+        sdram = CONFIGURATIONS[controller]
+        self.chip = chip = sdram.chip
+        self.timing = sdram.timing
         timing = dataclasses.astuple(dataclasses.replace(self.timing, **rules))
         self._library = library = ctypes.CDLL(str(library))
         library.memory_open.restype = ctypes.c_void_p

@@ -6,13 +6,13 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from formats.engine import EngineParameters
 from hw.engine.engine import Engine
-from hw.memory.chips import AS4C32M16SB_7, W9825G6KH_6
+from hw.memory.chips import AS4C32M16SB_7, W9825G6KH_6, Sdram
 from hw.memory.port import MemoryPort, run_layout
 from hw.memory.sdram import SdramController, SdramPins
 from hw.memory.words import WordReader, reading_layout
 
 LARGEST = AS4C32M16SB_7
-CONFIGURATIONS = ((W9825G6KH_6, 100, 2), (AS4C32M16SB_7, 100, 2), (AS4C32M16SB_7, 133, 3))
+CONFIGURATIONS = (Sdram(W9825G6KH_6, 100, 2), Sdram(AS4C32M16SB_7, 100, 2), Sdram(AS4C32M16SB_7, 133, 3))
 """Chip, clock in MHz and CAS latency of each controller; ``controller`` numbers them."""
 
 PORT_BYTES = 4
@@ -79,7 +79,7 @@ class MemorySubject(wiring.Component):
 
     def _choose_controller(self, m: Module, port: MemoryPort) -> None:
         for number, configuration in enumerate(CONFIGURATIONS):
-            m.submodules[f"controller_{number}"] = controller = SdramController(*configuration)
+            m.submodules[f"controller_{number}"] = controller = SdramController(configuration)
             with m.If(self.controller == number):
                 for name in ("cke", "cs", "ras", "cas", "we", "ba", "a", "dqm", "dq_o", "dq_oe"):
                     m.d.comb += getattr(self.pins, name).eq(getattr(controller.pins, name))

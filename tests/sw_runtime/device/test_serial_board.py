@@ -52,7 +52,7 @@ def test_a_port_is_found_by_path_and_rate_and_its_slow_timer_told_once(
     [
         ("/dev/ttyUSB0@fast", "what follows @ in '/dev/ttyUSB0@fast' must be bits per second, such as 3000000"),
         ("/dev/ttyUSB0@0", "what follows @ in '/dev/ttyUSB0@0' must be bits per second"),
-        ("pty:ulx4s", "no board 'ulx4s' with an SDRAM chip; choose from ulx3s-32mb, ulx3s-64mb"),
+        ("pty:ulx4s", "no board 'ulx4s'; choose from ulx3s-32mb, ulx3s-64mb"),
     ],
 )
 def test_a_place_that_is_none_is_refused(place: str, message: str) -> None:

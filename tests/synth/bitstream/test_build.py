@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +48,12 @@ class ToolsAtHand(Flow):
 
 @pytest.fixture
 def flow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Flow:
-    monkeypatch.setattr(build, "netlist", lambda order: ("rtlil", "106.0"))
+    monkeypatch.setattr(build, "netlist", lambda order: ("rtlil", "", "106.0"))
     return ToolsAtHand(tmp_path / "cache")
 
 
 def slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "netlist", lambda order: ("rtlil", "104.0"))
+    monkeypatch.setattr(build, "netlist", lambda order: ("rtlil", "", "104.0"))
 
 
 def test_everything_is_written_and_the_hashes_are_those_of_the_files(flow: Flow, tmp_path: Path) -> None:
@@ -94,7 +95,9 @@ def test_a_report_that_a_tool_does_not_write_is_an_error(tmp_path: Path) -> None
         (["ulx3s-25f", "--seeds", "0"], "seeds must be 1 or more, not 0"),
         (["ulx3s-25f", "--mhz", "80"], "clock_mhz must be 25, or a multiple of 25 from 75 to 200, not 80"),
         (["ulx3s-25f", "--mhz", "150"], "clock_mhz of W9825G6KH-6 with cas_latency=2 must be above 0 and at most 133"),
-        (["ulx3s-25f", "--memory", "orangecrab"], "no board 'orangecrab' with an SDRAM chip; choose from ulx3s-32mb"),
+        (["ulx3s-25f", "--memory", "orangecrab"], "memory of ulx3s-25f must be ulx3s-32mb or ulx3s-64mb, not 'orange"),
+        (["orangecrab-85f", "--memory", "ulx3s-64mb"], "memory of orangecrab-85f must be orangecrab, not 'ulx3s-64mb'"),
+        (["orangecrab-85f", "--mhz", "50"], "clock_mhz of orangecrab-85f must be 48, not 50"),
         (["ulx3s-25f", "--format", "scaled-9bit"], "unknown format 'scaled-9bit'"),
     ],
 )
@@ -113,6 +116,19 @@ def test_the_command_says_what_was_reached(flow: Flow, tmp_path: Path, monkeypat
     assert result.stdout == f"{tmp_path / 'out' / 'ulx3s-25f'}: 100 MHz wanted; placements reach 106.0, 101.0 MHz\n"
     slow(monkeypatch)
     assert CliRunner().invoke(command.app, ["ulx3s-25f", "--seeds", "2", *paths]).exit_code == 1
+
+
+def test_modules_of_others_are_kept_beside_the_netlist(
+    flow: Flow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "out"
+    monkeypatch.setattr(build, "netlist", lambda order: ("rtlil", "modules", "106.0"))
+    make(flow, ORDER, folder, lambda _: None)
+    assert (folder / build.MODULES).read_text() == "modules"
+    assert f"{hashlib.sha256(b'modules').hexdigest()}  {build.MODULES}" in (folder / "hashes.txt").read_text()
+    monkeypatch.setattr(build, "netlist", lambda order: ("rtlil", "", "106.0"))
+    make(flow, ORDER, folder, lambda _: None)
+    assert not (folder / build.MODULES).exists()
 
 
 @pytest.mark.parametrize("option", ["--folder", "--cache"])
@@ -137,8 +153,9 @@ def test_a_netlist_is_the_same_in_every_process() -> None:
     other = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     texts = build.netlist(ORDER)
     assert other.stdout.split() == [hashlib.sha256(text.encode()).hexdigest() for text in texts]
-    rtlil, pins = texts
+    rtlil, modules, pins = texts
     assert str(Path(__file__).parents[3]) not in rtlil
+    assert modules == ""
     for pin in ('"sdram_0__dq__io[15]" SITE "J17"', '"uart_0__rx__io" SITE "M1"', '"clk25_0__io" 25000000.0 HZ'):
         assert pin in pins
 
@@ -150,7 +167,7 @@ def test_a_board_with_a_whole_decoder_is_a_design_of_its_own() -> None:
 
 
 def test_every_pin_of_the_memory_chip_has_its_registers() -> None:
-    rtlil, _ = build.netlist(ORDER)
+    rtlil, _, _ = build.netlist(ORDER)
     commands_and_addresses, data = 5 + 2 + 13 + 2, 16
     assert len(re.findall(r"cell \\OFS1P3DX \\o_ff", rtlil)) == commands_and_addresses + data
     assert len(re.findall(r"cell \\IFS1P3DX \\i_ff", rtlil)) == data
@@ -191,7 +208,7 @@ class OnlyTheClock(Ulx3s):
 
 
 def test_the_tools_make_a_bitstream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "Ulx3s", OnlyTheClock)
+    monkeypatch.setitem(TARGETS, "ulx3s-25f", replace(TARGETS["ulx3s-25f"], top=OnlyTheClock))
     first = make(Flow(tmp_path / "cache"), Order("ulx3s-25f", seeds=1), tmp_path / "out", lambda _: None)
     assert first.worst.megahertz > 100
     assert first.worst.used["EHXPLLL"] == (1, 2)

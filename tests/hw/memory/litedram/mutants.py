@@ -5,19 +5,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hw.memory.litedram.boards import ORANGECRAB
-from hw.memory.litedram.core import core
+from hw.memory.litedram.core import Purpose, core
 from tests.hw.memory.litedram.simulation import Ddr3Simulation, Lane, build
 from tests.hw.switched_mutants import Mutant, switch, switch_on, switched_verilog
 
 MUTANTS = (
     Mutant("bursts.py", "waiting & ~joinable & (~write | written.w_rdy)", "waiting & (~write | written.w_rdy)"),
-    Mutant("bursts.py", "joinable & request.write & same & ~filled.bit_select(half, 1)", "joinable & request.write"),
-    Mutant("bursts.py", "read_open & ~request.write & same & ~filled.bit_select(half, 1)", "read_open & same"),
-    Mutant("bursts.py", "~request.write & ~rest_of_read", "~rest_of_read"),
-    Mutant("bursts.py", "Mux(half, 0b10, 0b01)", "Const(3)"),
+    Mutant("bursts.py", "joinable & request.write & same & ~(filled & own).any()", "joinable & request.write"),
+    Mutant("bursts.py", "read_open & ~request.write & same", "read_open & same"),
+    Mutant("bursts.py", "request.write == 0", "Const(1)"),
+    Mutant("bursts.py", "(filled & joins.replicate(count)) | own", "filled | own"),
     Mutant("bursts.py", "taken & write", "taken"),
-    Mutant("bursts.py", "asked.r_rdy & (rest | self.native.rdata_valid)", "asked.r_rdy & self.native.rdata_valid"),
-    Mutant("bursts.py", "Mux(rest, kept, self.native.rdata_data)", "self.native.rdata_data"),
+    Mutant("bursts.py", "asked.r_rdy & (rest | came.r_rdy)", "asked.r_rdy & came.r_rdy"),
+    Mutant("bursts.py", "Mux(rest, last, came.r_data)", "came.r_data"),
+    Mutant("bursts.py", "answers & ~rest", "answers"),
     Mutant("executor.py", "Const(1) << self.lane", "Const(1)"),
     Mutant("executor.py", "left == 1", "Const(1)"),
     Mutant("executor.py", "(self.registers.read & own).any()", "Const(1)"),
@@ -49,7 +50,7 @@ def build_mutants(folder: Path) -> Path:
     """
 
     def verilog() -> str:
-        made = core(ORANGECRAB, simulated=True)
+        made = core(ORANGECRAB, Purpose.CHECKS)
         (folder / "core").write_bytes(pickle.dumps(made))  # takes seconds to make: once is enough
         unit = "Ddr3Subject(ORANGECRAB, core, PORT_BYTES)"
         return switched_verilog(MUTANTS, "memory/litedram", _IMPORTS, unit, folder) + made.verilog

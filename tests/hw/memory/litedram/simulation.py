@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.memory.litedram.boards import Ddr3Memory
-from hw.memory.litedram.core import core
+from hw.memory.litedram.core import Purpose, core
 from hw.memory.litedram.sequencer import SETTINGS
 from hw.memory.port import run_layout
 from hw.verilog import convert
@@ -81,7 +81,7 @@ def build(ddr3: Ddr3Memory, folder: Path, verilog: Callable[[], str] | None = No
 
 def subject_verilog(ddr3: Ddr3Memory) -> str:
     """The subject and the core that it is made for."""
-    made = core(ddr3, simulated=True)
+    made = core(ddr3, Purpose.CHECKS)
     return convert(Ddr3Subject(ddr3, made, PORT_BYTES), TOP) + made.verilog
 
 

@@ -6,15 +6,12 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.memory.litedram.boards import Ddr3Memory
 from hw.memory.litedram.controller import Ddr3Controller
-from hw.memory.litedram.core import Core
+from hw.memory.litedram.core import LANE, Core
 from hw.memory.litedram.sequencer import SETTINGS
 from hw.memory.port import MemoryPort, run_layout
 
 DEPTH = 64
 """Beats that the port keeps or has asked for."""
-
-LANE = {"first": 3, "last": 3, "bitslip": 2, "detects": 1}
-"""What a lane of the model is told, and its bits."""
 
 SHOWN = {"control": 2, "command": 8, "bank": 8, "address": 32}
 """What the chip sees, and its bits."""

@@ -1,14 +1,15 @@
 """What is generated: for the right chip, and refused in one line where it cannot be."""
 
+from dataclasses import replace
+
 import pytest
 from litedram import modules
 from litedram.phy import ECP5DDRPHY
 
 from formats.errors import DependencyError, InputError
 from hw.memory.litedram import core as core_module
-from hw.memory.litedram.boards import ECPIX5, MEMORIES, ORANGECRAB, Ddr3Memory, ddr3_memory
-from hw.memory.litedram.bursts import MOST_READS
-from hw.memory.litedram.core import BITSLIPS, DELAYS, Core
+from hw.memory.litedram.boards import ECPIX5, MEMORIES, MOST_READS, ORANGECRAB, Ddr3Memory, ddr3_memory
+from hw.memory.litedram.core import BITSLIPS, DELAYS, Core, Purpose
 from hw.memory.litedram.generate import Pads, chip
 from hw.memory.litedram.program import POWER_NS, RESET_NS, SETTLE_CLOCKS, TEST_CYCLES, Kind, Part, pattern, program
 from tests.hw.memory.litedram.cores import core_without_verilog
@@ -28,8 +29,20 @@ def test_a_record_has_the_size_of_its_chip_and_the_time_of_its_refresh(ddr3: Ddr
     assert ddr3.t_rfc_ns <= refresh * 1000 / ddr3.clock_mhz <= ddr3.t_rfc_ns + 2 * 1000 / ddr3.clock_mhz
 
 
-def test_a_peak_is_a_beat_per_cycle() -> None:
+def test_a_peak_is_four_transfers_per_cycle() -> None:
     assert (ORANGECRAB.peak_bytes_per_second, ECPIX5.peak_bytes_per_second) == (384e6, 600e6)
+
+
+@pytest.mark.parametrize("bits", [16, 128])
+def test_a_beat_that_no_port_takes_is_refused(bits: int) -> None:
+    with pytest.raises(InputError, match=f"data_bits of orangecrab must be 32 or 64, not {bits}"):
+        replace(ORANGECRAB, data_bits=bits)
+
+
+def test_beats_of_half_the_width_are_twice_as_many() -> None:
+    narrow = replace(ORANGECRAB, data_bits=32)
+    assert narrow.address_bits == ORANGECRAB.address_bits + 1
+    assert (narrow.size_bytes, narrow.peak_bytes_per_second) == (ORANGECRAB.size_bytes, 384e6)
 
 
 def test_a_memory_that_is_not_known_is_refused() -> None:
@@ -44,7 +57,7 @@ def test_without_litedram_the_package_is_named(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(core_module, "import_module", missing)
     with pytest.raises(DependencyError, match=r"litedram is missing; pip install 'seedloom\[synth\]'"):
-        core_module.core(ORANGECRAB)
+        core_module.core(ORANGECRAB, Purpose.BOARD)
 
 
 @pytest.mark.parametrize("ddr3", [ORANGECRAB, ECPIX5], ids=lambda ddr3: ddr3.name)

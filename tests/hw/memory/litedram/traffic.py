@@ -5,13 +5,13 @@ from random import Random
 
 import numpy as np
 
-from hw.memory.litedram.phy_model import MODEL_ROWS
+from hw.memory.litedram.phy_model import CHECKED_ROWS
 from tests.hw.memory.litedram.simulation import Ddr3Simulation
 
 PAGE_BEATS = 256
 """A page's 1,024 columns of 16 bits, in beats of 64."""
 
-SIZE = MODEL_ROWS * 8 * PAGE_BEATS
+SIZE = CHECKED_ROWS * 8 * PAGE_BEATS
 """Beats that the model keeps."""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from formats.board_requests import MAXIMUM_WORDS, Opcode
 from formats.engine import EngineParameters
 from hw.board.parameters import BoardParameters
-from hw.memory.chips import W9825G6KH_6
+from hw.memory.chips import W9825G6KH_6, Sdram
 from tests.hw.board.board_model import BoardModel
 
 ENGINE = EngineParameters(("scaled-3bit",), port_bytes=4, maximum_columns=64, maximum_rows=64)
@@ -22,7 +22,7 @@ class ModelChannel:
     real_time = False
 
     def __init__(self, build: int = 0) -> None:
-        self.model = BoardModel(BoardParameters(ENGINE, W9825G6KH_6, 100, 2, build))
+        self.model = BoardModel(BoardParameters(ENGINE, Sdram(W9825G6KH_6, 100, 2), build))
         self.opcodes: list[int] = []
         self.damages = self.closed = False
 

@@ -1,5 +1,6 @@
 """SmolLM2-135M on boards: what fits, and how fast."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -24,13 +25,16 @@ def smollm(board: str, name: str, head: bool = True) -> Fit:
         ("ulx3s-64mb", "scaled-3bit", True, 3.7),
         ("ulx3s-64mb", "scaled-2bit", True, 5.5),
         ("ulx3s-32mb", "scaled-2bit", False, 7.0),
-        ("orangecrab", "scaled-4bit", True, 5.0),
-        ("orangecrab", "scaled-2bit", False, 12.3),
-        ("ecpix5", "scaled-4bit", True, 7.8),
-        ("ecpix5", "scaled-2bit", True, 15.2),
+        ("orangecrab", "scaled-4bit", True, 2.76),
+        ("orangecrab", "scaled-3bit", True, 2.78),  # a word of a lane per cycle, as with 4 bits
+        ("orangecrab", "scaled-2bit", False, 5.2),
+        ("ecpix5", "scaled-4bit", True, 4.31),
+        ("ecpix5", "trellis-2bit", True, 8.39),
     ],
 )
-def test_a_model_that_fits_is_as_fast_as_the_memory_moves_it(board: str, name: str, head: bool, rate: float) -> None:
+def test_a_model_that_fits_is_as_fast_as_the_memory_moves_it_or_the_lanes_take_it(
+    board: str, name: str, head: bool, rate: float
+) -> None:
     found = smollm(board, name, head)
     assert found.missing_bytes == 0
     assert found.tokens_per_second == pytest.approx(rate, abs=0.06)
@@ -51,7 +55,8 @@ def test_a_format_whose_words_are_wider_than_the_port_is_named() -> None:
     found = fit(BOARDS["ulx3s-32mb"], [MatrixShape("paper-3bit", 8, 8)], 0)
     assert found.needed_bytes is None
     assert found.reason == "port_bytes=4 cannot carry a 36-bit word of paper-3bit; it takes 5 or more"
-    assert fit(BOARDS["ecpix5"], [MatrixShape("paper-3bit", 8, 8)], 0).reason == ""
+    wider = replace(BOARDS["ecpix5"], port_bytes=8)
+    assert fit(wider, [MatrixShape("paper-3bit", 8, 8)], 0).reason == ""
 
 
 def test_a_model_without_attention_keeps_no_positions() -> None:
