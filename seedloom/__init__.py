@@ -121,7 +121,7 @@ def open_device(name: str, **options: Any) -> "Device":
     name
         ``"emulated"``: the device's integers at the speed of a matrix library.
         ``"simulated"``: its Verilog, cycle by cycle.
-        ``"simulated-board:NAME"``: the Verilog of a board, ``hw.board.boards`` has the names, with its memory chip.
+        ``"simulated-board:NAME"``: the Verilog of a board, ``hw.board.boards`` has the names, with its memory.
         ``"serial:PATH@BAUD"``: a board on a serial port; ``"serial:pty:NAME"``: a simulated one behind a terminal.
         Other packages may bring more, see ``device_names``. What follows a colon is the device's option ``place``.
     options

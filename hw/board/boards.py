@@ -20,11 +20,11 @@ class BoardMemory:
     size_bytes
         Of the memory.
     peak_bytes_per_second
-        A beat of the chip a cycle, at both edges for DDR.
+        What the chip moves, which may be more than a beat per cycle.
     port_bytes
         Of an engine that takes what the memory gives.
     share
-        Of the peak, while a matrix is multiplied: weights, activations and results over the cycles.
+        Of the peak, while a matrix of 4 bits per weight is multiplied: weights, activations, results over the cycles.
     share_is
         How the share was found: ``"simulated"`` or ``"assumed"``.
     memory
@@ -53,7 +53,7 @@ BOARDS: dict[str, BoardMemory] = {
         _board("ecpix5", replace(ECPIX5, data_bits=8 * WORD_BYTES), share=0.497),
     )
 }
-"""Name → board. Sizes and rates of the DDR3 boards second-hand, from the makers' pages."""
+"""Name → board. DDR3 memories have beats as wide as a word: half of their peak."""
 
 
 def find_board(name: str) -> BoardMemory:

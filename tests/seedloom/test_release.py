@@ -20,7 +20,7 @@ BOARDS = ("--board", "ulx3s-25f", "--board", "ulx3s-85f")
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty one, in which the tools answer at once and reach 106 MHz."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(build, "netlist", lambda order: ("rtlil", "106.0"))
+    monkeypatch.setattr(build, "netlist", lambda order: ("rtlil", "", "106.0"))
     monkeypatch.setattr(synth.flow, "Flow", ToolsAtHand)
     return tmp_path
 
@@ -61,7 +61,7 @@ def test_without_models_the_page_names_no_image(folder: Path) -> None:
 
 
 def test_a_clock_that_is_missed_leaves_no_release(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "netlist", lambda order: ("rtlil", "99.0"))
+    monkeypatch.setattr(build, "netlist", lambda order: ("rtlil", "", "99.0"))
     status, _, errors = run("out", "--board", "ulx3s-25f")
     assert status == 1
     assert "ulx3s-25f needs 100 MHz and seed 1 reaches 99.0" in errors

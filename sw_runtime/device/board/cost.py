@@ -66,7 +66,7 @@ def most_error(cycles: int, column_blocks: int) -> float:
 def _idle(memory: MemoryKind, beats: int, results: int) -> float:
     """Cycles in which the memory rests: pages opened, runs of results between reads, refreshes.
 
-    A DDR3 chip moves two beats a cycle and has caught up before the port's own beats are used up.
+    A DDR3 chip moves two beats per cycle and has caught up before the port's own beats are used up.
     """
     if not isinstance(memory, Sdram):
         return 0
