@@ -178,7 +178,6 @@ def _placements(flow: Flow, order: Order, mapped: str, pins: str) -> Iterator[tu
 
 def _report(order: Order, routings: list[Routing]) -> Report:
     parameters = order.parameters
-    (weights,) = parameters.engine.weight_formats
     return Report(
         board=order.board,
         part=target(order.board).board.part,
@@ -189,7 +188,7 @@ def _report(order: Order, routings: list[Routing]) -> Report:
         baud=order.baud,
         build=parameters.build,
         routings=routings,
-        implied=implied(BOARDS[order.memory_name], parameters, weights.word_bits / weights.block_size),
+        implied=implied(BOARDS[order.memory_name], parameters),
         tools={name: version(name) for name in TOOLS},
     )
 

@@ -114,15 +114,23 @@ class Implied:
     fits: bool
 
 
-def implied(memory: BoardMemory, parameters: BoardParameters, bits_per_weight: float) -> list[Implied]:
-    """What the clock implies for a model whose matrices all have one format, activations and scales left out."""
+def implied(memory: BoardMemory, parameters: BoardParameters) -> list[Implied]:
+    """What the clock implies for a model whose matrices all have the format, activations and scales left out.
+
+    The memory limits, or the lanes, which take a word per cycle.
+    """
+    (its,) = parameters.engine.weight_formats
+    taken = parameters.engine.lanes_for(its) * its.block_size * parameters.memory.clock_mhz * 1e6
     rate = parameters.memory.peak_bytes_per_second * memory.share
     sizes = {
         "linears, head on the host": LINEAR_WEIGHTS,
         "linears and head": LINEAR_WEIGHTS + HEAD_WEIGHTS,
     }
-    needed = {name: round(weights * bits_per_weight / 8) for name, weights in sizes.items()}
-    return [Implied(name, each, rate / each, each <= memory.size_bytes) for name, each in needed.items()]
+    speeds = []
+    for name, weights in sizes.items():
+        needed = round(weights * its.word_bits / its.block_size / 8)
+        speeds.append(Implied(name, needed, min(rate / needed, taken / weights), needed <= memory.size_bytes))
+    return speeds
 
 
 @dataclass(frozen=True)

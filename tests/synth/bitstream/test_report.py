@@ -45,7 +45,7 @@ def nextpnr(clocks: dict[str, tuple[float, float]]) -> str:
 
 def report(*megahertz: float) -> Report:
     routings = [routing(seed + 1, nextpnr({"clk": (each, 100.0)}), 100) for seed, each in enumerate(megahertz)]
-    speeds = implied(BOARDS["ulx3s-32mb"], Order("ulx3s-25f").parameters, 4)
+    speeds = implied(BOARDS["ulx3s-32mb"], Order("ulx3s-25f").parameters)
     return Report(
         "ulx3s-25f",
         "LFE5U-25F-6",
@@ -88,12 +88,20 @@ def test_the_slowest_placement_judges_and_the_fastest_is_packed() -> None:
 
 
 def test_the_memory_says_how_many_tokens_a_clock_is_worth() -> None:
-    linears, everything = implied(BOARDS["ulx3s-32mb"], Order("ulx3s-25f").parameters, 2)
+    linears, everything = implied(BOARDS["ulx3s-32mb"], Order("ulx3s-25f", "scaled-2bit").parameters)
     assert linears.bytes_a_token == 106_168_320 // 4
     assert linears.tokens_per_second == pytest.approx(200e6 * 0.976 / linears.bytes_a_token)
     assert (linears.fits, everything.fits) == (True, False)
-    slower, _ = implied(BOARDS["ulx3s-32mb"], Order("ulx3s-25f", clock_mhz=75).parameters, 2)
+    slower, _ = implied(BOARDS["ulx3s-32mb"], Order("ulx3s-25f", "scaled-2bit", clock_mhz=75).parameters)
     assert slower.tokens_per_second == pytest.approx(0.75 * linears.tokens_per_second)
+
+
+def test_lanes_that_take_words_more_slowly_than_the_memory_gives_them_limit_the_tokens() -> None:
+    three, four = (
+        implied(BOARDS["orangecrab"], Order("orangecrab-85f", f"scaled-{bits}bit").parameters)[0] for bits in (3, 4)
+    )
+    assert three.tokens_per_second == pytest.approx(8 * 48e6 / 106_168_320)
+    assert four.tokens_per_second == pytest.approx(384e6 * 0.497 / (106_168_320 / 2))
 
 
 def test_the_page_has_every_section_and_escapes_what_is_not_ours() -> None:
