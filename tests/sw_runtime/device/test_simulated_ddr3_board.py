@@ -94,6 +94,15 @@ def test_the_self_test_finds_nothing_wrong() -> None:
     device.close()
 
 
+def test_behind_a_serial_line_it_multiplies_as_the_emulated_device() -> None:
+    device = seedloom.open_device(f"serial:pty:{NAME}", parameters=ENGINE)
+    matrix, activations = random_matrix("scaled-4bit", 40, 70), random_activations(2, 70, 16)
+    emulated = EmulatedDevice(ENGINE)
+    expected = emulated.matvec(emulated.load(matrix), activations)
+    assert torch.equal(device.matvec(device.load(matrix), activations), expected)
+    device.close()
+
+
 def test_without_litedram_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "DDR3_PACKAGES", ("no-such-package",))
     with pytest.raises(DependencyError, match=r"no-such-package is missing; pip install 'seedloom\[synth\]'"):
