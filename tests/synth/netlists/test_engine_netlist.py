@@ -4,27 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from safetensors import safe_open
 
 from formats.engine import EngineParameters
 from formats.matrices import Matrix
-from formats.presets import PRESETS, TRELLIS_PRESETS
-from formats.scales import row_scales
 from sw_runtime.device.protocol import Device
 from sw_runtime.device.random_matrices import random_activations
 from sw_runtime.device.simulated import simulated_device
 from sw_runtime.device.simulator import transport
-from sw_runtime.fit.trellis_range import encode_at_best_scales
-from sw_runtime.search.search import encode_matrix
-from sw_runtime.texts.packaged_models import smollm2_folder
 from tests.synth.netlists.cells import build_cells
+from tests.synth.netlists.real_layer import MATRICES, real_matrix
 
 ENGINE = EngineParameters(("scaled-4bit", "trellis-3bit"), port_bytes=4, maximum_columns=2048, multiplier_bits=18)
-LAYER = "model.layers.0"
-MATRICES = (
-    *(f"self_attn.{name}_proj" for name in ("q", "k", "v", "o")),
-    *(f"mlp.{name}_proj" for name in ("gate", "up", "down")),
-)
 
 
 @pytest.fixture(scope="module")
@@ -37,16 +27,6 @@ def devices() -> Iterator[tuple[Device, Device]]:
     yield hardware, cells
     hardware.close()
     cells.close()
-
-
-def real_matrix(name: str, weight_format: str) -> Matrix:
-    """A matrix of SmolLM2's first layer."""
-    with safe_open(smollm2_folder() / "model.safetensors", "pt") as tensors:
-        weights = tensors.get_tensor(f"{LAYER}.{name}.weight")
-    if weight_format in PRESETS:
-        return encode_matrix(weights, PRESETS[weight_format])
-    trellis_format = TRELLIS_PRESETS[weight_format]
-    return encode_at_best_scales(weights, trellis_format, row_scales(weights, trellis_format))
 
 
 def check(devices: tuple[Device, Device], matrix: Matrix) -> None:
