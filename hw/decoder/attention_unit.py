@@ -4,9 +4,9 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from formats.decoder.tables import FACTOR_BITS, MANTISSA_BITS, ZERO_EXPONENT
+from formats.decoder.tables import FACTOR_BITS, MANTISSA_BITS, SCORE_FRACTION_BITS, ZERO_EXPONENT
 from hw.decoder.reciprocal import Reciprocal
-from hw.decoder.rounding_shift import WORD, RoundingShift, bit_length, halves_up, limited
+from hw.decoder.rounding_shift import PLACES, WORD, RoundingShift, bit_length, halves_up
 from hw.decoder.row_products import ELEMENT, SUM, RowProducts
 from hw.decoder.shares import EXPONENT, EXPONENTS, Shares
 
@@ -30,7 +30,7 @@ class AttentionUnit(wiring.Component):
     every position. Then the heads' results leave. A window is a range of positions that is streamed, no more.
 
     A beat per cycle, where a row has at least ``queries`` + 12 beats; shorter rows wait for their shares. Before and
-    after, an element of a query takes one cycle, and one of a result two; a head takes 50 more at most.
+    after, an element of a query takes one cycle, and one of a result two; a head takes 51 more at most.
 
     Parameters
     ----------
@@ -78,38 +78,41 @@ class AttentionUnit(wiring.Component):
         m.submodules.reciprocal = reciprocal = Reciprocal()
         command = Signal(attention_layout(self._positions, self._length))
         head, element = Signal(range(self._queries)), Signal(range(self._length + 1))
-        last_head, ends, asking, leaves = (Signal() for _ in range(4))
-        bits, seen = Signal(range(SUM.width)), Signal(SUM.width - 1)
+        last_head, ends, asking, leaves, begins = (Signal() for _ in range(5))
+        sum_places, seen = Signal(PLACES), Signal(SUM.width - 1)
         seen_bits = bit_length(m, seen)
-        query_exponents = Signal.like(shares.query_exponents)
+        query_places = Signal.like(shares.query_places)
         self._connect(m, products, shares)
-        idle = self._leave(m, products, reciprocal.factor, bits, asking, leaves, seen)
+        idle = self._leave(m, products, reciprocal.factor, sum_places, asking, leaves, seen)
         beats = Mux(command.wide, command.length << 1, command.length) >> (self._lanes - 1).bit_length()
         m.d.comb += [
             last_head.eq(head == self._queries - 1),
             ends.eq(element == command.length),
-            products.last_beat.eq(beats - 1),
+            products.start.eq(begins),
             products.rows.eq(command.positions),
             products.wide.eq(command.wide),
             products.head.eq(head),
             products.element.eq(element),
             products.write.eq(self.i_queries.valid & self.i_queries.ready),
             products.query.eq(self.i_queries.payload.mantissa),
+            shares.start.eq(begins),
             shares.rows.eq(command.positions),
-            shares.query_exponents.eq(query_exponents),
+            shares.query_places.eq(query_places),
             reciprocal.number.eq(shares.sums[head]),
         ]
+        m.d.sync += [begins.eq(0), products.last_beat.eq(beats - 1)]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.command.ready.eq(1)
                 m.d.sync += [command.eq(self.command.payload), head.eq(0), element.eq(0)]
                 with m.If(self.command.valid):
-                    m.d.comb += [products.start.eq(1), shares.start.eq(1)]
+                    m.d.sync += begins.eq(1)
                     m.next = "QUERIES"
             with m.State("QUERIES"):
                 m.d.comb += self.i_queries.ready.eq(1)
                 with m.If(self.i_queries.valid):
-                    m.d.sync += [query_exponents[head].eq(self.i_queries.payload.exponent), element.eq(element + 1)]
+                    places = -self.i_queries.payload.exponent - SCORE_FRACTION_BITS
+                    m.d.sync += [query_places[head].eq(places), element.eq(element + 1)]
                     with m.If(element == command.length - 1):
                         m.d.sync += [element.eq(0), head.eq(Mux(last_head, 0, head + 1))]
                         with m.If(last_head):
@@ -129,13 +132,13 @@ class AttentionUnit(wiring.Component):
                 m.d.comb += [products.values.eq(1), asking.eq(~ends)]
                 m.d.sync += element.eq(element + asking)
                 with m.If(ends & idle & reciprocal.done):
-                    total = shares.top + seen_bits - MANTISSA_BITS + reciprocal.exponent + FACTOR_BITS
-                    m.d.sync += [
-                        element.eq(0),
-                        bits.eq(seen_bits),
-                        self.o_exponent.eq(Mux(seen == 0, ZERO_EXPONENT, total)),
-                    ]
-                    m.next = "LEAVE"
+                    m.d.sync += [element.eq(0), sum_places.eq(seen_bits - MANTISSA_BITS)]
+                    m.next = "EXPONENT"
+            with m.State("EXPONENT"):
+                total = shares.top + sum_places + reciprocal.exponent + FACTOR_BITS
+                m.d.comb += products.values.eq(1)
+                m.d.sync += self.o_exponent.eq(Mux(seen == 0, ZERO_EXPONENT, total))
+                m.next = "LEAVE"
             with m.State("LEAVE"):
                 m.d.comb += [products.values.eq(1), asking.eq(~ends), leaves.eq(1)]
                 m.d.sync += element.eq(element + (asking & products.advance_sum))
@@ -157,7 +160,7 @@ class AttentionUnit(wiring.Component):
         m: Module,
         products: RowProducts,
         factor: Signal,
-        bits: Signal,
+        sum_places: Signal,
         asking: Signal,
         leaves: Signal,
         seen: Signal,
@@ -172,7 +175,7 @@ class AttentionUnit(wiring.Component):
             products.advance_sum.eq(advance),
             shift.advance.eq(advance),
             shift.i.eq(products.sum),
-            shift.places.eq(limited(bits - MANTISSA_BITS, SUM.width)),
+            shift.places.eq(sum_places),
             shift.bits.eq(MANTISSA_BITS),
         ]
         with m.If(advance):

@@ -1,6 +1,6 @@
 """Decoder: a token's embedding in, the likeliest next tokens out, by a program in the memory."""
 
-from amaranth.hdl import Module, Mux, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -59,12 +59,18 @@ class Decoder(wiring.Component):
         arguments: dict[str, Value] = {name: self.arguments[place] for place, name in enumerate(names)}
         writer = Writer(self.write_start, self.write_address, self.write_flush, self.write_empty, self.o)
         machine = Machine(self._parameters, arguments, self.reading, self.side_reading, writer)
-        for name in ("vector", "attention", "plan", "engine", "rows", "row_scale", "keys", "packer"):
+        for name in ("vector", "attention", "plan", "engine", "rows", "row_scale", "keys", "packer", "bases"):
             m.submodules[name] = getattr(machine, name)
         self._read(m, machine)
         self._load(m, machine)
         self._scale_rows(m, machine)
-        m.d.sync += machine.product.eq(machine.factors[0] * machine.factors[1])
+        begins = Signal()  # a cycle late, as much comes before ``start``
+        m.d.sync += [
+            begins.eq(self.start),
+            machine.product.eq(machine.factors[0] * machine.factors[1]),
+            machine.program.eq(machine.program + machine.step),
+            machine.step.eq(0),
+        ]
         m.d.comb += [
             self.status.eq(machine.status),
             self.best.eq(machine.keys.kept),
@@ -77,7 +83,7 @@ class Decoder(wiring.Component):
                     machine.program.eq(machine.beat(arguments["program"])),
                     machine.position.eq(arguments["position"]),
                 ]
-                with m.If(self.start):
+                with m.If(begins):
                     m.next = "FETCH"
                     with m.If((arguments["best"] > BEST) | (arguments["row"] > arguments["position"])):
                         m.d.sync += machine.status.eq(Status.BAD_ARGUMENT)
@@ -100,7 +106,7 @@ class Decoder(wiring.Component):
             with m.State("DONE"):
                 m.d.comb += self.done.eq(1)
                 m.next = "IDLE"
-        m.d.comb += self.active.eq(~states.ongoing("IDLE") | self.start)
+        m.d.comb += self.active.eq(~states.ongoing("IDLE") | self.start | begins)
         count_cycles(m, self)
         return m
 

@@ -5,8 +5,9 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 
-from amaranth.hdl import Array, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream
+from amaranth.lib.memory import Memory
 
 from formats.board_requests import BEST
 from formats.decoder.words import LAYOUTS, SLOTS, Opcode
@@ -115,8 +116,11 @@ class Machine:
         self.status = Signal(8)
         # where the next command begins, and what the command under way reads or writes next
         self.program, self.keys_at, self.values_at, self.exponents_at = (Signal(addresses) for _ in range(4))
+        self.step = Signal(range(MOST_WORDS + 1))  # by which the program moves on
         self.stride = Signal(addresses)  # from a head's rows to the next one's
-        self.bases = Array(Signal(range(sizes.vector_words + 1), name=f"base_{slot}") for slot in range(PARTS))
+        # where each slot begins in the vector memory; a read port a place that looks one up is no more than a LUT a bit
+        self.bases = Memory(shape=range(sizes.vector_words + 1), depth=PARTS, init=[])
+        self.base_written = self.bases.write_port()
         self.head, self.within = Signal(range(sizes.parts + 1)), Signal(range(sizes.vector_words))
         self.count = Signal(range(max(sizes.parts, MOST_WORDS) + 1))
         self.exponent = Signal(EXPONENT_BITS)
@@ -144,9 +148,15 @@ class Machine:
         octets = Mux(self.wide, width[:16] << 1, width[:16])
         return self.beat(octets)
 
+    def base(self, m: Module, slot: Value | int) -> Value:
+        """Where a slot begins in the vector memory."""
+        read = self.bases.read_port(domain="comb")
+        m.d.comb += read.addr.eq(slot)
+        return Value.cast(read.data)
+
     def multiply(self, m: Module, a: Value, b: Value) -> None:
-        """Factors of 16 bits; ``product`` has their product in the next cycle."""
-        m.d.comb += [self.factors[0].eq(a), self.factors[1].eq(b)]
+        """Factors of 16 bits; ``product`` has their product two cycles later, and until others follow."""
+        m.d.sync += [self.factors[0].eq(a), self.factors[1].eq(b)]
 
     @contextmanager
     def vector_command(
@@ -169,11 +179,11 @@ class Machine:
         self, m: Module, slot: Value, first: Value | int, length: Value, parts: Value
     ) -> AbstractContextManager[None]:
         """Heads of a slot get slots of their own, from ``first`` on; they stay where they are."""
-        return self._in_place(m, Operation.SPLIT, self.bases[slot], slot, first, length, parts)
+        return self._in_place(m, Operation.SPLIT, self.base(m, slot), slot, first, length, parts)
 
     def join(self, m: Module, slot: Value, length: Value, parts: Value) -> AbstractContextManager[None]:
         """Heads that lie where a slot's vector lies become that vector."""
-        return self._in_place(m, Operation.JOIN, self.bases[slot], PARTS, slot, length, parts)
+        return self._in_place(m, Operation.JOIN, self.base(m, slot), PARTS, slot, length, parts)
 
     def _in_place(
         self,
@@ -203,8 +213,8 @@ class Machine:
             Operation.ADD,
             source=source,
             destination=destination,
-            source_base=self.bases[source],
-            destination_base=self.bases[destination],
+            source_base=self.base(m, source),
+            destination_base=self.base(m, destination),
             length=length,
         )
 

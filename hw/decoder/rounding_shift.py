@@ -28,7 +28,7 @@ class RoundingShift(wiring.Component):
     places : In(signed(7))
         To the right, ``width + 1`` at most; below 0 to the left, 31 at most. With ``i``.
     bits : In(5)
-        Of the result. With ``i``.
+        Of the result, at least 1. With ``i``.
     """
 
     LATENCY = 2
@@ -40,32 +40,34 @@ class RoundingShift(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Shift with one place more, then halves up and clip."""
+        """Shift with one place more; then halves up and clip, side by side."""
         m = Module()
-        doubled, shifted, rounded = (Signal(signed(self._width + 1)) for _ in range(3))
-        left, negative, too_long, limit = Signal(range(MANTISSA_BITS + 1)), Signal(), Signal(), Signal(WORD)
-        m.d.comb += [doubled.eq(self.i << 1), left.eq(-self.places), rounded.eq((shifted + 1) >> 1)]
+        doubled, shifted = Signal(signed(self._width + 1)), Signal(signed(self._width + 1))
+        # to the left by one place more than the complement of the places: no carry comes before the shift
+        left, left_shifted = Signal(range(MANTISSA_BITS)), Signal(signed(MANTISSA_BITS + 2))
+        limit, bound, rounded = Signal(MANTISSA_BITS), Signal(WORD), Signal(WORD)
+        too_long, too_far = Signal(), Signal()
+        m.d.comb += [
+            doubled.eq(self.i << 1),
+            left.eq(~self.places),
+            left_shifted.eq(doubled << 1 << left),  # of what is not too long all bits are kept
+            rounded.eq((shifted + 1) >> 1),
+            too_far.eq(_without_sign(shifted)[1:] >= limit),  # not yet rounded; what is equal may become more
+        ]
         with m.If(self.advance):
             m.d.sync += [
-                shifted.eq(Mux(self.places < 0, doubled << left, doubled >> self.places[:6])),
-                negative.eq(self.i < 0),
+                shifted.eq(Mux(self.places < 0, left_shifted, doubled >> self.places[:6])),
                 too_long.eq((self.places < 0) & self._leaves(left)),
                 limit.eq((1 << self.bits) - 1),
-                self.o.eq(
-                    Mux(
-                        too_long,
-                        Mux(negative, -limit, limit),
-                        Mux(rounded > limit, limit, Mux(rounded < -limit, -limit, rounded)),
-                    )
-                ),
+                bound.eq(Mux(self.i < 0, 1 - (1 << self.bits), (1 << self.bits) - 1)),
+                self.o.eq(Mux(too_long | too_far, bound, rounded)),
             ]
         return m
 
     def _leaves(self, left: Signal) -> Value:
         """Whether a shift to the left pushes a bit of the magnitude out of a word."""
-        magnitude = Value.cast(self.i ^ self.i[-1].replicate(self._width))[: self._width - 1]
-        leaving = Cat(left >= max(MANTISSA_BITS - place, 1) for place in range(self._width - 1))
-        return (magnitude & leaving).any()
+        leaving = Cat(left >= max(MANTISSA_BITS - place, 1) - 1 for place in range(self._width - 1))
+        return (_without_sign(self.i) & leaving).any()
 
 
 def limited(places: Value, width: int = MANTISSA_BITS + 1) -> Value:
@@ -85,3 +87,8 @@ def bit_length(m: Module, magnitude: Signal) -> Signal:
         with m.If(magnitude[place]):
             m.d.comb += length.eq(place + 1)
     return length
+
+
+def _without_sign(number: Signal) -> Value:
+    """A number, or of one below 0 its complement."""
+    return Value.cast(number ^ number[-1].replicate(len(number)))[: len(number) - 1]

@@ -45,7 +45,7 @@ class RowProducts(wiring.Component):
     last_beat : In(range(2 * length // lanes))
         Beats of a row without one; at least 1.
     rows : In(16)
-        Rows to take; more wait. Counted anew when ``values`` changes or with ``start``.
+        Rows to take; more wait. Read when ``values`` changes and with ``start``.
     i : In(stream.Signature(8 * lanes))
     write, head, element : In(1), In(range(queries)), In(range(length))
         Store ``query`` at an element of a head; without ``write``, ``sum`` is read there.
@@ -89,8 +89,8 @@ class RowProducts(wiring.Component):
         """Take a beat, multiply, add: three stages that wait together for who takes the dot products."""
         m = Module()
         advance, taken, first, last = Signal(), Signal(), Signal(), Signal()
-        beat, rows, fresh = Signal.like(self.last_beat), Signal.like(self.rows), Signal()
-        was_values, needs = Signal(), Signal()
+        beat, rows_left, fresh = Signal.like(self.last_beat), Signal.like(self.rows), Signal()
+        was_values, needs, ended = Signal(), Signal(), Signal()
         under_way, lasts, freshes = Signal(2), Signal(2), Signal(2)
         beats = [Signal.like(beat, name=f"beat_{stage}") for stage in range(2)]
         m.d.comb += [
@@ -98,17 +98,18 @@ class RowProducts(wiring.Component):
             first.eq(beat == 0),
             last.eq(beat == self.last_beat),
             self.i.ready.eq(
-                self.active & advance & (rows != self.rows) & (self.values == was_values) & (~needs | self.shares.valid)
+                self.active & advance & ~ended & (self.values == was_values) & (~needs | self.shares.valid)
             ),
             needs.eq(self.values & first),
             taken.eq(self.i.valid & self.i.ready),
             self.shares.ready.eq(needs & taken),
-            self.idle.eq((rows == self.rows) & (self.values == was_values) & ~under_way.any() & ~self.dots.valid),
+            ended.eq(rows_left == 0),
+            self.idle.eq(ended & (self.values == was_values) & ~under_way.any() & ~self.dots.valid),
         ]
         with m.If(self.start | (self.values != was_values)):
-            m.d.sync += [was_values.eq(self.values), rows.eq(0), beat.eq(0)]
+            m.d.sync += [was_values.eq(self.values), rows_left.eq(self.rows), beat.eq(0)]
         with m.Elif(taken):
-            m.d.sync += [beat.eq(Mux(last, 0, beat + 1)), rows.eq(rows + last)]
+            m.d.sync += [beat.eq(Mux(last, 0, beat + 1)), rows_left.eq(rows_left - last)]
         with m.If(self.start):
             m.d.sync += fresh.eq(1)
         with m.Elif(taken & last & self.values):

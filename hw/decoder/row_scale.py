@@ -1,6 +1,6 @@
 """Row scale: a product's exact sums, each times its row's scale, as elements of a vector."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,12 +15,17 @@ EXPONENT_BITS = 9
 
 SCALE_BITS, _SCALE_FRACTION_BITS = 16, 7
 
+_MANTISSA_BITS = _SCALE_FRACTION_BITS + 1
+
+_PART_BITS = 17
+"""Of a sum that one multiplier takes."""
+
 EXPONENT_BIAS = 127 + _SCALE_FRACTION_BITS
 """A bfloat16 number is its mantissa of 8 bits times two to its exponent field without this."""
 
 
 class RowScale(wiring.Component):
-    """``golden_models.integer_decoder.operations.multiply`` behind its exact sums: a row per cycle, three cycles late.
+    """``golden_models.integer_decoder.operations.multiply`` behind its exact sums: a row per cycle, five cycles late.
 
     Members
     -------
@@ -34,7 +39,7 @@ class RowScale(wiring.Component):
         For the vector unit's LOAD, or for ``BestKeys``.
     """
 
-    LATENCY = 1 + RoundingShift.LATENCY
+    LATENCY = 3 + RoundingShift.LATENCY
 
     def __init__(self) -> None:
         super().__init__(
@@ -47,13 +52,13 @@ class RowScale(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Multiply, shift, round; all stages wait for who takes the elements."""
+        """Take, multiply, add, shift, round; all stages wait for who takes the elements."""
         m = Module()
-        mantissa_bits = _SCALE_FRACTION_BITS + 1
-        product_bits = SUM_BITS + mantissa_bits
+        product_bits = SUM_BITS + _MANTISSA_BITS
         m.submodules.shift = shift = RoundingShift(product_bits)
         advance, taken, under_way = Signal(), Signal(), Signal(self.LATENCY - 1)
-        product, places = Signal(signed(product_bits)), Signal(EXPONENT_BITS)
+        total, mantissa = Signal(signed(SUM_BITS)), Signal(_MANTISSA_BITS)
+        places = [Signal(EXPONENT_BITS, name=f"places_{stage}") for stage in range(2)]
         scale = self.i_scales.payload
         field = scale[_SCALE_FRACTION_BITS : SCALE_BITS - 1]
         normal = field.any()
@@ -63,16 +68,31 @@ class RowScale(wiring.Component):
             self.i_sums.ready.eq(taken),
             self.i_scales.ready.eq(taken),
             shift.advance.eq(advance),
-            shift.i.eq(product),
-            shift.places.eq(limited(places, product_bits)),
             shift.bits.eq(MANTISSA_BITS),
             self.o.payload.eq(shift.o),
         ]
         with m.If(advance):
             m.d.sync += [
-                product.eq(self.i_sums.payload * Cat(scale[:_SCALE_FRACTION_BITS], normal)),
+                total.eq(self.i_sums.payload),
+                mantissa.eq(Cat(scale[:_SCALE_FRACTION_BITS], normal)),
                 # a subnormal number has the least field and no leading one
-                places.eq(self.exponent - Mux(normal, field, 1)),
+                places[0].eq(self.exponent - Mux(normal, field, 1)),
+                places[1].eq(places[0]),
+                shift.i.eq(_product(m, advance, total, mantissa)),
+                shift.places.eq(limited(places[1], product_bits)),
                 Cat(under_way, self.o.valid).eq(Cat(taken, under_way)),
             ]
         return m
+
+
+def _product(m: Module, advance: Signal, total: Signal, mantissa: Signal) -> Value:
+    """Both's product, a cycle late: a register lies between the multipliers and the sum of what they make."""
+    parts = total[:_PART_BITS], total[_PART_BITS : 2 * _PART_BITS], total[2 * _PART_BITS :].as_signed()
+    low, middle, high = products = [
+        Signal((part * mantissa).shape(), name=f"product_{i}") for i, part in enumerate(parts)
+    ]
+    with m.If(advance):
+        m.d.sync += [product.eq(part * mantissa) for product, part in zip(products, parts, strict=True)]
+    # the lowest and the highest do not meet
+    outer = Cat(low, Const(0, 2 * _PART_BITS - len(low)), high).as_signed()
+    return outer + (middle << _PART_BITS)

@@ -18,6 +18,8 @@ EXPONENT = signed(12)
 EXPONENTS = data.StructLayout({"key": EXPONENT, "value": EXPONENT})
 """Of a position's key and value."""
 
+QUERY_PLACES = signed(14)
+
 _SHARE_LATENCY = 2 + Interpolation.LATENCY + 2 * RoundingShift.LATENCY
 
 
@@ -41,9 +43,10 @@ class Shares(wiring.Component):
     values : In(1)
         Hand over shares, from the first position's on; all scores are there.
     rows : In(16)
-        Positions whose shares are handed over.
-    query_exponents : In(ArrayLayout(signed(12), queries))
-        Stay from ``start`` on.
+        Positions whose shares are handed over; read with ``start``.
+    query_places : In(ArrayLayout(signed(14), queries))
+        By how much a dot product is shifted to the right for a score, if its key's exponent is 0. They stay while
+        there are keys.
     exponents : In(stream.Signature(EXPONENTS))
         Of every position, first for its scores and then for its shares; a key's may be anything then.
     dots : In(stream.Signature(ArrayLayout(signed(41), queries)))
@@ -63,7 +66,7 @@ class Shares(wiring.Component):
                 "start": In(1),
                 "values": In(1),
                 "rows": In(16),
-                "query_exponents": In(data.ArrayLayout(EXPONENT, queries)),
+                "query_places": In(data.ArrayLayout(QUERY_PLACES, queries)),
                 "exponents": In(stream.Signature(EXPONENTS)),
                 "dots": In(stream.Signature(data.ArrayLayout(DOT, queries))),
                 "o": Out(stream.Signature(data.ArrayLayout(unsigned(PROBABILITY_BITS), queries))),
@@ -79,15 +82,15 @@ class Shares(wiring.Component):
         depth = self._queries * self._positions
         m.submodules.scores = scores = Memory(shape=WORD, depth=depth, init=[])
         head, begun, last, waits = Signal(range(self._queries)), Signal(), Signal(), Signal()
-        given, more, finished = Signal.like(self.rows), Signal(), Signal()
+        rows_left, more, finished = Signal.like(self.rows), Signal(), Signal()
         heads = [Signal.like(head, name=f"head_{stage}") for stage in range(_SHARE_LATENCY)]
         stages = Signal(_SHARE_LATENCY)  # a bit a stage: something is there
         largest = Array(Signal(WORD, name=f"largest_{index}") for index in range(self._queries))
         m.d.comb += [
             last.eq(head == self._queries - 1),
             begun.eq(self.exponents.valid & Mux(self.values, more, self.dots.valid)),
-            more.eq((given != self.rows) & ~self.o.valid & ~waits),
-            self.dots.ready.eq(~self.values & begun & last),
+            more.eq((rows_left != 0) & ~self.o.valid & ~waits),
+            self.dots.ready.eq(~self.values & self.exponents.valid & self.dots.valid & last),
             self.idle.eq(~stages.any()),
         ]
         m.d.sync += [
@@ -100,14 +103,14 @@ class Shares(wiring.Component):
         with m.If(begun & last & self.values):
             m.d.sync += waits.eq(1)  # the exponent stays until the shares are aligned to it
         with m.If(self.start):
-            m.d.sync += [head.eq(0), stages.eq(0), given.eq(0), self.top.eq(2 * ZERO_EXPONENT + 1)]
+            m.d.sync += [head.eq(0), stages.eq(0), rows_left.eq(self.rows), self.top.eq(2 * ZERO_EXPONENT + 1)]
         with m.Elif(self.dots.ready & (self.exponents.payload.value > self.top)):
             m.d.sync += self.top.eq(self.exponents.payload.value)
         self._keep(m, scores, stages, heads, largest, head)
         self._share(m, scores, begun, stages, heads, largest, finished)
         m.d.comb += self.exponents.ready.eq(Mux(self.values, finished, self.dots.ready))
         with m.If(finished):
-            m.d.sync += [waits.eq(0), self.o.valid.eq(1), given.eq(given + 1)]
+            m.d.sync += [waits.eq(0), self.o.valid.eq(1), rows_left.eq(rows_left - 1)]
         with m.Elif(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         return m
@@ -118,12 +121,12 @@ class Shares(wiring.Component):
         """Scores of the dot products, in their order, and the largest of each head."""
         m.submodules.shift = shift = RoundingShift(DOT.width)
         write, place = scores.write_port(), Signal(range(scores.depth))
-        exponent = self.exponents.payload.key + self.query_exponents[head]
+        places = self.query_places[head] - self.exponents.payload.key
         kept = ~self.values & stages[RoundingShift.LATENCY]
         # a register before the shift, as exponents come straight from the memory
         m.d.sync += [
             shift.i.eq(self.dots.payload[head]),
-            shift.places.eq(limited(-exponent - SCORE_FRACTION_BITS, DOT.width)),
+            shift.places.eq(limited(places, DOT.width)),
         ]
         m.d.comb += [
             shift.advance.eq(1),

@@ -8,10 +8,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory, ReadPort, WritePort
 from amaranth.lib.wiring import In, Out
 
-from formats.decoder.tables import FACTOR_BITS, GATES, LARGEST_FACTOR, MANTISSA_BITS, ROTARY_BITS, WEIGHT_BITS
+from formats.decoder.tables import FACTOR_BITS, GATES, MANTISSA_BITS, ROTARY_BITS, WEIGHT_BITS
 from hw.decoder.interpolation import Interpolation
 from hw.decoder.reciprocal_root import TOTAL_BITS
 from hw.decoder.rounding_shift import PLACES, WORD, RoundingShift, halves_up
+from hw.memory.skid_buffer import SkidBuffer
 from hw.mux import choose
 
 FACTOR = signed(FACTOR_BITS + 1)
@@ -20,8 +21,14 @@ PRODUCT = signed(MANTISSA_BITS + 1 + FACTOR_BITS + 1)
 
 ROTARY_ENTRY_BITS = 16
 
+_SHIFTED = 1 + RoundingShift.LATENCY
+"""Stage in which a shifted element is there: the memory's word goes through a register before."""
+
 ACTIVATIONS = tuple(GATES)
 """What the number of an activation function stands for."""
+
+_RESULTS = (None, None, 0, None, 3, 0, 2, 2, 5, 2)
+"""Of every operation that writes what it read: stages from a shifted element to its result."""
 
 
 class Operation(IntEnum):
@@ -114,59 +121,63 @@ class VectorPass(wiring.Component):
         settings = Signal.like(self.settings)
         m.submodules.shift = shift = RoundingShift()
         m.submodules.memory = memory = Memory(shape=WORD, depth=self._words, init=[])
+        # who gives words and who takes them begins no path in here, and ends none
+        m.submodules.words, m.submodules.left = words, left = SkidBuffer(WORD), SkidBuffer(WORD)
+        wiring.connect(m, wiring.flipped(self.i), words.i)
+        wiring.connect(m, left.o, wiring.flipped(self.o))
         (loads, reads, adds, squares, normalises, moves, _, rotates, activates, gates) = (
             settings.operation == operation for operation in Operation
         )
-        under_way = Signal(8)  # a bit a stage: an element is there
-        turns = [Signal(2, name=f"turn_{stage}") for stage in range(5)]  # which of a pair's reads it comes from
+        under_way = Signal(_SHIFTED + 6)  # a bit a stage: an element is there
+        turns = [Signal(2, name=f"turn_{stage}") for stage in range(_SHIFTED + 3)]  # which of a pair's reads it is
         advance, asking, partner, needed = Signal(), Signal(), Signal(), Signal()
         first, normed, result, result_valid = Signal(WORD), Signal(WORD), Signal(WORD), Signal()
-        weighted = Signal(PRODUCT)
+        weighted, element = Signal(PRODUCT), Signal(WORD)
         read = memory.read_port()
-        self._ask(m, settings, read, asking, advance, turns[0])
+        self._ask(m, settings, read, words.o.valid, asking, advance, turns[0])
         m.d.comb += [
-            needed.eq((normalises & under_way[4]) | (rotates & under_way[2])),
-            advance.eq(~(self.o.valid & ~self.o.ready) & ~(needed & ~self.i.valid)),
-            self.i.ready.eq(Mux(loads, asking, needed & (normalises | (turns[2] == 3)))),
-            partner.eq(turns[0][0] ^ turns[0][1]),
+            left.i.valid.eq(reads & under_way[_SHIFTED]),
+            left.i.payload.eq(shift.o),
+            needed.eq((normalises & under_way[_SHIFTED + 2]) | (rotates & under_way[_SHIFTED])),
+            advance.eq(~(left.i.valid & ~left.i.ready) & ~(needed & ~words.o.valid)),
+            words.o.ready.eq(Mux(loads, asking, needed & (normalises | (turns[_SHIFTED] == 3)))),
+            partner.eq(turns[1][0] ^ turns[1][1]),
             shift.advance.eq(advance),
-            shift.i.eq(Mux(activates, abs(read.data), read.data)),
+            shift.i.eq(element),
             shift.places.eq(Mux(partner, settings.own_places, settings.places)),
             shift.bits.eq(Mux(partner, settings.own_bits, settings.bits)),
         ]
-        product, total = self._multiply(m, settings, advance, read.data, shift.o, first, turns)
-        weight = self.i.payload[: WEIGHT_BITS + 1].as_signed()
-        stage = choose(settings.operation, [0, 0, 2, 0, 5, 2, 4, 4, 7, 4])  # where the result of an operation is
-        second = ~(adds | rotates | gates) | Mux(adds, turns[2][0], turns[4][0])
+        product, turned = self._multiply(m, settings, advance, words.o.payload, read.data, shift.o, first, turns)
+        weight = words.o.payload[: WEIGHT_BITS + 1].as_signed()
+        # where the result of an operation is
+        stage = choose(settings.operation, [0 if at is None else _SHIFTED + at for at in _RESULTS])
+        second = ~(adds | rotates | gates) | Mux(adds, turns[_SHIFTED][0], turns[_SHIFTED + 2][0])
         with m.If(advance):
             m.d.sync += [
                 under_way.eq(Cat(asking & ~loads, under_way)),
                 *(later.eq(turn) for turn, later in pairwise(turns)),
+                element.eq(Mux(activates, abs(read.data), read.data)),
                 first.eq(shift.o),
-                normed.eq(Mux(rotates, halves_up(total, ROTARY_BITS), halves_up(total, FACTOR_BITS))),
+                normed.eq(turned),
                 weighted.eq(normed * weight),
                 result.eq(normed),
-                result_valid.eq(Mux(loads, asking & self.i.valid, under_way.bit_select(stage, 1) & second)),
-                self.o.valid.eq(reads & under_way[2]),
-                self.o.payload.eq(shift.o),
+                result_valid.eq(Mux(loads, asking & words.o.valid, under_way.bit_select(stage, 1) & second)),
             ]
             with m.If(loads):
-                m.d.sync += result.eq(self.i.payload)
+                m.d.sync += result.eq(words.o.payload)
             with m.If(adds | moves):
                 m.d.sync += result.eq(shift.o + Mux(adds, first, 0))
             with m.If(normalises):
                 m.d.sync += result.eq(halves_up(weighted, WEIGHT_BITS))
             with m.If(reads | squares):
                 m.d.sync += result_valid.eq(0)
-        squared, written = squares & under_way[3] & advance, result_valid & advance
+        squared, written = squares & under_way[_SHIFTED + 1] & advance, result_valid & advance
         with m.If(self.start):
             m.d.sync += [settings.eq(self.settings), self.squares.eq(0)]
         with m.Elif(squared):
             m.d.sync += self.squares.eq(self.squares + product)
         paired = self._write(m, settings, memory.write_port(), result, written)
-        self._count(
-            m, settings, Mux(reads, self.o.valid & self.o.ready, Mux(squares, squared, written & (~rotates | paired)))
-        )
+        self._count(m, Mux(reads, self.o.valid & self.o.ready, Mux(squares, squared, written & (~rotates | paired))))
         return m
 
     def _multiply(
@@ -174,64 +185,80 @@ class VectorPass(wiring.Component):
         m: Module,
         settings: data.View,
         advance: Signal,
+        word: Value,
         element: Value,
         shifted: Signal,
         first: Signal,
         turns: list[Signal],
-    ) -> tuple[Signal, Signal]:
-        """The one multiplier, a stage after a shifted element; of a rotation, the sum of its last two products too."""
+    ) -> tuple[Signal, Value]:
+        """The one multiplier, a stage after a shifted element, and what it makes of it, brought to a word.
+
+        Of a rotation that is the sum of its last two products.
+        """
         (squares, rotates, activates, gates) = (
             settings.operation == operation
             for operation in (Operation.SQUARE, Operation.ROTATE, Operation.ACTIVATE, Operation.GATE)
         )
         m.submodules.share = share = Interpolation(tuple(GATES.values()))
-        late = [Signal(WORD, name=f"element_{stage}") for stage in range(RoundingShift.LATENCY + share.LATENCY)]
-        product, held, total = (Signal(PRODUCT) for _ in range(3))
-        factor, multiplicand = Signal(FACTOR), Signal(WORD)
-        cosine, sine = (self.i.payload.word_select(half, ROTARY_ENTRY_BITS).as_signed() for half in (0, 1))
+        late = [Signal(WORD, name=f"element_{stage}") for stage in range(_SHIFTED + share.LATENCY)]
+        product, held, addend, signed_product, total = (Signal(PRODUCT) for _ in range(5))
+        factor, multiplicand, minus = Signal(FACTOR), Signal(WORD), Signal()
+        cosine, sine = (word.word_select(half, ROTARY_ENTRY_BITS).as_signed() for half in (0, 1))
         m.d.comb += [
             share.advance.eq(advance),
             share.table.eq(settings.activation),
             share.argument.eq(shifted),
             multiplicand.eq(Mux(activates, late[-1], shifted)),
             factor.eq(settings.factor),
-            total.eq(Mux(rotates, held + Mux(turns[3][1], product, -product), product)),
+            minus.eq(rotates & ~turns[_SHIFTED + 1][1]),
+            addend.eq(Mux(rotates, held, 1 << FACTOR_BITS - 1)),
+            signed_product.eq(product ^ minus.replicate(len(product))),
+            # a complement, and the one that makes it the opposite, in a single carry
+            total.eq((Cat(minus, addend) + Cat(minus, signed_product))[1:]),
         ]
         with m.If(squares):
             m.d.comb += factor.eq(shifted)
         with m.If(gates):
             m.d.comb += factor.eq(first)
         with m.If(rotates):
-            m.d.comb += factor.eq(Mux(turns[2][0], sine, cosine))
+            m.d.comb += factor.eq(Mux(turns[_SHIFTED][0], sine, cosine))
         with m.If(activates):
-            m.d.comb += factor.eq(Mux(late[-1] < 0, LARGEST_FACTOR - share.factor, share.factor))
+            # LARGEST_FACTOR less the share, where the argument is below 0
+            m.d.comb += factor.eq(share.factor ^ late[-1][-1].replicate(FACTOR_BITS))
         with m.If(advance):
             m.d.sync += [
                 product.eq(multiplicand * factor),
-                held.eq(product),
+                held.eq(product + (1 << ROTARY_BITS - 1)),
                 *(later.eq(earlier) for earlier, later in pairwise([element, *late])),
             ]
-        return product, total
+        return product, Mux(rotates, total >> ROTARY_BITS, total >> FACTOR_BITS)
 
     def _ask(
-        self, m: Module, settings: data.View, port: ReadPort, asking: Signal, advance: Signal, turned: Signal
+        self,
+        m: Module,
+        settings: data.View,
+        port: ReadPort,
+        comes: Value,
+        asking: Signal,
+        advance: Signal,
+        turned: Signal,
     ) -> None:
-        """Read one element after the other, those of a pair in turn, of a rotation twice; a load only counts."""
-        asked, turn = Signal.like(settings.length), Signal(2)
+        """Read one element after the other, those of a pair in turn, of a rotation twice; a load counts what comes."""
+        asked, left, turn = Signal.like(settings.length), Signal.like(settings.length), Signal(2)
         loads, rotates, last = settings.operation == Operation.LOAD, settings.operation == Operation.ROTATE, Signal()
         pairs = (settings.operation == Operation.ADD) | (settings.operation == Operation.GATE)
         m.d.comb += [
-            asking.eq(asked != settings.length),
+            asking.eq(left != 0),
             last.eq(turn == Mux(rotates, 3, pairs)),
             port.addr.eq(Mux(turn[0] ^ turn[1], settings.destination, settings.source) + asked),
             port.en.eq(advance),
         ]
         with m.If(self.start):
-            m.d.sync += [asked.eq(0), turn.eq(0)]
+            m.d.sync += [asked.eq(0), left.eq(self.settings.length), turn.eq(0)]
         with m.Elif(advance):
             m.d.sync += turned.eq(turn)
-            with m.If(asking & (~loads | self.i.valid)):
-                m.d.sync += [turn.eq(Mux(last, 0, turn + 1)), asked.eq(asked + last)]
+            with m.If(asking & (~loads | comes)):
+                m.d.sync += [turn.eq(Mux(last, 0, turn + 1)), asked.eq(asked + last), left.eq(left - last)]
 
     def _write(self, m: Module, settings: data.View, port: WritePort, result: Signal, enable: Value) -> Signal:
         """Write results in their order, of a rotation to source and destination in turn; note their bits."""
@@ -252,11 +279,11 @@ class VectorPass(wiring.Component):
             ]
         return paired
 
-    def _count(self, m: Module, settings: data.View, finishes: Value) -> None:
-        """Elements that are through."""
-        through = Signal.like(settings.length)
-        m.d.comb += self.done.eq(through == settings.length)
+    def _count(self, m: Module, finishes: Value) -> None:
+        """Elements that are not through."""
+        left = Signal.like(self.settings.length)
+        m.d.comb += self.done.eq(left == 0)
         with m.If(self.start):
-            m.d.sync += through.eq(0)
+            m.d.sync += left.eq(self.settings.length)
         with m.Elif(finishes):
-            m.d.sync += through.eq(through + 1)
+            m.d.sync += left.eq(left - 1)

@@ -95,7 +95,7 @@ class VectorUnit(wiring.Component):
 
     Equal to ``golden_models.integer_decoder``: READ to ``Vector.to_bits``, SPLIT to ``split``, JOIN to ``merged``, ADD,
     NORMALISE, ROTATE and SCALE to ``operations``, and ACTIVATE and GATE together to ``operations.gate``. A part takes
-    16 cycles at most beside its elements; a norm's root takes 58.
+    18 cycles at most beside its elements; a norm's root takes 58.
 
     Parameters
     ----------
@@ -108,7 +108,8 @@ class VectorUnit(wiring.Component):
     -------
     command : In(stream.Signature(command_layout(words, slots)))
     i : In(stream.Signature(signed(32)))
-        Words of a vector, weights of 15 bits and a sign, or angles; again for every part.
+        Words of a vector, weights of 15 bits and a sign, or angles; again for every part. Two words at most are taken
+        before the command that they are for.
     o : Out(stream.Signature(signed(32)))
     o_exponent : Out(signed(12))
         Of the vector that leaves, until its last word has been taken.
@@ -135,7 +136,9 @@ class VectorUnit(wiring.Component):
         m.submodules.slots = slots = Memory(shape=SLOT, depth=self._slots, init=known)
         read, read_own, note = slots.read_port(domain="comb"), slots.read_port(domain="comb"), slots.write_port()
         source, own = _Known(), _Known()
-        made_exponent, top = Signal(WIDE_EXPONENT), Signal(WIDE_EXPONENT)
+        # of the part that was read last, of the parts before it, and what both vectors are brought to
+        part_top, top, target = Signal(WIDE_EXPONENT), Signal(WIDE_EXPONENT), Signal(WIDE_EXPONENT)
+        made_exponent = Signal(WIDE_EXPONENT)
         joins, first = command.operation == Operation.JOIN, Signal()
         ahead = Signal(range(self._slots + 1))
         self._connect(m, command, passes, root)
@@ -151,12 +154,14 @@ class VectorUnit(wiring.Component):
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.command.ready.eq(1)
-                m.d.sync += [command.eq(self.command.payload), first.eq(1), top.eq(2 * ZERO_EXPONENT)]
+                m.d.sync += [command.eq(self.command.payload), first.eq(1)]
+                m.d.sync += [top.eq(2 * ZERO_EXPONENT), part_top.eq(2 * ZERO_EXPONENT)]
                 with m.If(self.command.valid):
                     m.next = "TOP"
             with m.State("TOP"):
                 m.d.sync += [
-                    top.eq(_larger(top, read.data.exponent + read.data.bits)),
+                    part_top.eq(read.data.exponent + read.data.bits),
+                    top.eq(_larger(top, part_top)),
                     ahead.eq(ahead + 1),
                 ]
                 with m.If(~joins | (ahead + 1 == command.parts)):
@@ -164,16 +169,21 @@ class VectorUnit(wiring.Component):
                     m.next = "FETCH"
             with m.State("FETCH"):
                 m.d.sync += [
+                    top.eq(_larger(top, part_top)),
                     source.exponent.eq(read.data.exponent),
                     source.bits.eq(read.data.bits),
                     own.exponent.eq(read_own.data.exponent),
                     own.bits.eq(read_own.data.bits),
                 ]
+                m.next = "TARGET"
+            with m.State("TARGET"):
+                larger = _larger(source.exponent + source.bits, own.exponent + own.bits)
+                m.d.sync += target.eq(Mux(joins, top - MANTISSA_BITS, larger - (MANTISSA_BITS - 1)))
                 m.next = "BEGIN"
             with m.State("BEGIN"):
                 m.d.comb += passes.start.eq(1)
                 m.next = "PASS"
-                self._begin(m, command, passes, source, own, top, made_exponent)
+                self._begin(m, command, passes, source, own, target, made_exponent)
                 with m.If(command.operation == Operation.NORMALISE):
                     m.next = "SQUARES"
             with m.State("SQUARES"), m.If(passes.done):
@@ -210,7 +220,7 @@ class VectorUnit(wiring.Component):
         passes: VectorPass,
         source: _Known,
         own: _Known,
-        top: Signal,
+        target: Signal,
         made_exponent: Signal,
     ) -> None:
         """Settings of a command's pass, of a norm's first, and the exponent of what it makes."""
@@ -223,7 +233,6 @@ class VectorUnit(wiring.Component):
                 _shift(m, passes, vector_pass.Operation.READ, places, command.bits)
                 m.d.sync += self.o_exponent.eq(Mux(source.bits == 0, ZERO_EXPONENT, source.exponent + places))
             with m.Case(Operation.ADD):
-                target = _larger(source.exponent + source.bits, own.exponent + own.bits) - (MANTISSA_BITS - 1)
                 _shift(m, passes, vector_pass.Operation.ADD, target - source.exponent, MANTISSA_BITS - 1)
                 _shift_own(m, passes, target - own.exponent, MANTISSA_BITS - 1)
                 m.d.sync += made_exponent.eq(target)
@@ -233,7 +242,6 @@ class VectorUnit(wiring.Component):
                 _shift(m, passes, vector_pass.Operation.MOVE, Value.cast(0), MANTISSA_BITS)
                 m.d.sync += made_exponent.eq(source.exponent)
             with m.Case(Operation.JOIN):
-                target = top - MANTISSA_BITS
                 _shift(m, passes, vector_pass.Operation.MOVE, target - source.exponent, MANTISSA_BITS)
                 m.d.sync += made_exponent.eq(target)
             with m.Case(Operation.ROTATE):

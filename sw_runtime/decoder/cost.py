@@ -33,7 +33,7 @@ from sw_runtime.decoder.image.memory_map import (
     rotary_bytes,
 )
 
-PART_CYCLES = 16
+PART_CYCLES = 18
 """Most cycles of a part of a vector beside its elements."""
 
 ROOT_CYCLES = 58
@@ -42,7 +42,7 @@ ROOT_CYCLES = 58
 SHARE_CYCLES = 12
 """A row of keys or values takes so many cycles more than there are queries, where it has fewer beats."""
 
-MEAN_CYCLES = 50
+MEAN_CYCLES = 51
 """Most cycles of a query's attention beside the elements of query and mean."""
 
 ANSWER_BYTES = 2 * WORD_BYTES

@@ -27,8 +27,10 @@ def store_states(m: Module, machine: Machine) -> None:
         machine.multiply(m, machine.cache_row, row_beats)
         m.next = "STORE_PLACE"
     with m.State("STORE_PLACE"):
-        machine.place_rows(m, Opcode.STORE, machine.cache_row)
         machine.multiply(m, machine.positions, row_beats)
+        m.next = "STORE_ROWS"
+    with m.State("STORE_ROWS"):
+        machine.place_rows(m, Opcode.STORE, machine.cache_row)
         m.next = "STORE_STRIDE"
     with m.State("STORE_STRIDE"):
         m.d.sync += machine.stride.eq(machine.product)
@@ -49,7 +51,7 @@ def store_states(m: Module, machine: Machine) -> None:
                 Operation.READ,
                 leaves=Leaves.PACKER,
                 source=first_part + machine.head,
-                source_base=machine.bases[field(f"{name}_slot")] + machine.within,
+                source_base=machine.base(m, field(f"{name}_slot")) + machine.within,
                 length=field("width"),
                 bits=Mux(machine.wide, WIDE_KEY_BITS, KEY_BITS),
             ),
@@ -114,12 +116,14 @@ def attend_states(m: Module, machine: Machine) -> None:
         machine.multiply(m, first, row_beats)
         m.next = "ATTEND_PLACE"
     with m.State("ATTEND_PLACE"):
-        machine.place_rows(m, Opcode.ATTEND, first)
         machine.multiply(m, machine.positions, row_beats)
+        m.next = "ATTEND_ROWS"
+    with m.State("ATTEND_ROWS"):
+        machine.place_rows(m, Opcode.ATTEND, first)
+        machine.multiply(m, seen, row_beats)
         m.next = "ATTEND_STRIDE"
     with m.State("ATTEND_STRIDE"):
         m.d.sync += [machine.stride.eq(machine.product), count.eq(field("kv_heads"))]
-        machine.multiply(m, seen, row_beats)
         m.next = "ATTEND_BEATS"
     with m.State("ATTEND_BEATS"):
         m.d.sync += beats.eq(machine.product)
@@ -141,7 +145,7 @@ def attend_states(m: Module, machine: Machine) -> None:
             Operation.READ,
             leaves=Leaves.ATTENTION,
             source=PARTS + machine.head,
-            source_base=machine.bases[source] + machine.within,
+            source_base=machine.base(m, source) + machine.within,
             length=field("width"),
             parts=machine.sizes.queries,
             bits=ACTIVATION_BITS,
@@ -164,7 +168,7 @@ def attend_states(m: Module, machine: Machine) -> None:
             Operation.LOAD,
             loads=Loads.ATTENTION,
             destination=PARTS + machine.head,
-            destination_base=machine.bases[destination] + machine.within,
+            destination_base=machine.base(m, destination) + machine.within,
             length=field("width"),
             exponent=attention.o_exponent,
         ),

@@ -28,7 +28,7 @@ def fetch_states(m: Module, machine: Machine) -> None:
         with m.Switch(words[0]):
             for opcode, layout in LAYOUTS.items():
                 with m.Case(opcode):
-                    m.d.sync += machine.program.eq(machine.program + 1 + len(layout.fields))
+                    m.d.sync += machine.step.eq(1 + len(layout.fields))
                     m.next = opcode.name
         with m.If((words[0] == Opcode.ANSWER) & (machine.arguments["best"][: BEST.bit_length()] == 0)):
             m.d.sync += machine.status.eq(Status.OK)
@@ -53,10 +53,13 @@ def begin_states(m: Module, machine: Machine) -> None:
         ):
             m.next = "DONE"
     with m.State("SLOTS"):
-        m.d.sync += [
-            machine.bases[count + 1].eq(machine.bases[count] + machine.words[first + count]),
-            count.eq(count + 1),
+        written = machine.base_written
+        m.d.comb += [
+            written.addr.eq(count + 1),
+            written.data.eq(machine.within + machine.words[first + count]),
+            written.en.eq(1),
         ]
+        m.d.sync += [machine.within.eq(written.data), count.eq(count + 1)]
         with m.If(count == CONSTANT - 1):
             m.next = "STREAM"
     with m.State("STREAM"):

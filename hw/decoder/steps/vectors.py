@@ -1,6 +1,6 @@
 """Commands of the vector unit alone, with what they read from the memory."""
 
-from amaranth.hdl import Module, Mux, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 
 from formats.decoder.words import Opcode
 from hw.decoder.machine import CONSTANT, PARTS, Machine, Read
@@ -15,12 +15,12 @@ def normalise_states(m: Module, machine: Machine) -> None:
 
     source, destination = field("source"), field("destination")
     size = {"length": field("width"), "parts": field("heads")}
-    places = {"source_base": machine.bases[source], "destination_base": machine.bases[destination]}
-    whole, count = field("heads") == 1, machine.count
+    places = {"source_base": machine.base(m, source), "destination_base": machine.base(m, destination)}
+    whole, count = Signal(), machine.count
     with m.State("NORMALISE"):
-        m.d.sync += count.eq(field("heads"))
+        m.d.sync += [count.eq(field("heads")), whole.eq(field("heads") == 1)]
         m.next = "NORMALISE_HEADS"
-        with m.If(~whole):
+        with m.If(field("heads") != 1):
             m.next = "NORMALISE_SPLIT"
     with m.State("NORMALISE_SPLIT"), machine.split(m, source, PARTS, **size):
         m.next = "NORMALISE_HEADS"
@@ -68,7 +68,7 @@ def add_states(m: Module, machine: Machine) -> None:
             m,
             Operation.LOAD,
             destination=CONSTANT,
-            destination_base=machine.bases[CONSTANT],
+            destination_base=machine.base(m, CONSTANT),
             length=field("length"),
             exponent=field("exponent"),
         ),
@@ -87,22 +87,25 @@ def rotate_states(m: Module, machine: Machine) -> None:
         return machine.field(Opcode.ROTATE, name)
 
     size = {"length": field("width"), "parts": field("heads")}
-    base, pairs, count = machine.bases[field("slot")], field("width") >> 1, machine.count
+    base, pairs, count = machine.base(m, field("slot")), field("width") >> 1, machine.count
     with m.State("ROTATE"), machine.split(m, field("slot"), PARTS, **size):
+        machine.multiply(m, machine.position, pairs)
         m.d.sync += count.eq(field("heads"))
         m.next = "ROTATE_HEADS"
-    with m.State("ROTATE_HEADS"):
-        machine.multiply(m, machine.position, pairs)
-        with machine.vector_command(m, Operation.ROTATE, destination=PARTS, destination_base=base, **size):
-            m.next = "ANGLES"
-    with m.State("ANGLES"):
-        machine.multiply(m, machine.position, pairs)
-        with machine.read(m, Read.VECTOR, machine.beat(field("rows")) + machine.product, pairs):
-            m.d.sync += count.eq(count - 1)
-            with m.If(count == 1):
-                m.next = "ROTATE_JOIN"
-                with m.If(field("factor") != 0):
-                    m.next = "SCALE"
+    with (
+        m.State("ROTATE_HEADS"),
+        machine.vector_command(m, Operation.ROTATE, destination=PARTS, destination_base=base, **size),
+    ):
+        m.next = "ANGLES"
+    with (
+        m.State("ANGLES"),
+        machine.read(m, Read.VECTOR, machine.beat(field("rows")) + machine.product, pairs),
+    ):
+        m.d.sync += count.eq(count - 1)
+        with m.If(count == 1):
+            m.next = "ROTATE_JOIN"
+            with m.If(field("factor") != 0):
+                m.next = "SCALE"
     with (
         m.State("SCALE"),
         machine.vector_command(
@@ -128,14 +131,14 @@ def gate_states(m: Module, machine: Machine) -> None:
     def field(name: str) -> Value:
         return machine.field(Opcode.GATE, name)
 
-    destination = {"destination": field("destination"), "destination_base": machine.bases[field("destination")]}
+    destination = {"destination": field("destination"), "destination_base": machine.base(m, field("destination"))}
     with (
         m.State("GATE"),
         machine.vector_command(
             m,
             Operation.ACTIVATE,
             source=field("gate"),
-            source_base=machine.bases[field("gate")],
+            source_base=machine.base(m, field("gate")),
             length=field("length"),
             activation=field("activation"),
             **destination,
@@ -148,7 +151,7 @@ def gate_states(m: Module, machine: Machine) -> None:
             m,
             Operation.GATE,
             source=field("up"),
-            source_base=machine.bases[field("up")],
+            source_base=machine.base(m, field("up")),
             length=field("length"),
             **destination,
         ),

@@ -12,6 +12,9 @@ from tests.hw.decoder.mutants import VECTOR_MUTANTS
 from tests.hw.decoder.vector_commands import LENGTHS, VectorCommand, VectorCommands, unsigned
 from tests.hw.streams import PATTERNS, Pattern, Sink, Source, Stream, start
 
+AHEAD = 2
+"""Words that the unit takes before the command that they are for."""
+
 
 async def begin(dut: HierarchyObject) -> None:
     """The unit without a fault."""
@@ -74,8 +77,8 @@ async def words_are_taken_and_given_every_cycle(dut: HierarchyObject) -> None:
     await sink.receive(LENGTHS[-1])
     for task in sending:
         await task
-    for stream in (source, sink):
-        assert stream.cycles == list(range(stream.cycles[0], stream.cycles[0] + LENGTHS[-1]))
+    for cycles in (source.cycles[AHEAD:], sink.cycles):
+        assert cycles == list(range(cycles[0], cycles[0] + len(cycles)))
     assert issue.cycles[1] - issue.cycles[0] <= LENGTHS[-1] + 12
     await FallingEdge(dut.clk)
 
