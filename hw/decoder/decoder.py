@@ -59,8 +59,13 @@ class Decoder(wiring.Component):
         arguments: dict[str, Value] = {name: self.arguments[place] for place, name in enumerate(names)}
         writer = Writer(self.write_start, self.write_address, self.write_flush, self.write_empty, self.o)
         machine = Machine(self._parameters, arguments, self.reading, self.side_reading, writer)
-        for name in ("vector", "attention", "plan", "engine", "rows", "row_scale", "keys", "packer", "bases"):
+        for name in (
+            *("vector", "slots", "attention", "plan", "engine", "engine_words"),
+            *("rows", "row_scale", "keys", "packer"),
+        ):
             m.submodules[name] = getattr(machine, name)
+        connect(m, machine.slots.o, machine.vector.command)
+        connect(m, machine.engine_words.o, machine.engine.i_data)
         self._read(m, machine)
         self._load(m, machine)
         self._scale_rows(m, machine)
@@ -75,6 +80,7 @@ class Decoder(wiring.Component):
             self.status.eq(machine.status),
             self.best.eq(machine.keys.kept),
             machine.keys.wanted.eq(arguments["best"]),
+            machine.slots.within.eq(machine.within),
         ]
         connect(m, machine.keys.o, flipped(self.o_best))
         with m.FSM() as states:
@@ -112,7 +118,7 @@ class Decoder(wiring.Component):
 
     def _read(self, m: Module, machine: Machine) -> None:
         """What is read goes to whom it was read for; in the states of a product the engine has activations first."""
-        vector, attention, engine = machine.vector, machine.attention, machine.engine
+        vector, attention, engine_words = machine.vector, machine.attention, machine.engine_words.i
         program, scales = machine.program_words, machine.row_scale.i_scales
         exponents, side = attention.i_exponents, self.i_side
         for_engine, for_attention = machine.read_for == Read.ENGINE, machine.read_for == Read.ATTENTION
@@ -120,13 +126,13 @@ class Decoder(wiring.Component):
         m.d.comb += [
             program.valid.eq(self.i.valid & for_program),
             program.payload.eq(self.i.payload),
-            engine.i_data.valid.eq(self.i.valid & for_engine),
-            engine.i_data.payload.eq(self.i.payload),
+            engine_words.valid.eq(self.i.valid & for_engine),
+            engine_words.payload.eq(self.i.payload),
             attention.i.valid.eq(self.i.valid & for_attention),
             attention.i.payload.eq(self.i.payload),
             self.i.ready.eq(
                 (program.ready & for_program)
-                | (engine.i_data.ready & for_engine)
+                | (engine_words.ready & for_engine)
                 | (attention.i.ready & for_attention)
                 | (vector.i.ready & for_vector)
             ),

@@ -7,7 +7,6 @@ from enum import IntEnum
 
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream
-from amaranth.lib.memory import Memory
 
 from formats.board_requests import BEST
 from formats.decoder.words import LAYOUTS, SLOTS, Opcode
@@ -17,10 +16,12 @@ from hw.decoder.attention_unit import AttentionUnit
 from hw.decoder.best_keys import BestKeys
 from hw.decoder.packer import Packer
 from hw.decoder.row_scale import EXPONENT_BITS, RowScale
+from hw.decoder.slot_commands import SlotCommands
 from hw.decoder.vector_unit import Operation, VectorUnit
 from hw.engine.engine import Engine
 from hw.engine.row_results import RowResults
 from hw.memory.port import address_bits
+from hw.memory.skid_buffer import SkidBuffer
 
 MOST_WORDS = max(1 + len(layout.fields) for layout in LAYOUTS.values())
 """Words of the longest command."""
@@ -101,8 +102,10 @@ class Machine:
         self.arguments, self.reading, self.side_reading, self.writer = arguments, reading, side_reading, writer
         slots = PARTS + sizes.parts
         self.vector = VectorUnit(sizes.vector_words, slots)
+        self.slots = SlotCommands(sizes.vector_words, slots, placed=PARTS)
         self.attention = AttentionUnit(sizes.queries, engine.port_bytes, sizes.width, sizes.positions)
         self.plan, self.engine, self.rows = ProductPlan(parameters), Engine(engine), RowResults(engine)
+        self.engine_words = SkidBuffer(engine.port_bits)
         self.row_scale, self.keys = RowScale(), BestKeys(engine.maximum_rows, BEST)
         self.packer = Packer(engine.port_bits)
 
@@ -118,9 +121,6 @@ class Machine:
         self.program, self.keys_at, self.values_at, self.exponents_at = (Signal(addresses) for _ in range(4))
         self.step = Signal(range(MOST_WORDS + 1))  # by which the program moves on
         self.stride = Signal(addresses)  # from a head's rows to the next one's
-        # where each slot begins in the vector memory; a read port a place that looks one up is no more than a LUT a bit
-        self.bases = Memory(shape=range(sizes.vector_words + 1), depth=PARTS, init=[])
-        self.base_written = self.bases.write_port()
         self.head, self.within = Signal(range(sizes.parts + 1)), Signal(range(sizes.vector_words))
         self.count = Signal(range(max(sizes.parts, MOST_WORDS) + 1))
         self.exponent = Signal(EXPONENT_BITS)
@@ -148,12 +148,6 @@ class Machine:
         octets = Mux(self.wide, width[:16] << 1, width[:16])
         return self.beat(octets)
 
-    def base(self, m: Module, slot: Value | int) -> Value:
-        """Where a slot begins in the vector memory."""
-        read = self.bases.read_port(domain="comb")
-        m.d.comb += read.addr.eq(slot)
-        return Value.cast(read.data)
-
     def multiply(self, m: Module, a: Value, b: Value) -> None:
         """Factors of 16 bits; ``product`` has their product two cycles later, and until others follow."""
         m.d.sync += [self.factors[0].eq(a), self.factors[1].eq(b)]
@@ -167,11 +161,14 @@ class Machine:
         leaves: Leaves = Leaves.PACKER,
         **fields: Value | int,
     ) -> Iterator[None]:
-        """Offer the vector unit a command; what stands inside happens when it is taken."""
-        payload = self.vector.command.payload
-        m.d.comb += [self.vector.command.valid.eq(1), payload.operation.eq(operation)]
+        """Offer the vector unit a command; what stands inside happens when it is taken.
+
+        ``source_at`` and ``destination_at`` are the slots where its vectors lie, ``within`` words behind their begin.
+        """
+        payload = self.slots.i.payload
+        m.d.comb += [self.slots.i.valid.eq(1), payload.operation.eq(operation)]
         m.d.comb += [getattr(payload, name).eq(value) for name, value in {"parts": 1, **fields}.items()]
-        with m.If(self.vector.command.ready):
+        with m.If(self.slots.i.ready):
             m.d.sync += [self.loads.eq(loads), self.leaves.eq(leaves)]
             yield
 
@@ -179,17 +176,17 @@ class Machine:
         self, m: Module, slot: Value, first: Value | int, length: Value, parts: Value
     ) -> AbstractContextManager[None]:
         """Heads of a slot get slots of their own, from ``first`` on; they stay where they are."""
-        return self._in_place(m, Operation.SPLIT, self.base(m, slot), slot, first, length, parts)
+        return self._in_place(m, Operation.SPLIT, slot, slot, first, length, parts)
 
     def join(self, m: Module, slot: Value, length: Value, parts: Value) -> AbstractContextManager[None]:
         """Heads that lie where a slot's vector lies become that vector."""
-        return self._in_place(m, Operation.JOIN, self.base(m, slot), PARTS, slot, length, parts)
+        return self._in_place(m, Operation.JOIN, slot, PARTS, slot, length, parts)
 
     def _in_place(
         self,
         m: Module,
         operation: Operation,
-        base: Value,
+        at: Value,
         source: Value | int,
         destination: Value | int,
         length: Value,
@@ -200,8 +197,8 @@ class Machine:
             operation,
             source=source,
             destination=destination,
-            source_base=base,
-            destination_base=base,
+            source_at=at,
+            destination_at=at,
             length=length,
             parts=parts,
         )
@@ -213,8 +210,8 @@ class Machine:
             Operation.ADD,
             source=source,
             destination=destination,
-            source_base=self.base(m, source),
-            destination_base=self.base(m, destination),
+            source_at=source,
+            destination_at=destination,
             length=length,
         )
 

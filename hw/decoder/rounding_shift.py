@@ -82,10 +82,11 @@ def halves_up(value: Value, places: int) -> Value:
 
 def bit_length(m: Module, magnitude: Signal) -> Signal:
     """Bits of a number, 0 of 0."""
-    length = Signal(range(len(magnitude) + 1))
-    for place in range(len(magnitude)):
-        with m.If(magnitude[place]):
-            m.d.comb += length.eq(place + 1)
+    reached, length = Signal(len(magnitude)), Signal(range(len(magnitude) + 1))
+    m.d.comb += reached.eq(Cat(magnitude[place:].any() for place in range(len(magnitude))))
+    last = reached & ~(reached >> 1)
+    for bit in range(len(length)):
+        m.d.comb += length[bit].eq(Cat(last[place] for place in range(len(magnitude)) if place + 1 >> bit & 1).any())
     return length
 
 

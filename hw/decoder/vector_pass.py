@@ -125,16 +125,15 @@ class VectorPass(wiring.Component):
         m.submodules.words, m.submodules.left = words, left = SkidBuffer(WORD), SkidBuffer(WORD)
         wiring.connect(m, wiring.flipped(self.i), words.i)
         wiring.connect(m, left.o, wiring.flipped(self.o))
-        (loads, reads, adds, squares, normalises, moves, _, rotates, activates, gates) = (
-            settings.operation == operation for operation in Operation
-        )
+        chosen = Signal(len(Operation))
+        loads, reads, adds, squares, normalises, moves, _, rotates, activates, gates = chosen
         under_way = Signal(_SHIFTED + 6)  # a bit a stage: an element is there
         turns = [Signal(2, name=f"turn_{stage}") for stage in range(_SHIFTED + 3)]  # which of a pair's reads it is
         advance, asking, partner, needed = Signal(), Signal(), Signal(), Signal()
         first, normed, result, result_valid = Signal(WORD), Signal(WORD), Signal(WORD), Signal()
         weighted, element = Signal(PRODUCT), Signal(WORD)
         read = memory.read_port()
-        self._ask(m, settings, read, words.o.valid, asking, advance, turns[0])
+        self._ask(m, settings, chosen, read, words.o.valid, asking, advance, turns[0])
         m.d.comb += [
             left.i.valid.eq(reads & under_way[_SHIFTED]),
             left.i.payload.eq(shift.o),
@@ -147,7 +146,9 @@ class VectorPass(wiring.Component):
             shift.places.eq(Mux(partner, settings.own_places, settings.places)),
             shift.bits.eq(Mux(partner, settings.own_bits, settings.bits)),
         ]
-        product, turned = self._multiply(m, settings, advance, words.o.payload, read.data, shift.o, first, turns)
+        product, turned = self._multiply(
+            m, settings, chosen, advance, words.o.payload, read.data, shift.o, first, turns
+        )
         weight = words.o.payload[: WEIGHT_BITS + 1].as_signed()
         # where the result of an operation is
         stage = choose(settings.operation, [0 if at is None else _SHIFTED + at for at in _RESULTS])
@@ -173,10 +174,10 @@ class VectorPass(wiring.Component):
                 m.d.sync += result_valid.eq(0)
         squared, written = squares & under_way[_SHIFTED + 1] & advance, result_valid & advance
         with m.If(self.start):
-            m.d.sync += [settings.eq(self.settings), self.squares.eq(0)]
+            m.d.sync += [settings.eq(self.settings), chosen.eq(1 << self.settings.operation), self.squares.eq(0)]
         with m.Elif(squared):
             m.d.sync += self.squares.eq(self.squares + product)
-        paired = self._write(m, settings, memory.write_port(), result, written)
+        paired = self._write(m, settings, rotates, memory.write_port(), result, written)
         self._count(m, Mux(reads, self.o.valid & self.o.ready, Mux(squares, squared, written & (~rotates | paired))))
         return m
 
@@ -184,6 +185,7 @@ class VectorPass(wiring.Component):
         self,
         m: Module,
         settings: data.View,
+        chosen: Signal,
         advance: Signal,
         word: Value,
         element: Value,
@@ -195,9 +197,8 @@ class VectorPass(wiring.Component):
 
         Of a rotation that is the sum of its last two products.
         """
-        (squares, rotates, activates, gates) = (
-            settings.operation == operation
-            for operation in (Operation.SQUARE, Operation.ROTATE, Operation.ACTIVATE, Operation.GATE)
+        squares, rotates, activates, gates = (
+            chosen[operation] for operation in (Operation.SQUARE, Operation.ROTATE, Operation.ACTIVATE, Operation.GATE)
         )
         m.submodules.share = share = Interpolation(tuple(GATES.values()))
         late = [Signal(WORD, name=f"element_{stage}") for stage in range(_SHIFTED + share.LATENCY)]
@@ -237,6 +238,7 @@ class VectorPass(wiring.Component):
         self,
         m: Module,
         settings: data.View,
+        chosen: Signal,
         port: ReadPort,
         comes: Value,
         asking: Signal,
@@ -245,8 +247,8 @@ class VectorPass(wiring.Component):
     ) -> None:
         """Read one element after the other, those of a pair in turn, of a rotation twice; a load counts what comes."""
         asked, left, turn = Signal.like(settings.length), Signal.like(settings.length), Signal(2)
-        loads, rotates, last = settings.operation == Operation.LOAD, settings.operation == Operation.ROTATE, Signal()
-        pairs = (settings.operation == Operation.ADD) | (settings.operation == Operation.GATE)
+        loads, rotates, last = chosen[Operation.LOAD], chosen[Operation.ROTATE], Signal()
+        pairs = chosen[Operation.ADD] | chosen[Operation.GATE]
         m.d.comb += [
             asking.eq(left != 0),
             last.eq(turn == Mux(rotates, 3, pairs)),
@@ -260,10 +262,11 @@ class VectorPass(wiring.Component):
             with m.If(asking & (~loads | comes)):
                 m.d.sync += [turn.eq(Mux(last, 0, turn + 1)), asked.eq(asked + last), left.eq(left - last)]
 
-    def _write(self, m: Module, settings: data.View, port: WritePort, result: Signal, enable: Value) -> Signal:
+    def _write(
+        self, m: Module, settings: data.View, rotates: Value, port: WritePort, result: Signal, enable: Value
+    ) -> Signal:
         """Write results in their order, of a rotation to source and destination in turn; note their bits."""
         place, paired = Signal.like(settings.length), Signal()
-        rotates = settings.operation == Operation.ROTATE
         m.d.comb += [
             port.addr.eq(Mux(rotates & ~paired, settings.source, settings.destination) + place),
             port.data.eq(result),

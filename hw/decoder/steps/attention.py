@@ -51,7 +51,7 @@ def store_states(m: Module, machine: Machine) -> None:
                 Operation.READ,
                 leaves=Leaves.PACKER,
                 source=first_part + machine.head,
-                source_base=machine.base(m, field(f"{name}_slot")) + machine.within,
+                source_at=field(f"{name}_slot"),
                 length=field("width"),
                 bits=Mux(machine.wide, WIDE_KEY_BITS, KEY_BITS),
             ),
@@ -145,7 +145,7 @@ def attend_states(m: Module, machine: Machine) -> None:
             Operation.READ,
             leaves=Leaves.ATTENTION,
             source=PARTS + machine.head,
-            source_base=machine.base(m, source) + machine.within,
+            source_at=source,
             length=field("width"),
             parts=machine.sizes.queries,
             bits=ACTIVATION_BITS,
@@ -168,7 +168,7 @@ def attend_states(m: Module, machine: Machine) -> None:
             Operation.LOAD,
             loads=Loads.ATTENTION,
             destination=PARTS + machine.head,
-            destination_base=machine.base(m, destination) + machine.within,
+            destination_at=destination,
             length=field("width"),
             exponent=attention.o_exponent,
         ),
@@ -183,6 +183,7 @@ def attend_states(m: Module, machine: Machine) -> None:
             m.d.sync += count.eq(count - 1)
             m.next = "ATTENTION"
             with m.If(count == 1):
+                m.d.sync += machine.within.eq(0)
                 m.next = "ATTEND_JOIN"
     with m.State("ATTEND_JOIN"), machine.join(m, destination, **size):
         m.next = "FETCH"

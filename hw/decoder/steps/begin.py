@@ -53,14 +53,15 @@ def begin_states(m: Module, machine: Machine) -> None:
         ):
             m.next = "DONE"
     with m.State("SLOTS"):
-        written = machine.base_written
+        slots = machine.slots
         m.d.comb += [
-            written.addr.eq(count + 1),
-            written.data.eq(machine.within + machine.words[first + count]),
-            written.en.eq(1),
+            slots.write.eq(1),
+            slots.slot.eq(count + 1),
+            slots.place.eq(machine.within + machine.words[first + count]),
         ]
-        m.d.sync += [machine.within.eq(written.data), count.eq(count + 1)]
+        m.d.sync += [machine.within.eq(slots.place), count.eq(count + 1)]
         with m.If(count == CONSTANT - 1):
+            m.d.sync += machine.within.eq(0)
             m.next = "STREAM"
     with m.State("STREAM"):
         exponent = arguments["exponent"].as_signed()

@@ -45,7 +45,7 @@ def product_states(m: Module, machine: Machine) -> None:
             Operation.READ,
             leaves=Leaves.PACKER,
             source=source,
-            source_base=machine.base(m, source),
+            source_at=source,
             length=columns,
             bits=ACTIVATION_BITS,
         ),
@@ -58,9 +58,9 @@ def product_states(m: Module, machine: Machine) -> None:
             packer.i.valid.eq(Mux(columns_left == 0, ~packer.o.valid | (beats_left != 0), vector.o.valid)),
             packer.i.payload.eq(Mux(columns_left == 0, 0, vector.o.payload)),
             vector.o.ready.eq(packer.i.ready & (columns_left != 0)),
-            engine.i_data.valid.eq(packer.o.valid),
-            engine.i_data.payload.eq(packer.o.payload),
-            packer.o.ready.eq(engine.i_data.ready),
+            machine.engine_words.i.valid.eq(packer.o.valid),
+            machine.engine_words.i.payload.eq(packer.o.payload),
+            packer.o.ready.eq(machine.engine_words.i.ready),
         ]
         with m.If(vector.o.valid & vector.o.ready):
             m.d.sync += columns_left.eq(columns_left - 1)
@@ -91,7 +91,7 @@ def product_states(m: Module, machine: Machine) -> None:
             Operation.LOAD,
             loads=Loads.ROW_SCALE,
             destination=destination,
-            destination_base=machine.base(m, destination),
+            destination_at=destination,
             length=rows,
             exponent=vector.o_exponent + exponent[:12].as_signed(),
         ),

@@ -15,7 +15,7 @@ def normalise_states(m: Module, machine: Machine) -> None:
 
     source, destination = field("source"), field("destination")
     size = {"length": field("width"), "parts": field("heads")}
-    places = {"source_base": machine.base(m, source), "destination_base": machine.base(m, destination)}
+    places = {"source_at": source, "destination_at": destination}
     whole, count = Signal(), machine.count
     with m.State("NORMALISE"):
         m.d.sync += [count.eq(field("heads")), whole.eq(field("heads") == 1)]
@@ -68,7 +68,7 @@ def add_states(m: Module, machine: Machine) -> None:
             m,
             Operation.LOAD,
             destination=CONSTANT,
-            destination_base=machine.base(m, CONSTANT),
+            destination_at=CONSTANT,
             length=field("length"),
             exponent=field("exponent"),
         ),
@@ -87,14 +87,14 @@ def rotate_states(m: Module, machine: Machine) -> None:
         return machine.field(Opcode.ROTATE, name)
 
     size = {"length": field("width"), "parts": field("heads")}
-    base, pairs, count = machine.base(m, field("slot")), field("width") >> 1, machine.count
-    with m.State("ROTATE"), machine.split(m, field("slot"), PARTS, **size):
+    slot, pairs, count = field("slot"), field("width") >> 1, machine.count
+    with m.State("ROTATE"), machine.split(m, slot, PARTS, **size):
         machine.multiply(m, machine.position, pairs)
         m.d.sync += count.eq(field("heads"))
         m.next = "ROTATE_HEADS"
     with (
         m.State("ROTATE_HEADS"),
-        machine.vector_command(m, Operation.ROTATE, destination=PARTS, destination_base=base, **size),
+        machine.vector_command(m, Operation.ROTATE, destination=PARTS, destination_at=slot, **size),
     ):
         m.next = "ANGLES"
     with (
@@ -113,15 +113,15 @@ def rotate_states(m: Module, machine: Machine) -> None:
             Operation.SCALE,
             source=PARTS,
             destination=PARTS,
-            source_base=base,
-            destination_base=base,
+            source_at=slot,
+            destination_at=slot,
             factor=field("factor"),
             exponent=field("factor_exponent"),
             **size,
         ),
     ):
         m.next = "ROTATE_JOIN"
-    with m.State("ROTATE_JOIN"), machine.join(m, field("slot"), **size):
+    with m.State("ROTATE_JOIN"), machine.join(m, slot, **size):
         m.next = "FETCH"
 
 
@@ -131,14 +131,14 @@ def gate_states(m: Module, machine: Machine) -> None:
     def field(name: str) -> Value:
         return machine.field(Opcode.GATE, name)
 
-    destination = {"destination": field("destination"), "destination_base": machine.base(m, field("destination"))}
+    destination = {"destination": field("destination"), "destination_at": field("destination")}
     with (
         m.State("GATE"),
         machine.vector_command(
             m,
             Operation.ACTIVATE,
             source=field("gate"),
-            source_base=machine.base(m, field("gate")),
+            source_at=field("gate"),
             length=field("length"),
             activation=field("activation"),
             **destination,
@@ -151,7 +151,7 @@ def gate_states(m: Module, machine: Machine) -> None:
             m,
             Operation.GATE,
             source=field("up"),
-            source_base=machine.base(m, field("up")),
+            source_at=field("up"),
             length=field("length"),
             **destination,
         ),
