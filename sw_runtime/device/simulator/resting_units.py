@@ -11,7 +11,7 @@ UNITS = ("attention", "row_scale", "vector")
 """Instances that talk through streams only, whose inputs in a cycle do not depend on their own outputs in that cycle.
 
 A unit without commands rests when no item is at its ports. One with commands also works by itself. It rests when no
-item is at its ports and it is ready for one.
+item is at its ports and it is ready for a command.
 """
 
 REST_CYCLES = 12
@@ -71,9 +71,9 @@ def _resting(module: str, name: str, connections: str, inputs: dict[str, str]) -
     ports = {found["port"]: found["value"] for found in _PORT.finditer(connections)}
     comes = [value for port, value in ports.items() if _named(port, "__valid") and port in inputs]
     leaves = [value for port, value in ports.items() if _named(port, "__valid") and port not in inputs]
-    waits = [value for port, value in ports.items() if _named(port, "__ready") and port not in inputs]
-    if any(_named(port, "command__valid") for port in ports):
-        moves = f"{' | '.join([*comes, *leaves])} | ~({' | '.join(waits)})"
+    waits = [value for port, value in ports.items() if _named(port, "command__ready")]
+    if waits:
+        moves = f"{' | '.join([*comes, *leaves])} | ~({waits[0]})"
     else:
         moves = f"{' | '.join(leaves)} | {' & '.join(comes)}"
     seen = {port: f"{name}_seen_{place}" for place, port in enumerate(inputs) if port != "clk"}
