@@ -25,20 +25,21 @@ class SkidBuffer(wiring.Component):
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
 
     def elaborate(self, platform: object) -> Module:
-        """Places, how many are full, and whose turn it is on each side."""
+        """Places, how many are full, and whose turn it is; each rule of a stream holds whatever the registers hold."""
         m = Module()
         offered = Value.cast(self.i.payload)
         places = [Signal(len(offered), name=f"place_{number}") for number in range(2)]
-        level, filling, emptying = Signal(range(len(places) + 1)), Signal(), Signal()
-        taken, given = Signal(), Signal()
+        level, emptying = Signal(range(len(places) + 1)), Signal()
+        filling, taken, given = Signal(), Signal(), Signal()
         m.d.comb += [
-            self.i.ready.eq(level != len(places)),
+            filling.eq(emptying ^ level[0]),
+            self.i.ready.eq(level < len(places)),
             self.o.valid.eq(level != 0),
             self.o.payload.eq(Mux(emptying, places[1], places[0])),
             taken.eq(self.i.valid & self.i.ready),
             given.eq(self.o.valid & self.o.ready),
         ]
-        m.d.sync += [level.eq(level + taken - given), filling.eq(filling ^ taken), emptying.eq(emptying ^ given)]
+        m.d.sync += [level.eq(level + taken - given), emptying.eq(emptying ^ given)]
         for number, place in enumerate(places):
             # what is offered may change only until it is taken, so the place need not know whether it is
             with m.If(self.i.ready & (filling == number)):
