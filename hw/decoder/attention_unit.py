@@ -80,7 +80,7 @@ class AttentionUnit(wiring.Component):
         head, element = Signal(range(self._queries)), Signal(range(self._length + 1))
         last_head, ends, asking, leaves, begins = (Signal() for _ in range(5))
         sum_places, seen = Signal(PLACES), Signal(SUM.width - 1)
-        seen_bits = bit_length(m, seen)
+        seen_bits = Signal(range(SUM.width))
         query_places = Signal.like(shares.query_places)
         self._connect(m, products, shares)
         idle = self._leave(m, products, reciprocal.factor, sum_places, asking, leaves, seen)
@@ -100,7 +100,11 @@ class AttentionUnit(wiring.Component):
             shares.query_places.eq(query_places),
             reciprocal.number.eq(shares.sums[head]),
         ]
-        m.d.sync += [begins.eq(0), products.last_beat.eq(beats - 1)]
+        m.d.sync += [
+            begins.eq(0),
+            products.last_beat.eq(beats - 1),
+            seen_bits.eq(bit_length(m, seen)),  # all sums are seen three cycles before they are through
+        ]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.command.ready.eq(1)

@@ -140,17 +140,18 @@ class VectorUnit(wiring.Component):
         part_top, top, target = Signal(WIDE_EXPONENT), Signal(WIDE_EXPONENT), Signal(WIDE_EXPONENT)
         made_exponent = Signal(WIDE_EXPONENT)
         joins, first = command.operation == Operation.JOIN, Signal()
-        ahead = Signal(range(self._slots + 1))
+        ahead, seen_bits = Signal(range(self._slots + 1)), Signal(range(MANTISSA_BITS + 1))
         self._connect(m, command, passes, root)
         m.d.comb += [
             read.addr.eq(command.source + ahead),
             read_own.addr.eq(command.destination),
             note.addr.eq(command.destination),
             note.data.exponent.eq(Mux(passes.seen == 0, ZERO_EXPONENT, made_exponent)),
-            note.data.bits.eq(bit_length(m, passes.seen)),
+            note.data.bits.eq(seen_bits),
             passes.settings.keep.eq(joins & ~first),
             root.exponent.eq((source.exponent + source.bits - SQUARE_BITS) << 1),
         ]
+        m.d.sync += seen_bits.eq(bit_length(m, passes.seen))  # a pass ends a cycle before it is noted
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.command.ready.eq(1)
