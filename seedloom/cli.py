@@ -6,7 +6,6 @@ it runs. So help needs neither torch nor transformers.
 
 import logging
 import platform
-import re
 import sys
 from importlib import import_module
 from typing import Annotated, Any
@@ -15,10 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 import seedloom
-from formats.errors import SeedloomError
-
-EXPECTED_ERRORS = (SeedloomError, OSError)
-"""What a user can mend; any other error is a fault of ours and keeps its traceback."""
+from formats.command_line import EXPECTED_ERRORS, show
 
 COMMANDS = {
     "demo": "seedloom.demo:demo",
@@ -53,23 +49,6 @@ REPORT = (
 """Last line of an unexpected error's traceback."""
 
 
-def option_names(command: Any) -> dict[str, str]:
-    """Every option of a command, or of all commands of a group, by the name of its parameter."""
-    names = {each.name: each.opts[0] for each in command.params if each.param_type_name == "option"}
-    for inner in getattr(command, "commands", {}).values():
-        names |= option_names(inner)
-    return names
-
-
-def as_typed(message: str, options: dict[str, str]) -> str:
-    """A message on one line; where it begins with a parameter's name, as the functions call it, with the option's."""
-    line = " ".join(message.split())
-    named = re.match(r"(\w+)(=| must )", line)
-    if named is None or named[1] not in options:
-        return line
-    return f"{options[named[1]]}{named[2].replace('=', ' ')}{line[named.end() :]}"
-
-
 class Commands(TyperGroup):
     """The commands of the table. An expected error is one line on stderr, exit 1; ``--debug`` shows its traceback."""
 
@@ -100,8 +79,7 @@ class Commands(TyperGroup):
         except EXPECTED_ERRORS as error:
             if ctx.params["debug"]:
                 raise
-            command = self.get_command(ctx, ctx.invoked_subcommand)
-            typer.echo(f"error: {as_typed(str(error), option_names(command))}", err=True)
+            show(error, self.get_command(ctx, ctx.invoked_subcommand))
             raise typer.Exit(1) from error
         except Exception as error:
             error.add_note(REPORT)

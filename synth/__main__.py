@@ -8,6 +8,7 @@ from typing import Annotated, Never
 import typer
 from tqdm import tqdm
 
+from formats.command_line import OneLineErrors
 from formats.errors import InputError
 from synth import baseline
 from synth.boards import BOARDS, REFERENCE, Board
@@ -56,7 +57,7 @@ def as_json(measurement: Measurement) -> dict[str, object]:
     }
 
 
-@app.command()
+@app.command(cls=OneLineErrors)
 def main(
     designs: Annotated[list[str] | None, typer.Argument(help="Designs to measure; all when none is named.")] = None,
     document: Annotated[Path, typer.Option(help="Document that takes the tables.")] = Path("docs/hardware.md"),

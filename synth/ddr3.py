@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from amaranth.hdl import IOPort, Signal
 
+from formats.command_line import OneLineErrors
 from formats.errors import InputError
 from hw.memory.litedram.boards import Ddr3Memory, ddr3_memory
 from hw.memory.litedram.controller import Ddr3Controller, board_connections
@@ -53,7 +54,7 @@ def area(flow: Flow, ddr3: Ddr3Memory) -> Ecp5Area:
     return flow.ecp5(component, verilog)
 
 
-@app.command()
+@app.command(cls=OneLineErrors)
 def main(
     memory: Annotated[str, typer.Argument(help="a name of hw/memory/litedram/boards.py")] = "orangecrab",
     cache: Annotated[Path, typer.Option(help="results kept from earlier runs")] = Path("build/synth"),

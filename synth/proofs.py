@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
+from formats.command_line import OneLineErrors
 from formats.engine import EngineParameters
 from formats.errors import DependencyError
 from formats.presets import PRESETS, TRELLIS_PRESETS
@@ -160,7 +161,7 @@ def _options(depth: int, has_reset: bool) -> str:
 app = typer.Typer(rich_markup_mode=None)
 
 
-@app.command()
+@app.command(cls=OneLineErrors)
 def prove(
     names: Annotated[
         list[str] | None, typer.Argument(help="Words of the proofs wanted; all when none is given.")

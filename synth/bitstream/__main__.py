@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
-from formats.errors import SeedloomError
+from formats.command_line import OneLineErrors
+from formats.errors import InputError
 from synth.bitstream.build import Order, make
 from synth.bitstream.targets import TARGETS
 from synth.flow import Flow
@@ -14,12 +15,14 @@ from synth.flow import Flow
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-@app.command()
+@app.command(cls=OneLineErrors)
 def main(
     board: Annotated[str, typer.Argument(help=f"One of {', '.join(TARGETS)}.")],
     weights: Annotated[str, typer.Option("--format", help="Format of the weights.")] = Order.weights,
     memory: Annotated[str, typer.Option(help="The board's memory, as `seedloom boards` calls it.")] = Order.memory,
-    mhz: Annotated[float, typer.Option(help="Clock, a multiple of 25; 0: the memory's usual one.")] = Order.clock_mhz,
+    clock_mhz: Annotated[
+        float, typer.Option("--mhz", help="Clock, a multiple of 25; 0: the memory's usual one.")
+    ] = Order.clock_mhz,
     seeds: Annotated[int, typer.Option(help="Placements; the worst must reach the clock.")] = Order.seeds,
     decoder: Annotated[bool, typer.Option("--decoder", help="A whole decoder instead of an engine.")] = False,
     folder: Annotated[Path, typer.Option(help="Takes a folder for each board.")] = Path("build/bitstream"),
@@ -27,7 +30,7 @@ def main(
 ) -> None:
     """Synthesise, place, route and pack the accelerator for a board; takes one to two minutes a placement."""
     try:
-        order = Order(board, weights, memory, mhz, seeds, decoder)
+        order = Order(board, weights, memory, clock_mhz, seeds, decoder)
         with tqdm(total=seeds + 2, unit="run", desc=f"bitstream {board}") as progress:
 
             def step(what: str) -> None:
@@ -35,13 +38,9 @@ def main(
                 progress.set_postfix_str(what)
 
             report = make(Flow(cache), order, folder / board, step)
-    except SeedloomError as error:
-        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(1) from error
     except OSError as error:
         remedy = "name others with --folder and --cache, or make room"
-        typer.echo(f"error: {folder / board} or {cache} cannot be written ({error}); {remedy}", err=True)
-        raise typer.Exit(1) from error
+        raise InputError(f"{folder / board} or {cache} cannot be written ({error}); {remedy}") from error
     clocks = ", ".join(f"{each.megahertz:.1f}" for each in report.routings)
     typer.echo(f"{folder / board}: {report.clock_mhz:g} MHz wanted; placements reach {clocks} MHz")
 

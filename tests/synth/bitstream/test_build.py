@@ -92,12 +92,12 @@ def test_a_report_that_a_tool_does_not_write_is_an_error(tmp_path: Path) -> None
     ("arguments", "message"),
     [
         (["ulx3s"], "no bitstream is made for board 'ulx3s'; choose from ulx3s-25f, ulx3s-45f, ulx3s-85f"),
-        (["ulx3s-25f", "--seeds", "0"], "seeds must be 1 or more, not 0"),
-        (["ulx3s-25f", "--mhz", "80"], "clock_mhz must be 25, or a multiple of 25 from 75 to 200, not 80"),
-        (["ulx3s-25f", "--mhz", "150"], "clock_mhz of W9825G6KH-6 with cas_latency=2 must be above 0 and at most 133"),
+        (["ulx3s-25f", "--seeds", "0"], "error: --seeds must be 1 or more, not 0"),
+        (["ulx3s-25f", "--mhz", "80"], "error: --mhz must be 25, or a multiple of 25 from 75 to 200, not 80"),
+        (["ulx3s-25f", "--mhz", "150"], "error: --mhz of W9825G6KH-6 with cas_latency=2 must be above 0 and at most"),
         (["ulx3s-25f", "--memory", "orangecrab"], "memory of ulx3s-25f must be ulx3s-32mb or ulx3s-64mb, not 'orange"),
         (["orangecrab-85f", "--memory", "ulx3s-64mb"], "memory of orangecrab-85f must be orangecrab, not 'ulx3s-64mb'"),
-        (["orangecrab-85f", "--mhz", "50"], "clock_mhz of orangecrab-85f must be 48, not 50"),
+        (["orangecrab-85f", "--mhz", "50"], "error: --mhz of orangecrab-85f must be 48, not 50"),
         (["ulx3s-25f", "--format", "scaled-9bit"], "unknown format 'scaled-9bit'"),
     ],
 )
