@@ -22,7 +22,7 @@ HOSTS = ("dense bfloat16", "dense float32", "compressed bfloat16", "compressed f
 
 def resident_bytes() -> int:
     """Memory of this process (Linux)."""
-    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines())
     return int(lines["VmRSS"].split()[0]) * 1024
 
 

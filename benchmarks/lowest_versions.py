@@ -28,4 +28,4 @@ def lowest_versions(project: dict[str, Any]) -> list[str]:
 
 if __name__ == "__main__":
     print("# The lower bounds of pyproject.toml, by benchmarks/lowest_versions.py.")
-    print("\n".join(lowest_versions(tomllib.loads(PROJECT.read_text())["project"])))
+    print("\n".join(lowest_versions(tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"])))

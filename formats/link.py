@@ -202,4 +202,4 @@ def written(document: str) -> str:
 
 if __name__ == "__main__":
     path = Path(sys.argv[1])
-    path.write_text(written(path.read_text()))
+    path.write_text(written(path.read_text(encoding="utf-8")), encoding="utf-8")

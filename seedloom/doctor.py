@@ -99,7 +99,7 @@ def _registration() -> Check:
 def _serial_ports() -> Iterator[Check]:
     """How long each port with an FTDI chip keeps what comes."""
     for timer in sorted(LATENCY_FOLDER.glob("*/latency_timer")):
-        milliseconds = int(timer.read_text())
+        milliseconds = int(timer.read_text(encoding="utf-8"))
         remedy = f"echo 1 | sudo tee {timer}  (every answer of a board waits for it)"
         found, ok = f"latency of {milliseconds} ms", milliseconds <= WANTED_LATENCY_MS
         yield Check(f"/dev/{timer.parent.name}", found, ok, False, remedy)

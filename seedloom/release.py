@@ -60,8 +60,10 @@ def release(
             progress.set_postfix_str(what)
 
         reports = write_bitstreams(folder, Flow(cache), orders, bitstreams, step)
-        (folder / "README.md").write_text(page(reports, sorted(path.name for path in folder.iterdir())))
-        (folder / HASHES).write_text(hashes(folder))
+        (folder / "README.md").write_text(
+            page(reports, sorted(path.name for path in folder.iterdir())), encoding="utf-8"
+        )
+        (folder / HASHES).write_text(hashes(folder), encoding="utf-8")
     typer.echo(
         f"{output}: {', '.join(order.board for order in orders)}; images: {len(folders)}; `sha256sum -c {HASHES}`"
     )

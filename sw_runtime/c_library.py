@@ -60,7 +60,7 @@ def compiled_library(source: Path, options: list[str]) -> Path:
     """
     command = [*compiler(), *FLAGS, *options]
     sources = [
-        path.read_text()
+        path.read_text(encoding="utf-8")
         for path in sorted(path for path in source.parent.iterdir() if path.suffix in (".c", ".h", ".inc"))
     ]
     identity = "\n".join([*sources, *command, processor()])

@@ -19,7 +19,7 @@ def _paid_cores(folder: Path) -> int | None:
     """Cores that the quota pays for, rounded up; None without a quota."""
     for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):  # of cgroups 2 and 1
         try:
-            quota, period = " ".join((folder / file).read_text() for file in files).split()
+            quota, period = " ".join((folder / file).read_text(encoding="utf-8") for file in files).split()
         except (OSError, ValueError):  # not there, or not as Linux writes it
             continue
         if quota.isdecimal() and int(quota) > 0 and int(period) > 0:  # "max" and -1 stand for no quota

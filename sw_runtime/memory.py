@@ -13,7 +13,7 @@ def memory_bytes() -> int:
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for file in LIMITS:
         try:
-            limit = (cores.CONTROL_GROUPS / file).read_text().strip()
+            limit = (cores.CONTROL_GROUPS / file).read_text(encoding="utf-8").strip()
         except OSError:  # not there
             continue
         if limit.isdecimal():  # "max" stands for no limit

@@ -34,7 +34,7 @@ def read(file: Path = FILE) -> Baseline:
         If the file is missing or is no JSON.
     """
     try:
-        baseline: Baseline = json.loads(file.read_text())
+        baseline: Baseline = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError) as error:
         raise InputError(f"{file} has no baseline ({error}); python -m synth --write-baseline writes it") from None
     return baseline
@@ -72,4 +72,4 @@ def write(measurements: Sequence[Measurement], file: Path = FILE) -> None:
         if m.ecp5 is not None:
             baseline[m.design.name] = {**asdict(m.ecp5), "megahertz": m.megahertz and round(m.megahertz, 1)}
     lines = [f"  {json.dumps(name)}: {json.dumps(figures)}" for name, figures in baseline.items()]
-    file.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    file.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")

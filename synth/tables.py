@@ -75,8 +75,8 @@ def write(document: Path, text: str) -> None:
     """
     if not document.exists():
         raise InputError(f"{document} does not exist; run from the project's root or name the document with --document")
-    before, begin, rest = document.read_text().partition(BEGIN)
+    before, begin, rest = document.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise InputError(f"{document} lacks the markers {BEGIN!r} and {END!r} between which the tables go")
-    document.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+    document.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")

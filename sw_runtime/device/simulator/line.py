@@ -52,7 +52,7 @@ def build_line(verilog: Callable[[], str], parameters: tuple[object, ...], name:
     """
     with tempfile.TemporaryDirectory() as folder:
         harness = Path(folder) / "harness.cpp"
-        harness.write_text(f'#include "{HARNESS}"\n{LINE_HARNESS.read_text()}{more}')
+        harness.write_text(f'#include "{HARNESS}"\n{LINE_HARNESS.read_text(encoding="utf-8")}{more}', encoding="utf-8")
         return build_library(verilog, parameters, harness, name)
 
 

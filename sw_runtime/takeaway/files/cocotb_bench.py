@@ -21,7 +21,7 @@ BUILD_OPTIONS = {"verilator": ["-Wno-fatal", "-Wno-WIDTH", "-Wno-INITIALDLY"]}
 
 def lines(kind: str) -> list[list[str]]:
     """The words of the product's lines that begin with ``kind``."""
-    words = [line.split() for line in (FOLDER / "product.txt").read_text().splitlines()]
+    words = [line.split() for line in (FOLDER / "product.txt").read_text(encoding="utf-8").splitlines()]
     return [rest for first, *rest in words if first == kind]
 
 

@@ -17,7 +17,7 @@ from litex.soc.interconnect import stream
 from litex.soc.interconnect.csr import CSRField, CSRStatus, CSRStorage
 
 FOLDER = Path(__file__).resolve().parent
-SIZES = json.loads((FOLDER / "engine.json").read_text())
+SIZES = json.loads((FOLDER / "engine.json").read_text(encoding="utf-8"))
 
 
 class SeedloomEngine(LiteXModule):
