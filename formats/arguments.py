@@ -26,6 +26,27 @@ def check_types(**arguments: tuple[object, type | UnionType]) -> None:
             raise InputError(f"{name} must be {allowed}, not {value!r}")
 
 
+def check_text(**arguments: str) -> None:
+    """Refuse texts that hold half of a character: they have no UTF-8. Python makes that of bytes that it cannot read.
+
+    Parameters
+    ----------
+    arguments
+        Text by the argument's name.
+
+    Raises
+    ------
+    InputError
+        Naming the first, and where its half of a character is.
+    """
+    for name, text in arguments.items():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            where = f"character {error.start + 1:,} is {text[error.start]!a}"
+            raise InputError(f"{name} is no UTF-8 text ({where}); convert it") from error
+
+
 def check_integers(**arguments: tuple[object, range | tuple[int, ...]]) -> None:
     """Refuse arguments that are no integers or not among those allowed.
 

@@ -11,6 +11,9 @@ from formats.errors import SeedloomError
 EXPECTED_ERRORS = (SeedloomError, OSError)
 """What a user can mend; any other error is a fault of ours and keeps its traceback."""
 
+ENDINGS = (typer.Exit, typer.Abort, BrokenPipeError)
+"""How commands end early; of a pipe that nobody reads on, typer says nothing."""
+
 
 def option_names(command: Any) -> dict[str, str]:
     """Every option of a command, or of all commands of a group, by the name of its parameter."""
@@ -42,6 +45,8 @@ class OneLineErrors(TyperCommand):
         """Run the command."""
         try:
             return super().invoke(ctx)
+        except ENDINGS:
+            raise
         except EXPECTED_ERRORS as error:
             show(error, self)
             raise typer.Exit(1) from error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import seedloom
-from formats.arguments import check_types
+from formats.arguments import check_text, check_types
 from formats.errors import CheckpointError, InputError
 from seedloom.methods import MAXIMUM_DRAFTS, OPTIONS, Choice, MeasuredText
 from sw_runtime.device.protocol import Counters, Device
@@ -214,9 +214,10 @@ def generate(
     return Generated(tokenizer.decode(ids), ids, seconds, spent, figures)
 
 
-def check_request(folder: object, prompt: object, tokens: int | None, greedy: object) -> None:
+def check_request(folder: object, prompt: str, tokens: int | None, greedy: object) -> None:
     """Refuse what no text can be written for, before anything is loaded."""
     check_types(folder=(folder, str | Path), prompt=(prompt, str), tokens=(tokens, int | None), greedy=(greedy, bool))
+    check_text(prompt=prompt)
     if tokens is not None and tokens < 1:
         raise InputError(f"tokens must be 1 or more, not {tokens}")
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from signal import SIGINT
 from threading import Event
 from typing import TYPE_CHECKING, Annotated
@@ -50,7 +51,11 @@ def chat(
 
 
 def _lines() -> Iterator[str]:
-    """What the user types, to Ctrl-D; Ctrl-C gives a new line."""
+    """What the user types, to Ctrl-D; Ctrl-C gives a new line. Bytes that are no text are refused with their line."""
+    if sys.stdin is None:  # closed
+        return
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")
     if sys.stdin.isatty():
         import readline  # noqa: F401  the arrow keys work
     while True:

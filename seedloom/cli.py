@@ -8,13 +8,14 @@ import logging
 import platform
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 import seedloom
-from formats.command_line import EXPECTED_ERRORS, show
+from formats.command_line import ENDINGS, EXPECTED_ERRORS, show
 
 COMMANDS = {
     "demo": "seedloom.demo:demo",
@@ -74,7 +75,7 @@ class Commands(TyperGroup):
         """Run the command."""
         try:
             return super().invoke(ctx)
-        except (typer.Exit, typer.Abort):  # how commands end early
+        except ENDINGS:
             raise
         except EXPECTED_ERRORS as error:
             if ctx.params["debug"]:
@@ -124,4 +125,6 @@ def _options(
 
 def main() -> None:
     """Entry point of the console command."""
+    if isinstance(sys.stdout, TextIOWrapper):  # not where it is closed
+        sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character shows another for it
     app(prog_name="seedloom")

@@ -1,5 +1,6 @@
 """``seedloom simulate``: one product or one frame of the token router, with a waveform of every signal."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -122,4 +123,5 @@ def _write_views(trace: Path, lines: "list[Line]", verilog: str) -> str:
     from sw_runtime.device.simulator.views import write_views
 
     save, commands, *_ = write_views(trace, lines, verilog)
-    return f"{trace}: open it with `gtkwave {save.name}` or `surfer -c {commands.name} {trace.name}`"
+    gtkwave, surfer = ["gtkwave", save.name], ["surfer", "-c", commands.name, trace.name]
+    return f"{trace}: open it with `{shlex.join(gtkwave)}` or `{shlex.join(surfer)}`"

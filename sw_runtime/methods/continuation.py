@@ -59,7 +59,8 @@ def _settings_judged() -> Iterator[None]:
         yield
     except (ValueError, TypeError) as error:
         *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-        if not frame.f_globals["__name__"].startswith("transformers.generation"):
+        from_streamer = isinstance(error, UnicodeError)  # which writes to a terminal without these characters
+        if from_streamer or not frame.f_globals["__name__"].startswith("transformers.generation"):
             raise
         raise InputError(f"generation_config.json cannot be followed ({error}); put the entry right") from error
 

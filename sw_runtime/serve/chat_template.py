@@ -4,6 +4,7 @@ from typing import Any
 
 from jinja2 import TemplateError
 
+from formats.arguments import check_text
 from formats.errors import InputError
 
 
@@ -20,12 +21,14 @@ def chat_tokens(tokenizer: Any, messages: list[dict[str, str]]) -> list[int]:
     Raises
     ------
     InputError
-        If the tokenizer has no chat template, or it refuses the messages.
+        If the tokenizer has no chat template, it refuses the messages, or one is no UTF-8 text.
     """
     if tokenizer.chat_template is None:
         raise InputError(
             "this model has no chat template; ask for the continuation of a text: /v1/completions, `seedloom generate`"
         )
+    for message in messages:
+        check_text(message=message["content"])
     try:
         tokens: list[int] = tokenizer.apply_chat_template(
             messages, add_generation_prompt=True, tokenize=True, return_dict=False

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from formats.arguments import check_integers, check_types
+from formats.arguments import check_integers, check_text, check_types
 from formats.errors import InputError
 
 
@@ -43,3 +43,12 @@ def test_an_argument_of_another_type_is_named(value: Any, kind: Any, said: str) 
 def test_what_is_no_integer_or_out_of_range_is_named(value: Any, allowed: Any, said: str) -> None:
     with pytest.raises(InputError, match=rf"^{said}$"):
         check_integers(b=(allowed[0], allowed), a=(value, allowed))
+
+
+def test_texts_of_any_script_are_taken() -> None:
+    check_text(a="", b="Oncé 漢字 \N{GRINNING FACE}")
+
+
+def test_half_a_character_is_named_with_its_place() -> None:
+    with pytest.raises(InputError, match=r"^b is no UTF-8 text \(character 3 is '\\udcff'\); convert it$"):
+        check_text(a="x", b="xy\udcff")

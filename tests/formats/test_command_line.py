@@ -1,3 +1,4 @@
+import errno
 from typing import Annotated
 
 import pytest
@@ -47,6 +48,11 @@ def command(error: Exception) -> typer.Typer:
 def test_an_expected_error_is_one_line_on_stderr(error: Exception, line: str) -> None:
     result = CliRunner().invoke(command(error))
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", line)
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    result = CliRunner().invoke(command(BrokenPipeError(errno.EPIPE, "Broken pipe")))
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "")
 
 
 def test_a_fault_of_the_program_keeps_its_traceback() -> None:

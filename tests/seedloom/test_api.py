@@ -241,6 +241,7 @@ def test_generate_counts_what_a_device_does(chatting: Path) -> None:
     ("options", "said"),
     [
         ({"prompt": 3}, "prompt must be str, not 3"),
+        ({"prompt": "w3 \udcff"}, r"prompt is no UTF-8 text (character 4 is '\udcff'); convert it"),
         ({"tokens": 0}, "tokens must be 1 or more, not 0"),
         ({"tokens": True}, "tokens must be int or None, not True"),
         ({"greedy": "no"}, "greedy must be bool, not 'no'"),

@@ -1,5 +1,6 @@
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
@@ -9,7 +10,7 @@ import torch
 from typer.testing import CliRunner
 
 import seedloom
-from seedloom.chat import Talk, cost
+from seedloom.chat import Talk, _lines, cost
 from seedloom.cli import app
 from sw_runtime.device.protocol import Counters
 from sw_runtime.serve.limits import Limits
@@ -54,6 +55,18 @@ def test_control_c_while_nothing_is_written_goes_on(chatting: Path, monkeypatch:
     result = CliRunner().invoke(app, ["chat", str(chatting), "--device", "host"])
     assert result.exit_code == 0
     assert result.stderr.endswith("\n(Ctrl-D ends the chat)\n")
+
+
+def test_a_line_that_is_no_text_is_refused_and_the_chat_goes_on(chatting: Path) -> None:
+    result = CliRunner().invoke(app, ["chat", str(chatting), "--device", "host", "--tokens", "3"], input=b"\xff\nw5\n")
+    assert result.exit_code == 0, result.output
+    assert r"error: message is no UTF-8 text (character 1 is '\udcff'); convert it" in result.stderr
+    assert result.stdout == f"{reply(chatting, 'w5')}\n"
+
+
+def test_without_an_input_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert list(_lines()) == []
 
 
 class Interrupted:

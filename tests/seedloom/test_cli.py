@@ -1,8 +1,10 @@
+import errno
 import logging
 import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from typer.testing import CliRunner
 
 import seedloom
 from formats.errors import DeviceError, SeedloomError
+from seedloom import cli
 from seedloom.cli import COMMANDS, app
 from seedloom.foreign_warnings import KNOWN, ForeignWarning, hide
 from tests.models import tiny_llama
@@ -50,6 +53,20 @@ def test_a_parameter_that_an_error_begins_with_is_called_as_the_option_was_typed
     raise_in_compress(monkeypatch, SeedloomError(said))
     result = CliRunner().invoke(app, ["compress", "a", "b"])
     assert (result.exit_code, result.stderr) == (1, f"error: {shown}\n")
+
+
+def test_a_reader_that_leaves_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    raise_in_compress(monkeypatch, BrokenPipeError(errno.EPIPE, "Broken pipe"))
+    result = CliRunner().invoke(app, ["compress", "a", "b"])
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "")
+
+
+def test_a_terminal_that_lacks_a_character_shows_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = BytesIO()
+    monkeypatch.setattr(sys, "stdout", TextIOWrapper(written, encoding="latin-1"))
+    monkeypatch.setattr(cli, "app", lambda prog_name: print("é 漢", flush=True))
+    cli.main()
+    assert written.getvalue().decode("latin-1") == "é ?\n"
 
 
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,6 +94,11 @@ def test_json_has_the_same_figures(tmp_path: Path) -> None:
     assert (answer["TOPK"]["status"], answer["TOPK"]["count"]) == ("OK", 5)
 
 
+def test_the_commands_that_open_a_waveform_can_be_pasted(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, [*PRODUCT, "--trace", str(tmp_path / "my trace.vcd")])
+    assert "open it with `gtkwave 'my trace.gtkw'` or `surfer -c 'my trace.sucl' 'my trace.vcd'`" in result.stdout
+
+
 def test_the_format_of_gtkwave_itself_is_written_too(tmp_path: Path) -> None:
     for name in ("out.vcd", "out.fst"):
         result = CliRunner().invoke(app, [*PRODUCT, "--trace", str(tmp_path / name)])

@@ -1,12 +1,13 @@
 """Continuing a text with tokens chosen by the host or by the device's router."""
 
 from collections.abc import Callable
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, TextStreamer
 
 from formats.errors import InputError
 from formats.router.descriptor import RouterParameters
@@ -68,6 +69,18 @@ def test_settings_that_transformers_refuses_are_laid_to_their_file(
         setattr(model.generation_config, name, value)
     with pytest.raises(InputError, match=r"generation_config.json cannot be followed \(.+\); put the entry right"):
         continue_text(model, tokenizer, PROMPT, 2, greedy=False)
+
+
+def test_a_terminal_without_a_character_is_no_fault_of_the_settings(model_and_tokenizer: tuple[Any, Any]) -> None:
+    ascii_only = TextIOWrapper(BytesIO(), encoding="ascii")
+    model, tokenizer = model_and_tokenizer
+
+    class Streamer(TextStreamer):
+        def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
+            ascii_only.write("é")
+
+    with pytest.raises(UnicodeEncodeError):
+        continue_text(model, tokenizer, PROMPT, 2, Streamer(tokenizer))
 
 
 def test_a_model_s_own_errors_pass_as_they_are(model_and_tokenizer: tuple[Any, Any]) -> None:
