@@ -1,6 +1,5 @@
 """``seedloom image``: a compressed model as the bytes of a board's memory."""
 
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -90,16 +89,21 @@ def _show(path: Path) -> None:
     """Print what a file of either kind holds."""
     from sw_runtime.decoder.image.file import Image
 
-    with suppress(OSError), path.open("rb") as file:
-        if int.from_bytes(file.read(WORD_BYTES), "little") == MAGIC:
-            file.seek(0)
-            try:
-                memory = memory_octets(file.read())
-            except InputError as error:
-                raise CheckpointError(f"{path}: {error}") from error
-            typer.echo(f"memory card: {len(memory):,} bytes of memory, SHA-256 {sha256(memory).hexdigest()}")
-            return
-    _print_map(Image.load(path))
+    if not _is_card(path):
+        _print_map(Image.load(path))
+        return
+    try:
+        memory = memory_octets(path.read_bytes())
+    except InputError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    typer.echo(f"memory card: {len(memory):,} bytes of memory, SHA-256 {sha256(memory).hexdigest()}")
+
+
+def _is_card(path: Path) -> bool:
+    if not path.is_file():  # a pipe would be waited for
+        return False
+    with path.open("rb") as file:
+        return int.from_bytes(file.read(WORD_BYTES), "little") == MAGIC
 
 
 def _print_map(image: "Image") -> None:

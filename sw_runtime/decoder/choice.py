@@ -39,6 +39,8 @@ def chosen_program(parts: DecoderParts, kv_bits: int, name: str) -> tuple[Progra
         return exit_program(parts, kv_bits, int(leaving[1])), parts.matrices
     if nested := re.fullmatch(r"expert-(\d+)-of-(\d+)", name):
         number, count = int(nested[1]), int(nested[2])
+        if not count:
+            raise InputError(f"a program is one expert of 1 or more, not {name}")
         if not 1 <= number <= count:
             raise InputError(f"experts are expert-1-of-{count} to expert-{count}-of-{count}, not {name}")
         narrow = nested_expert(parts, number - 1, count)

@@ -1,5 +1,6 @@
 """``seedloom image`` writes a board's memory and prints its map."""
 
+import os
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -81,6 +82,13 @@ def test_what_is_shown_is_not_written(also: list[str]) -> None:
     remedy = "leave out folder, --board and --output"
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == f"error: --show prints an image that is there and writes none; {remedy}\n"
+
+
+def test_a_pipe_is_no_image_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    result = CliRunner().invoke(app, ["image", "--show", str(tmp_path / "pipe")])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"error: {tmp_path / 'pipe'} is no file; write one with ")
 
 
 def test_a_file_that_is_there_is_refused_before_the_model_is_loaded(
