@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from formats.arguments import check_integers
 from formats.errors import InputError
 from seedloom.compared import exit_unless
 from seedloom.options import Json
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 DEVIATION = 0.02
 """Of the Gaussian weights, as in a language model."""
+
+MAXIMUM_BLOCKS = 1 << 22
+"""Four times what the fastest search takes at once; their weights take half a gigabyte."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def measure_codec(
     Raises
     ------
     InputError
-        If a format is unknown.
+        If a format is unknown, or a number of blocks is out of range.
     """
     import torch
 
@@ -96,6 +100,10 @@ def measure_codec(
     from sw_runtime.progress import progress_bar
     from sw_runtime.search.search import BLOCKS_A_BATCH, encode_blocks, method_for
 
+    some = range(1, MAXIMUM_BLOCKS + 1)
+    check_integers(
+        blocks=(blocks, range(MAXIMUM_BLOCKS + 1)), slow_blocks=(slow_blocks, some), naive_blocks=(naive_blocks, some)
+    )
     for name in names:
         if name not in PRESETS:
             raise InputError(f"format must be one of {', '.join(PRESETS)}, not {name!r}")
@@ -149,11 +157,9 @@ def speed_chart(measured: dict[str, CodecBenchmark]) -> str:
 
 def codec(
     format: Annotated[list[str] | None, typer.Option(help="Block format; repeatable. Default: all presets.")] = None,
-    blocks: Annotated[
-        int, typer.Option(min=0, help="Blocks for the search in C; 0: as many as it needs for full speed.")
-    ] = 0,
-    slow_blocks: Annotated[int, typer.Option(min=1, help="Blocks for the search in torch.")] = 256,
-    naive_blocks: Annotated[int, typer.Option(min=1, help="Blocks for the search in NumPy.")] = 8,
+    blocks: Annotated[int, typer.Option(help="Blocks for the search in C; 0: as many as it needs for full speed.")] = 0,
+    slow_blocks: Annotated[int, typer.Option(help="Blocks for the search in torch.")] = 256,
+    naive_blocks: Annotated[int, typer.Option(help="Blocks for the search in NumPy.")] = 8,
     plot: Annotated[Path | None, typer.Option(help="Also draw the speeds: an .svg file.")] = None,
     as_json: Json = False,
 ) -> None:

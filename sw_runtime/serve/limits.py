@@ -51,8 +51,8 @@ class Limits:
         prompt = prompt or max(1, min(PROMPT, positions - new))
         if prompt + new > positions:
             raise InputError(
-                f"{prompt} tokens of a prompt and {new} new ones do not fit the model's {positions} positions; "
-                "lower --prompt-tokens or --new-tokens"
+                f"{number_of(prompt, 'token')} of a prompt and {new} new ones do not fit the "
+                f"model's {positions} positions; lower --prompt-tokens or --new-tokens"
             )
         return cls(prompt, new, together)
 

@@ -31,8 +31,10 @@ def listen(host: str, port: int, key: str | None) -> socket.socket:
     Raises
     ------
     InputError
-        If a key is missing, or nothing can listen there.
+        If an address or a key is missing, or nothing can listen there.
     """
+    if not host:
+        raise InputError("host must be an address, such as 127.0.0.1, not ''")
     if key is None and not is_loopback(host):
         raise InputError(f"{host} is open to other machines, and there is no key; set SEEDLOOM_KEY to one")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

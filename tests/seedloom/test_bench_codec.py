@@ -36,3 +36,13 @@ def test_an_unknown_format_is_refused() -> None:
     result = CliRunner().invoke(app, ["bench", "codec", "--format", "scaled-5bit"])
     assert result.exit_code == 1
     assert f"format must be one of {', '.join(PRESETS)}, not 'scaled-5bit'" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("option", "least"), [("--blocks", 0), ("--slow-blocks", 1), ("--naive-blocks", 1)], ids=["fast", "slow", "naive"]
+)
+def test_a_number_of_blocks_out_of_range_is_refused(option: str, least: int) -> None:
+    for number in (least - 1, 10**14):
+        result = CliRunner().invoke(app, ["bench", "codec", option, str(number)])
+        said = f"error: {option} must be {least} to 4194304, not {number}"
+        assert (result.exit_code, result.stderr.strip()) == (1, said)

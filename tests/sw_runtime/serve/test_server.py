@@ -12,6 +12,11 @@ from sw_runtime.serve.server import listen
 from tests.sw_runtime.serve.processes import DEADLINE_SECONDS, JSON, serving, start
 
 
+def test_no_address_at_all_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^host must be an address, such as 127.0.0.1, not ''$"):
+        listen("", 0, "key")
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
 def test_an_address_that_others_reach_needs_a_key(host: str) -> None:
     with pytest.raises(InputError, match="is open to other machines, and there is no key; set SEEDLOOM_KEY"):
