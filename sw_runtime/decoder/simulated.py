@@ -12,7 +12,8 @@ from sw_runtime.decoder.on_board import BoardDecoder, TokenAnswer
 from sw_runtime.decoder.units import units_for
 from sw_runtime.device.simulated_board import SimulatedChannel, board_parameters
 from sw_runtime.device.simulator.board import BoardSimulator
-from sw_runtime.device.simulator.build import FAST, FASTEST, build_board
+from sw_runtime.device.simulator.build import FAST, FASTEST
+from sw_runtime.device.simulator.build_boards import build_board
 
 SIGNAL_SECONDS = 0.2
 """Most that a signal waits: one that comes just before a wait does not end it."""

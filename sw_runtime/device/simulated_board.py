@@ -13,7 +13,7 @@ from hw.decoder.parameters import DecoderParameters
 from sw_runtime.device.board.transport import RESULT_WORDS, BoardTransport, check_router
 from sw_runtime.device.driver import Driver
 from sw_runtime.device.simulator.board import BoardSimulator
-from sw_runtime.device.simulator.build import build_board
+from sw_runtime.device.simulator.build_boards import build_board
 
 ECP5_MULTIPLIER_BITS = 18
 """Widest weight that a multiplier of the boards' devices takes."""

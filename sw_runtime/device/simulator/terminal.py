@@ -8,7 +8,7 @@ import tty
 
 from hw.board.parameters import BoardParameters
 from sw_runtime.device.simulator.board import chip_of
-from sw_runtime.device.simulator.build import build_serial_board
+from sw_runtime.device.simulator.build_boards import build_serial_board
 from sw_runtime.device.simulator.line import LineSimulation
 
 DIVISOR = 4

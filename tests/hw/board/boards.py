@@ -7,7 +7,7 @@ from formats.board_requests import WORD_BYTES
 from formats.engine import EngineParameters
 from sw_runtime.device.simulated_board import board_parameters
 from sw_runtime.device.simulator.board import BoardSimulator
-from sw_runtime.device.simulator.build import build_board
+from sw_runtime.device.simulator.build_boards import build_board
 
 NAME = "ulx3s-64mb"
 

@@ -6,7 +6,8 @@ from formats.engine import EngineParameters
 from hw.board.parameters import BoardParameters
 from hw.memory.chips import W9825G6KH_6, Sdram
 from sw_runtime.device.simulator.board import BoardSimulator
-from sw_runtime.device.simulator.build import BOARD_HARNESS, build_library, chip_defines
+from sw_runtime.device.simulator.build import build_library
+from sw_runtime.device.simulator.build_boards import BOARD_HARNESS, chip_defines
 from tests.hw.switched_mutants import Mutant, switch, switch_on, switched_verilog
 
 SMALL = BoardParameters(

@@ -21,7 +21,8 @@ from sw_runtime.decoder.parts import DecoderParts
 from sw_runtime.decoder.sampling import BestTokens
 from sw_runtime.device.simulated_board import SimulatedChannel
 from sw_runtime.device.simulator.board import BoardSimulator
-from sw_runtime.device.simulator.build import BOARD_HARNESS, FAST, build_library, chip_defines
+from sw_runtime.device.simulator.build import FAST, build_library
+from sw_runtime.device.simulator.build_boards import BOARD_HARNESS, chip_defines
 from tests.hw.decoder.mutants import DECODER_MUTANTS
 from tests.hw.switched_mutants import switch, switch_on, switched_verilog
 from tests.sw_runtime.decoder.models import POSITIONS, TinyOpenELM, parts_of, tiny_model

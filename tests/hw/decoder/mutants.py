@@ -124,7 +124,7 @@ DECODER_MUTANTS = (
     Mutant("attention.py", 'machine.head + 1 == field("heads")', "Const(1)"),
     Mutant("packer.py", "Mux(self.wide, 2, 1)", "Const(2)"),
     Mutant("best_keys.py", "full & (key <= least)", "full"),
-    Mutant("memory.py", "controller.read_valid & ~owners.r_data", "controller.read_valid"),
+    Mutant("memory.py", "self.read_valid & ~owners.r_data", "self.read_valid"),
     Mutant("memory.py", "side.request.valid & side.request.ready", "Const(0)"),
     *SET_MUTANTS,
 )

@@ -18,8 +18,8 @@ from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.device.random_matrices import random_activations
 from sw_runtime.device.selftest import Outcome, selftest
 from sw_runtime.device.simulated_board import board_parameters, simulated_board
-from sw_runtime.device.simulator import build
-from sw_runtime.device.simulator.build import build_board
+from sw_runtime.device.simulator import build_boards
+from sw_runtime.device.simulator.build_boards import build_board
 from tests.sw_runtime.device.matrices import random_matrix
 
 NAME = "orangecrab"
@@ -104,6 +104,6 @@ def test_behind_a_serial_line_it_multiplies_as_the_emulated_device() -> None:
 
 
 def test_without_litedram_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "DDR3_PACKAGES", ("no-such-package",))
+    monkeypatch.setattr(build_boards, "DDR3_PACKAGES", ("no-such-package",))
     with pytest.raises(DependencyError, match=r"no-such-package is missing; pip install 'seedloom\[synth\]'"):
         build_board(BOARD)

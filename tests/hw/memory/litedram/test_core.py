@@ -33,6 +33,11 @@ def test_a_peak_is_four_transfers_per_cycle() -> None:
     assert (ORANGECRAB.peak_bytes_per_second, ECPIX5.peak_bytes_per_second) == (384e6, 600e6)
 
 
+def test_a_core_is_the_same_text_whatever_was_generated_before() -> None:
+    first, other, again = (core_module.core(ddr3, Purpose.BOARD).verilog for ddr3 in (ECPIX5, ORANGECRAB, ECPIX5))
+    assert first == again != other
+
+
 @pytest.mark.parametrize("bits", [16, 128])
 def test_a_beat_that_no_port_takes_is_refused(bits: int) -> None:
     with pytest.raises(InputError, match=f"data_bits of orangecrab must be 32 or 64, not {bits}"):
