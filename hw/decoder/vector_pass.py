@@ -131,24 +131,22 @@ class VectorPass(wiring.Component):
         turns = [Signal(2, name=f"turn_{stage}") for stage in range(_SHIFTED + 3)]  # which of a pair's reads it is
         advance, asking, partner, needed = Signal(), Signal(), Signal(), Signal()
         first, normed, result, result_valid = Signal(WORD), Signal(WORD), Signal(WORD), Signal()
-        weighted, element, weight = Signal(PRODUCT), Signal(WORD), Signal(signed(WEIGHT_BITS + 1))
+        weighted, element, word = Signal(PRODUCT), Signal(WORD), Signal(WORD)
         read = memory.read_port()
         self._ask(m, settings, chosen, read, words.o.valid, asking, advance, turns[0])
         m.d.comb += [
             left.i.valid.eq(reads & under_way[_SHIFTED]),
             left.i.payload.eq(shift.o),
-            needed.eq((normalises & under_way[_SHIFTED + 1]) | (rotates & under_way[_SHIFTED])),
+            needed.eq((normalises & under_way[_SHIFTED + 1]) | (rotates & under_way[_SHIFTED - 1])),
             advance.eq(~(left.i.valid & ~left.i.ready) & ~(needed & ~words.o.valid)),
-            words.o.ready.eq(Mux(loads, asking, needed & (normalises | (turns[_SHIFTED] == 3)))),
+            words.o.ready.eq(Mux(loads, asking, needed & (normalises | (turns[_SHIFTED - 1] == 3)))),
             partner.eq(turns[1][0] ^ turns[1][1]),
             shift.advance.eq(advance),
             shift.i.eq(element),
             shift.places.eq(Mux(partner, settings.own_places, settings.places)),
             shift.bits.eq(Mux(partner, settings.own_bits, settings.bits)),
         ]
-        product, turned = self._multiply(
-            m, settings, chosen, advance, words.o.payload, read.data, shift.o, first, turns
-        )
+        product, turned = self._multiply(m, settings, chosen, advance, word, read.data, shift.o, first, turns)
         # where the result of an operation is
         stage = choose(settings.operation, [0 if at is None else _SHIFTED + at for at in _RESULTS])
         second = ~(adds | rotates | gates) | Mux(adds, turns[_SHIFTED][0], turns[_SHIFTED + 2][0])
@@ -159,8 +157,8 @@ class VectorPass(wiring.Component):
                 element.eq(Mux(activates, abs(read.data), read.data)),
                 first.eq(shift.o),
                 normed.eq(turned),
-                weight.eq(words.o.payload[: WEIGHT_BITS + 1]),
-                weighted.eq(normed * weight),
+                word.eq(words.o.payload),  # a weight or an angle, a stage before its product
+                weighted.eq(normed * word[: WEIGHT_BITS + 1].as_signed()),
                 result.eq(normed),
                 result_valid.eq(Mux(loads, asking & words.o.valid, under_way.bit_select(stage, 1) & second)),
             ]
