@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 import seedloom
+from formats.command_line import OneLineErrors
 from papers.claims import PAPERS
 from papers.kept import kept_file, kept_or_measured
 from papers.side_by_side import side_by_side
@@ -16,7 +17,7 @@ from sw_runtime.cores import cores
 app = typer.Typer(rich_markup_mode=None)
 
 
-@app.command()
+@app.command(cls=OneLineErrors)
 def main(
     device: Annotated[str, typer.Option(help=f"One of {', '.join(seedloom.device_names())}.")] = "simulated",
     results: Annotated[Path, typer.Option(help="Document to write.")] = Path("docs/papers/results.md"),
@@ -25,6 +26,9 @@ def main(
     jobs: Annotated[int | None, typer.Option(help="Papers at a time; as many as cores when not given.", min=1)] = None,
 ) -> None:
     """Measure every paper, some at a time, and write their table; a result is kept until its code changes."""
+    with_table(
+        readme.read_text(encoding="utf-8"), ""
+    )  # what has no place for the table is refused before an hour's work
     missing = [name for name in PAPERS if not kept_file(name, device, kept).exists()]
     missing.sort(key=lambda name: PAPERS[name].minutes, reverse=True)  # so that no long one runs alone at the end
     if missing:

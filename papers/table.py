@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 
+from formats.errors import InputError
 from papers.claim import Claim, Finding, verdict
 from papers.claims import PAPERS
 from papers.report import Report
@@ -91,9 +92,11 @@ def with_table(text: str, claims: str) -> str:
 
     Raises
     ------
-    ValueError
-        If a mark is missing.
+    InputError
+        If a mark is missing, or stands there twice.
     """
+    if text.count(BEGIN) != 1 or text.count(END) != 1:
+        raise InputError(f"there is no one place for the table: put the lines {BEGIN} and {END} where it should stand")
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
     return f"{before}{BEGIN}\n{claims}{END}{after}"

@@ -70,3 +70,16 @@ def test_no_jobs_are_refused(measured: Measured) -> None:
     assert result.exit_code == 2
     assert "--jobs" in result.stderr
     assert not measured
+
+
+def test_a_document_that_has_no_place_for_the_table_is_refused_before_anything_is_measured(measured: Measured) -> None:
+    for path, reason in (
+        ("nowhere.md", "No such file"),
+        ("docs/papers/results.md", "there is no one place for the table: put the lines"),
+    ):
+        Path("docs/papers/results.md").write_text("no table here", encoding="utf-8")
+        result = CliRunner().invoke(results.app, ["--readme", path])
+        assert result.exit_code == 1
+        assert result.stderr.startswith("error: ")
+        assert reason in result.stderr
+    assert measured == []
