@@ -11,7 +11,7 @@ from formats.errors import DependencyError
 from hw.decoder import best_keys, packer, row_scale, vector_pass
 from hw.engine import accumulators, generator, sequencer, trellis
 from hw.link import cobs, window
-from hw.memory import port, sdram, unpacker
+from hw.memory import port, sdram, skid_buffer, unpacker
 from hw.router.frame import answer, command_decoder, receiver
 from hw.router.primitives import keep, select_counters
 from synth import (
@@ -76,11 +76,11 @@ FAULTS = (
     ),
     Fault(
         "stream rules, elements of the vector unit",
-        proofs,
         vector_pass,
-        "VectorPass",
-        "advance.eq(~(self.o.valid & ~self.o.ready) & ",
-        "advance.eq(",
+        skid_buffer,
+        "SkidBuffer",
+        "m.If(self.i.ready & (filling == number))",
+        "m.If(filling == number)",
     ),
     Fault(
         "stream rules, the best keys",

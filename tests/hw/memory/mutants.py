@@ -29,7 +29,7 @@ MUTANTS = (
     Mutant("unpacker.py", "(rest < word) & ~self.clear", "Const(1)"),
     Mutant("unpacker.py", "held >> self._word_bits", "held >> (self._word_bits - 1)"),
     Mutant("unpacker.py", "level - word", "level - word + 1"),
-    Mutant("skid_buffer.py", "level != len(places)", "Const(1)"),
+    Mutant("skid_buffer.py", "level < len(places)", "Const(1)"),
     Mutant("skid_buffer.py", "emptying ^ given", "filling ^ given"),
     Mutant("skid_buffer.py", "filling == number", "emptying == number"),
     Mutant("words.py", "reading.words == 0", "reading.words == 1"),

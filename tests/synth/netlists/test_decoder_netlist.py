@@ -15,7 +15,7 @@ from sw_runtime.decoder.on_board import BoardDecoder
 from sw_runtime.decoder.sampling import BestTokens
 from sw_runtime.device.simulated_board import SimulatedChannel
 from sw_runtime.device.simulator.board import BoardSimulator
-from sw_runtime.device.simulator.build import build_board
+from sw_runtime.device.simulator.build_boards import build_board
 from synth.bitstream.build import Order
 from tests.synth.netlists.cells import build_board_cells
 from tests.synth.netlists.real_layer import embeddings_of, real_decoder
