@@ -82,9 +82,8 @@ def halves_up(value: Value, places: int) -> Value:
 
 def bit_length(m: Module, magnitude: Signal) -> Signal:
     """Bits of a number, 0 of 0."""
-    reached, length = Signal(len(magnitude)), Signal(range(len(magnitude) + 1))
-    m.d.comb += reached.eq(Cat(magnitude[place:].any() for place in range(len(magnitude))))
-    last = reached & ~(reached >> 1)
+    last, length = Signal(len(magnitude)), Signal(range(len(magnitude) + 1))
+    m.d.comb += last.eq(Cat(magnitude[place] & ~magnitude[place + 1 :].any() for place in range(len(magnitude))))
     for bit in range(len(length)):
         m.d.comb += length[bit].eq(Cat(last[place] for place in range(len(magnitude)) if place + 1 >> bit & 1).any())
     return length

@@ -39,7 +39,7 @@ VECTOR_MUTANTS = (
         "_larger(source.exponent + source.bits, own.exponent + own.bits)",
         "(source.exponent + source.bits)",
     ),
-    Mutant("rounding_shift.py", "reached & ~(reached >> 1)", "reached"),
+    Mutant("rounding_shift.py", "magnitude[place] & ~magnitude[place + 1 :].any()", "magnitude[place]"),
     Mutant("vector_unit.py", "command.parts == 1", "Const(1)"),
     Mutant("vector_unit.py", "ahead + 1 == command.parts", "Const(1)"),
     Mutant("vector_unit.py", "command.operation != Operation.SPLIT", "Const(1)"),
