@@ -26,9 +26,8 @@ def main(
     jobs: Annotated[int | None, typer.Option(help="Papers at a time; as many as cores when not given.", min=1)] = None,
 ) -> None:
     """Measure every paper, some at a time, and write their table; a result is kept until its code changes."""
-    with_table(
-        readme.read_text(encoding="utf-8"), ""
-    )  # what has no place for the table is refused before an hour's work
+    # a document without a place for the table is refused before an hour's work
+    with_table(readme.read_text(encoding="utf-8"), "")
     missing = [name for name in PAPERS if not kept_file(name, device, kept).exists()]
     missing.sort(key=lambda name: PAPERS[name].minutes, reverse=True)  # so that no long one runs alone at the end
     if missing:

@@ -70,10 +70,8 @@ class Ulx3s(wiring.Component):
         clock_mhz = parameters.memory.clock_mhz
         self._dividers, self._early = pll_dividers(clock_mhz), clock_mhz == EARLY_MHZ
         controller = SdramController(parameters.memory)
-        self._board, self.modules = (
-            SerialBoard(parameters, controller, round(clock_mhz * 1e6 / baud)),
-            controller.modules,
-        )
+        self._board = SerialBoard(parameters, controller, round(clock_mhz * 1e6 / baud))
+        self.modules = controller.modules
         super().__init__({})
 
     def elaborate(self, platform: Any) -> Module:
