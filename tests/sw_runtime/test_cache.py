@@ -16,7 +16,7 @@ def test_the_folder_is_made_where_the_environment_says(tmp_path: Path, monkeypat
 
 
 def test_without_a_word_it_is_in_the_users_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SEEDLOOM_CACHE")
+    monkeypatch.delenv("SEEDLOOM_CACHE", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_folder("c") == tmp_path / ".cache" / "seedloom" / "c"
 
