@@ -43,7 +43,7 @@ def boards(
 
 def _line(found: "Fit") -> str:
     memory = f"{found.memory_bytes / 1e6:.1f}"
-    share = f"{found.share:.1%} {found.share_is}"
+    share = f"{found.share:.1%} simulated"
     if found.needed_bytes is None:
         return COLUMNS.format(found.board, memory, "", "no engine for these formats:", "", "", found.reason)
     verdict = f"no, by {found.missing_bytes:,} bytes" if found.missing_bytes else "yes"

@@ -24,9 +24,8 @@ class BoardMemory:
     port_bytes
         Of an engine that takes what the memory gives.
     share
-        Of the peak, while a matrix of 4 bits per weight is multiplied: weights, activations, results over the cycles.
-    share_is
-        How the share was found: ``"simulated"`` or ``"assumed"``.
+        Of the peak, while a matrix of 4 bits per weight is multiplied: weights, activations, results over the cycles
+        (simulated).
     memory
         How it is driven.
     """
@@ -36,12 +35,11 @@ class BoardMemory:
     peak_bytes_per_second: float
     port_bytes: int
     share: float
-    share_is: str
     memory: MemoryKind
 
 
 def _board(name: str, memory: MemoryKind, share: float) -> BoardMemory:
-    return BoardMemory(name, memory.size_bytes, memory.peak_bytes_per_second, WORD_BYTES, share, "simulated", memory)
+    return BoardMemory(name, memory.size_bytes, memory.peak_bytes_per_second, WORD_BYTES, share, memory)
 
 
 BOARDS: dict[str, BoardMemory] = {

@@ -12,6 +12,9 @@ from sw_runtime.texts.tokens import beginning, spread_windows, tokenize
 WINDOWS, LENGTH = 32, 512
 """Tokens of a calibration, where the text and the model have as many."""
 
+FEWEST_DIFFERENT = 16
+"""Tokens. Spaces, zeros or one letter over and over tell nothing of a model's inputs."""
+
 
 def longest_window(model: Any) -> int:
     """Tokens of a window: ``LENGTH``, or as many as the model has positions."""
@@ -34,12 +37,17 @@ def token_windows(
     Raises
     ------
     InputError
-        If the text has fewer than four windows' tokens. A shorter text than asked for gives fewer windows.
+        If the text has fewer than four windows' tokens, or hardly any different ones. A shorter text than asked for
+        gives fewer windows.
     """
     begun = beginning(tokenizer)
     tokens, part = tokenize(text, tokenizer)[len(begun) :], length - len(begun)
     if len(tokens) < 4 * part:
         raise InputError(f"{name} has {number_of(len(tokens), 'token')}; give a text of at least {4 * part}")
+    different = len(set(tokens.tolist()))
+    if different < FEWEST_DIFFERENT:
+        few = number_of(different, "different token")
+        raise InputError(f"{name} has only {few}; give ordinary text of the kind that the model will read")
     windows = min(windows, len(tokens) // part) // 4 * 4
     fours = spread_windows(tokens, windows, length, begun).view(-1, 4, length)
     return torch.cat([fours[:, :3].flatten(0, 1), fours[:, 3]])

@@ -31,8 +31,8 @@ class Fit:
     context
         Positions whose keys and values, 8 bits each, the rest of the memory holds; None as above, or if the model
         keeps none.
-    share, share_is
-        Share of the memory's peak that the figure takes, and how it was found.
+    share
+        Of the memory's peak, that the figure takes (simulated).
     reason
         Why the engine cannot hold the formats; empty if it can.
     """
@@ -44,7 +44,6 @@ class Fit:
     tokens_per_second: float | None
     context: int | None
     share: float
-    share_is: str
     reason: str = ""
 
 
@@ -66,7 +65,7 @@ def fit(board: BoardMemory, shapes: Sequence[MatrixShape], position_bytes: int) 
     try:
         engine = board_engine(board, shapes)
     except InputError as error:
-        return Fit(board.name, board.size_bytes, None, 0, None, None, board.share, board.share_is, str(error))
+        return Fit(board.name, board.size_bytes, None, 0, None, None, board.share, str(error))
     needed = Workspace.of(engine).end + sum(stored_bytes(shape, engine) for shape in shapes)
     free = board.size_bytes - needed
     fits = free >= 0
@@ -78,7 +77,6 @@ def fit(board: BoardMemory, shapes: Sequence[MatrixShape], position_bytes: int) 
         tokens_per_second=1 / sum(_seconds(board, shape, engine) for shape in shapes) if fits else None,
         context=free // position_bytes if fits and position_bytes else None,
         share=board.share,
-        share_is=board.share_is,
     )
 
 

@@ -19,12 +19,21 @@ def test_windows_are_spread_over_the_whole_text_and_so_is_their_last_quarter() -
 
 
 def test_a_text_too_short_for_all_windows_gives_fewer() -> None:
-    assert token_windows("x" * 75, Letters(), windows=8, length=10).shape == (4, 10)
+    text = "".join(chr(100 + i) for i in range(75))
+    assert token_windows(text, Letters(), windows=8, length=10).shape == (4, 10)
 
 
 def test_a_text_shorter_than_four_windows_is_refused() -> None:
     with pytest.raises(ValueError, match="the calibration text has 39 tokens; give a text of at least 40"):
         token_windows("x" * 39, Letters(), length=10)
+
+
+@pytest.mark.parametrize("text", [" " * 80, "abcdefghijklmno" * 10])
+def test_a_text_that_says_the_same_over_and_over_is_refused(text: str) -> None:
+    different = len(set(text))
+    remedy = "give ordinary text of the kind that the model will read"
+    with pytest.raises(ValueError, match=rf"notes\.txt has only {different} different tokens?; {remedy}"):
+        token_windows(text, Letters(), length=10, name="notes.txt")
 
 
 class Begun(Letters):
