@@ -14,7 +14,7 @@ import seedloom
 from formats.errors import InputError
 from golden_models.decoder import Decoder
 from golden_models.superposition.forkjoin import SuperpositionParameters, keep_paths, path_bias
-from golden_models.superposition.prompting import Paths
+from golden_models.superposition.prompting import Paths, Segment
 from papers.claim import Finding
 from papers.prompts import EXAMPLES, Prompts
 from papers.questions import STAND_IN, Asked, holds, interval, passages, words
@@ -100,17 +100,27 @@ class Tally:
 
 def by_ordinary_prompts(asking: Asking, tally: Tally) -> None:
     """Ask with all passages in a row, with the one that BM25 finds and with the right one."""
-    decoder, library, query = asking.decoder, asking.library, asking.query
+    decoder, library = asking.decoder, asking.library
     retrieved, right = best_by_words(library.texts, asking.question.text), asking.question.passage
     tally.found["BM25"].append(retrieved == right)
     alone = {number: in_a_row(decoder, [library.preamble], library.tokens[number]) for number in {retrieved, right}}
-    before = {"naive": library.serial, "BM25": alone[retrieved], "right passage": alone[right]}
-    for method, documents in before.items():
-        seen = [library.preamble, documents]
-        seen.append(in_a_row(decoder, seen, query))
-        tokens = sum(len(segment.tokens) for segment in seen)
-        tally.answer(method, asking.response(seen, torch.zeros(tokens)), asking.question.answer)
-        tally.work[method].append(multiply_accumulates(decoder, tokens + len(asking.prompts.task), 0, 1))
+    answered = {number: _answered(asking, documents) for number, documents in alone.items()}
+    ordinary = {
+        "naive": _answered(asking, library.serial),
+        "BM25": answered[retrieved],
+        "right passage": answered[right],
+    }
+    for method, (response, tokens) in ordinary.items():
+        tally.answer(method, response, asking.question.answer)
+        tally.work[method].append(multiply_accumulates(asking.decoder, tokens, 0, 1))
+
+
+def _answered(asking: Asking, documents: Segment) -> tuple[str, int]:
+    """The answer to an ordinary prompt, and that prompt's tokens."""
+    seen = [asking.library.preamble, documents]
+    seen.append(in_a_row(asking.decoder, seen, asking.query))
+    tokens = sum(len(segment.tokens) for segment in seen)
+    return asking.response(seen, torch.zeros(tokens)), tokens + len(asking.prompts.task)
 
 
 def response_of(asking: Asking, paths: Paths, weights: Tensor, kept: Tensor) -> str:
@@ -213,7 +223,7 @@ def findings_of(tally: Tally, scale: str, device: str) -> dict[str, Finding]:
     return findings | {"work": Finding(naive / (longest + task), scale, ran)}
 
 
-def measure(device: str, libraries: int = 4, documents: int = 20, questions: int = 20) -> Report:
+def measure(device: str, libraries: int = 5, documents: int = 20, questions: int = 20) -> Report:
     """Ask SmolLM2 questions on Wikipedia, with passages in a row and in superposition.
 
     Parameters

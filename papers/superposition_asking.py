@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from golden_models.decoder import Decoder, KeysValues
+from golden_models.layers import causal_mask
 from golden_models.superposition.forkjoin import path_positions
 from golden_models.superposition.prompting import (
     Paths,
@@ -57,14 +59,50 @@ def respond(
     return answer
 
 
-def read_queries_at_once(
-    decoder: Decoder, preamble: Segment, documents: Sequence[Segment], query: Tensor
-) -> tuple[Segment, ...]:
+@dataclass(frozen=True)
+class SideBySide:
+    """What every path sees before the query; documents are filled up to the longest.
+
+    Parameters
+    ----------
+    cache
+        Of each layer: [paths, kv_heads, S, d].
+    mask
+        0 for what a path sees and -∞ for filling: float32 [paths, 1, 1, S].
+    start
+        Position of the query's first token.
+    """
+
+    cache: tuple[KeysValues, ...]
+    mask: Tensor
+    start: float
+
+    @classmethod
+    def of(cls, preamble: Segment, documents: Sequence[Segment]) -> "SideBySide":
+        """The preamble and a document on each path."""
+        lengths = [len(document.tokens) for document in documents]
+        longest = max(lengths)
+
+        def filled(common: Tensor, own: Sequence[Tensor]) -> Tensor:
+            rows = torch.stack([pad(of_one, (0, 0, 0, longest - of_one.shape[-2])) for of_one in own])
+            return torch.cat([common.expand(len(own), -1, -1, -1), rows], dim=-2)
+
+        cache = tuple(
+            KeysValues(filled(first.keys, [c.keys for c in others]), filled(first.values, [c.values for c in others]))
+            for first, *others in zip(preamble.cache, *(document.cache for document in documents), strict=True)
+        )
+        filling = torch.arange(longest) >= torch.tensor(lengths)[:, None]
+        seen = torch.zeros(len(documents), len(preamble.tokens))
+        mask = torch.cat([seen, torch.zeros(filling.shape).masked_fill(filling, -torch.inf)], dim=1)
+        return cls(cache, mask[:, None, None], path_positions(after(preamble.positions), lengths)[1])
+
+
+def read_queries_at_once(decoder: Decoder, before: SideBySide, query: Tensor) -> tuple[Segment, ...]:
     """What ``read_queries`` reads path by path, in one pass over the weights: the paper's parallel paths.
 
     Parameters
     ----------
-    preamble, documents
+    before
         What was read before the query is known.
     query
         int64 [m], m at least 2.
@@ -73,33 +111,28 @@ def read_queries_at_once(
     -------
     The query on each path.
     """
-    paths, own = len(documents), len(query)
-    starts = [len(preamble.tokens), *(len(document.tokens) for document in documents)]
-    _, start = path_positions(after(preamble.positions), starts[1:])
-    tokens, positions = query.repeat(paths), counted(start, query).repeat(paths)
-    path = torch.arange(paths).repeat_interleave(own)
-    owner = torch.cat([torch.arange(-1, paths).repeat_interleave(torch.tensor(starts)), path])
-    before = torch.arange(len(path))[:, None] >= torch.arange(-sum(starts), len(path))
-    mask = torch.zeros(before.shape).masked_fill(~(before & ((owner == path[:, None]) | (owner == -1))), -torch.inf)
-    hidden_states, caches = decoder.embed(tokens), []
-    attended = torch.zeros(mask.shape)
-    for number, layer in enumerate(decoder.layers):
-        seen = preamble.cache[number]
-        for document in documents:
-            seen = seen.then(document.cache[number])
+    paths, positions = len(before.mask), counted(before.start, query)
+    order = torch.arange(len(query))
+    own = torch.zeros(len(query), len(query)).masked_fill(~causal_mask(order, order), -torch.inf)
+    mask = torch.cat([before.mask.expand(-1, -1, len(query), -1), own.expand(paths, 1, -1, -1)], dim=-1)
+    hidden_states, caches = decoder.embed(query.expand(paths, -1)), []
+    attended = torch.zeros(paths, mask.shape[-1])
+    for layer, seen in zip(decoder.layers, before.cache, strict=True):
         caches.append(decoder.keys_values(layer, hidden_states, positions))
-        seen = seen.then(caches[-1])
-        hidden_states, probabilities = decoder.attend(layer, hidden_states, positions, seen, mask)
+        hidden_states, probabilities = decoder.attend(layer, hidden_states, positions, seen.then(caches[-1]), mask)
         hidden_states = decoder.feed_forward(layer, hidden_states)
-        attended += probabilities.sum(dim=0)
-    logits = decoder.logits(hidden_states)
-    queries = []
-    for number in range(paths):
-        rows = slice(number * own, (number + 1) * own)
-        cache = tuple(KeysValues(c.keys[..., rows, :], c.values[..., rows, :]) for c in caches)
-        looked = attended[rows][:, (owner == -1) | (owner == number)].sum(dim=0)
-        queries.append(Segment(query, positions[rows], cache, logits[rows], looked))
-    return tuple(queries)
+        attended += probabilities.sum(dim=(1, 2))
+    logits, visible = decoder.logits(hidden_states), mask[:, 0, -1] == 0  # the query's last token sees all of its path
+    return tuple(
+        Segment(
+            query,
+            positions,
+            tuple(KeysValues(cache.keys[path], cache.values[path]) for cache in caches),
+            logits[path],
+            attended[path][visible[path]],
+        )
+        for path in range(paths)
+    )
 
 
 @dataclass(frozen=True)
@@ -114,6 +147,8 @@ class Library:
         The same, int64 [m] each.
     preamble, documents, serial
         What was read.
+    paths
+        Preamble and documents once more, as paths.
     """
 
     texts: list[str]
@@ -121,6 +156,7 @@ class Library:
     preamble: Segment
     documents: list[Segment]
     serial: Segment
+    paths: SideBySide
 
     @classmethod
     def of(cls, decoder: Decoder, prompts: Prompts, texts: list[str]) -> "Library":
@@ -128,7 +164,8 @@ class Library:
         tokens = [prompts.document(text) for text in texts]
         preamble = read_preamble(decoder, prompts.preamble)
         serial = in_a_row(decoder, [preamble], torch.cat(tokens))
-        return cls(texts, tokens, preamble, read_documents(decoder, [preamble], tokens), serial)
+        documents = read_documents(decoder, [preamble], tokens)
+        return cls(texts, tokens, preamble, documents, serial, SideBySide.of(preamble, documents))
 
 
 @dataclass(frozen=True)
@@ -156,7 +193,7 @@ class Asking:
     def paths(self) -> Paths:
         """The question read on every path."""
         library = self.library
-        queries = read_queries_at_once(self.decoder, library.preamble, library.documents, self.query)
+        queries = read_queries_at_once(self.decoder, library.paths, self.query)
         return Paths((library.preamble,), tuple(library.documents), queries)
 
     def response(self, seen: Sequence[Segment], bias: Tensor) -> str:

@@ -16,7 +16,7 @@ from papers.superposition import (
     multiply_accumulates,
     share,
 )
-from papers.superposition_asking import in_a_row, read_queries_at_once, respond, seen_by_task
+from papers.superposition_asking import SideBySide, in_a_row, read_queries_at_once, respond, seen_by_task
 from tests.models import tiny_llama
 from tests.papers.big_bench import BRIDGES, NATURAL_QUESTIONS, tasks_in
 
@@ -101,7 +101,8 @@ def test_queries_read_at_once_are_those_read_path_by_path() -> None:
     lengths = [torch.tensor([10, 11, 12]), torch.tensor([20, 21]), torch.tensor([30, 31, 32, 33])]
     documents = read_documents(decoder, [preamble], lengths)
     golden = read_queries(decoder, [preamble], documents, query)
-    at_once = Paths((preamble,), tuple(documents), read_queries_at_once(decoder, preamble, documents, query))
+    queries = read_queries_at_once(decoder, SideBySide.of(preamble, documents), query)
+    at_once = Paths((preamble,), tuple(documents), queries)
     for ours, theirs in zip(at_once.queries, golden.queries, strict=True):
         assert torch.equal(ours.positions, theirs.positions)
         torch.testing.assert_close(ours.logits, theirs.logits)
