@@ -1,7 +1,7 @@
 """Victor at small scale: what few registers keep of an image, beside FastV, and what dropping visual tokens saves.
 
-Stand-ins, for want of a vision-language model: a decoder of six layers learns scenes of handwritten digits, and
-SmolLM2's layers are timed on rows of numbers.
+Stand-ins, for want of a vision-language model: a decoder of six layers reads scenes of nine handwritten
+digits, and SmolLM2's layers are timed on rows of numbers.
 """
 
 import time
@@ -28,30 +28,45 @@ from golden_models.victor import (
     step,
 )
 from papers.claim import Finding
-from papers.digit_scenes import Scenes, draw_scenes
+from papers.questions import interval
 from papers.report import Report, on, yes_or_no
 from papers.smollm2 import SmolLM2
-from papers.victor_training import LAYERS, VisionLanguageModel, accuracy, new_model, one_question, train
+from papers.victor_scenes import PLACES, Grids, draw_grids
+from papers.victor_training import (
+    ASKED,
+    LAYERS,
+    VISUAL,
+    WIDTH,
+    VisionLanguageModel,
+    new_model,
+    one_question,
+    right_answers,
+    train,
+)
 from sw_runtime.device.protocol import Device
 from sw_runtime.methods.victor import on_device
 
 ENGINE = seedloom.EngineParameters(("scaled-4bit",))
 """Beside the router, and idle: the models run on the host here."""
 
-POINTS = tuple(VictorParameters(registers, 3) for registers in (1, 2, 4, 8)) + tuple(
-    VictorParameters(4, drop_layer) for drop_layer in (1, 2, LAYERS)
+JUDGED = VictorParameters(registers=8, drop_layer=1)
+"""The paper's M, and a sixth of the layers, where the paper's k = 3 is a tenth. In two layers a question may find its
+answer by itself, so that registers are not put to the test."""
+
+POINTS = tuple(VictorParameters(registers, JUDGED.drop_layer) for registers in (0, 1, 2, 4, 8)) + tuple(
+    VictorParameters(registers, 2) for registers in (0, 1, 8)
 )
-"""M against k: three layers of six see the image by default; a drop behind all layers is none."""
+"""M against k."""
 
 FASTV_KEEPS = (1, 2, 4, 8)
 PAPER = VictorParameters(registers=8, drop_layer=3)
+"""Of the paper's throughput."""
+
 PAPER_VISUAL, PAPER_TEXT, PAPER_TEXTS = 576, 64, 16
 """Visual and text tokens of a prompt, and prompts of a batch, in the paper's measurement of throughput."""
 
 WRITTEN = (1, 2, 128)
 """Tokens generated: the prefill alone, and the paper's two numbers."""
-
-MAGNIFICATION = 1
 
 
 @dataclass
@@ -94,29 +109,28 @@ def rows_of(prompt: Prompt) -> int:
 
 
 @torch.inference_mode()
-def victor_accuracy(
-    model: VisionLanguageModel, point: VictorParameters, scenes: Scenes, device: Device, choices: Choices
-) -> float:
-    """Right answers of a model trained with its registers, visual tokens dropped by the device."""
-    prompt = model.prompt(scenes.images, one_question(scenes))
+def victor_answers(
+    model: VisionLanguageModel, point: VictorParameters, grids: Grids, device: Device, choices: Choices
+) -> Tensor:
+    """Right answers of a model trained with its registers, visual tokens dropped by the device: bool [n]."""
+    prompt = model.prompt(grids.images, one_question(grids)[0])
     ours = on_device.outside_images(device, rows_of(prompt), prompt.images)
     keep = choices.watched("Victor", device, ours, outside_images(prompt))
-    return accuracy(model, point.drop_layer, scenes, keep)
+    return right_answers(model, point.drop_layer, grids, keep)
 
 
 @torch.inference_mode()
-def fastv_accuracy(model: VisionLanguageModel, keep: int, scenes: Scenes, device: Device, choices: Choices) -> float:
-    """Right answers of the dense model, untrained for it, with so many visual tokens kept after three layers."""
-    right = 0
-    questions = one_question(scenes)
-    for image, question, digits in zip(scenes.images, questions, scenes.digits, strict=True):
+def fastv_answers(model: VisionLanguageModel, keep: int, grids: Grids, device: Device, choices: Choices) -> Tensor:
+    """Those of the dense model, untrained for it, with so many visual tokens kept where Victor drops all: bool [n]."""
+    right = []
+    for image, question, answer in zip(grids.images, *one_question(grids), strict=True):
         batch = model.prompt(image[None], question[None])
         prompt = Prompt(batch.hidden_states[0], batch.images)
         ours = on_device.best_of_image(device, rows_of(prompt), prompt.images, keep)
         golden = best_of_image(prompt, keep)
-        logits = model.answers(prompt, PAPER.drop_layer, 1, choices.watched("FastV", device, ours, golden))
-        right += int(logits.argmax()) == int(digits[question])
-    return right / len(scenes.images)
+        logits = model.answers(prompt, JUDGED.drop_layer, 1, choices.watched("FastV", device, ours, golden))
+        right.append(logits.argmax() == answer[0])
+    return torch.stack(right)
 
 
 @torch.inference_mode()
@@ -178,11 +192,11 @@ def speed_ups(
 
 def measure(
     device: str,
-    dense_steps: int = 400,
-    steps: int = 250,
+    dense_steps: int = 700,
+    steps: int = 500,
     points: Sequence[VictorParameters] = POINTS,
-    scenes: int = 4096,
-    judged: int = 1024,
+    scenes: int = 8192,
+    judged: int = 2048,
     fastv_judged: int = 128,
     backbone: Decoder | None = None,
     texts: int = PAPER_TEXTS,
@@ -204,33 +218,38 @@ def measure(
     texts
         Prompts that are timed together.
     """
-    training = draw_scenes(scenes, MAGNIFICATION, held_out=False, seed=0)
-    held_out = draw_scenes(judged, MAGNIFICATION, held_out=True, seed=1)
-    fewer = Scenes(held_out.images[:fastv_judged], held_out.digits[:fastv_judged])
+    training = draw_grids(scenes, held_out=False, seed=0)
+    held_out = draw_grids(judged, held_out=True, seed=1)
+    fewer = held_out.first(fastv_judged)
     start = new_model()
-    train(start, VictorParameters(0, LAYERS), training, dense_steps)
+    train(start, VictorParameters(0, LAYERS), training, dense_steps, PLACES)
     dense = start.with_registers(0)
-    train(dense, VictorParameters(0, LAYERS), training, steps)
+    train(dense, VictorParameters(0, LAYERS), training, steps, ASKED)
+    whole = right_answers(dense, LAYERS, held_out)
     choices, right, fastv = Choices(), {}, {}
     with closing(seedloom.open_device(device, parameters=ENGINE, router=seedloom.RouterParameters())) as opened:
         for point in tqdm(points, desc="registers", unit="point"):
             model = start.with_registers(point.registers)
-            train(model, point, training, steps)
-            right[point] = victor_accuracy(model, point, held_out, opened, choices)
+            train(model, point, training, steps, ASKED)
+            right[point] = victor_answers(model, point, held_out, opened, choices)
         for keep in FASTV_KEEPS:
-            fastv[keep] = fastv_accuracy(dense, keep, fewer, opened, choices)
+            fastv[keep] = fastv_answers(dense, keep, fewer, opened, choices)
     timed = backbone or SmolLM2.load().decoder
     faster = speed_ups(timed, PAPER, texts)
-    layers, whole = len(timed.layers), accuracy(dense, LAYERS, held_out)
+    layers = len(timed.layers)
+    lost = {point: 100 * (whole.double() - answers.double()) for point, answers in right.items()}
     rows = cache_rows(PAPER, layers, PAPER_VISUAL, PAPER_TEXT)
     share = prefill_share(PAPER, PAPER_VISUAL, PAPER_TEXT)
     figures: dict[str, float | str] = {
-        "right answers, all 16 visual tokens, no registers, share": whole,
-        **{f"right answers, {_name(point)}, share": value for point, value in right.items()},
-        f"right answers, {len(fewer.images)} scenes, dense, share": accuracy(dense, LAYERS, fewer),
+        f"right answers, all {VISUAL} visual tokens, no registers, %": _share(whole),
+        **{f"right answers, {_name(point)}, %": _share(answers) for point, answers in right.items()},
+        **{f"points lost, {_name(point)}": _with_interval(points_lost) for point, points_lost in lost.items()},
+        f"right answers, {fastv_judged} scenes, dense, %": _share(whole[:fastv_judged]),
         **{
-            f"right answers, {len(fewer.images)} scenes, FastV untrained, k = 3, {keep} tokens left, share": value
-            for keep, value in fastv.items()
+            f"right answers, {fastv_judged} scenes, FastV untrained, k = {JUDGED.drop_layer}, {keep} tokens left, %": (
+                _share(answers)
+            )
+            for keep, answers in fastv.items()
         },
         **{
             f"CPU time of {texts} prompts of 576 visual and 64 text tokens, {_tokens(count)} each, "
@@ -245,10 +264,11 @@ def measure(
     ran = f"rows dropped by the router, {on(device)}; model on the host"
     findings = {
         "loss": Finding(
-            100 * (whole - right[PAPER]),
-            f"6 layers of 64, {dense_steps} + {steps} steps, {judged:,} scenes",
+            lost[JUDGED].mean().item(),
+            f"{LAYERS} layers of {WIDTH}, k = {JUDGED.drop_layer}, {dense_steps} + {steps} steps, {judged:,} scenes",
             ran,
-            stand_in="scenes of four handwritten digits, 16 visual tokens",
+            interval(lost[JUDGED]),
+            stand_in=f"scenes of nine handwritten digits, {VISUAL} visual tokens",
         ),
         "throughput": Finding(
             faster[WRITTEN[-1]],
@@ -262,7 +282,16 @@ def measure(
 
 
 def _name(point: VictorParameters) -> str:
-    return f"M = {point.registers}, " + (f"k = {point.drop_layer}" if point.drop_layer < LAYERS else "no drop")
+    return f"M = {point.registers}, k = {point.drop_layer}"
+
+
+def _share(answers: Tensor) -> str:
+    return f"{100 * answers.double().mean().item():.1f}"
+
+
+def _with_interval(points: Tensor) -> str:
+    low, high = interval(points)
+    return f"{points.mean().item():.1f} [{low:.1f}, {high:.1f}]"
 
 
 def _tokens(count: int) -> str:

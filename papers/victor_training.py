@@ -1,4 +1,4 @@
-"""A small vision-language decoder on scenes of digits, with registers: which digit is where?"""
+"""A small vision-language decoder on scenes of digits, with registers: which digit follows which?"""
 
 import math
 from dataclasses import dataclass, fields, replace
@@ -9,11 +9,15 @@ from tqdm import tqdm
 
 from golden_models.decoder import Decoder, DecoderLayer
 from golden_models.victor import Keep, Prompt, VictorParameters, assemble, outside_images, prefill
-from papers.digit_scenes import DIGITS, NAMES, Scenes
+from papers.digit_scenes import NAMES
+from papers.victor_scenes import PLACES, POINTS, Grids
 
 WIDTH, FFN, LAYERS, HEADS = 64, 128, 6, 4
-PATCH = 4
-"""Points a side of a visual token: 16 a scene."""
+VISUAL = PLACES
+"""Visual tokens of a scene: a digit each."""
+
+ASKED = 2
+"""Questions on a scene when a model learns to do with registers, one behind the other; it is judged by one alone."""
 
 BATCH, LEARNING_RATE = 64, 2e-3
 
@@ -25,13 +29,13 @@ class VisionLanguageModel:
     Parameters
     ----------
     projector
-        [D, PATCH²]: a patch's points become a visual token.
+        [D, 64]: a digit's points become a visual token.
     patch_positions
         [N, D], added to visual tokens.
     registers
         [M, D].
     decoder
-        Its vocabulary is four questions, "which digit is at i?", its head's the ten digits.
+        Its vocabulary is ten questions, "which digit follows the digit d?", its head's the ten digits.
     """
 
     projector: Tensor
@@ -40,8 +44,8 @@ class VisionLanguageModel:
     decoder: Decoder
 
     def prompt(self, images: Tensor, questions: Tensor) -> Prompt:
-        """Images float32 [B, 1, 16, 16] and questions int64 [B, L] behind them."""
-        patches = torch.nn.functional.unfold(images, PATCH, stride=PATCH).transpose(1, 2)
+        """Images float32 [B, 1, 24, 24] and questions int64 [B, L] behind them."""
+        patches = torch.nn.functional.unfold(images, POINTS, stride=POINTS).transpose(1, 2)
         visual = patches @ self.projector.T + self.patch_positions
         text = self.decoder.embed(questions)
         return assemble([text[:, :0], text], [visual], self.registers)
@@ -100,7 +104,7 @@ def new_model(layers: int = LAYERS) -> VisionLanguageModel:
         )
 
     decoder = Decoder(
-        embedding=torch.randn(DIGITS, WIDTH, generator=generator),
+        embedding=torch.randn(len(NAMES), WIDTH, generator=generator),
         layers=tuple(layer() for _ in range(layers)),
         norm=torch.ones(WIDTH),
         head=drawn(len(NAMES), WIDTH),
@@ -109,24 +113,25 @@ def new_model(layers: int = LAYERS) -> VisionLanguageModel:
         eps=1e-5,
         rotary_base=1e4,
     )
-    patches = (16 // PATCH) ** 2
-    untrained = VisionLanguageModel(drawn(WIDTH, PATCH**2), drawn(patches, WIDTH), torch.zeros(0, WIDTH), decoder)
+    untrained = VisionLanguageModel(drawn(WIDTH, POINTS**2), drawn(VISUAL, WIDTH), torch.zeros(0, WIDTH), decoder)
     return untrained.with_registers(0)
 
 
-def train(model: VisionLanguageModel, parameters: VictorParameters, scenes: Scenes, steps: int, seed: int = 1) -> float:
-    """Train a model to answer all four questions in any order; returns the last loss, nats an answer."""
+def train(
+    model: VisionLanguageModel, parameters: VictorParameters, grids: Grids, steps: int, asked: int, seed: int = 1
+) -> float:
+    """Train a model to answer questions on each scene, so many of its nine; returns the last loss, nats an answer."""
     optimiser = torch.optim.AdamW(model.tensors(), LEARNING_RATE, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
     generator = torch.Generator().manual_seed(seed)
     name = f"M = {parameters.registers}, k = {parameters.drop_layer}"
     progress, loss = tqdm(range(steps), desc=name, unit="step"), torch.zeros(())
     for _ in progress:
-        batch = torch.randint(len(scenes.images), (BATCH,), generator=generator)
-        questions = torch.rand(BATCH, DIGITS, generator=generator).argsort(dim=1)
-        logits = model.answers(model.prompt(scenes.images[batch], questions), parameters.drop_layer, DIGITS)
-        targets = scenes.digits[batch].gather(1, questions)
-        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        batch = torch.randint(len(grids.images), (BATCH,), generator=generator)
+        places = torch.rand(BATCH, PLACES, generator=generator).argsort(dim=1)[:, :asked]
+        questions, answers = grids.pairs(places, batch)
+        logits = model.answers(model.prompt(grids.images[batch], questions), parameters.drop_layer, asked)
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), answers.flatten())
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.tensors(), 1.0)
@@ -136,14 +141,15 @@ def train(model: VisionLanguageModel, parameters: VictorParameters, scenes: Scen
     return loss.item()
 
 
-def one_question(scenes: Scenes) -> Tensor:
-    """A question a scene, in turn: int64 [n, 1]."""
-    return (torch.arange(len(scenes.images)) % DIGITS)[:, None]
+def one_question(grids: Grids) -> tuple[Tensor, Tensor]:
+    """A question on each scene, of each place in turn, and its answer: int64 [n, 1] each."""
+    scenes = torch.arange(len(grids.images))
+    return grids.pairs(scenes[:, None] % PLACES, scenes)
 
 
 @torch.inference_mode()
-def accuracy(model: VisionLanguageModel, drop_layer: int, scenes: Scenes, keep: Keep | None = None) -> float:
-    """Right answers to one question a scene."""
-    questions = one_question(scenes)
-    answers = model.answers(model.prompt(scenes.images, questions), drop_layer, 1, keep)[:, 0].argmax(dim=1)
-    return float((answers == scenes.digits.gather(1, questions)[:, 0]).double().mean())
+def right_answers(model: VisionLanguageModel, drop_layer: int, grids: Grids, keep: Keep | None = None) -> Tensor:
+    """Whether one question on each scene is answered right: bool [n]."""
+    questions, answers = one_question(grids)
+    logits = model.answers(model.prompt(grids.images, questions), drop_layer, 1, keep)
+    return (logits.argmax(dim=-1) == answers)[:, 0]

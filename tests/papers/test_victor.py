@@ -7,19 +7,20 @@ from formats.router.descriptor import RouterParameters
 from golden_models.decoder import Decoder
 from golden_models.victor import Prompt, VictorParameters, assemble, outside_images, prefill
 from papers import victor
-from papers.digit_scenes import Scenes, draw_scenes
 from papers.report import Report
 from papers.victor import (
+    JUDGED,
     PAPER,
     WRITTEN,
     Choices,
-    fastv_accuracy,
+    fastv_answers,
     measure,
     seconds_until,
     speed_ups,
-    victor_accuracy,
+    victor_answers,
 )
-from papers.victor_training import LAYERS, VisionLanguageModel, accuracy, new_model, one_question, train
+from papers.victor_scenes import Grids, draw_grids
+from papers.victor_training import LAYERS, VISUAL, VisionLanguageModel, new_model, one_question, right_answers, train
 from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.methods.victor import on_device
 from tests.models import tiny_llama
@@ -29,8 +30,8 @@ ROUTER = RouterParameters(keys=64, slots=4, sets=1, ways=1)
 PROMPT = Prompt(torch.zeros(40, 8), ((3, 10), (20, 9)))
 
 
-def scenes(count: int = 64, held_out: bool = False) -> Scenes:
-    return draw_scenes(count, 1, held_out, seed=0)
+def grids(count: int = 64, held_out: bool = False) -> Grids:
+    return draw_grids(count, held_out, seed=0)
 
 
 def test_choices_are_noted_and_compared() -> None:
@@ -43,14 +44,14 @@ def test_choices_are_noted_and_compared() -> None:
     assert not choices.as_golden
 
 
-def test_a_visual_token_is_a_patch_of_four_by_four_points() -> None:
-    model, drawn = new_model(), scenes(2)
-    prompt = model.prompt(drawn.images, one_question(drawn))
-    assert prompt.images == ((0, 16),)
-    patch = drawn.images[1, 0, 4:8, 8:12].flatten()  # second row of patches, third column
-    expected = patch @ model.projector.T + model.patch_positions[6]
-    torch.testing.assert_close(prompt.hidden_states[1, 6], expected)
-    assert torch.equal(prompt.hidden_states[1, 16], model.decoder.embedding[1])
+def test_a_visual_token_is_a_digit_of_eight_by_eight_points() -> None:
+    model, drawn = new_model(), grids(2)
+    prompt = model.prompt(drawn.images, one_question(drawn)[0])
+    assert prompt.images == ((0, VISUAL),)
+    digit = drawn.images[1, 0, 8:16, 16:24].flatten()  # second row, third column
+    expected = digit @ model.projector.T + model.patch_positions[5]
+    torch.testing.assert_close(prompt.hidden_states[1, 5], expected)
+    assert torch.equal(prompt.hidden_states[1, VISUAL], model.decoder.embedding[drawn.digits[1, 1]])
 
 
 def test_new_registers_leave_the_model_as_it_was() -> None:
@@ -60,14 +61,14 @@ def test_new_registers_leave_the_model_as_it_was() -> None:
     for one, other in zip(dense.tensors()[3:], copied.tensors()[3:], strict=True):
         assert torch.equal(one, other)
         assert one.data_ptr() != other.data_ptr()
-    train(copied, VictorParameters(3, 1), scenes(), 2)
+    train(copied, VictorParameters(3, 1), grids(), 2, 1)
     assert not torch.equal(copied.decoder.head, dense.decoder.head)
     assert torch.equal(new_model().decoder.head, dense.decoder.head)
 
 
 def test_every_tensor_is_trained_and_training_repeats_itself() -> None:
     models = [new_model(layers=2).with_registers(2) for _ in range(2)]
-    losses = [train(model, VictorParameters(2, 1), scenes(), 3) for model in models]
+    losses = [train(model, VictorParameters(2, 1), grids(), 3, 2) for model in models]
     assert losses[0] == losses[1]
     for trained, other, before in zip(
         *(model.tensors() for model in (*models, new_model(layers=2).with_registers(2))), strict=True
@@ -76,26 +77,41 @@ def test_every_tensor_is_trained_and_training_repeats_itself() -> None:
         assert not torch.equal(trained, before)
 
 
-def test_accuracy_counts_the_digit_that_is_asked_for() -> None:
-    drawn = scenes(8)
-    questions = one_question(drawn)
-    assert questions[:, 0].tolist() == [0, 1, 2, 3, 0, 1, 2, 3]
+def test_training_asks_as_many_questions_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[torch.Tensor] = []
+    prompt = VisionLanguageModel.prompt
+
+    def noted(self: VisionLanguageModel, images: torch.Tensor, questions: torch.Tensor) -> Prompt:
+        asked.append(questions)
+        return prompt(self, images, questions)
+
+    monkeypatch.setattr(VisionLanguageModel, "prompt", noted)
+    for count in (1, 9):
+        train(new_model(layers=1), VictorParameters(0, 1), grids(), 1, count)
+    assert [questions.shape for questions in asked] == [(64, 1), (64, 9)]
+    assert all(len(set(row)) == 9 for row in asked[1].tolist())
+
+
+def test_an_answer_is_right_that_names_the_digit_behind_the_one_asked_for() -> None:
+    drawn = grids(11)
+    questions, answers = one_question(drawn)
+    assert torch.equal(questions[:, 0], drawn.digits[torch.arange(11), torch.arange(11) % 9])
 
     class Knows(VisionLanguageModel):
         def answers(self, prompt: Prompt, drop_layer: int, questions: int, keep: object = None) -> torch.Tensor:
-            asked = torch.arange(8) % 4
-            answer = drawn.digits[torch.arange(8), asked].clone()
-            answer[:2] = (answer[:2] + 1) % 10
-            return torch.nn.functional.one_hot(answer, 10)[:, None].float()
+            given = answers.clone()
+            given[:2] = (given[:2] + 1) % 10
+            return torch.nn.functional.one_hot(given, 10).float()
 
-    assert accuracy(Knows(**vars(new_model())), 0, drawn) == 6 / 8
+    assert right_answers(Knows(**vars(new_model())), 0, drawn).tolist() == [False] * 2 + [True] * 9
 
 
 def test_a_drop_behind_all_layers_answers_as_the_dense_model() -> None:
-    model, drawn, device = new_model(), scenes(32, held_out=True), EmulatedDevice(router=ROUTER)
-    dense = accuracy(model, LAYERS, drawn)
-    assert victor_accuracy(model, VictorParameters(0, LAYERS), drawn, device, Choices()) == dense
-    assert fastv_accuracy(model, 16, drawn, device, Choices()) == dense
+    model, drawn, device = new_model(), grids(32, held_out=True), EmulatedDevice(router=ROUTER)
+    dense = right_answers(model, LAYERS, drawn)
+    answers = victor_answers(model, VictorParameters(0, LAYERS), drawn, device, Choices())
+    assert torch.equal(answers, dense)
+    assert torch.equal(fastv_answers(model, VISUAL, drawn, device, Choices()), dense)
 
 
 def some_prompt(texts: int) -> Prompt:
@@ -147,7 +163,7 @@ def test_a_speed_up_is_the_dense_time_over_that_with_registers(monkeypatch: pyte
 @pytest.mark.usefixtures("narrow_port")
 def test_both_devices_choose_alike() -> None:
     backbone = Decoder.from_transformers(tiny_llama())
-    points = (VictorParameters(8, 3), VictorParameters(1, 1))
+    points = (JUDGED, VictorParameters(1, 3))
 
     def report(device: str) -> Report:
         return measure(device, 2, 2, points, scenes=64, judged=16, fastv_judged=4, backbone=backbone, texts=1)
