@@ -68,7 +68,7 @@ def measure(
     steps: int = 300,
     thetas: tuple[float, ...] = (0.3, 0.5, 0.7, 0.9),
     sizes: TrainingSizes = SIZES,
-    small_held_out: int = 96,
+    small_held_out: int = 192,
 ) -> Report:
     """Nest SmolLM2's MLPs and train routers, fine-tune a small decoder so, and follow text against active parameters.
 

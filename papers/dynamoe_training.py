@@ -47,19 +47,19 @@ class TrainingSizes:
         Windows by which neurons are put in order.
     """
 
-    dim: int = 256
-    hidden: int = 1024
-    layers: int = 5
+    dim: int = 128
+    hidden: int = 512
+    layers: int = 4
     heads: int = 4
     kv_heads: int = 2
-    vocabulary: int = 1024
+    vocabulary: int = 512
     batch: int = 8
-    length: int = 128
-    steps: int = 300
+    length: int = 64
+    steps: int = 2000
     learning_rate: float = 3e-3
-    tuning_steps: int = 100
+    tuning_steps: int = 300
     tuning_rate: float = 1e-3
-    ordering: int = 16
+    ordering: int = 32
 
 
 def small_tokenizer(text: str, vocabulary: int) -> Tokenizer:
