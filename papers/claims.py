@@ -293,12 +293,12 @@ PAPERS: Mapping[str, Listed] = {
     "afm": Listed("AFM", "2407.21075", 9, AFM),
     "catlip": Listed("CatLIP", "2404.15653", 4, CATLIP),
     "ctrlsynth": Listed("CtrlSynth", "2410.11963", 2, CTRLSYNTH),
-    "dynamoe": Listed("DynaMoE", "2502.12325", 14, DYNAMOE),
+    "dynamoe": Listed("DynaMoE", "2502.12325", 6, DYNAMOE),
     "lazyllm": Listed("LazyLLM", "2407.14057", 10, LAZYLLM),
     "m2r2": Listed("M2R2", "2502.02040", 11, M2R2),
     "openelm": Listed("OpenELM", "2404.14619", 6, OPENELM),
     "seedlm": Listed("SeedLM", "2410.10714", 28, SEEDLM),
-    "superposition": Listed("Superposition prompting", "2404.06910", 10, SUPERPOSITION),
-    "victor": Listed("Victor", "2410.14072", 7, VICTOR),
+    "superposition": Listed("Superposition prompting", "2404.06910", 7, SUPERPOSITION),
+    "victor": Listed("Victor", "2410.14072", 5, VICTOR),
 }
 """The only list of papers: each is a module of this package, a ``Paper``."""
