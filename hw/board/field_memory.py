@@ -8,6 +8,7 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from formats.board_requests import Opcode
+from hw.block_ram import read_apart
 from hw.request_words import WORD_BITS
 
 IDENTITY, SUMS, RESULT = range(3)
@@ -90,7 +91,8 @@ class FieldMemory(wiring.Component):
         m = Module()
         depth = 1 << _AREA_BITS + self._position_bits
         m.submodules.words = words = memory.Memory(shape=WORD_BITS, depth=depth, init=self._identity)
-        write, read = words.write_port(), words.read_port()
+        write = words.write_port()
+        read, word = read_apart(m, words, write.en)
         step, clears = Signal(range(len(_STEPS)), init=_FIRST_SUM), Signal(init=1)
         place, operand, adds, carry = Signal(len(read.addr)), Signal(WORD_BITS), Signal(), Signal()
         operands: dict[str, Value] = {
@@ -107,11 +109,11 @@ class FieldMemory(wiring.Component):
                     m.d.comb += [operand.eq(Mux(clears, 0, operands[each.operand])), adds.eq(each.adds & ~clears)]
         total = Signal(WORD_BITS + 1)
         m.d.comb += [total.eq(self.field + operand), write.addr.eq(place), write.data.eq(total), read.addr.eq(place)]
-        m.d.sync += self.field.eq(Mux(adds, read.data, 0))  # block RAM answers late in the cycle
+        m.d.sync += self.field.eq(Mux(adds, word, 0))  # block RAM answers late in the cycle
         with m.FSM(init="FETCH"):
             with m.State("IDLE"):
                 m.d.comb += read.addr.eq(Cat(self.position, self.area))
-                m.d.sync += [self.field.eq(read.data), step.eq(_FIRST_SUM), clears.eq(1)]
+                m.d.sync += [self.field.eq(word), step.eq(_FIRST_SUM), clears.eq(1)]
                 for opcode, first in _FIRST.items():
                     with m.If(self.opcode == opcode):
                         m.d.sync += [step.eq(first), clears.eq(0)]

@@ -6,6 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from formats.engine import EngineParameters
+from hw.block_ram import read_apart
 from hw.mux import choose
 
 
@@ -47,7 +48,7 @@ class ActivationMemory(wiring.Component):
     """One memory a vector of the batch, written a beat at a time, read a column block a cycle.
 
     A read answers ``LATENCY`` cycles later; the throughput is one block a cycle for every vector of
-    the batch at once. A beat written is readable from the next cycle on.
+    the batch at once. A beat written is readable from the next cycle on; while it is written nothing is read.
 
     Parameters
     ----------
@@ -90,7 +91,7 @@ class ActivationMemory(wiring.Component):
             memory = Memory(shape=unsigned(width), depth=memory_depth(self._parameters), init=[])
             m.submodules[f"vector_{vector}"] = memory
             write = memory.write_port(granularity=port_bits)
-            read = memory.read_port()
+            read, word = read_apart(m, memory, self.write.enable)
             chosen = self.write.enable & (self.write.vector == vector)
             m.d.comb += [
                 write.addr.eq(self.write.address),
@@ -99,7 +100,7 @@ class ActivationMemory(wiring.Component):
                 read.addr.eq(self.read.address),
             ]
             for c in range(self._parameters.maximum_block_size):
-                m.d.sync += self.activations[vector][c].eq(self._select(read.data, block, c))
+                m.d.sync += self.activations[vector][c].eq(self._select(word, block, c))
         return m
 
     def _select(self, word: Value, block: Value, c: int) -> Value:

@@ -4,6 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.block_ram import read_apart
 from hw.link.layouts import LINE_OCTETS, OCTETS, unstoppable
 
 FULL_CODE = 255
@@ -81,7 +82,8 @@ class CobsEncoder(wiring.Component):
         """Collect a block, then give its code and its bytes."""
         m = Module()
         m.submodules.block = block = memory.Memory(shape=8, depth=256, init=[])
-        write, read = block.write_port(), block.read_port()
+        write = block.write_port()
+        read, word = read_apart(m, block, write.en)
         count, place, octet = Signal(8), Signal(8), Signal(8)
         ends, ends_on_zero, nonzero = Signal(), Signal(), Signal()
         m.d.comb += [
@@ -119,7 +121,7 @@ class CobsEncoder(wiring.Component):
                         m.next = "COLLECT"
             with m.State("READ"):
                 # block RAM answers late in the cycle
-                m.d.sync += octet.eq(read.data)
+                m.d.sync += octet.eq(word)
                 m.next = "GIVE"
             with m.State("GIVE"):
                 m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(octet)]

@@ -20,8 +20,8 @@ class CorePort(wiring.Component):
     begin : In(1)
         Starts with ``slot`` and ``words``, which stay until ``finished``.
     slot, words : In
-    read_address, read_data : Out, In
-        Of the request memory, a cycle from one to the other.
+    read_address, read_data, read_waits : Out, In, In(1)
+        Of the request memory, a cycle from one to the other, in which it does not wait.
     o_request : Out(WORDS)
     i_response : In(WORDS)
     write, write_address, write_data : Out
@@ -41,6 +41,7 @@ class CorePort(wiring.Component):
                 "words": In(range(words + 1)),
                 "read_address": Out(range(window * words)),
                 "read_data": In(WORD_BITS),
+                "read_waits": In(1),
                 "o_request": Out(WORDS),
                 "i_response": In(WORDS),
                 "write": Out(1),
@@ -74,7 +75,7 @@ class CorePort(wiring.Component):
             with m.State("IDLE"), m.If(self.begin):
                 m.d.sync += [place.eq(0), count.eq(0), answering.eq(1)]
                 m.next = "FETCH"
-            with m.State("FETCH"):
+            with m.State("FETCH"), m.If(~self.read_waits):
                 m.next = "READ"
             with m.State("READ"):
                 # block RAM answers late in the cycle

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from formats.board_requests import MAXIMUM_WORDS
 from formats.errors import InputError
 from formats.link import VERSION, WELCOME, word_of
+from hw.block_ram import read_apart
 from hw.link.cobs import CobsDecoder, CobsEncoder
 from hw.link.core_port import CorePort
 from hw.link.layouts import LINE_OCTETS, OCTETS
@@ -107,21 +108,25 @@ class Link(wiring.Component):
         connect(m, core_port.o_request, flipped(self.o_request))
         connect(m, flipped(self.i_response), core_port.i_response)
 
-        write, read = requests.write_port(), requests.read_port()
+        write = requests.write_port()
+        read, word = read_apart(m, requests, receiver.word_valid)
         m.d.comb += [
             write.en.eq(receiver.word_valid & window.takes),
             write.addr.eq(Cat(receiver.word_place, window.repeat_slot)),
             write.data.eq(receiver.word),
             read.addr.eq(core_port.read_address),
-            core_port.read_data.eq(read.data),
+            core_port.read_data.eq(word),
+            core_port.read_waits.eq(receiver.word_valid),
         ]
-        write, read = responses.write_port(), responses.read_port()
+        write = responses.write_port()
+        read, word = read_apart(m, responses, core_port.write)
         m.d.comb += [
             write.en.eq(core_port.write),
             write.addr.eq(core_port.write_address),
             write.data.eq(core_port.write_data),
             read.addr.eq(sender.address),
-            sender.data.eq(read.data),
+            sender.data.eq(word),
+            sender.data_waits.eq(core_port.write),
         ]
         m.d.comb += [
             window.header.eq(receiver.header),

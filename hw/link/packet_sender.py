@@ -31,7 +31,8 @@ class PacketSender(wiring.Component):
         Is taken when the packet's last byte is.
     address : Out(range(window * words))
         Word of the response memory, whose ``data`` is there a cycle later.
-    data : In(32)
+    data, data_waits : In(32), In(1)
+        It does not read in a cycle in which it waits.
     o : Out(stream.Signature(PACKET_OCTET))
     """
 
@@ -42,6 +43,7 @@ class PacketSender(wiring.Component):
                 "i": In(stream.Signature(order_layout(window, words))),
                 "address": Out(range(window * words)),
                 "data": In(WORD_BITS),
+                "data_waits": In(1),
                 "o": Out(stream.Signature(PACKET_OCTET)),
             }
         )
@@ -74,7 +76,7 @@ class PacketSender(wiring.Component):
                         m.next = "HEADER"
                     with m.Elif(octet == 3):
                         m.next = "FETCH"
-            with m.State("FETCH"):
+            with m.State("FETCH"), m.If(~self.data_waits):
                 m.next = "READ"
             with m.State("READ"):
                 # block RAM answers late in the cycle
