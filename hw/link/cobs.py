@@ -44,10 +44,13 @@ class CobsDecoder(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Count the bytes that are left of a block."""
         m = Module()
-        left, full, pause = Signal(8), Signal(), Signal(range(self._pause_cycles))
+        left, full = Signal(8), Signal()
+        # from here on a pause's cycles are counted up to a power of two
+        begin = -self._pause_cycles % (1 << (self._pause_cycles - 1).bit_length())
+        pause = Signal(range(begin + self._pause_cycles), init=begin)
         octet = self.i.payload
         m.d.sync += [self.o.valid.eq(0), self.o.payload.data.eq(Mux(left == 0, 0, octet)), self.o.payload.end.eq(0)]
-        m.d.sync += pause.eq(0)
+        m.d.sync += pause.eq(begin)
         with m.If(self.i.valid & (octet == 0)):
             m.d.sync += [self.o.valid.eq(~self.idle), self.o.payload.end.eq(1), self.o.payload.good.eq(~left.any())]
             m.d.sync += [self.idle.eq(1), left.eq(0)]
@@ -59,7 +62,7 @@ class CobsDecoder(wiring.Component):
             m.d.sync += [self.o.valid.eq(1), left.eq(left - 1)]
         with m.Elif(~self.idle):
             m.d.sync += pause.eq(pause + 1)
-            with m.If(pause == self._pause_cycles - 1):
+            with m.If(pause.all()):
                 m.d.sync += [self.o.valid.eq(1), self.o.payload.end.eq(1), self.o.payload.good.eq(0)]
                 m.d.sync += [self.idle.eq(1), left.eq(0)]
         return m

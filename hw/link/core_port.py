@@ -1,6 +1,6 @@
 """Core port: a request out of its slot into the core, the core's response into its slot."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,7 +13,7 @@ class CorePort(wiring.Component):
     Parameters
     ----------
     window, words
-        Slots, and words of each.
+        Slots, and words of each, a power of two.
 
     Members
     -------
@@ -56,13 +56,15 @@ class CorePort(wiring.Component):
         """A place in the request, a place in the response."""
         m = Module()
         place, count = Signal(range(self._words)), Signal(range(self._words + 2))
+        following = Signal(range(self._words + 1))
         asked, answering, answered = Signal(), Signal(), Signal()
         taken = self.i_response.valid & self.i_response.ready
         m.d.comb += [
-            self.read_address.eq(self.slot * self._words + place),
+            following.eq(place + 1),
+            self.read_address.eq(Cat(place, self.slot)),
             self.i_response.ready.eq(answering),
             self.write.eq(taken & (count < self._words)),
-            self.write_address.eq(self.slot * self._words + count),
+            self.write_address.eq(Cat(count[: len(place)], self.slot)),
             self.write_data.eq(self.i_response.payload.data),
             self.response_words.eq(Mux(count <= self._words, count, 0)),
             self.finished.eq(asked & answered),
@@ -80,12 +82,12 @@ class CorePort(wiring.Component):
             with m.State("READ"):
                 # block RAM answers late in the cycle
                 m.d.sync += self.o_request.payload.data.eq(self.read_data)
-                m.d.sync += self.o_request.payload.last.eq(place == self.words - 1)
+                m.d.sync += self.o_request.payload.last.eq(following == self.words)
                 m.next = "OFFER"
             with m.State("OFFER"):
                 m.d.comb += self.o_request.valid.eq(1)
                 with m.If(self.o_request.ready):
-                    m.d.sync += place.eq(place + 1)
+                    m.d.sync += place.eq(following)
                     m.next = "FETCH"
                     with m.If(self.o_request.payload.last):
                         m.d.sync += asked.eq(1)

@@ -19,4 +19,7 @@ def unstoppable(shape: ShapeLike) -> wiring.Signature:
 
 
 LINE_OCTETS = unstoppable(8)
-"""Bytes as a line brings them."""
+"""Bytes as a line brings them, ``LINE_CYCLES`` or more from one to the next."""
+
+LINE_CYCLES = 10
+"""A byte's bits are looked at one by one; the fastest UART takes 40 cycles."""

@@ -1,13 +1,13 @@
 """Outbox: what is to be sent, one packet at a time."""
 
-from amaranth.hdl import Module, Signal
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from formats.link import Kind
 from hw.link.layouts import HEADER_LAYOUT
 from hw.link.packet_sender import order_layout
-from hw.mux import choose, rotated
+from hw.mux import rotated
 
 WELCOME_WORDS = 2
 
@@ -56,12 +56,18 @@ class Outbox(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """A flag a notice; a bit, a length and a number a slot."""
+        """A flag per notice; a bit and a length per slot."""
         m = Module()
         welcome, acknowledge, refuse, refused = Signal(), Signal(), Signal(), Signal(HEADER_LAYOUT)
         order, oldest = self.o.payload, Signal(range(self._window))
-        kept = [Signal.like(self.response_words, name=f"words_{slot}") for slot in range(self._window)]
-        numbers = [Signal(8, name=f"number_{slot}") for slot in range(self._window)]
+        m.submodules.lengths = lengths = memory.Memory(shape=len(self.response_words), depth=self._window, init=[])
+        write, read = lengths.write_port(), lengths.read_port(domain="comb")
+        m.d.comb += [
+            write.en.eq(self.finished),
+            write.addr.eq(self.slot),
+            write.data.eq(self.response_words),
+            read.addr.eq(oldest),
+        ]
         waiting = rotated(self.pending, self.slot)
         for place in reversed(range(self._window)):
             with m.If(waiting[place]):
@@ -82,13 +88,10 @@ class Outbox(wiring.Component):
                 m.d.sync += [order.header.kind.eq(Kind.ACKNOWLEDGE), order.header.sequence.eq(self.missing)]
                 m.d.sync += acknowledge.eq(0)
             with m.Elif(self.pending.bit_select(oldest, 1)):
-                m.d.sync += [order.header.kind.eq(Kind.RESPONSE), order.words.eq(choose(oldest, kept))]
-                m.d.sync += order.header.sequence.eq(choose(oldest, numbers))
+                m.d.sync += [order.header.kind.eq(Kind.RESPONSE), order.words.eq(read.data)]
+                m.d.sync += order.header.sequence.eq(self._latest(oldest))
             with m.Else():
                 m.d.sync += self.o.valid.eq(0)
-        for slot, (words, number) in enumerate(zip(kept, numbers, strict=True)):
-            with m.If(self.finished & (self.slot == slot)):
-                m.d.sync += [words.eq(self.response_words), number.eq(self.following)]
         with m.If(self.finished):
             m.d.sync += self.pending.bit_select(self.slot, 1).eq(1)
         with m.If(self.repeat):
@@ -102,3 +105,8 @@ class Outbox(wiring.Component):
         with m.If(self.acknowledge):
             m.d.sync += acknowledge.eq(1)
         return m
+
+    def _latest(self, slot: Signal) -> Value:
+        """Number of the latest request that has been executed in a slot."""
+        turn, place = self.following[len(slot) :], self.following[: len(slot)]
+        return Cat(slot, (turn - (slot >= place))[: len(turn)])

@@ -1,11 +1,11 @@
 """Packet receiver: words out of a packet's bytes, and a verdict at its end."""
 
 from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import crc, data, wiring
-from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.link.cobs import ITEMS
+from hw.link.crc import PacketCrc
 from hw.link.layouts import HEADER_LAYOUT
 from hw.request_words import WORD_BITS
 
@@ -28,10 +28,11 @@ class PacketReceiver(wiring.Component):
     Members
     -------
     i : In(ITEMS)
+        With ``LINE_CYCLES`` between bytes, and behind the last of them.
     header : Out(HEADER_LAYOUT)
         Of the packet that comes, from before its first payload word until after its verdict.
     word_valid, word_place, word : Out
-        A payload word and its place; none lies beyond the last place.
+        A payload word and its place; none lies beyond the last place. Valid 10 cycles after the word's last byte.
     verdict_valid : Out(1)
         For one cycle, two after the packet's end.
     verdict : Out(verdict_layout(words))
@@ -52,30 +53,35 @@ class PacketReceiver(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Shift bytes in; count words with header and CRC."""
+        """Shift bits in, a byte at a time; count words with header and CRC."""
         m = Module()
-        m.submodules.crc = check = crc.Processor(CRC32_ISO_HDLC(data_width=8))
-        item, begun = self.i.payload, Signal(WORD_BITS - 8)
-        octet, count = Signal(2), Signal(range(self._words + 4))
-        arrives, ends, joined = Signal(), Signal(), Cat(begun, item.data)
+        m.submodules.crc = check = PacketCrc()
+        item, count = self.i.payload, Signal(range(self._words + 4))
+        # bits of a byte that are left, and bits of a word that are here
+        octet, left, here = Signal(8), Signal(range(9)), Signal(range(WORD_BITS))
+        arrives, ends, shifts, complete = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             arrives.eq(self.i.valid & ~item.end),
             ends.eq(self.i.valid & item.end),
-            check.data.eq(item.data),
-            check.valid.eq(arrives),
+            shifts.eq(left != 0),
+            check.bit.eq(octet[0]),
+            check.valid.eq(shifts),
             check.start.eq(ends),
+            self.word_place.eq(count - 1),
+            self.word_valid.eq(complete & (count != 0) & (count <= self._words)),
         ]
-        m.d.sync += [self.word_valid.eq(0), self.verdict_valid.eq(ends)]
+        m.d.sync += [complete.eq(shifts & (here == WORD_BITS - 1)), self.verdict_valid.eq(ends)]
         with m.If(arrives):
-            m.d.sync += [begun.eq(joined[8:]), octet.eq(octet + 1)]
-            with m.If(octet == 3):
-                m.d.sync += count.eq(count + (count != self._words + 3))
-                m.d.sync += [self.word.eq(joined), self.word_place.eq(count - 1)]
-                m.d.sync += self.word_valid.eq((count != 0) & (count <= self._words))
-                with m.If(count == 0):
-                    m.d.sync += self.header.eq(joined)
+            m.d.sync += [octet.eq(item.data), left.eq(8)]
+        with m.Elif(shifts):
+            m.d.sync += [octet.eq(octet >> 1), self.word.eq(Cat(self.word[1:], octet[0]))]
+            m.d.sync += [left.eq(left - 1), here.eq(here + 1)]
+        with m.If(complete):
+            m.d.sync += count.eq(count + (count != self._words + 3))
+            with m.If(count == 0):
+                m.d.sync += self.header.eq(self.word)
         with m.If(ends):
-            whole = item.good & (octet == 0) & (count >= 2) & (count <= self._words + 2)
-            m.d.sync += [self.verdict.good.eq(whole & check.match_detected), self.verdict.words.eq(count - 2)]
-            m.d.sync += [octet.eq(0), count.eq(0)]
+            whole = item.good & (here == 0) & (count >= 2) & (count <= self._words + 2)
+            m.d.sync += [self.verdict.good.eq(whole & check.matches), self.verdict.words.eq(count - 2)]
+            m.d.sync += [left.eq(0), here.eq(0), count.eq(0)]
         return m

@@ -1,11 +1,15 @@
 """Packet sender: bytes of a packet out of its header and payload."""
 
-from amaranth.hdl import Array, Module, Mux, Signal
-from amaranth.lib import crc, data, stream, wiring
-from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from hw.link.cobs import PACKET_OCTET
+from hw.link.crc import PacketCrc
 from hw.link.layouts import HEADER_LAYOUT
 from hw.request_words import WORD_BITS
 
@@ -49,41 +53,49 @@ class PacketSender(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Load a word, shift its bytes out."""
+        """Load a word, shift its bytes out, a bit per cycle for the CRC."""
         m = Module()
-        m.submodules.crc = check = crc.Processor(CRC32_ISO_HDLC(data_width=8))
+        m.submodules.crc = check = PacketCrc()
         order, word, read = self.i.payload, Signal(WORD_BITS), Signal(WORD_BITS)
-        octet, place, last_word = Signal(2), Signal(range(self._words + 1)), Signal()
-        constant = Array(self._welcome)[place[: (len(self._welcome) - 1).bit_length()]]
+        # bits of a word that have been shifted out
+        gone, place, last_word = Signal(range(WORD_BITS)), Signal(range(self._words + 1)), Signal()
+        constant = [Signal(name=f"welcome_{number}") for number in range(len(self._welcome))]
         m.d.comb += [
-            self.address.eq(order.slot * self._words + place),
-            self.o.payload.data.eq(word[:8]),
-            self.o.payload.last.eq(last_word & (octet == 3)),
-            check.data.eq(word[:8]),
+            self.address.eq(Cat(place[: exact_log2(self._words)], order.slot)),
+            self.o.payload.data.eq(Mux(last_word, check.crc, word)),
+            self.o.payload.last.eq(last_word & (gone == WORD_BITS - 8)),
+            check.bit.eq(word[0]),
         ]
         with m.FSM():
             with m.State("HEADER"):
                 m.d.comb += check.start.eq(1)
-                m.d.sync += [word.eq(order.header), place.eq(0), last_word.eq(0)]
+                m.d.sync += [read.eq(order.header), place.eq(-1), Cat(constant).eq(0)]
                 with m.If(self.i.valid):
-                    m.next = "SHIFT"
-            with m.State("SHIFT"):
+                    m.next = "LOAD"
+            with m.State("LOAD"):
+                m.d.sync += [last_word.eq(place == order.words), place.eq(place + 1)]
+                known = (Mux(chosen, welcome, 0) for chosen, welcome in zip(constant, self._welcome, strict=True))
+                m.d.sync += word.eq(reduce(or_, known, read))
+                m.next = "OFFER"
+            with m.State("OFFER"):
                 m.d.comb += self.o.valid.eq(1)
                 with m.If(self.o.ready):
-                    m.d.comb += [check.valid.eq(1), self.i.ready.eq(self.o.payload.last)]
-                    m.d.sync += [word.eq(word >> 8), octet.eq(octet + 1)]
-                    with m.If(self.o.payload.last):
-                        m.next = "HEADER"
-                    with m.Elif(octet == 3):
+                    m.d.comb += self.i.ready.eq(self.o.payload.last)
+                    m.next = "SHIFT"
+            with m.State("SHIFT"):
+                m.d.comb += [check.valid.eq(~last_word), check.gives.eq(last_word)]
+                m.d.sync += [word.eq(word >> 1), gone.eq(gone + 1)]
+                with m.If(gone[:3] == 7):
+                    m.next = "OFFER"
+                    with m.If(gone[3:] == 3):
                         m.next = "FETCH"
+                        with m.If(last_word):
+                            m.next = "HEADER"
             with m.State("FETCH"), m.If(~self.data_waits):
                 m.next = "READ"
             with m.State("READ"):
                 # block RAM answers late in the cycle
-                m.d.sync += read.eq(self.data)
+                m.d.sync += read.eq(Mux(order.welcome, 0, self.data))
+                m.d.sync += [chosen.eq(order.welcome & (place == number)) for number, chosen in enumerate(constant)]
                 m.next = "LOAD"
-            with m.State("LOAD"):
-                m.d.sync += [last_word.eq(place == order.words), place.eq(place + 1)]
-                m.d.sync += word.eq(Mux(place == order.words, check.crc, Mux(order.welcome, constant, read)))
-                m.next = "SHIFT"
         return m

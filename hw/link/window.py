@@ -1,13 +1,13 @@
 """The window of requests: each is executed once, in order, and its response is kept for a while."""
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib import wiring
+from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from formats.link import Kind
 from hw.link.layouts import HEADER_LAYOUT
 from hw.link.packet_receiver import verdict_layout
-from hw.mux import choose, rotated
+from hw.mux import rotated
 
 
 class Window(wiring.Component):
@@ -50,7 +50,7 @@ class Window(wiring.Component):
     """
 
     def __init__(self, window: int, words: int) -> None:
-        self._window, self._slot_words = window, words
+        self._window = window
         super().__init__(
             {
                 "header": In(HEADER_LAYOUT),
@@ -78,15 +78,14 @@ class Window(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """One sequence number, two bits and a length a slot."""
         m = Module()
-        header, request_words = self.header, Signal(range(self._slot_words + 1))
+        header = self.header
         greeted, greeting, new_session, busy = Signal(), Signal(), Signal(16), Signal()
         filled, answered = Signal(self._window), Signal(self._window)
-        mine, in_window, ahead, behind = Signal(), Signal(), Signal(8), Signal(8)
+        mine, in_window, ahead = Signal(), Signal(), Signal(8)
         lacking, slot, begins = Signal(range(self._window + 1)), self.repeat_slot, Signal()
         m.d.comb += [
             slot.eq(header.sequence),
             ahead.eq(header.sequence - self.following),
-            behind.eq(self.following - header.sequence),
             mine.eq(greeted & (header.session == self.session)),
             in_window.eq(mine & (ahead < self._window)),
             self.takes.eq(in_window & (header.kind == Kind.REQUEST) & ~filled.bit_select(slot, 1)),
@@ -100,7 +99,9 @@ class Window(wiring.Component):
         for place in reversed(range(self._window)):
             with m.If(~in_order[place]):
                 m.d.comb += lacking.eq(place)
-        self._lengths(m, request_words)
+        self._lengths(m)
+        # bound: one of the last ``window`` numbers; an answered slot's own, the next one of all, is in the window
+        behind = ahead >= 256 - self._window
 
         m.d.sync += self.begin.eq(begins)
         with m.If(begins):
@@ -118,10 +119,10 @@ class Window(wiring.Component):
             with m.Elif((header.kind == Kind.REQUEST) & (self.verdict.words != 0)):
                 with m.If(self.takes):
                     m.d.sync += filled.bit_select(slot, 1).eq(1)
-                    m.d.comb += self.acknowledge.eq(lacking < ahead)
+                    m.d.comb += self.acknowledge.eq(lacking < ahead[: len(slot)])
                 with m.Elif(in_window):
                     m.d.comb += self.acknowledge.eq(1)
-                with m.Elif(mine & (behind <= self._window) & answered.bit_select(slot, 1)):
+                with m.Elif(mine & behind & answered.bit_select(slot, 1)):
                     m.d.comb += self.repeat.eq(1)
                 with m.Else():
                     m.d.comb += self.refuse.eq(1)
@@ -131,10 +132,14 @@ class Window(wiring.Component):
             m.d.sync += [filled.eq(0), answered.eq(0)]
         return m
 
-    def _lengths(self, m: Module, request_words: Signal) -> None:
-        """Keep a length a slot."""
-        kept = [Signal.like(request_words, name=f"words_{slot}") for slot in range(self._window)]
-        for slot, words in enumerate(kept):
-            with m.If(self.verdict_valid & self.verdict.good & self.takes & (self.repeat_slot == slot)):
-                m.d.sync += words.eq(self.verdict.words)
-        m.d.sync += self.words.eq(choose(self.slot, kept))
+    def _lengths(self, m: Module) -> None:
+        """Keep a length per slot."""
+        m.submodules.lengths = lengths = memory.Memory(shape=len(self.words), depth=self._window, init=[])
+        write, read = lengths.write_port(), lengths.read_port(domain="comb")
+        m.d.comb += [
+            write.en.eq(self.verdict_valid & self.verdict.good & self.takes),
+            write.addr.eq(self.repeat_slot),
+            write.data.eq(self.verdict.words),
+            read.addr.eq(self.slot),
+        ]
+        m.d.sync += self.words.eq(read.data)

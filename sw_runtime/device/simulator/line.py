@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hw.link.layouts import LINE_CYCLES
 from sw_runtime.device.simulator.build import HARNESS, build_library
 from sw_runtime.device.simulator.library import ALWAYS
 
@@ -52,7 +53,8 @@ def build_line(verilog: Callable[[], str], parameters: tuple[object, ...], name:
     """
     with tempfile.TemporaryDirectory() as folder:
         harness = Path(folder) / "harness.cpp"
-        harness.write_text(f'#include "{HARNESS}"\n{LINE_HARNESS.read_text(encoding="utf-8")}{more}', encoding="utf-8")
+        line = f"#define LINE_CYCLES {LINE_CYCLES}\n{LINE_HARNESS.read_text(encoding='utf-8')}"
+        harness.write_text(f'#include "{HARNESS}"\n{line}{more}', encoding="utf-8")
         return build_library(verilog, parameters, harness, name)
 
 

@@ -1,6 +1,6 @@
 // Drives a unit on a line, many bytes a call. Behind harness.cpp. With DIVISOR the line is the pins `rx` and `tx` of a
-// UART of so many cycles per bit; without, the byte streams `i` and `o`. With BOARD the unit has
-// `busy`, with CHIP, behind sdram_model.cpp, a memory chip's pins.
+// UART of so many cycles per bit; without, the byte streams `i`, of LINE_CYCLES or more per byte, and `o`. With BOARD
+// the unit has `busy`, with CHIP, behind sdram_model.cpp, a memory chip's pins.
 
 #ifdef DIVISOR
 // One byte on the way to the unit and one on the way back, bit by bit.
@@ -42,6 +42,8 @@ struct Line {
     Simulation simulation;
 #ifdef DIVISOR
     Wires wires;
+#else
+    int send_wait = 0;
 #endif
 #ifdef CHIP
     Sdram sdram;
@@ -103,7 +105,9 @@ void line_run(void *handle, LineRun *run) {
         line.sdram.edge(pins_of(unit));
 #endif
 #else
-        unit.i___05Fvalid = sent < run->count && line.simulation.draw(run->send_chance);
+        if (line.send_wait) line.send_wait--;
+        unit.i___05Fvalid = sent < run->count && !line.send_wait && line.simulation.draw(run->send_chance);
+        if (unit.i___05Fvalid) line.send_wait = LINE_CYCLES;
         unit.i___05Fpayload = unit.i___05Fvalid ? run->sent[sent] : 0;
         sent += unit.i___05Fvalid;
         unit.o___05Fready = line.simulation.draw(run->receive_chance);

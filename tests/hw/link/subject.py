@@ -13,10 +13,10 @@ from sw_runtime.device.simulator.line import build_line
 from tests.hw.link import memory_core
 from tests.hw.link.memory_core import MemoryCore
 
-PARAMETERS = LinkParameters(window=4, words=128, pause_cycles=2000, build=0xBEEF)
+PARAMETERS = LinkParameters(window=4, words=128, pause_cycles=4000, build=0xBEEF)
 MEMORY_WORDS = 160
-QUIET_CYCLES = 1000
-"""More than the link and its core ever think, less than a pause that ends a packet."""
+QUIET_CYCLES = 3000
+"""More than the link and its core ever think, a block of 254 bytes included; less than a pause that ends a packet."""
 
 
 class LinkedCore(wiring.Component):

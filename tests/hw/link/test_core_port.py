@@ -10,9 +10,11 @@ from hw.link.core_port import CorePort
 WINDOW, WORDS, SLOT = 2, 8, 1
 
 
-def carry(request: list[int], response: list[int], takes: float, answers: float, early: bool) -> tuple[list[int], ...]:
+def carry(
+    request: list[int], response: list[int], takes: float, answers: float, early: bool, waits: float = 0
+) -> tuple[list[int], ...]:
     """One request: its words at the core, those written to the slot, and the response's length; each end is ready in a
-    share of the cycles, and an early core answers before it has taken a word.
+    share of the cycles, the request memory waits in a share, and an early core answers before it has taken a word.
     """
     dut, random = CorePort(WINDOW, WORDS), Random(4)
     taken: list[int] = []
@@ -34,7 +36,9 @@ def carry(request: list[int], response: list[int], takes: float, answers: float,
                 context.set(dut.i_response.payload, {"data": waiting[-1], "last": len(waiting) == 1})
             context.set(dut.o_request.ready, random.random() < takes and not (early and waiting))
             context.set(dut.read_data, request[address - SLOT * WORDS] if address >= SLOT * WORDS else 0xDEAD)
-            address = min(context.get(dut.read_address), SLOT * WORDS + len(request) - 1)
+            context.set(dut.read_waits, random.random() < waits)
+            if not context.get(dut.read_waits):
+                address = min(context.get(dut.read_address), SLOT * WORDS + len(request) - 1)
             if context.get(dut.o_request.valid) and context.get(dut.o_request.ready):
                 payload = context.get(dut.o_request.payload)
                 taken.append(payload.data)
@@ -62,6 +66,11 @@ def carry(request: list[int], response: list[int], takes: float, answers: float,
 def test_words_go_in_their_order_and_the_end_comes_once(takes: float, answers: float, early: bool, size: int) -> None:
     request, response = list(range(1, size + 1)), list(range(100, 101 + WORDS - size))
     assert carry(request, response, takes, answers, early) == (request, response, [len(response)])
+
+
+def test_a_word_comes_from_a_memory_that_waits() -> None:
+    request = list(range(1, WORDS + 1))
+    assert carry(request, [9], 1, 1, early=False, waits=0.7) == (request, [9], [1])
 
 
 def test_a_response_longer_than_its_slot_counts_as_none() -> None:
