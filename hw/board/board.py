@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import crc, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from formats.board_requests import MAXIMUM_WORDS, REQUESTS, WORD_BYTES, Opcode, Status
@@ -12,13 +12,14 @@ from hw.board.field_memory import IDENTITY, RESULT, SUMS, FieldMemory
 from hw.board.parameters import BoardParameters
 from hw.board.product import Product
 from hw.board.responder import Responder
+from hw.crc import Crc32
 from hw.decoder.decoder import Decoder
 from hw.memory.face import connect_outside, outside
 from hw.memory.memory import Memory
 from hw.request_words import WORDS
 
 CHECKSUM_BITS = 16
-"""Of a word that are summed per cycle: chips of 16 bits bring no more, and all 32 take twice the cells."""
+"""Of a word that are summed per cycle: chips of 16 bits bring no more, and all 32 take more cells."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class _Parts:
     fields: FieldMemory
     memory: Memory
     work: Product | Decoder
-    checksum: crc.Processor
+    checksum: Crc32
     status: Signal
 
 
@@ -73,7 +74,7 @@ class Board(wiring.Component):
         m.submodules.memory = memory = self._memory
         m.submodules.controller = controller = self._controller
         m.submodules.work = work = Decoder(self._parameters) if self._parameters.decoder else Product(self._parameters)
-        m.submodules.checksum = checksum = crc.catalog.CRC32_ISO_HDLC(data_width=CHECKSUM_BITS).create()
+        m.submodules.checksum = checksum = Crc32(CHECKSUM_BITS)
         identity = self._parameters.identity()
         m.submodules.responder = responder = Responder(len(identity))
         m.submodules.fields = fields = FieldMemory(identity, len(responder.position))

@@ -4,8 +4,8 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.crc import Crc32
 from hw.link.cobs import ITEMS
-from hw.link.crc import PacketCrc
 from hw.link.layouts import HEADER_LAYOUT
 from hw.request_words import WORD_BITS
 
@@ -55,7 +55,7 @@ class PacketReceiver(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Shift bits in, a byte at a time; count words with header and CRC."""
         m = Module()
-        m.submodules.crc = check = PacketCrc()
+        m.submodules.crc = check = Crc32(bits=1)
         item, count = self.i.payload, Signal(range(self._words + 4))
         # bits of a byte that are left, and bits of a word that are here
         octet, left, here = Signal(8), Signal(range(9)), Signal(range(WORD_BITS))
@@ -64,7 +64,7 @@ class PacketReceiver(wiring.Component):
             arrives.eq(self.i.valid & ~item.end),
             ends.eq(self.i.valid & item.end),
             shifts.eq(left != 0),
-            check.bit.eq(octet[0]),
+            check.data.eq(octet[0]),
             check.valid.eq(shifts),
             check.start.eq(ends),
             self.word_place.eq(count - 1),

@@ -8,8 +8,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from hw.crc import Crc32
 from hw.link.cobs import PACKET_OCTET
-from hw.link.crc import PacketCrc
 from hw.link.layouts import HEADER_LAYOUT
 from hw.request_words import WORD_BITS
 
@@ -55,7 +55,7 @@ class PacketSender(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Load a word, shift its bytes out, a bit per cycle for the CRC."""
         m = Module()
-        m.submodules.crc = check = PacketCrc()
+        m.submodules.crc = check = Crc32(bits=1)
         order, word, read = self.i.payload, Signal(WORD_BITS), Signal(WORD_BITS)
         # bits of a word that have been shifted out
         gone, place, last_word = Signal(range(WORD_BITS)), Signal(range(self._words + 1)), Signal()
@@ -64,7 +64,7 @@ class PacketSender(wiring.Component):
             self.address.eq(Cat(place[: exact_log2(self._words)], order.slot)),
             self.o.payload.data.eq(Mux(last_word, check.crc, word)),
             self.o.payload.last.eq(last_word & (gone == WORD_BITS - 8)),
-            check.bit.eq(word[0]),
+            check.data.eq(word[0]),
         ]
         with m.FSM():
             with m.State("HEADER"):
