@@ -64,7 +64,7 @@ class UnpackerKeepsEachBit(Claim):
 
 
 class PortReadsEachBeat(Claim):
-    """Part n of a run is asked for at its address plus n, and answer ``which`` leaves as part ``which``.
+    """Part n of a run is asked for at its address plus n, or behind the run that it follows, and answer ``which`` leaves as part ``which``.
 
     No beat is asked for twice or left out, and none is lost, however long the answers take and the
     consumer waits.
@@ -94,7 +94,10 @@ class PortReadsEachBeat(Claim):
             m.d.sync += [address.eq(address + 1), to_ask.eq(to_ask - 1)]
         with m.If(starts):
             first = Cat(Const(0, (self._parts - 1).bit_length()), run.payload.address)
-            m.d.sync += [address.eq(first), to_ask.eq((run.payload.beats + 1) * self._parts)]
+            m.d.sync += [
+                address.eq(Mux(run.payload.follows, address + asks, first)),
+                to_ask.eq((run.payload.beats + 1) * self._parts),
+            ]
         asked, answered = Signal(COUNT_BITS), Signal(COUNT_BITS)
         m.d.sync += [asked.eq(asked + asks), answered.eq(answered + port.read_valid)]
         m.d.comb += [

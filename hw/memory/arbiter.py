@@ -24,6 +24,7 @@ class Arbiter(wiring.Component):
     Members
     -------
     i_reads, i_writes : In(stream.Signature(request_layout(chip)))
+        Reads, whose ``data`` goes nowhere; what goes before them.
     request : Out(stream.Signature(request_layout(chip)))
     """
 
@@ -37,9 +38,9 @@ class Arbiter(wiring.Component):
         writes = Signal()
         m.d.comb += [
             self.request.valid.eq(Mux(writes, self.i_writes.valid, self.i_reads.valid)),
-            self.request.payload.as_value().eq(
-                Mux(writes, self.i_writes.payload.as_value(), self.i_reads.payload.as_value())
-            ),
+            self.request.payload.address.eq(Mux(writes, self.i_writes.payload.address, self.i_reads.payload.address)),
+            self.request.payload.write.eq(Mux(writes, self.i_writes.payload.write, self.i_reads.payload.write)),
+            self.request.payload.data.eq(self.i_writes.payload.data),
             self.i_writes.ready.eq(self.request.ready & writes),
             self.i_reads.ready.eq(self.request.ready & ~writes),
         ]

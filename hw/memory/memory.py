@@ -12,7 +12,7 @@ from hw.memory.port import MemoryPort, address_bits
 from hw.memory.sdram import request_layout
 from hw.memory.skid_buffer import SkidBuffer
 from hw.memory.words import WordReader, reading_layout
-from hw.memory.writer import WordWriter
+from hw.memory.writer import MOST_BEATS, WordWriter
 
 SIDE_DEPTH, SIDE_BURST = 64, 32
 """Beats that the side port keeps, and for how many there must be room before it asks again."""
@@ -90,7 +90,7 @@ class Memory(wiring.Component):
         chip, port_bytes = self._chip, self._port_bytes
         m.submodules.arbiter = arbiter = Arbiter(chip)
         m.submodules.read_port = read_port = MemoryPort(chip, port_bytes, chip.reads_ahead)
-        m.submodules.write_port = write_port = MemoryPort(chip, port_bytes)
+        m.submodules.write_port = write_port = MemoryPort(chip, port_bytes, most_beats=MOST_BEATS)
         m.submodules.reader = reader = WordReader(chip, port_bytes, self._word_bits)
         m.submodules.writer = writer = WordWriter(chip, port_bytes)
         m.submodules.buffer = buffer = SkidBuffer(request_layout(chip))

@@ -29,13 +29,16 @@ def address_bits(chip: BeatMemory, port_bytes: int) -> int:
     return chip.address_bits - (parts_a_beat(chip, port_bytes) - 1).bit_length()
 
 
-def run_layout(chip: BeatMemory, port_bytes: int) -> data.StructLayout:
+def run_layout(chip: BeatMemory, port_bytes: int, most_beats: int = 0) -> data.StructLayout:
     """A run of beats: its first address, counted in beats, beats less one, and whether they are written.
 
-    Both numbers reach over the whole chip; past its end a run goes on at address 0.
+    A run that ``follows`` goes on where the one before it ended, and has no address of its own. Addresses reach over
+    the whole chip; past its end a run goes on at address 0. So do beats, unless a run has ``most_beats``.
     """
     bits = address_bits(chip, port_bytes)
-    return data.StructLayout({"address": bits, "beats": bits, "write": 1})
+    return data.StructLayout(
+        {"address": bits, "beats": range(most_beats) if most_beats else bits, "write": 1, "follows": 1}
+    )
 
 
 class MemoryPort(wiring.Component):
@@ -57,10 +60,12 @@ class MemoryPort(wiring.Component):
     burst
         Beats for which there must be room before a port that had none asks again: a page that another port
         uses is then closed more rarely.
+    most_beats
+        Of a run; 0 for as many as the chip has.
 
     Members
     -------
-    i_run : In(stream.Signature(run_layout(chip, port_bytes)))
+    i_run : In(stream.Signature(run_layout(chip, port_bytes, most_beats)))
     i : In(stream.Signature(8 * port_bytes))
         Beats to write.
     o : Out(stream.Signature(8 * port_bytes))
@@ -75,12 +80,13 @@ class MemoryPort(wiring.Component):
         If the port's beat is not 1, 2, 4 or 8 of the chip's.
     """
 
-    def __init__(self, chip: BeatMemory, port_bytes: int, depth: int = 16, burst: int = 1) -> None:
+    def __init__(self, chip: BeatMemory, port_bytes: int, depth: int = 16, burst: int = 1, most_beats: int = 0) -> None:
         self._chip, self._port_bytes, self._depth, self._burst = chip, port_bytes, depth, burst
         self._parts = parts_a_beat(chip, port_bytes)
+        runs = stream.Signature(run_layout(chip, port_bytes, most_beats))
         super().__init__(
             {
-                "i_run": In(stream.Signature(run_layout(chip, port_bytes))),
+                "i_run": In(runs),
                 "i": In(stream.Signature(8 * port_bytes)),
                 "o": Out(stream.Signature(8 * port_bytes)),
                 "request": Out(stream.Signature(request_layout(chip))),
@@ -92,7 +98,7 @@ class MemoryPort(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Count addresses; ask for a beat only if there is room for it."""
         m = Module()
-        run, active, room_for_one = Signal(run_layout(self._chip, self._port_bytes)), Signal(), Signal()
+        run, active, room_for_one = Signal.like(self.i_run.payload), Signal(), Signal()
         part, asks, asked, last_part = Signal(range(self._parts)), Signal(), Signal(), Signal()
         m.d.comb += [
             # room is looked for, and taken, with a beat's first part
@@ -113,7 +119,9 @@ class MemoryPort(wiring.Component):
         with m.If(self.i_run.ready):
             m.d.sync += active.eq(self.i_run.valid)
             with m.If(self.i_run.valid):
-                m.d.sync += run.eq(self.i_run.payload)
+                m.d.sync += [run.beats.eq(self.i_run.payload.beats), run.write.eq(self.i_run.payload.write)]
+                with m.If(~self.i_run.payload.follows):
+                    m.d.sync += run.address.eq(self.i_run.payload.address)
         self._keep(m, room_for_one, asks & self.request.ready & (part == 0))
         return m
 

@@ -21,6 +21,7 @@ MUTANTS = (
     Mutant("port.py", "room_for_one | (part != 0)", "Const(1)"),
     Mutant("port.py", "asked & last_part & (run.beats == 0)", "asked & last_part & (run.beats == 1)"),
     Mutant("port.py", "run.address + 1", "run.address + 2"),
+    Mutant("port.py", "~self.i_run.payload.follows", "Const(1)"),
     Mutant("port.py", "Cat(part, run.address)", "Cat(~part, run.address)"),
     Mutant("port.py", "active & run.write & self.request.ready & last_part", "active & self.request.ready & last_part"),
     Mutant("port.py", "joined[self._chip.data_bits :]", "joined[: -self._chip.data_bits]"),

@@ -120,9 +120,16 @@ class MemorySimulation:
     def runs(
         self, runs: Sequence[tuple[int, int, bool]], data: NDArray[np.uint32] | None = None, share: float = 1
     ) -> Answer:
-        """Runs as (address, beats, write); where the consumer pauses, so does the data to write."""
-        layout = run_layout(LARGEST, PORT_BYTES)
-        offered = [layout.const({"address": a, "beats": n - 1, "write": w}) for a, n, w in runs]
+        """Runs as (address, beats, write), of which one that begins where the one before it ended is told to follow;
+        where the consumer pauses, so does the data to write.
+        """
+        layout, size = run_layout(LARGEST, PORT_BYTES), self.chip.size_bytes // PORT_BYTES
+        ends = [-1, *((address + beats) % size for address, beats, _ in runs)]
+        offered = [
+            # the address of a run that follows is not looked at
+            layout.const({"address": 0 if a == end else a, "beats": n - 1, "write": w, "follows": a == end})
+            for (a, n, w), end in zip(runs, ends, strict=False)
+        ]
         return self._run(
             BEATS,
             runs=_packed([const.as_value().value for const in offered], self._library.run_bytes()),

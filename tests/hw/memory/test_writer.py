@@ -19,6 +19,7 @@ def written(words: int, share: int = 1) -> list[tuple[int, int]]:
         context.set(writer.address, 100)
         await context.tick()
         context.set(writer.start, 0)
+        context.set(writer.address, 7)  # is no longer looked at
         for word in range(words):
             context.set(writer.i.valid, 1)
             context.set(writer.i.payload, 1_000 + word)
@@ -29,7 +30,7 @@ def written(words: int, share: int = 1) -> list[tuple[int, int]]:
         assert received == [1_000 + word for word in range(words)]
 
     async def take(context: SimulatorContext) -> None:
-        left, cycle = 0, 0
+        left, cycle, end = 0, 0, -1
         while True:
             cycle += 1
             takes = cycle % share == 0
@@ -40,8 +41,8 @@ def written(words: int, share: int = 1) -> list[tuple[int, int]]:
             )
             if left == 0 and run_valid:
                 assert run.write == 1
-                runs.append((run.address, run.beats + 1))
-                left = run.beats + 1
+                runs.append((end if run.follows else run.address, run.beats + 1))
+                left, end = run.beats + 1, sum(runs[-1])
             elif left and takes and valid:
                 received.append(word)
                 left -= 1

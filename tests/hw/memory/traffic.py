@@ -30,6 +30,8 @@ def batches(chip: SdramChip, count: int, runs: int, seed: int) -> list[Batch]:
         batch = Batch([], [], [])
         for _ in range(runs):
             first = (random.choice(places) + random.randrange(16)) % size
+            if batch.runs and random.random() < 1 / 4:
+                first = sum(batch.runs[-1][:2]) % size
             beats, write = random.choice((1, 2, 3, random.randrange(4, 40))), random.random() < 1 / 2
             batch.runs.append((first, beats, write))
             addresses = [(first + place) % size for place in range(beats)]
