@@ -7,9 +7,9 @@ from amaranth.lib.memory import Memory, ReadPort
 def read_apart(m: Module, memory: Memory, written: Value, wanted: Value | int = 1) -> tuple[ReadPort, Signal]:
     """A port whose address may change in every cycle, and its word a cycle later.
 
-    While a word is written, or none is wanted, the port reads nothing, and the word that it read before stays. An ECP5 does not define
-    what a port reads of a word that the other one writes, so synthesis puts logic around a memory that might do both:
-    a register for all that is written, and a multiplexer as wide as a word.
+    While a word is written, or none is wanted, the port reads nothing, and the word that it read before stays. An ECP5
+    does not define what a port reads of a word that the other one writes, so synthesis puts logic around a memory that
+    might do both: a register for all that is written, and a multiplexer as wide as a word.
 
     Parameters
     ----------

@@ -64,7 +64,8 @@ class UnpackerKeepsEachBit(Claim):
 
 
 class PortReadsEachBeat(Claim):
-    """Part n of a run is asked for at its address plus n, or behind the run that it follows, and answer ``which`` leaves as part ``which``.
+    """Part n of a run is asked for at its address plus n, and answer ``which`` leaves as part ``which``. A run that
+    follows another has the address behind it.
 
     No beat is asked for twice or left out, and none is lost, however long the answers take and the
     consumer waits.
