@@ -9,7 +9,7 @@ from amaranth.sim import Simulator, SimulatorContext
 from hw.crc import CRC_BITS, Crc32
 
 WIDTHS = (1, 8, 16, 32)
-PACKETS = (bytes(4), b"1234567890ab", bytes(range(248, 256)), b"\xff" * 20)
+PACKETS = (bytes(8), b"1234567890ab", bytes(range(248, 256)), b"\xff" * 20)
 
 
 async def take(context: SimulatorContext, dut: Crc32, octets: bytes) -> None:
