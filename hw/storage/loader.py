@@ -1,10 +1,11 @@
 """Image loader: what a card holds for a board, into the board's memory."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import crc, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from formats.card_image import BLOCK_BYTES, CHECKED_HEADER_WORDS, HEADER, MAGIC, VERSION, WORD_BYTES, CardError
+from hw.crc import Crc32
 from hw.storage.card import CardPins, CardReader
 
 SAFE_MHZ = 12.5
@@ -71,7 +72,7 @@ class ImageLoader(wiring.Component):
         """The header's block, the data's, and their end."""
         m = Module()
         m.submodules.card = card = self._card
-        m.submodules.check = check = crc.catalog.CRC32_ISO_HDLC(data_width=32).create()
+        m.submodules.check = check = Crc32(bits=32)
         connect(m, card.pins, flipped(self.pins))
         place, left, bad = Signal(range(_BLOCK_WORDS)), Signal(range(self._memory_words + 1)), Signal()
         expected, taken = Signal(32), Signal()
@@ -128,7 +129,7 @@ class ImageLoader(wiring.Component):
         left: Signal,
         bad: Signal,
         expected: Signal,
-        check: crc.Processor,
+        check: Crc32,
     ) -> None:
         """Judge a word of the header."""
         with m.Switch(place):
