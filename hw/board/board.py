@@ -164,7 +164,7 @@ class Board(wiring.Component):
         collector = parts.collector
         m.d.sync += parts.status.eq(Status.UNKNOWN_OPCODE)
         m.next = "RESPOND"
-        following = {Opcode.READ: "LENGTH", Opcode.CHECKSUM: "LENGTH", Opcode.RESET: "KEEP", self._work: "WORK"}
+        following = {Opcode.READ: "RANGE", Opcode.CHECKSUM: "RANGE", Opcode.RESET: "KEEP", self._work: "WORK"}
         with m.Switch(collector.opcode):
             for opcode, request in REQUESTS.items():
                 if opcode in (Opcode.PRODUCT, Opcode.TOKEN) and opcode != self._work:
@@ -210,20 +210,13 @@ class Board(wiring.Component):
         address, words = collector.arguments[0], collector.arguments[1]
         is_read, upper = collector.opcode == Opcode.READ, Signal()
         # bound: words less one, and an address, of a range that does not reach past the memory's end
-        left, bits = Signal(range(self._parameters.memory_words + 1)), (self._parameters.memory_words - 1).bit_length()
-        last, past, counted = Signal(len(left) + 1), Signal(), Signal()
-        m.d.sync += left.eq(left - counted)
-        m.d.sync += last.eq(address[2:][:bits] + left)
-        m.d.sync += past.eq(address[2 + bits :].any() | words[len(left) :].any() | (address[:2] != 0))
+        less, bits = Signal(range(self._parameters.memory_words + 1)), (self._parameters.memory_words - 1).bit_length()
+        last, past = Signal(len(less) + 1), Signal()
+        # the first is there in CHECK, the sum in RANGE: the request's last word came a cycle before CHECK
+        m.d.sync += less.eq(words - 1)
+        m.d.sync += last.eq(address[2:][:bits] + less)
+        m.d.sync += past.eq(address[2 + bits :].any() | words[len(less) :].any() | (address[:2] != 0))
         m.d.comb += checksum.data.eq(memory.o.payload.word_select(upper, CHECKSUM_BITS))
-        with m.State("LENGTH"):
-            m.d.sync += left.eq(words)
-            m.next = "LESS"
-        with m.State("LESS"):
-            m.d.comb += counted.eq(1)
-            m.next = "ADD"
-        with m.State("ADD"):
-            m.next = "RANGE"
         with m.State("RANGE"):
             m.next = "RESPOND"
             with m.If((words == 0) | (is_read & (words >= MAXIMUM_WORDS))):
@@ -237,8 +230,8 @@ class Board(wiring.Component):
                 checksum.start.eq(1),
                 memory.i_reading.valid.eq(1),
                 memory.i_reading.payload.address.eq(address[2:]),
-                memory.i_reading.payload.beats.eq(left),
-                memory.i_reading.payload.words.eq(left),
+                memory.i_reading.payload.beats.eq(less),
+                memory.i_reading.payload.words.eq(less),
                 memory.i_reading.payload.width.eq(self._parameters.word_bits.index(8 * WORD_BYTES)),
             ]
             with m.If(memory.i_reading.ready):
@@ -249,9 +242,8 @@ class Board(wiring.Component):
             m.d.comb += [memory.o.ready.eq(upper), checksum.valid.eq(memory.o.valid)]
             with m.If(memory.o.valid):
                 m.d.sync += upper.eq(~upper)
-                m.d.comb += counted.eq(upper)
-                with m.If(upper & (left == 0)):
-                    m.next = "KEEP"
+            with m.If(memory.i_reading.ready):  # all words have been taken
+                m.next = "KEEP"
 
     def _give_memory(self, m: Module, parts: _Parts) -> None:
         """Give the memory to the work."""

@@ -23,10 +23,10 @@ MUTANTS = (
     Mutant("board.py", "(words == 0) | (is_read & (words >= MAXIMUM_WORDS))", "is_read & (words >= MAXIMUM_WORDS)"),
     Mutant("board.py", "past | (last >= self._parameters.memory_words)", "past"),
     Mutant("board.py", "past | (last >= self._parameters.memory_words)", "last >= self._parameters.memory_words"),
-    Mutant("board.py", "words[len(left) :].any()", "Const(0)"),
+    Mutant("board.py", "words[len(less) :].any()", "Const(0)"),
     Mutant("board.py", "address[2 + bits :].any()", "Const(0)"),
     Mutant("board.py", "(address[:2] != 0)", "Const(0)"),
-    Mutant("board.py", "upper & (left == 0)", "upper & (left == 1)"),
+    Mutant("board.py", "words - 1", "words"),
     Mutant(
         "board.py",
         "(collector.words == request.least_words) & (opcode != Opcode.WRITE)",
@@ -39,7 +39,7 @@ MUTANTS = (
         "place < self._parameters.memory_words",
     ),
     Mutant("board.py", "bad | ~inside", "Const(0)"),
-    Mutant("field_memory.py", "Mux(adds, read.data, 0)", "read.data"),
+    Mutant("field_memory.py", "Mux(adds, word, 0)", "word"),
     Mutant("field_memory.py", "self.succeeded", "Const(1)"),
     Mutant("field_memory.py", "(step == 0) | (step == len(_STEPS) - 1)", "step == len(_STEPS) - 1"),
     Mutant("plan.py", "less_one >= choose(format_, mosts)", "less_one > choose(format_, mosts)"),
@@ -53,10 +53,10 @@ MUTANTS = (
     Mutant("product.py", "left[-1]", "Const(1)"),
     Mutant("responder.py", "~self.o.valid | self.o.ready", "Const(1)"),
     Mutant("responder.py", "self.position + 1 == self.fields", "self.position == self.fields"),
-    Mutant(
-        "writer.py", "(kept.level >= self._burst) | (self.flush & (kept.level != 0))", "self.flush & (kept.level != 0)"
-    ),
-    Mutant("writer.py", "address + left", "address + left - 1"),
+    Mutant("writer.py", "(level >= self._burst) | (self.flush & (level != 0))", "self.flush & (level != 0)"),
+    Mutant("writer.py", "~first", "Const(0)"),
+    Mutant("writer.py", "fetches & ~write.en", "fetches"),
+    Mutant("writer.py", "given & (left != 0)", "given"),
     Mutant("arbiter.py", "self.request.ready & ~writes", "self.request.ready"),
 )
 """Number 0 of a build is the board without a fault, number k has mutant k - 1."""
