@@ -3,6 +3,9 @@
 from amaranth.hdl import Module, Mux, Shape, Signal, signed, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import exact_log2
+
+from hw.block_ram import read_apart
 
 
 class Group(wiring.Component):
@@ -86,5 +89,44 @@ class Buffer(wiring.Component):
             write.en.eq(self.enable),
             read.en.eq(self.read),
             self.o.eq(read.data),
+        ]
+        return m
+
+
+class ApartBuffer(wiring.Component):
+    """A memory that is read while nothing is written.
+
+    Parameters
+    ----------
+    width, depth
+        Of the memory; the depth is a power of two.
+    """
+
+    def __init__(self, width: int, depth: int) -> None:
+        self._size = (width, depth)
+        address = exact_log2(depth)
+        super().__init__(
+            {
+                "to": In(address),
+                "data": In(width),
+                "enable": In(1),
+                "at": In(address),
+                "read": In(1),
+                "o": Out(width),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        width, depth = self._size
+        m.submodules.memory = words = memory.Memory(shape=unsigned(width), depth=depth, init=[])
+        write = words.write_port()
+        read, word = read_apart(m, words, self.enable, self.read)
+        m.d.comb += [
+            write.addr.eq(self.to),
+            write.data.eq(self.data),
+            write.en.eq(self.enable),
+            read.addr.eq(self.at),
+            self.o.eq(word),
         ]
         return m

@@ -16,7 +16,7 @@ from hw.router.primitives.prefix import Prefix
 from sw_runtime.device.simulator.build import TOP, build_library
 from synth.flow import ECP5_MODELS
 from tests.synth.netlists.pairs import HARNESS, Pair, Pairs
-from tests.synth.netlists.subjects import Buffer, Group, Product, Shift
+from tests.synth.netlists.subjects import ApartBuffer, Buffer, Group, Product, Shift
 
 INIT = [random.Random(7).getrandbits(40) for _ in range(512)]
 
@@ -39,7 +39,7 @@ def products() -> Group:
 
 
 def memories() -> Group:
-    """Block RAM of every width, one whose depth is no power of two, and a small one of LUTs."""
+    """Block RAM of every width, one whose depth is no power of two, a small one of LUTs, one read while none is written."""
     return Group(
         bits36=Buffer(36, 512, 9, INIT),
         bits18=Buffer(18, 1024, 9, INIT),
@@ -47,6 +47,7 @@ def memories() -> Group:
         bits4=Buffer(4, 4096, 4, INIT),
         odd=Buffer(40, 300, 40, INIT),
         small=Buffer(4, 13, 4, INIT),
+        apart=ApartBuffer(36, 512),
     )
 
 
