@@ -26,7 +26,7 @@ MUTANTS = (
     Mutant("board.py", "words[len(less) :].any()", "Const(0)"),
     Mutant("board.py", "address[2 + bits :].any()", "Const(0)"),
     Mutant("board.py", "(address[:2] != 0)", "Const(0)"),
-    Mutant("board.py", "words - 1", "words"),
+    Mutant("board.py", "address[2:][:bits] + less", "address[2:][:bits] + words"),
     Mutant(
         "board.py",
         "(collector.words == request.least_words) & (opcode != Opcode.WRITE)",
