@@ -44,6 +44,7 @@ class TestBoard(MutantTests):
             data = [random.getrandbits(32) for _ in range(MAXIMUM_WORDS - 2)]
             requests = [[Opcode.WRITE, 4096, *data], [Opcode.READ, 4096, MAXIMUM_WORDS - 1]]
             requests += [[Opcode.READ, 0, MAXIMUM_WORDS], [Opcode.READ, SIZE - 8, 3]]
+            requests += [[Opcode.WRITE, SIZE - 8, 1, 2], [Opcode.READ, SIZE - 8, 2], [Opcode.CHECKSUM, SIZE - 4, 1]]
             requests += [[Opcode.CHECKSUM, 0, 0], [Opcode.CHECKSUM, 0, (1 << 31) + 1]]
             requests += [random.choice((right_request, wrong_request))(random, SIZE) for _ in range(200)]
             products = [[Opcode.PRODUCT, *arguments] for arguments, _ in REFUSED]
