@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from formats.card_image import BLOCK_BYTES, CHECKED_HEADER_WORDS, HEADER, MAGIC, VERSION, WORD_BYTES, CardError
+from formats.card_image import BLOCK_BYTES, HEADER, MAGIC, VERSION, WORD_BYTES, CardError
 from hw.crc import Crc32
 from hw.storage.card import CardPins, CardReader
 
@@ -91,7 +91,7 @@ class ImageLoader(wiring.Component):
                     m.d.sync += [place.eq(0), left.eq(0), bad.eq(0), self.error.eq(CardError.NONE)]
                     m.next = "HEADER"
             with m.State("HEADER"):
-                m.d.comb += [card.o.ready.eq(1), check.valid.eq(taken & (place < CHECKED_HEADER_WORDS))]
+                m.d.comb += [card.o.ready.eq(1), check.valid.eq(taken)]
                 with m.If(taken):
                     m.d.sync += place.eq(place + 1)
                     self._look(m, place, card.o.payload, left, bad, expected, check)
