@@ -32,7 +32,7 @@ class PacketReceiver(wiring.Component):
     header : Out(HEADER_LAYOUT)
         Of the packet that comes, from before its first payload word until after its verdict.
     word_valid, word_place, word : Out
-        A payload word and its place; none lies beyond the last place. Valid 10 cycles after the word's last byte.
+        A payload word and its place; none lies beyond the last place. Valid 9 cycles after the word's last byte.
     verdict_valid : Out(1)
         For one cycle, two after the packet's end.
     verdict : Out(verdict_layout(words))
@@ -70,7 +70,7 @@ class PacketReceiver(wiring.Component):
             self.word_place.eq(count - 1),
             self.word_valid.eq(complete & (count != 0) & (count <= self._words)),
         ]
-        m.d.sync += [complete.eq(shifts & (here == WORD_BITS - 1)), self.verdict_valid.eq(ends)]
+        m.d.sync += [complete.eq(shifts & (here == WORD_BITS - 1) & ~ends), self.verdict_valid.eq(ends)]
         with m.If(arrives):
             m.d.sync += [octet.eq(item.data), left.eq(8)]
         with m.Elif(shifts):

@@ -1,10 +1,12 @@
 """What needs its moment: packets that meet a core at work."""
 
+from random import Random
+
 from formats.board_requests import Opcode, request_words
 from formats.link import Kind
 from golden_models.link import framed
 from sw_runtime.device.simulator.line import LineSimulation
-from tests.hw.link.subject import MEMORY_WORDS, QUIET_CYCLES
+from tests.hw.link.subject import MEMORY_WORDS, PARAMETERS, QUIET_CYCLES
 
 SESSION = 0x0A0B
 
@@ -40,3 +42,26 @@ def check_repeat_at_work(line: LineSimulation) -> None:
     packets = send(line, slow_request(0), slow_request(0))
     assert packets[0] == bare(Kind.ACKNOWLEDGE, 1)
     assert [packet[1] for packet in packets[1:]] == [Kind.RESPONSE]
+
+
+def check_requests_without_a_pause(line: LineSimulation) -> None:
+    """Words that are read of one request or response while those of another are written are right.
+
+    Raises
+    ------
+    AssertionError
+        If a response is wrong, or does not come.
+    """
+    session, random = SESSION + 7, Random(5)
+    send(line, framed(Kind.GREETING, 0, session))
+    for first in range(0, 64, PARAMETERS.window):
+        sent, expected = [], []
+        for sequence in range(first, first + PARAMETERS.window, 2):
+            words = [random.getrandbits(32) for _ in range(random.randrange(20, 100))]
+            write, read = request_words(Opcode.WRITE, 0, data=words), request_words(Opcode.READ, 0, len(words))
+            sent += [framed(Kind.REQUEST, sequence, session, write), framed(Kind.REQUEST, sequence + 1, session, read)]
+            expected += [
+                framed(Kind.RESPONSE, sequence, session, [Opcode.WRITE]).strip(b"\0"),
+                framed(Kind.RESPONSE, sequence + 1, session, [Opcode.READ, *words]).strip(b"\0"),
+            ]
+        assert send(line, *sent) == expected

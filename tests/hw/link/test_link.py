@@ -11,7 +11,15 @@ from golden_models.link import framed
 from hw.link.link import LinkParameters
 from hw.link.uart import UartReceiver
 from sw_runtime.device.simulator.line import LineSimulation
-from tests.hw.link.directed import SESSION, bare, check_repeat_at_work, request, send, slow_request
+from tests.hw.link.directed import (
+    SESSION,
+    bare,
+    check_repeat_at_work,
+    check_requests_without_a_pause,
+    request,
+    send,
+    slow_request,
+)
 from tests.hw.link.subject import MEMORY_WORDS, PARAMETERS, QUIET_CYCLES
 
 GREETING = framed(Kind.GREETING, 0, SESSION)
@@ -64,6 +72,10 @@ def test_a_full_window_is_executed_in_order_whatever_order_it_came_in(line: Line
     read = request(3, *request_words(Opcode.READ, 0, 1))
     packets = send(line, read, write[2], write[1], write[0])
     assert packets[-1] == framed(Kind.RESPONSE, 3, SESSION, [Opcode.READ, 2]).strip(b"\0")
+
+
+def test_requests_without_a_pause_are_answered_while_others_come(line: LineSimulation) -> None:
+    check_requests_without_a_pause(line)
 
 
 @pytest.mark.parametrize(
