@@ -54,7 +54,7 @@ def check_requests_without_a_pause(line: LineSimulation) -> None:
     """
     session, random = SESSION + 7, Random(5)
     send(line, framed(Kind.GREETING, 0, session))
-    for first in range(0, 64, PARAMETERS.window):
+    for first in range(0, 64, 2 * PARAMETERS.window):
         sent, expected = [], []
         for sequence in range(first, first + PARAMETERS.window, 2):
             words = [random.getrandbits(32) for _ in range(random.randrange(20, 100))]
@@ -65,3 +65,8 @@ def check_requests_without_a_pause(line: LineSimulation) -> None:
                 framed(Kind.RESPONSE, sequence + 1, session, [Opcode.READ, *words]).strip(b"\0"),
             ]
         assert send(line, *sent) == expected
+        # each of these is executed while the response of the one before it is sent
+        again = range(first + PARAMETERS.window, first + 2 * PARAMETERS.window)
+        sent = [framed(Kind.REQUEST, sequence, session, read) for sequence in again]
+        responses = [framed(Kind.RESPONSE, sequence, session, [Opcode.READ, *words]) for sequence in again]
+        assert send(line, *sent) == [response.strip(b"\0") for response in responses]
