@@ -34,7 +34,6 @@ MUTANTS = (
     Mutant("outbox.py", "self.slot + place", "Const(place)"),
     Mutant("outbox.py", "read.data", "self.response_words"),
     Mutant("core_port.py", "~self.read_waits", "Const(1)"),
-    Mutant("packet_sender.py", "~self.data_waits", "Const(1)"),
     Mutant("core_port.py", "following == self.words", "place == self.words"),
     Mutant("core_port.py", "Mux(count <= self._words, count, 0)", "count"),
     Mutant("core_port.py", "Cat(count[: len(place)], self.slot)", "count"),
