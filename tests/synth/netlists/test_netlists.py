@@ -39,7 +39,7 @@ def products() -> Group:
 
 
 def memories() -> Group:
-    """Block RAM of every width, one whose depth is no power of two, a small one of LUTs, one read while none is written."""
+    """Block RAM of every width, of a depth that is no power of two, and read while none is written; one in LUTs."""
     return Group(
         bits36=Buffer(36, 512, 9, INIT),
         bits18=Buffer(18, 1024, 9, INIT),
