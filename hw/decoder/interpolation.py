@@ -17,7 +17,7 @@ _LINE = data.StructLayout({"value": FACTOR_BITS, "step": STEP})
 
 
 class Interpolation(wiring.Component):
-    """``golden_models.integer_decoder.functions.interpolate``, one argument a cycle, three cycles late.
+    """``golden_models.integer_decoder.functions.interpolate``, one argument a cycle, four cycles late.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Interpolation(wiring.Component):
     factor : Out(17)
     """
 
-    LATENCY = 3
+    LATENCY = 4
 
     def __init__(self, tables: Sequence[Table]) -> None:
         self._tables = tables
@@ -49,7 +49,7 @@ class Interpolation(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Look up, multiply by the fraction, add."""
+        """Look up, multiply by the fraction, add; a register behind the memory, which answers late in the cycle."""
         m = Module()
         pairs = [pair for table in self._tables for pair in pairwise(table.values)]
         lines = [{"value": value, "step": after - value} for value, after in pairs]
@@ -57,14 +57,17 @@ class Interpolation(wiring.Component):
         lines += [{"value": 0, "step": 0}] * ((1 << (len(lines) - 1).bit_length()) - len(lines))
         m.submodules.memory = memory = Memory(shape=_LINE, depth=len(lines), init=lines)
         read, fraction_bits = memory.read_port(), self._tables[0].fraction_bits
-        fraction, value = Signal(fraction_bits), Signal(FACTOR_BITS)
+        line, fractions = Signal(_LINE), [Signal(fraction_bits, name=f"fraction_{stage}") for stage in range(2)]
+        value = Signal(FACTOR_BITS)
         product = Signal(signed(STEP.width + fraction_bits))
         m.d.comb += [read.addr.eq(Cat(self.argument[fraction_bits:], self.table)), read.en.eq(self.advance)]
         with m.If(self.advance):
             m.d.sync += [
-                fraction.eq(self.argument[:fraction_bits]),
-                product.eq(read.data.step * fraction),
-                value.eq(read.data.value),
+                line.eq(read.data),
+                fractions[0].eq(self.argument[:fraction_bits]),
+                fractions[1].eq(fractions[0]),
+                product.eq(line.step * fractions[1]),
+                value.eq(line.value),
                 self.factor.eq(value + ((product + (1 << fraction_bits - 1)) >> fraction_bits)),
             ]
         return m

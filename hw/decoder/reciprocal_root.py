@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory, ReadPort
 from amaranth.lib.wiring import In, Out
@@ -25,7 +25,7 @@ DROP_BITS = 10
 class ReciprocalRoot(wiring.Component):
     """Takes a number and an ε, with even exponents, and finds a factor of 17 bits and its exponent.
 
-    Two places a cycle: at most 26 cycles align the number, 12 ε, 14 find the number's leading bits, 6 do the rest.
+    Two places in two cycles: at most 52 cycles align the number, 24 ε, 28 find its leading bits, 7 do the rest.
     Equal to the first half of ``golden_models.integer_decoder.operations.rms_norm``.
 
     Members
@@ -60,6 +60,19 @@ class ReciprocalRoot(wiring.Component):
         eps, eps_half = Signal(EPS_BITS + EPS_ROOM), Signal()
         exponent, eps_exponent, halvings = Signal(EXPONENT), Signal(EXPONENT), Signal(signed(7))
         argument, read = self._table(m, total, total_half)
+        lowest = Signal(EXPONENT)
+        # what decides on a step is looked at in a cycle before it
+        reached, nothing, aligned, neither, above, long, short = (Signal() for _ in range(7))
+        m.d.comb += lowest.eq(eps_exponent - EPS_ROOM)
+        m.d.sync += [
+            reached.eq(exponent >= lowest),
+            nothing.eq((total == 0) & ~total_half),
+            aligned.eq((eps_exponent == exponent) | ((eps == 0) & ~eps_half)),
+            neither.eq((total | eps | eps_half) == 0),
+            above.eq(eps_exponent > exponent),
+            long.eq(total[NORMAL_BITS + 2 :].any()),
+            short.eq(~total[NORMAL_BITS : NORMAL_BITS + 2].any()),
+        ]
         with m.FSM():
             with m.State("IDLE"), m.If(self.start):
                 m.d.sync += [
@@ -72,34 +85,38 @@ class ReciprocalRoot(wiring.Component):
                     halvings.eq(0),
                 ]
                 m.next = "ALIGN_NUMBER"
-            with m.State("ALIGN_NUMBER"):
-                lowest = Signal(EXPONENT)
-                m.d.comb += lowest.eq(eps_exponent - EPS_ROOM)
-                with m.If(exponent >= lowest):
+            with m.State("ALIGN_NUMBER"), m.If(self._looked(m)):
+                with m.If(reached):
                     m.d.sync += [total.eq(total + total_half), total_half.eq(0)]
                     m.next = "ALIGN_EPS"
-                with m.Elif((total == 0) & ~total_half):
+                with m.Elif(nothing):
                     m.d.sync += exponent.eq(lowest)
                 with m.Else():
                     m.d.sync += [total.eq(total >> 2), total_half.eq(total[1]), exponent.eq(exponent + 2)]
-            with m.State("ALIGN_EPS"):
-                with m.If((eps_exponent == exponent) | ((eps == 0) & ~eps_half)):
-                    m.d.sync += total.eq(Mux((total | eps | eps_half) == 0, 1, total + eps + eps_half))
+            with m.State("ALIGN_EPS"), m.If(self._looked(m)):
+                with m.If(aligned):
+                    m.d.sync += total.eq(Mux(neither, 1, total + eps + eps_half))
                     m.next = "NORMALISE"
-                with m.Elif(eps_exponent > exponent):
+                with m.Elif(above):
                     m.d.sync += [eps.eq(eps << 2), eps_exponent.eq(eps_exponent - 2)]
                 with m.Else():
                     m.d.sync += [eps.eq(eps >> 2), eps_half.eq(eps[1]), eps_exponent.eq(eps_exponent + 2)]
-            with m.State("NORMALISE"):
-                with m.If(total[NORMAL_BITS + 2 :].any()):
+            with m.State("NORMALISE"), m.If(self._looked(m)):
+                with m.If(long):
                     m.d.sync += [total.eq(total >> 2), total_half.eq(total[1]), halvings.eq(halvings + 1)]
-                with m.Elif(~total[NORMAL_BITS : NORMAL_BITS + 2].any()):
+                with m.Elif(short):
                     m.d.sync += [total.eq(total << 2), halvings.eq(halvings - 1)]
                 with m.Else():
                     m.next = "LOOK_UP"
             self._interpolate(m, argument, read)
         m.d.comb += self.factor_exponent.eq(-(exponent >> 1) - halvings - (NORMAL_BITS // 2 + FACTOR_BITS))
         return m
+
+    def _looked(self, m: Module) -> Value:
+        """Whether this is the second of a step's two cycles; each state has an even number of them."""
+        second = Signal()
+        m.d.sync += second.eq(~second)
+        return second
 
     def _table(self, m: Module, total: Signal, total_half: Signal) -> tuple[Signal, ReadPort]:
         """Where ``total``, between 2^24 and 2^26, lies in the table, and the port that reads there."""
@@ -120,13 +137,17 @@ class ReciprocalRoot(wiring.Component):
         """A straight line between two values; they fall, so the table holds by how much."""
         fraction_bits = RECIPROCAL_ROOT.fraction_bits
         product, half = Signal(DROP_BITS + fraction_bits), 1 << fraction_bits - 1
+        word = Signal.like(read.data)
+        m.d.sync += word.eq(read.data)
         with m.State("LOOK_UP"):
+            m.next = "FETCH"
+        with m.State("FETCH"):
             m.next = "MULTIPLY"
         with m.State("MULTIPLY"):
-            m.d.sync += product.eq(read.data[FACTOR_BITS:] * argument[:fraction_bits])
+            m.d.sync += product.eq(word[FACTOR_BITS:] * argument[:fraction_bits])
             m.next = "ADD"
         with m.State("ADD"):
-            m.d.sync += self.factor.eq(read.data[:FACTOR_BITS] + ((half - product) >> fraction_bits))
+            m.d.sync += self.factor.eq(word[:FACTOR_BITS] + ((half - product) >> fraction_bits))
             m.next = "DONE"
         with m.State("DONE"):
             m.d.comb += self.done.eq(1)

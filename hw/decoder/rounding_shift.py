@@ -1,12 +1,19 @@
 """Shifter: integers brought to the bits that an operation wants, the only rounding that there is."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, ValueLike, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from formats.decoder.tables import MANTISSA_BITS
 
 WORD = signed(MANTISSA_BITS + 1)
+
+_GROUP = 8
+"""Bits that are looked at together, to find the highest."""
 
 PLACES = signed(7)
 """To the right; below 0 to the left."""
@@ -81,12 +88,27 @@ def halves_up(value: Value, places: int) -> Value:
 
 
 def bit_length(m: Module, magnitude: Signal) -> Signal:
-    """Bits of a number, 0 of 0."""
-    last, length = Signal(len(magnitude)), Signal(range(len(magnitude) + 1))
-    m.d.comb += last.eq(Cat(magnitude[place] & ~magnitude[place + 1 :].any() for place in range(len(magnitude))))
-    for bit in range(len(length)):
-        m.d.comb += length[bit].eq(Cat(last[place] for place in range(len(magnitude)) if place + 1 >> bit & 1).any())
+    """Bits of a number, 0 of 0, two cycles late: first in each of its groups, then of the highest that is not 0."""
+    doubled = Cat(Const(0, 1), magnitude)  # whose highest bit is at the place that is the length
+    groups = [doubled[start : start + _GROUP] for start in range(0, len(doubled), _GROUP)]
+    lengths = [Signal(range(_GROUP), name=f"length_{index}") for index in range(len(groups))]
+    holds, length = Signal(len(groups)), Signal(range(len(magnitude) + 1))
+    m.d.sync += [
+        holds.eq(Cat(group.any() for group in groups)),
+        *(each.eq(_chosen(_highest(group), range(len(group)))) for each, group in zip(lengths, groups, strict=True)),
+        length.eq(Cat(_chosen(_highest(holds), lengths), _chosen(_highest(holds), range(len(groups))))),
+    ]
     return length
+
+
+def _highest(bits: Value) -> list[Value]:
+    """For every bit whether it is the highest that is 1."""
+    return [bits[place] & ~bits[place + 1 :].any() for place in range(len(bits))]
+
+
+def _chosen(choices: Sequence[Value], values: Iterable[ValueLike]) -> Value:
+    """The value whose choice is 1, or 0 where none is."""
+    return reduce(or_, (Mux(choice, value, 0) for choice, value in zip(choices, values, strict=True)))
 
 
 def _without_sign(number: Signal) -> Value:

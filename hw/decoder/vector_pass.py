@@ -21,13 +21,13 @@ PRODUCT = signed(MANTISSA_BITS + 1 + FACTOR_BITS + 1)
 
 ROTARY_ENTRY_BITS = 16
 
-_SHIFTED = 1 + RoundingShift.LATENCY
-"""Stage in which a shifted element is there: the memory's word goes through a register before."""
+_SHIFTED = 2 + RoundingShift.LATENCY
+"""Stage in which a shifted element is there: the memory's word goes through two registers before, a sign between."""
 
 ACTIVATIONS = tuple(GATES)
 """What the number of an activation function stands for."""
 
-_RESULTS = (None, None, 0, None, 3, 0, 2, 2, 5, 2)
+_RESULTS = (None, None, 0, None, 4, 0, 3, 3, 7, 3)
 """Of every operation that writes what it read: stages from a shifted element to its result."""
 
 
@@ -89,8 +89,9 @@ class VectorPass(wiring.Component):
     Members
     -------
     start : In(1)
-        Read the settings, and begin; only when no pass is under way.
+        Begin; only when no pass is under way.
     settings : In(pass_layout(words))
+        From ``start`` on they stay until the pass is done.
     done : Out(1)
         Everything has been written, or taken from ``o``; stays until the next start.
     seen : Out(31)
@@ -118,7 +119,7 @@ class VectorPass(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """All stages wait together: for a weight or an angle, or for who takes the elements."""
         m = Module()
-        settings = Signal.like(self.settings)
+        settings = self.settings
         m.submodules.shift = shift = RoundingShift()
         m.submodules.memory = memory = Memory(shape=WORD, depth=self._words, init=[])
         # who gives words and who takes them begins no path in here, and ends none
@@ -127,34 +128,38 @@ class VectorPass(wiring.Component):
         wiring.connect(m, left.o, wiring.flipped(self.o))
         chosen = Signal(len(Operation))
         loads, reads, adds, squares, normalises, moves, _, rotates, activates, gates = chosen
-        under_way = Signal(_SHIFTED + 6)  # a bit a stage: an element is there
-        turns = [Signal(2, name=f"turn_{stage}") for stage in range(_SHIFTED + 3)]  # which of a pair's reads it is
+        under_way = Signal(_SHIFTED + 8)  # a bit a stage: an element is there
+        turns = [Signal(2, name=f"turn_{stage}") for stage in range(_SHIFTED + 4)]  # which of a pair's reads it is
         advance, asking, partner, needed = Signal(), Signal(), Signal(), Signal()
         first, normed, result, result_valid = Signal(WORD), Signal(WORD), Signal(WORD), Signal()
-        weighted, element, word = Signal(PRODUCT), Signal(WORD), Signal(WORD)
+        weighted, fetched, element, word = Signal(PRODUCT), Signal(WORD), Signal(WORD), Signal(WORD)
+        places, bits = Signal(PLACES), Signal.like(settings.bits)
         read = memory.read_port()
         self._ask(m, settings, chosen, read, words.o.valid, asking, advance, turns[0])
         m.d.comb += [
             left.i.valid.eq(reads & under_way[_SHIFTED]),
             left.i.payload.eq(shift.o),
-            needed.eq((normalises & under_way[_SHIFTED + 1]) | (rotates & under_way[_SHIFTED - 1])),
+            needed.eq((normalises & under_way[_SHIFTED + 2]) | (rotates & under_way[_SHIFTED - 1])),
             advance.eq(~(left.i.valid & ~left.i.ready) & ~(needed & ~words.o.valid)),
             words.o.ready.eq(Mux(loads, asking, needed & (normalises | (turns[_SHIFTED - 1] == 3)))),
             partner.eq(turns[1][0] ^ turns[1][1]),
             shift.advance.eq(advance),
             shift.i.eq(element),
-            shift.places.eq(Mux(partner, settings.own_places, settings.places)),
-            shift.bits.eq(Mux(partner, settings.own_bits, settings.bits)),
+            shift.places.eq(places),
+            shift.bits.eq(bits),
         ]
         product, turned = self._multiply(m, settings, chosen, advance, word, read.data, shift.o, first, turns)
         # where the result of an operation is
         stage = choose(settings.operation, [0 if at is None else _SHIFTED + at for at in _RESULTS])
-        second = ~(adds | rotates | gates) | Mux(adds, turns[_SHIFTED][0], turns[_SHIFTED + 2][0])
+        second = ~(adds | rotates | gates) | Mux(adds, turns[_SHIFTED][0], turns[_SHIFTED + 3][0])
         with m.If(advance):
             m.d.sync += [
                 under_way.eq(Cat(asking & ~loads, under_way)),
                 *(later.eq(turn) for turn, later in pairwise(turns)),
-                element.eq(Mux(activates, abs(read.data), read.data)),
+                fetched.eq(read.data),
+                element.eq(Mux(activates, abs(fetched), fetched)),
+                places.eq(Mux(partner, settings.own_places, settings.places)),
+                bits.eq(Mux(partner, settings.own_bits, settings.bits)),
                 first.eq(shift.o),
                 normed.eq(turned),
                 word.eq(words.o.payload),  # a weight or an angle, a stage before its product
@@ -170,9 +175,9 @@ class VectorPass(wiring.Component):
                 m.d.sync += result.eq(halves_up(weighted, WEIGHT_BITS))
             with m.If(reads | squares):
                 m.d.sync += result_valid.eq(0)
-        squared, written = squares & under_way[_SHIFTED + 1] & advance, result_valid & advance
+        squared, written = squares & under_way[_SHIFTED + 2] & advance, result_valid & advance
         with m.If(self.start):
-            m.d.sync += [settings.eq(self.settings), chosen.eq(1 << self.settings.operation), self.squares.eq(0)]
+            m.d.sync += [chosen.eq(1 << settings.operation), self.squares.eq(0)]
         with m.Elif(squared):
             m.d.sync += self.squares.eq(self.squares + product)
         paired = self._write(m, settings, rotates, memory.write_port(), result, written)
@@ -191,7 +196,7 @@ class VectorPass(wiring.Component):
         first: Signal,
         turns: list[Signal],
     ) -> tuple[Signal, Value]:
-        """The one multiplier, a stage after a shifted element, and what it makes of it, brought to a word.
+        """The one multiplier, two stages after a shifted element, and what it makes of it, brought to a word.
 
         Of a rotation that is the sum of its last two products.
         """
@@ -202,6 +207,7 @@ class VectorPass(wiring.Component):
         late = [Signal(WORD, name=f"element_{stage}") for stage in range(_SHIFTED + share.LATENCY)]
         product, held, addend, signed_product, total = (Signal(PRODUCT) for _ in range(5))
         factor, multiplicand, minus = Signal(FACTOR), Signal(WORD), Signal()
+        factors = Signal(WORD), Signal(FACTOR)  # what is chosen goes through registers
         cosine, sine = (word.word_select(half, ROTARY_ENTRY_BITS).as_signed() for half in (0, 1))
         m.d.comb += [
             share.advance.eq(advance),
@@ -209,7 +215,7 @@ class VectorPass(wiring.Component):
             share.argument.eq(shifted),
             multiplicand.eq(Mux(activates, late[-1], shifted)),
             factor.eq(settings.factor),
-            minus.eq(rotates & ~turns[_SHIFTED + 1][1]),
+            minus.eq(rotates & ~turns[_SHIFTED + 2][1]),
             addend.eq(Mux(rotates, held, 1 << FACTOR_BITS - 1)),
             signed_product.eq(product ^ minus.replicate(len(product))),
             # a complement, and the one that makes it the opposite, in a single carry
@@ -226,7 +232,9 @@ class VectorPass(wiring.Component):
             m.d.comb += factor.eq(share.factor ^ late[-1][-1].replicate(FACTOR_BITS))
         with m.If(advance):
             m.d.sync += [
-                product.eq(multiplicand * factor),
+                factors[0].eq(multiplicand),
+                factors[1].eq(factor),
+                product.eq(factors[0] * factors[1]),
                 held.eq(product + (1 << ROTARY_BITS - 1)),
                 *(later.eq(earlier) for earlier, later in pairwise([element, *late])),
             ]
@@ -281,10 +289,10 @@ class VectorPass(wiring.Component):
         return paired
 
     def _count(self, m: Module, finishes: Value) -> None:
-        """Elements that are not through."""
-        left = Signal.like(self.settings.length)
-        m.d.comb += self.done.eq(left == 0)
+        """Elements that are not through; registers, as whoever waits for the end begins much with it."""
+        left, through = Signal.like(self.settings.length), Signal()
+        m.d.sync += through.eq(finishes)
         with m.If(self.start):
-            m.d.sync += left.eq(self.settings.length)
-        with m.Elif(finishes):
-            m.d.sync += left.eq(left - 1)
+            m.d.sync += [left.eq(self.settings.length), self.done.eq(0)]
+        with m.Else():
+            m.d.sync += [left.eq(left - through), self.done.eq(left == 0)]

@@ -95,7 +95,7 @@ class VectorUnit(wiring.Component):
 
     Equal to ``golden_models.integer_decoder``: READ to ``Vector.to_bits``, SPLIT to ``split``, JOIN to ``merged``, ADD,
     NORMALISE, ROTATE and SCALE to ``operations``, and ACTIVATE and GATE together to ``operations.gate``. A part takes
-    18 cycles at most beside its elements; a norm's root takes 58.
+    24 cycles at most beside its elements; a norm's root takes 111.
 
     Parameters
     ----------
@@ -140,18 +140,17 @@ class VectorUnit(wiring.Component):
         part_top, top, target = Signal(WIDE_EXPONENT), Signal(WIDE_EXPONENT), Signal(WIDE_EXPONENT)
         made_exponent = Signal(WIDE_EXPONENT)
         joins, first = command.operation == Operation.JOIN, Signal()
-        ahead, seen_bits = Signal(range(self._slots + 1)), Signal(range(MANTISSA_BITS + 1))
+        ahead, seen_bits = Signal(range(self._slots + 1)), bit_length(m, passes.seen)
         self._connect(m, command, passes, root)
         m.d.comb += [
             read.addr.eq(command.source + ahead),
             read_own.addr.eq(command.destination),
             note.addr.eq(command.destination),
-            note.data.exponent.eq(Mux(passes.seen == 0, ZERO_EXPONENT, made_exponent)),
+            note.data.exponent.eq(Mux(seen_bits == 0, ZERO_EXPONENT, made_exponent)),
             note.data.bits.eq(seen_bits),
-            passes.settings.keep.eq(joins & ~first),
             root.exponent.eq((source.exponent + source.bits - SQUARE_BITS) << 1),
         ]
-        m.d.sync += seen_bits.eq(bit_length(m, passes.seen))  # a pass ends a cycle before it is noted
+        m.d.sync += [root.start.eq(0), passes.start.eq(0)]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.command.ready.eq(1)
@@ -182,21 +181,31 @@ class VectorUnit(wiring.Component):
                 m.d.sync += target.eq(Mux(joins, top - MANTISSA_BITS, larger - (MANTISSA_BITS - 1)))
                 m.next = "BEGIN"
             with m.State("BEGIN"):
-                m.d.comb += passes.start.eq(1)
-                m.next = "PASS"
+                m.d.sync += [
+                    passes.start.eq(1),
+                    passes.settings.source.eq(command.source_base),
+                    passes.settings.destination.eq(command.destination_base),
+                    passes.settings.length.eq(command.length),
+                    passes.settings.factor.eq(command.factor),
+                    passes.settings.activation.eq(command.activation),
+                    passes.settings.keep.eq(joins & ~first),
+                ]
+                m.next = "STARTED"
                 self._begin(m, command, passes, source, own, target, made_exponent)
-                with m.If(command.operation == Operation.NORMALISE):
+            with m.State("STARTED"):
+                m.next = "PASS"
+                with m.If(passes.settings.operation == vector_pass.Operation.SQUARE):
                     m.next = "SQUARES"
             with m.State("SQUARES"), m.If(passes.done):
-                m.d.comb += root.start.eq(1)
+                m.d.sync += root.start.eq(1)
                 m.next = "ROOT"
             with m.State("ROOT"), m.If(root.done):
                 places = source.bits - MANTISSA_BITS
                 weighted = root.factor_exponent + command.exponent + (FACTOR_BITS + WEIGHT_BITS)
-                m.d.comb += passes.start.eq(1)
+                m.d.sync += [passes.start.eq(1), passes.settings.factor.eq(root.factor)]
                 _shift(m, passes, vector_pass.Operation.NORMALISE, places, MANTISSA_BITS)
                 m.d.sync += made_exponent.eq(source.exponent + places + weighted)
-                m.next = "PASS"
+                m.next = "STARTED"
             with m.State("PASS"), m.If(passes.done):
                 m.next = "NOTE"
             with m.State("NOTE"):
@@ -227,7 +236,7 @@ class VectorUnit(wiring.Component):
         """Settings of a command's pass, of a norm's first, and the exponent of what it makes."""
         with m.Switch(command.operation):
             with m.Case(Operation.LOAD):
-                m.d.comb += passes.settings.operation.eq(vector_pass.Operation.LOAD)
+                m.d.sync += passes.settings.operation.eq(vector_pass.Operation.LOAD)
                 m.d.sync += made_exponent.eq(command.exponent)
             with m.Case(Operation.READ):
                 places = source.bits - command.bits
@@ -249,7 +258,7 @@ class VectorUnit(wiring.Component):
                 places, half = own.bits - (MANTISSA_BITS - 1), command.length >> 1
                 _shift(m, passes, vector_pass.Operation.ROTATE, places, MANTISSA_BITS - 1)
                 _shift_own(m, passes, places, MANTISSA_BITS - 1)
-                m.d.comb += [
+                m.d.sync += [
                     passes.settings.source.eq(command.destination_base),
                     passes.settings.destination.eq(command.destination_base + half),
                     passes.settings.length.eq(half),
@@ -275,17 +284,12 @@ class VectorUnit(wiring.Component):
             root.number.eq(passes.squares),
             root.eps.eq(command.eps),
             root.eps_exponent.eq(command.eps_exponent),
-            passes.settings.source.eq(command.source_base),
-            passes.settings.destination.eq(command.destination_base),
-            passes.settings.length.eq(command.length),
-            passes.settings.factor.eq(Mux(command.operation == Operation.SCALE, command.factor, root.factor)),
-            passes.settings.activation.eq(command.activation),
         ]
 
 
 def _shift(m: Module, passes: VectorPass, operation: vector_pass.Operation, places: Value, bits: Value | int) -> None:
     """A pass that shifts its source by so many places, to so many bits."""
-    m.d.comb += [
+    m.d.sync += [
         passes.settings.operation.eq(operation),
         passes.settings.places.eq(limited(places)),
         passes.settings.bits.eq(bits),
@@ -294,7 +298,7 @@ def _shift(m: Module, passes: VectorPass, operation: vector_pass.Operation, plac
 
 def _shift_own(m: Module, passes: VectorPass, places: Value, bits: int) -> None:
     """The same for what the pass reads of its destination."""
-    m.d.comb += [passes.settings.own_places.eq(limited(places)), passes.settings.own_bits.eq(bits)]
+    m.d.sync += [passes.settings.own_places.eq(limited(places)), passes.settings.own_bits.eq(bits)]
 
 
 def _larger(a: Value, b: Value) -> Value:

@@ -13,14 +13,14 @@ from golden_models.integer_decoder.functions import reciprocal_root as golden_ro
 from golden_models.integer_decoder.vectors import shifted
 from hw.decoder import reciprocal_root
 
-LONGEST = 58
+LONGEST = 111
 """Cycles in which a root is found."""
 
 MUTANTS = {
     "number aligned by a place": ("exponent.eq(exponent + 2)", "exponent.eq(exponent + 1)"),
     "half of the number forgotten": ("total.eq(total + total_half)", "total.eq(total)"),
     "half of epsilon forgotten": ("total + eps + eps_half)", "total + eps)"),
-    "root of zero": ("Mux((total | eps | eps_half) == 0, 1, ", "Mux(Const(0), 1, "),
+    "root of zero": ("Mux(neither, 1, ", "Mux(Const(0), 1, "),
     "normalised number not rounded": ("NORMAL_BITS + 2] + total_half)", "NORMAL_BITS + 2])"),
     "line not rounded": ("((half - product) >>", "((-product) >>"),
     "halvings not cleared": ("halvings.eq(0),", ""),
