@@ -9,6 +9,7 @@ from hw.decoder.reciprocal import Reciprocal
 from hw.decoder.rounding_shift import PLACES, WORD, RoundingShift, bit_length, halves_up
 from hw.decoder.row_products import ELEMENT, SUM, RowProducts
 from hw.decoder.shares import EXPONENT, EXPONENTS, Shares
+from hw.memory.skid_buffer import SkidBuffer
 
 QUERY = data.StructLayout({"mantissa": ELEMENT, "exponent": EXPONENT})
 """An element of a query, 15 bits and a sign, with the query's exponent: a word of the vector unit's READ."""
@@ -30,7 +31,7 @@ class AttentionUnit(wiring.Component):
     every position. Then the heads' results leave. A window is a range of positions that is streamed, no more.
 
     A beat per cycle, where a row has at least ``queries`` + 12 beats; shorter rows wait for their shares. Before and
-    after, an element of a query takes one cycle, and one of a result two; a head takes 51 more at most.
+    after, an element of a query takes one cycle, and one of a result two; a head takes 52 more at most.
 
     Parameters
     ----------
@@ -50,7 +51,8 @@ class AttentionUnit(wiring.Component):
     i_exponents : In(stream.Signature(EXPONENTS))
         Exponents of key and value of every position, once for each pass; those of keys are only read in the first.
     i : In(stream.Signature(8 * lanes))
-        Elements of keys and values, the first in the lowest bits; a row begins with a beat.
+        Elements of keys and values, the first in the lowest bits; a row begins with a beat. Two beats at most are
+        taken before they are needed.
     o : Out(stream.Signature(signed(32)))
         Elements of the results, for the vector unit's LOAD.
     o_exponent : Out(signed(12))
@@ -78,9 +80,10 @@ class AttentionUnit(wiring.Component):
         m.submodules.reciprocal = reciprocal = Reciprocal()
         command = Signal(attention_layout(self._positions, self._length))
         head, element = Signal(range(self._queries)), Signal(range(self._length + 1))
-        last_head, ends, asking, leaves, begins = (Signal() for _ in range(5))
-        sum_places, seen = Signal(PLACES), Signal(SUM.width - 1)
-        seen_bits = Signal(range(SUM.width))
+        last_head, ends, asking, leaves, begins, through = (Signal() for _ in range(6))
+        active, values = Signal(), Signal()  # not decoded from the states: many paths begin with them
+        sum_places, seen, known_exponent = Signal(PLACES), Signal(SUM.width - 1), Signal(signed(14))
+        seen_bits = bit_length(m, seen)  # all sums are seen three cycles before they are through
         query_places = Signal.like(shares.query_places)
         self._connect(m, products, shares)
         idle = self._leave(m, products, reciprocal.factor, sum_places, asking, leaves, seen)
@@ -89,6 +92,9 @@ class AttentionUnit(wiring.Component):
             last_head.eq(head == self._queries - 1),
             ends.eq(element == command.length),
             products.start.eq(begins),
+            products.active.eq(active),
+            products.values.eq(values),
+            shares.values.eq(values),
             products.rows.eq(command.positions),
             products.wide.eq(command.wide),
             products.head.eq(head),
@@ -102,8 +108,10 @@ class AttentionUnit(wiring.Component):
         ]
         m.d.sync += [
             begins.eq(0),
+            # a cycle late, and again only when it speaks of the next rows
+            through.eq(products.idle & ~through),
             products.last_beat.eq(beats - 1),
-            seen_bits.eq(bit_length(m, seen)),  # all sums are seen three cycles before they are through
+            known_exponent.eq(shares.top + reciprocal.exponent + FACTOR_BITS),
         ]
         with m.FSM():
             with m.State("IDLE"):
@@ -120,42 +128,45 @@ class AttentionUnit(wiring.Component):
                     with m.If(element == command.length - 1):
                         m.d.sync += [element.eq(0), head.eq(Mux(last_head, 0, head + 1))]
                         with m.If(last_head):
+                            m.d.sync += active.eq(1)
                             m.next = "KEYS"
-            with m.State("KEYS"):
-                m.d.comb += products.active.eq(1)
-                with m.If(products.idle & shares.idle):
-                    m.next = "VALUES"
-            with m.State("VALUES"):
-                m.d.comb += [products.active.eq(1), products.values.eq(1), shares.values.eq(1)]
-                with m.If(products.idle):
-                    m.next = "HEAD"
+            with m.State("KEYS"), m.If(through & shares.idle):
+                m.d.sync += values.eq(1)
+                m.next = "VALUES"
+            with m.State("VALUES"), m.If(through):
+                m.d.sync += active.eq(0)
+                m.next = "HEAD"
             with m.State("HEAD"):
-                m.d.comb += [products.values.eq(1), reciprocal.start.eq(1)]
+                m.d.comb += reciprocal.start.eq(1)
                 m.next = "BITS"
             with m.State("BITS"):
-                m.d.comb += [products.values.eq(1), asking.eq(~ends)]
+                m.d.comb += asking.eq(~ends)
                 m.d.sync += element.eq(element + asking)
                 with m.If(ends & idle & reciprocal.done):
                     m.d.sync += [element.eq(0), sum_places.eq(seen_bits - MANTISSA_BITS)]
                     m.next = "EXPONENT"
             with m.State("EXPONENT"):
-                total = shares.top + sum_places + reciprocal.exponent + FACTOR_BITS
-                m.d.comb += products.values.eq(1)
-                m.d.sync += self.o_exponent.eq(Mux(seen == 0, ZERO_EXPONENT, total))
+                m.d.sync += self.o_exponent.eq(Mux(seen_bits == 0, ZERO_EXPONENT, known_exponent + sum_places))
                 m.next = "LEAVE"
             with m.State("LEAVE"):
-                m.d.comb += [products.values.eq(1), asking.eq(~ends), leaves.eq(1)]
+                m.d.comb += [asking.eq(~ends), leaves.eq(1)]
                 m.d.sync += element.eq(element + (asking & products.advance_sum))
                 with m.If(ends & idle):
                     m.d.sync += [element.eq(0), head.eq(head + 1)]
                     m.next = "HEAD"
                     with m.If(last_head):
+                        m.d.sync += values.eq(0)
                         m.next = "IDLE"
         return m
 
     def _connect(self, m: Module, products: RowProducts, shares: Shares) -> None:
-        wiring.connect(m, wiring.flipped(self.i), products.i)
-        wiring.connect(m, wiring.flipped(self.i_exponents), shares.exponents)
+        # who gives rows and exponents ends no path in here
+        m.submodules.rows = rows = SkidBuffer(8 * self._lanes)
+        m.submodules.exponents = exponents = SkidBuffer(EXPONENTS)
+        wiring.connect(m, wiring.flipped(self.i), rows.i)
+        wiring.connect(m, rows.o, products.i)
+        wiring.connect(m, wiring.flipped(self.i_exponents), exponents.i)
+        wiring.connect(m, exponents.o, shares.exponents)
         wiring.connect(m, products.dots, shares.dots)
         wiring.connect(m, shares.o, products.shares)
 

@@ -12,7 +12,7 @@ NUMBER_BITS = 34
 
 
 class Reciprocal(wiring.Component):
-    """``golden_models.integer_decoder.functions.reciprocal``, a place a cycle and at most 30 cycles.
+    """``golden_models.integer_decoder.functions.reciprocal``, a place a cycle and at most 31 cycles.
 
     Members
     -------

@@ -94,7 +94,8 @@ class RowProducts(wiring.Component):
         under_way, lasts, freshes = Signal(2), Signal(2), Signal(2)
         beats = [Signal.like(beat, name=f"beat_{stage}") for stage in range(2)]
         m.d.comb += [
-            advance.eq(~(under_way[1] & lasts[1] & ~self.values & self.dots.valid & ~self.dots.ready)),
+            # whether those of the row before are taken just now is not asked, as they are taken long before
+            advance.eq(~(under_way[1] & lasts[1] & ~self.values & self.dots.valid)),
             first.eq(beat == 0),
             last.eq(beat == self.last_beat),
             self.i.ready.eq(
@@ -207,10 +208,10 @@ class RowProducts(wiring.Component):
         read, write = sums.read_port(), sums.write_port()
         place, lane = self._place()
         chosen = Signal(range(width))
-        reads = Signal()
+        reads = Signal()  # late by a cycle in which nothing is asked for, as so many begin with it
+        m.d.sync += reads.eq(self.idle)
         flat = [product for row in products for product in row]
         m.d.comb += [
-            reads.eq(self.idle),
             read.addr.eq(Mux(reads, place, beats[0])),
             read.en.eq(Mux(reads, self.advance_sum, advance)),
             write.addr.eq(beats[1]),

@@ -20,13 +20,16 @@ EXPONENTS = data.StructLayout({"key": EXPONENT, "value": EXPONENT})
 
 QUERY_PLACES = signed(14)
 
-_SHARE_LATENCY = 2 + Interpolation.LATENCY + 2 * RoundingShift.LATENCY
+_LOOKED_UP = 3 + Interpolation.LATENCY
+"""Stage in which a power is there: a score goes through a register before it is subtracted."""
+
+_SHARE_LATENCY = _LOOKED_UP + 2 * RoundingShift.LATENCY
 
 
 class Shares(wiring.Component):
     """Takes the dot products of every position, then hands over its shares, aligned to the values' exponents.
 
-    A score or a share a cycle; a position's shares are there 9 cycles after the first of them was begun, and those of
+    A score or a share a cycle; a position's shares are there 11 cycles after the first of them was begun, and those of
     the next are begun when they are taken.
 
     Parameters
@@ -122,11 +125,14 @@ class Shares(wiring.Component):
         m.submodules.shift = shift = RoundingShift(DOT.width)
         write, place = scores.write_port(), Signal(range(scores.depth))
         places = self.query_places[head] - self.exponents.payload.key
-        kept = ~self.values & stages[RoundingShift.LATENCY]
-        # a register before the shift, as exponents come straight from the memory
+        difference, dot, stage = Signal(places.shape()), Signal(DOT), 1 + RoundingShift.LATENCY
+        kept = ~self.values & stages[stage]
+        # registers before the shift, as exponents come straight from the memory
         m.d.sync += [
-            shift.i.eq(self.dots.payload[head]),
-            shift.places.eq(limited(places, DOT.width)),
+            dot.eq(self.dots.payload[head]),
+            difference.eq(places),
+            shift.i.eq(dot),
+            shift.places.eq(limited(difference, DOT.width)),
         ]
         m.d.comb += [
             shift.advance.eq(1),
@@ -135,7 +141,7 @@ class Shares(wiring.Component):
             write.data.eq(shift.o),
             write.en.eq(kept),
         ]
-        kept_head = heads[RoundingShift.LATENCY]
+        kept_head = heads[stage]
         with m.If(self.start):
             m.d.sync += [place.eq(0), *(number.eq(-(1 << MANTISSA_BITS)) for number in largest)]
         with m.Elif(kept):
@@ -158,9 +164,9 @@ class Shares(wiring.Component):
         m.submodules.power = power = RoundingShift()
         m.submodules.align = align = RoundingShift()
         read, place = scores.read_port(), Signal(range(scores.depth))
-        below = Signal(MANTISSA_BITS + 2)
+        below, score, most, lower = Signal(MANTISSA_BITS + 2), Signal(WORD), Signal(WORD), Signal(signed(13))
         wholes = [Signal(len(below) - SCORE_FRACTION_BITS, name=f"whole_{stage}") for stage in range(line.LATENCY)]
-        shared = 2 + Interpolation.LATENCY + RoundingShift.LATENCY - 1  # the stage in which a share is there
+        shared = _LOOKED_UP + RoundingShift.LATENCY - 1  # the stage in which a share is there
         m.d.comb += [
             read.addr.eq(place),
             line.advance.eq(1),
@@ -175,9 +181,12 @@ class Shares(wiring.Component):
             finished.eq(self.values & stages[-1] & (heads[-1] == self._queries - 1)),
         ]
         m.d.sync += [
-            # a cycle late: the exponent stays until its shares are aligned
-            align.places.eq(limited(self.top - self.exponents.payload.value)),
-            below.eq(largest[heads[0]] - read.data),
+            # two cycles late: the exponent stays until its shares are aligned
+            lower.eq(self.top - self.exponents.payload.value),
+            align.places.eq(limited(lower)),
+            score.eq(read.data),
+            most.eq(largest[heads[0]]),
+            below.eq(most - score),
             wholes[0].eq(below[SCORE_FRACTION_BITS:]),
             *(later.eq(earlier) for earlier, later in pairwise(wholes)),
         ]

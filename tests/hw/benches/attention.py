@@ -18,6 +18,9 @@ from tests.hw.decoder.exchange import is_exact, reset, silence
 from tests.hw.decoder.mutants import ATTENTION_MUTANTS
 from tests.hw.streams import PATTERNS, Pattern, Sink, Source, Stream, start
 
+AHEAD = 2
+"""Beats that the unit takes before it needs them."""
+
 
 def problems(random: Random, count: int) -> list[AttentionProblem]:
     shapes = itertools.cycle(itertools.product((LENGTH, 2 * LANES), (False, True)))
@@ -55,7 +58,7 @@ async def a_beat_of_keys_is_taken_every_cycle(dut: HierarchyObject) -> None:
     await Sink(Stream(dut, "o"), always, random).receive(len(problem.expected))
     for task in sending:
         await task
-    keys = sources["i"].cycles[: POSITIONS * LENGTH // LANES]
+    keys = sources["i"].cycles[AHEAD : POSITIONS * LENGTH // LANES]
     assert keys == list(range(keys[0], keys[0] + len(keys)))
 
 

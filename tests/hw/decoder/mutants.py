@@ -53,7 +53,7 @@ ATTENTION_MUTANTS = (
     Mutant("row_products.py", "Mux(fresh, 0, read.data[index])", "read.data[index]"),
     Mutant("row_products.py", "wide[lane] if lane < half else 0", "wide[lane] if lane < half else narrow[lane]"),
     Mutant("row_products.py", "Mux(self.wide, wide_low, low)", "low"),
-    Mutant("row_products.py", "~self.values & self.dots.valid & ~self.dots.ready", "Const(0)"),
+    Mutant("row_products.py", "lasts[1] & ~self.values & self.dots.valid", "Const(0)"),
     Mutant("row_products.py", "(~needs | self.shares.valid)", "Const(1)"),
     Mutant("row_products.py", "Mux(reads, self.advance_sum, advance)", "Const(1)"),
     Mutant("shares.py", "self.query_places[head] - self.exponents.payload.key", "self.query_places[head]"),
@@ -69,8 +69,9 @@ ATTENTION_MUTANTS = (
     Mutant("reciprocal.py", "places + 1", "places"),
     Mutant("reciprocal.py", "places - 1", "places"),
     Mutant("attention_unit.py", "~self.o.valid | self.o.ready", "Const(1)"),
-    Mutant("attention_unit.py", "seen == 0", "Const(0)"),
-    Mutant("attention_unit.py", "products.idle & shares.idle", "products.idle"),
+    Mutant("attention_unit.py", "seen_bits == 0", "Const(0)"),
+    Mutant("attention_unit.py", "through & shares.idle", "through"),
+    Mutant("attention_unit.py", "products.idle & ~through", "products.idle"),
     Mutant("attention_unit.py", "command.length << 1", "command.length"),
 )
 
