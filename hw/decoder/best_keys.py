@@ -62,9 +62,11 @@ class BestKeys(wiring.Component):
         read, write = entries.read_port(), entries.write_port()
         key, least, most = Signal(signed(KEY_BITS + 1)), Signal(signed(KEY_BITS + 1)), (1 << KEY_BITS) - 1
         gap, place, logit = Signal(range(self._best)), Signal.like(self.kept), self.i.payload
-        full, settled = Signal(), Signal()
+        fills, full, last, settled = Signal(), Signal(), Signal.like(gap), Signal()
+        # between a change of what is kept and a look at these lies a state
+        m.d.sync += [full.eq(fills), last.eq(Mux(fills, self.wanted - 1, self.kept))]
         m.d.comb += [
-            full.eq(self.kept == self.wanted),
+            fills.eq(self.kept == self.wanted),
             settled.eq((gap == 0) | (read.data.key >= key)),
             write.addr.eq(gap),
             write.data.key.eq(Mux(settled, key, read.data.key)),
@@ -83,7 +85,6 @@ class BestKeys(wiring.Component):
                 with m.Elif(self.i.valid):
                     m.next = "COMPARE"
             with m.State("COMPARE"):
-                last = Mux(full, self.wanted - 1, self.kept)
                 m.d.comb += read.addr.eq(last - 1)
                 m.d.sync += gap.eq(last)
                 with m.If(full & (key <= least)):

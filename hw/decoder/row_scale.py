@@ -2,10 +2,11 @@
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from formats.decoder.tables import MANTISSA_BITS
 from hw.decoder.rounding_shift import WORD, RoundingShift, limited
+from hw.memory.skid_buffer import SkidBuffer
 
 SUM_BITS = 47
 """Of 2^16 products of 15 by 15 magnitude bits, and the sign."""
@@ -25,7 +26,7 @@ EXPONENT_BIAS = 127 + _SCALE_FRACTION_BITS
 
 
 class RowScale(wiring.Component):
-    """``golden_models.integer_decoder.operations.multiply`` behind its exact sums: a row per cycle, five cycles late.
+    """``golden_models.integer_decoder.operations.multiply`` behind its exact sums: a row per cycle, six cycles late.
 
     Members
     -------
@@ -39,7 +40,7 @@ class RowScale(wiring.Component):
         For the vector unit's LOAD, or for ``BestKeys``.
     """
 
-    LATENCY = 3 + RoundingShift.LATENCY
+    LATENCY = 4 + RoundingShift.LATENCY
 
     def __init__(self) -> None:
         super().__init__(
@@ -56,6 +57,9 @@ class RowScale(wiring.Component):
         m = Module()
         product_bits = SUM_BITS + _MANTISSA_BITS
         m.submodules.shift = shift = RoundingShift(product_bits)
+        # who takes the elements begins no path in here
+        m.submodules.left = left = SkidBuffer(WORD)
+        connect(m, left.o, flipped(self.o))
         advance, taken, under_way = Signal(), Signal(), Signal(self.LATENCY - 1)
         total, mantissa = Signal(signed(SUM_BITS)), Signal(_MANTISSA_BITS)
         places = [Signal(EXPONENT_BITS, name=f"places_{stage}") for stage in range(2)]
@@ -63,13 +67,14 @@ class RowScale(wiring.Component):
         field = scale[_SCALE_FRACTION_BITS : SCALE_BITS - 1]
         normal = field.any()
         m.d.comb += [
-            advance.eq(~self.o.valid | self.o.ready),
+            advance.eq(~left.i.valid | left.i.ready),
             taken.eq(self.i_sums.valid & self.i_scales.valid & advance),
             self.i_sums.ready.eq(taken),
             self.i_scales.ready.eq(taken),
             shift.advance.eq(advance),
             shift.bits.eq(MANTISSA_BITS),
-            self.o.payload.eq(shift.o),
+            left.i.payload.eq(shift.o),
+            left.i.valid.eq(under_way[-1]),
         ]
         with m.If(advance):
             m.d.sync += [
@@ -80,7 +85,7 @@ class RowScale(wiring.Component):
                 places[1].eq(places[0]),
                 shift.i.eq(_product(m, advance, total, mantissa)),
                 shift.places.eq(limited(places[1], product_bits)),
-                Cat(under_way, self.o.valid).eq(Cat(taken, under_way)),
+                under_way.eq(Cat(taken, under_way)),
             ]
         return m
 
