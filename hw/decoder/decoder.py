@@ -57,17 +57,23 @@ class Decoder(wiring.Component):
         m = Module()
         names = [field.name for field in REQUESTS[Opcode.TOKEN].arguments]
         arguments: dict[str, Value] = {name: self.arguments[place] for place, name in enumerate(names)}
-        writer = Writer(self.write_start, self.write_address, self.write_flush, self.write_empty, self.o)
-        machine = Machine(self._parameters, arguments, self.reading, self.side_reading, writer)
+        writer = Writer(self.write_start, self.write_address, self.write_flush, self.write_empty)
+        machine = Machine(self._parameters, arguments, writer)
         for name in (
-            *("vector", "slots", "attention", "plan", "engine", "engine_words"),
-            *("rows", "row_scale", "keys", "packer"),
+            *("vector", "slots", "attention", "plan", "engine", "engine_words", "engine_commands"),
+            *("rows", "sums", "scales", "row_scale", "keys"),
+            *("packer", "written", "readings", "side_readings"),
         ):
             m.submodules[name] = getattr(machine, name)
         connect(m, machine.slots.o, machine.vector.command)
         connect(m, machine.engine_words.o, machine.engine.i_data)
+        connect(m, machine.engine_commands.o, machine.engine.i_command)
+        connect(m, machine.readings.o, flipped(self.reading))
+        connect(m, machine.side_readings.o, flipped(self.side_reading))
+        connect(m, machine.written.o, flipped(self.o))
         self._read(m, machine)
         self._load(m, machine)
+        self._leave(m, machine)
         self._scale_rows(m, machine)
         begins = Signal()  # a cycle late, as much comes before ``start``
         m.d.sync += [
@@ -119,7 +125,7 @@ class Decoder(wiring.Component):
     def _read(self, m: Module, machine: Machine) -> None:
         """What is read goes to whom it was read for; in the states of a product the engine has activations first."""
         vector, attention, engine_words = machine.vector, machine.attention, machine.engine_words.i
-        program, scales = machine.program_words, machine.row_scale.i_scales
+        program, scales = machine.program_words, machine.scales.i
         exponents, side = attention.i_exponents, self.i_side
         for_engine, for_attention = machine.read_for == Read.ENGINE, machine.read_for == Read.ATTENTION
         for_program, for_vector = machine.read_for == Read.PROGRAM, machine.read_for == Read.VECTOR
@@ -145,9 +151,8 @@ class Decoder(wiring.Component):
         ]
 
     def _load(self, m: Module, machine: Machine) -> None:
-        """Words into the vector unit, and queries out of it."""
+        """Words into the vector unit."""
         vector, attention, row_scale = machine.vector, machine.attention, machine.row_scale
-        queries = attention.i_queries
         from_memory = self.i.valid & (machine.read_for == Read.VECTOR)
         with m.Switch(machine.loads):
             with m.Case(Loads.MEMORY):
@@ -160,24 +165,57 @@ class Decoder(wiring.Component):
             with m.Case(Loads.ATTENTION):
                 m.d.comb += [vector.i.valid.eq(attention.o.valid), vector.i.payload.eq(attention.o.payload)]
                 m.d.comb += attention.o.ready.eq(vector.i.ready)
-        to_attention = machine.leaves == Leaves.ATTENTION
+
+    def _leave(self, m: Module, machine: Machine) -> None:
+        """Vectors out of the vector unit: queries, or elements that are packed for the engine or the memory."""
+        vector, packer, queries = machine.vector, machine.packer, machine.attention.i_queries
         m.d.comb += [
-            queries.valid.eq(vector.o.valid & to_attention),
             queries.payload.mantissa.eq(vector.o.payload),
             queries.payload.exponent.eq(vector.o_exponent),
-            vector.o.ready.eq(queries.ready & to_attention),
+            packer.i.payload.eq(vector.o.payload),
+            machine.written.i.payload.eq(packer.o.payload),
         ]
+        with m.If(vector.o.valid & vector.o.ready):
+            m.d.sync += [
+                machine.columns_left.eq(machine.columns_left - 1),
+                machine.pads.eq(machine.columns_left == 1),
+            ]
+        with m.If(packer.o.valid & packer.o.ready):
+            m.d.sync += [machine.beats_left.eq(machine.beats_left - 1), machine.last_beat.eq(machine.beats_left == 1)]
+        with m.Switch(machine.leaves):
+            with m.Case(Leaves.ENGINE):
+                m.d.comb += [
+                    packer.wide.eq(1),
+                    packer.i.valid.eq(Mux(machine.pads, ~(packer.o.valid & machine.last_beat), vector.o.valid)),
+                    packer.i.payload.eq(Mux(machine.pads, 0, vector.o.payload)),
+                    vector.o.ready.eq(packer.i.ready & ~machine.pads),
+                    machine.engine_words.i.valid.eq(packer.o.valid),
+                    machine.engine_words.i.payload.eq(packer.o.payload),
+                    packer.o.ready.eq(machine.engine_words.i.ready),
+                ]
+            with m.Case(Leaves.WRITER):
+                m.d.comb += [
+                    packer.wide.eq(machine.wide),
+                    packer.i.valid.eq(vector.o.valid),
+                    vector.o.ready.eq(packer.i.ready),
+                    machine.written.i.valid.eq(packer.o.valid),
+                    packer.o.ready.eq(machine.written.i.ready),
+                ]
+            with m.Case(Leaves.ATTENTION):
+                m.d.comb += [queries.valid.eq(vector.o.valid), vector.o.ready.eq(queries.ready)]
 
     def _scale_rows(self, m: Module, machine: Machine) -> None:
         """Results of the engine, one row after the other, times their scales: a vector's elements, or keys."""
         rows, row_scale, keys, vector = machine.rows, machine.row_scale, machine.keys, machine.vector
         connect(m, machine.engine.o_results, rows.i)
+        connect(m, machine.sums.o, row_scale.i_sums)
+        connect(m, machine.scales.o, row_scale.i_scales)
         to_vector = vector.i.ready & (machine.loads == Loads.ROW_SCALE)
         m.d.comb += [
             row_scale.exponent.eq(machine.exponent),
-            row_scale.i_sums.valid.eq(rows.o.valid),
-            row_scale.i_sums.payload.eq(rows.o.payload.sum),
-            rows.o.ready.eq(row_scale.i_sums.ready),
+            machine.sums.i.valid.eq(rows.o.valid),
+            machine.sums.i.payload.eq(rows.o.payload.sum),
+            rows.o.ready.eq(machine.sums.i.ready),
             keys.i.valid.eq(row_scale.o.valid & machine.answers),
             keys.i.payload.eq(row_scale.o.payload),
             row_scale.o.ready.eq(Mux(machine.answers, keys.i.ready, to_vector)),

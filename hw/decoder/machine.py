@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream
 
 from formats.board_requests import BEST
@@ -14,14 +14,16 @@ from hw.board.parameters import BoardParameters
 from hw.board.plan import ProductPlan
 from hw.decoder.attention_unit import AttentionUnit
 from hw.decoder.best_keys import BestKeys
+from hw.decoder.handover import Handover
 from hw.decoder.packer import Packer
-from hw.decoder.row_scale import EXPONENT_BITS, RowScale
+from hw.decoder.row_scale import EXPONENT_BITS, SCALE_BITS, SUM_BITS, RowScale
 from hw.decoder.slot_commands import SlotCommands
 from hw.decoder.vector_unit import Operation, VectorUnit
 from hw.engine.engine import Engine
 from hw.engine.row_results import RowResults
 from hw.memory.port import address_bits
 from hw.memory.skid_buffer import SkidBuffer
+from hw.memory.words import reading_layout
 
 MOST_WORDS = max(1 + len(layout.fields) for layout in LAYOUTS.values())
 """Words of the longest command."""
@@ -60,19 +62,20 @@ class Loads(IntEnum):
 class Leaves(IntEnum):
     """Where the vectors go that the vector unit reads out."""
 
-    PACKER = 0
-    ATTENTION = 1
+    NOWHERE = 0
+    ENGINE = 1
+    WRITER = 2
+    ATTENTION = 3
 
 
 @dataclass(frozen=True)
 class Writer:
-    """Ports of ``hw.memory.writer.WordWriter``."""
+    """Ports of ``hw.memory.writer.WordWriter`` beside its words."""
 
     start: Value
     address: Value
     flush: Value
     empty: Value
-    i: stream.Interface
 
 
 class Machine:
@@ -84,7 +87,7 @@ class Machine:
         Of the board; it has a decoder.
     arguments
         Of the TOKEN under way, by their names.
-    reading, side_reading, writer
+    writer
         To the memory.
     """
 
@@ -92,25 +95,33 @@ class Machine:
         self,
         parameters: BoardParameters,
         arguments: Mapping[str, Value],
-        reading: stream.Interface,
-        side_reading: stream.Interface,
         writer: Writer,
     ) -> None:
         sizes, engine = parameters.decoder, parameters.engine
         assert sizes is not None
         self.parameters, self.sizes = parameters, sizes
-        self.arguments, self.reading, self.side_reading, self.writer = arguments, reading, side_reading, writer
+        self.arguments, self.writer = arguments, writer
         slots = PARTS + sizes.parts
         self.vector = VectorUnit(sizes.vector_words, slots)
         self.slots = SlotCommands(sizes.vector_words, slots, placed=PARTS)
         self.attention = AttentionUnit(sizes.queries, engine.port_bytes, sizes.width, sizes.positions)
         self.plan, self.engine, self.rows = ProductPlan(parameters), Engine(engine), RowResults(engine)
         self.engine_words = SkidBuffer(engine.port_bits)
+        self.engine_commands = Handover(self.plan.command.shape())
+        # who gives sums and scales ends no path in the row scale, the memory's writer none in the packer
+        self.sums, self.scales = SkidBuffer(signed(SUM_BITS)), SkidBuffer(SCALE_BITS)
+        self.written = SkidBuffer(engine.port_bits)
         self.row_scale, self.keys = RowScale(), BestKeys(engine.maximum_rows, BEST)
         self.packer = Packer(engine.port_bits)
+        self.readings, self.side_readings = (
+            Handover(reading_layout(parameters.memory, engine.port_bytes, bits))
+            for bits in (parameters.word_bits, parameters.side_bits)
+        )
+        self.reading, self.side_reading = self.readings.i, self.side_readings.i
 
         addresses = address_bits(parameters.memory, engine.port_bytes)
         self.words = Signal(data.ArrayLayout(32, MOST_WORDS))
+        self.opcode = Signal(8)
         self.position = Signal(range(sizes.positions + 1))
         self.positions = Signal.like(self.position)
         # of the cache of the command under way: the token's position, or its place in a set
@@ -125,6 +136,9 @@ class Machine:
         self.count = Signal(range(max(sizes.parts, MOST_WORDS) + 1))
         self.exponent = Signal(EXPONENT_BITS)
         self.answers = Signal()
+        # what a product's activations still lack; behind the last column come zeros, up to the end of its block
+        self.columns_left, self.beats_left = Signal(20), Signal.like(self.plan.activations.words)
+        self.pads, self.last_beat = Signal(), Signal()
         self.read_for, self.side_for = Signal(Read), Signal(Side)
         self.loads, self.leaves = Signal(Loads), Signal(Leaves)
         self.factors, self.product = (Signal(16), Signal(16)), Signal(32)
@@ -158,7 +172,7 @@ class Machine:
         m: Module,
         operation: Operation,
         loads: Loads = Loads.MEMORY,
-        leaves: Leaves = Leaves.PACKER,
+        leaves: Leaves = Leaves.NOWHERE,
         **fields: Value | int,
     ) -> Iterator[None]:
         """Offer the vector unit a command; what stands inside happens when it is taken.

@@ -1,10 +1,11 @@
 """Slot commands: vector commands that say by a slot where a vector lies."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hw.decoder.handover import Handover
 from hw.decoder.vector_unit import command_layout
 
 ENDS = ("source", "destination")
@@ -19,8 +20,7 @@ def slot_command_layout(words: int, slots: int, placed: int) -> data.StructLayou
 class SlotCommands(wiring.Component):
     """Keeps where slots begin, and hands commands on with it.
 
-    A command leaves in the cycle behind the one in which it was taken. It is only taken when whoever gets it is ready,
-    so what else goes with it may change as it is taken.
+    It takes commands and lets them leave as a ``Handover`` does.
 
     Parameters
     ----------
@@ -56,17 +56,20 @@ class SlotCommands(wiring.Component):
         """A register, then a look-up and a sum."""
         m = Module()
         m.submodules.places = places = Memory(shape=range(self._words + 1), depth=self._placed, init=[])
-        write, command, within = places.write_port(), Signal.like(self.i.payload), Signal.like(self.within)
+        together = data.StructLayout({"command": self.i.payload.shape(), "within": self.within.shape()})
+        m.submodules.handover = handover = Handover(together)
+        write, command, within = places.write_port(), handover.o.payload.command, handover.o.payload.within
         m.d.comb += [
             write.en.eq(self.write),
             write.addr.eq(self.slot),
             write.data.eq(self.place),
-            self.i.ready.eq(self.o.ready & ~self.o.valid),
+            handover.i.valid.eq(self.i.valid),
+            handover.i.payload.command.eq(self.i.payload),
+            handover.i.payload.within.eq(self.within),
+            self.i.ready.eq(handover.i.ready),
+            self.o.valid.eq(handover.o.valid),
+            handover.o.ready.eq(self.o.ready),
         ]
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [command.eq(self.i.payload), within.eq(self.within), self.o.valid.eq(1)]
-        with m.Elif(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
         for name in self.o.payload.shape().members:
             if name not in (f"{end}_base" for end in ENDS):
                 m.d.comb += getattr(self.o.payload, name).eq(getattr(command, name))

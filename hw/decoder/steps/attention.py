@@ -17,7 +17,9 @@ def store_states(m: Module, machine: Machine) -> None:
     def field(name: str) -> Value:
         return machine.field(Opcode.STORE, name)
 
-    vector, packer, writer = machine.vector, machine.packer, machine.writer
+    vector, writer, words = machine.vector, machine.writer, machine.written.i
+    flushed = Signal()  # a cycle late, as much begins when the writer is empty
+    m.d.sync += flushed.eq(writer.flush & writer.empty)
     size = {"length": field("width"), "parts": field("heads")}
     row_beats, beats_left = machine.row_beats(field("width")), Signal(16)
     exponents = {name: Signal(EXPONENT, name=f"{name}_exponent") for name in ("key", "value")}
@@ -49,7 +51,7 @@ def store_states(m: Module, machine: Machine) -> None:
             machine.vector_command(
                 m,
                 Operation.READ,
-                leaves=Leaves.PACKER,
+                leaves=Leaves.WRITER,
                 source=first_part + machine.head,
                 source_at=field(f"{name}_slot"),
                 length=field("width"),
@@ -57,24 +59,14 @@ def store_states(m: Module, machine: Machine) -> None:
             ),
         ):
             m.next = f"{state}_ROW"
-        with m.State(f"{state}_ROW"):
-            m.d.comb += [
-                packer.wide.eq(machine.wide),
-                packer.i.valid.eq(vector.o.valid),
-                packer.i.payload.eq(vector.o.payload),
-                vector.o.ready.eq(packer.i.ready),
-                writer.i.valid.eq(packer.o.valid),
-                writer.i.payload.eq(packer.o.payload),
-                packer.o.ready.eq(writer.i.ready),
-            ]
-            with m.If(writer.i.valid & writer.i.ready):
-                m.d.sync += beats_left.eq(beats_left - 1)
-                with m.If(beats_left == 1):
-                    m.d.sync += exponents[name].eq(vector.o_exponent)
-                    m.next = f"{state}_FLUSH"
+        with m.State(f"{state}_ROW"), m.If(words.valid & words.ready):
+            m.d.sync += beats_left.eq(beats_left - 1)
+            with m.If(beats_left == 1):
+                m.d.sync += exponents[name].eq(vector.o_exponent)
+                m.next = f"{state}_FLUSH"
         with m.State(f"{state}_FLUSH"):
             m.d.comb += writer.flush.eq(1)
-            with m.If(writer.empty):
+            with m.If(flushed):
                 m.next = following
     with m.State("EXPONENTS_START"):
         m.d.comb += [writer.start.eq(1), writer.address.eq(machine.exponents_at)]
@@ -82,12 +74,12 @@ def store_states(m: Module, machine: Machine) -> None:
     with m.State("EXPONENTS"):
         halves = [Signal(16, name=f"{name}_half") for name in exponents]
         m.d.comb += [half.eq(exponent) for half, exponent in zip(halves, exponents.values(), strict=True)]
-        m.d.comb += [writer.i.valid.eq(1), writer.i.payload.eq(Cat(*halves))]
-        with m.If(writer.i.ready):
+        m.d.comb += [words.valid.eq(1), words.payload.eq(Cat(*halves))]
+        with m.If(words.ready):
             m.next = "EXPONENTS_FLUSH"
     with m.State("EXPONENTS_FLUSH"):
         m.d.comb += writer.flush.eq(1)
-        with m.If(writer.empty):
+        with m.If(flushed):
             machine.next_rows(m)
             m.d.sync += [machine.head.eq(machine.head + 1), machine.within.eq(machine.within + field("width"))]
             m.next = "KEY_START"

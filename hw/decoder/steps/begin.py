@@ -1,16 +1,20 @@
 """The words of a command, and the beginning of a token."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Mux
 
 from formats.board_requests import BEST, Status
 from formats.decoder.words import LAYOUTS, SLOTS, VERSION, Opcode
 from hw.decoder.machine import CONSTANT, MOST_WORDS, Machine, Read
 from hw.decoder.vector_unit import Operation
 
+NO_OPCODE = 255
+
 
 def fetch_states(m: Module, machine: Machine) -> None:
     """FETCH: the words of the next command, and those behind it that the longest command would have."""
-    count, words = machine.count, machine.words
+    count, words, opcode = machine.count, machine.words, machine.opcode
+    # a register: the first word is there long before the others, and much begins with it
+    m.d.sync += opcode.eq(Mux(words[0][len(opcode) :].any(), NO_OPCODE, words[0]))
     with m.State("FETCH"):
         m.d.sync += count.eq(0)
         with machine.read(m, Read.PROGRAM, machine.program, MOST_WORDS):
@@ -25,12 +29,12 @@ def fetch_states(m: Module, machine: Machine) -> None:
     with m.State("OPCODE"):
         m.d.sync += [machine.status.eq(Status.BAD_ARGUMENT), machine.head.eq(0), machine.within.eq(0)]
         m.next = "DONE"
-        with m.Switch(words[0]):
-            for opcode, layout in LAYOUTS.items():
-                with m.Case(opcode):
+        with m.Switch(opcode):
+            for each, layout in LAYOUTS.items():
+                with m.Case(each):
                     m.d.sync += machine.step.eq(1 + len(layout.fields))
-                    m.next = opcode.name
-        with m.If((words[0] == Opcode.ANSWER) & (machine.arguments["best"][: BEST.bit_length()] == 0)):
+                    m.next = each.name
+        with m.If((opcode == Opcode.ANSWER) & (machine.arguments["best"][: BEST.bit_length()] == 0)):
             m.d.sync += machine.status.eq(Status.OK)
             m.next = "DONE"
 

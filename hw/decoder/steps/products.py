@@ -13,12 +13,12 @@ from hw.decoder.vector_unit import Operation
 
 def product_states(m: Module, machine: Machine) -> None:
     """MULTIPLY and ANSWER: plan, command, activations, scales and weights; then a vector, or keys."""
-    plan, engine, packer, vector = machine.plan, machine.engine, machine.packer, machine.vector
+    plan, commands, packer, vector = machine.plan, machine.engine_commands.i, machine.packer, machine.vector
     # fields of a matrix, and the source, are the same words of both commands
     rows, columns, source = (machine.field(Opcode.MULTIPLY, name) for name in ("rows", "columns", "source"))
     exponent, answers = machine.field(Opcode.MULTIPLY, "exponent"), machine.answers
-    key_places = Signal(signed(16))
-    beats_left, columns_left = Signal.like(plan.activations.words), Signal.like(columns[:20])
+    key_places, looked_at = Signal(signed(16)), Signal()
+    m.d.sync += looked_at.eq(machine.keys.count == rows)
     for name in ("format", "column_blocks", "row_groups", "weights"):
         m.d.comb += plan.arguments[ARGUMENTS[name]].eq(machine.field(Opcode.MULTIPLY, name))
     m.d.comb += plan.arguments[ARGUMENTS["vectors"]].eq(1)
@@ -27,14 +27,19 @@ def product_states(m: Module, machine: Machine) -> None:
             m.d.comb += plan.start.eq(1)
             m.next = "PLAN"
     with m.State("PLAN"), m.If(plan.done):
-        m.d.sync += [beats_left.eq(plan.activations.words), columns_left.eq(columns)]
+        m.d.sync += [
+            machine.columns_left.eq(columns),
+            machine.pads.eq(0),
+            machine.beats_left.eq(plan.activations.words),
+            machine.last_beat.eq(plan.activations.words == 0),
+        ]
         m.next = "ENGINE"
         with m.If(plan.status != Status.OK):
             m.d.sync += machine.status.eq(plan.status)
             m.next = "DONE"
     with m.State("ENGINE"):
-        m.d.comb += [engine.i_command.valid.eq(1), engine.i_command.payload.eq(plan.command)]
-        with m.If(engine.i_command.ready):
+        m.d.comb += [commands.valid.eq(1), commands.payload.eq(plan.command)]
+        with m.If(commands.ready):
             m.d.comb += [machine.rows.start.eq(1), machine.keys.start.eq(1)]
             m.next = "SOURCE"
     m.d.comb += [machine.rows.format.eq(machine.field(Opcode.MULTIPLY, "format")), machine.rows.rows.eq(rows)]
@@ -43,31 +48,18 @@ def product_states(m: Module, machine: Machine) -> None:
         machine.vector_command(
             m,
             Operation.READ,
-            leaves=Leaves.PACKER,
+            leaves=Leaves.ENGINE,
             source=source,
             source_at=source,
             length=columns,
             bits=ACTIVATION_BITS,
         ),
     ):
-        m.d.sync += answers.eq(machine.words[0] == Opcode.ANSWER)  # the rows of the product before have gone
+        m.d.sync += answers.eq(machine.opcode == Opcode.ANSWER)  # the rows of the product before have gone
         m.next = "ACTIVATIONS"
-    with m.State("ACTIVATIONS"):  # behind the last column come zeros, up to the end of its block
-        m.d.comb += [
-            packer.wide.eq(1),
-            packer.i.valid.eq(Mux(columns_left == 0, ~packer.o.valid | (beats_left != 0), vector.o.valid)),
-            packer.i.payload.eq(Mux(columns_left == 0, 0, vector.o.payload)),
-            vector.o.ready.eq(packer.i.ready & (columns_left != 0)),
-            machine.engine_words.i.valid.eq(packer.o.valid),
-            machine.engine_words.i.payload.eq(packer.o.payload),
-            packer.o.ready.eq(machine.engine_words.i.ready),
-        ]
-        with m.If(vector.o.valid & vector.o.ready):
-            m.d.sync += columns_left.eq(columns_left - 1)
-        with m.If(packer.o.valid & packer.o.ready):
-            m.d.sync += beats_left.eq(beats_left - 1)
-            with m.If(beats_left == 0):
-                m.next = "EXPONENT"
+    with m.State("ACTIVATIONS"), m.If(packer.o.valid & packer.o.ready & machine.last_beat):
+        m.d.sync += machine.leaves.eq(Leaves.NOWHERE)
+        m.next = "EXPONENT"
     with m.State("EXPONENT"):
         answer = machine.field(Opcode.ANSWER, "exponent")
         m.d.sync += key_places.eq(answer[:12].as_signed() - vector.o_exponent + EXPONENT_BIAS)
@@ -97,7 +89,7 @@ def product_states(m: Module, machine: Machine) -> None:
         ),
     ):
         m.next = "FETCH"
-    with m.State("KEYS"), m.If(machine.keys.count == rows):
+    with m.State("KEYS"), m.If(looked_at):
         m.d.comb += machine.keys.ends.eq(1)
         m.d.sync += machine.status.eq(Status.OK)
         m.next = "DONE"
