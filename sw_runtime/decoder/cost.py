@@ -33,16 +33,16 @@ from sw_runtime.decoder.image.memory_map import (
     rotary_bytes,
 )
 
-PART_CYCLES = 18
+PART_CYCLES = 24
 """Most cycles of a part of a vector beside its elements."""
 
-ROOT_CYCLES = 58
+ROOT_CYCLES = 111
 """Of the root between the two passes of a norm."""
 
 SHARE_CYCLES = 12
 """A row of keys or values takes so many cycles more than there are queries, where it has fewer beats."""
 
-MEAN_CYCLES = 51
+MEAN_CYCLES = 52
 """Most cycles of a query's attention beside the elements of query and mean."""
 
 ANSWER_BYTES = 2 * WORD_BYTES
