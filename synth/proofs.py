@@ -18,6 +18,7 @@ from formats.engine import EngineParameters
 from formats.errors import DependencyError
 from formats.presets import PRESETS, TRELLIS_PRESETS
 from hw.decoder.best_keys import BestKeys
+from hw.decoder.handover import Handover
 from hw.decoder.row_scale import RowScale
 from hw.decoder.vector_pass import VectorPass
 from hw.engine.accumulators import Accumulators
@@ -100,6 +101,7 @@ PROOFS = (
     Proof("stream rules, commands the router has decoded", lambda: StreamRules(CommandDecoder(ROUTER))),
     Proof("stream rules, answers of the router", lambda: StreamRules(Answer(words_under_way=2)), depth=14),
     Proof("stream rules, elements of a scaled product", lambda: StreamRules(RowScale())),
+    Proof("stream rules, what the sequencer commands and reads", lambda: StreamRules(Handover(4))),
     Proof("stream rules, elements of the vector unit", lambda: StreamRules(VectorPass(words=4))),
     Proof("stream rules, the best keys", lambda: StreamRules(BestKeys(keys=4, best=2)), depth=12),
     Proof("no element of a packed vector is lost or repeated", lambda: PackerKeepsEachElement(32), depth=12),

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from formats.errors import DependencyError
-from hw.decoder import best_keys, packer, row_scale, vector_pass
+from hw.decoder import best_keys, handover, packer, row_scale, vector_pass
 from hw.engine import accumulators, generator, sequencer, trellis
 from hw.link import cobs, window
 from hw.memory import port, sdram, skid_buffer, unpacker
@@ -68,11 +68,19 @@ FAULTS = (
     ),
     Fault(
         "stream rules, elements of a scaled product",
-        proofs,
         row_scale,
-        "RowScale",
-        "advance.eq(~self.o.valid | self.o.ready)",
-        "advance.eq(1)",
+        skid_buffer,
+        "SkidBuffer",
+        "m.If(self.i.ready & (filling == number))",
+        "m.If(filling == number)",
+    ),
+    Fault(
+        "stream rules, what the sequencer commands and reads",
+        proofs,
+        handover,
+        "Handover",
+        "m.If(self.i.ready):",
+        "m.If(1):",
     ),
     Fault(
         "stream rules, elements of the vector unit",
