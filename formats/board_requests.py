@@ -16,7 +16,7 @@ from enum import IntEnum
 
 from formats.errors import DeviceError, InputError
 
-VERSION = 4
+VERSION = 5
 """Of this definition; a host refuses another."""
 
 MAXIMUM_WORDS = 1024
@@ -41,6 +41,8 @@ class Opcode(IntEnum):
     CHECKSUM = 0x12
     PRODUCT = 0x20
     TOKEN = 0x30
+    LOAD_CARD = 0x40
+    CARD_STATUS = 0x41
 
 
 class Status(IntEnum):
@@ -51,15 +53,26 @@ class Status(IntEnum):
     WRONG_LENGTH = 2
     BAD_ADDRESS = 3
     BAD_ARGUMENT = 4
+    BUSY = 5
 
 
 STATUS_MEANINGS: dict[Status, str] = {
     Status.OK: "done",
-    Status.UNKNOWN_OPCODE: "the first word is none of the opcodes; a board knows either PRODUCT or TOKEN",
+    Status.UNKNOWN_OPCODE: "the first word is none of the opcodes; a board knows either PRODUCT or TOKEN, and "
+    "LOAD_CARD and CARD_STATUS where it was built with a card's loader",
     Status.WRONG_LENGTH: "more or fewer words than the request has",
     Status.BAD_ADDRESS: "an address is no multiple of 4, or what begins there reaches past the memory's end",
     Status.BAD_ARGUMENT: "an argument is out of its range",
+    Status.BUSY: "the memory is being loaded from a card; CARD_STATUS says when that has ended",
 }
+
+
+class Loading(IntEnum):
+    """How far the loading of a card is, as CARD_STATUS says it."""
+
+    NEVER = 0
+    UNDER_WAY = 1
+    ENDED = 2
 
 
 @dataclass(frozen=True)
@@ -211,9 +224,27 @@ REQUESTS: dict[Opcode, Request] = {
                 ),
             ),
         ),
+        Request(
+            Opcode.LOAD_CARD,
+            "begins to load the memory from the card in the slot, and answers at once; until the loading has ended, "
+            "requests that need the memory are refused as BUSY",
+        ),
+        Request(
+            Opcode.CARD_STATUS,
+            "says how far the loading of a card is; the words are looked at one after the other, the state first",
+            answer=(
+                Field("state", "0: nothing was loaded since power-up; 1: under way; 2: ended"),
+                Field("error", "of a loading that has ended: [memory card](card.md#the-loader)"),
+                Field("words", "that went to the memory"),
+                Field("left", "words of the image that are to come; 0 before its header was read"),
+            ),
+        ),
     )
 }
 """Opcode → request."""
+
+NEEDS_MEMORY = (Opcode.WRITE, Opcode.READ, Opcode.CHECKSUM, Opcode.PRODUCT, Opcode.TOKEN, Opcode.LOAD_CARD)
+"""Requests that are refused while a card is loaded."""
 
 
 def request_words(opcode: Opcode, *arguments: int, data: Sequence[int] = ()) -> list[int]:

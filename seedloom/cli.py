@@ -29,6 +29,7 @@ COMMANDS = {
     "image": "seedloom.images:image",
     "verilog": "seedloom.verilog:verilog",
     "program": "seedloom.program:program",
+    "load-card": "seedloom.load_card:load_card",
     "release": "seedloom.release:release",
     "generate": "seedloom.generation:generate",
     "chat": "seedloom.chat:chat",

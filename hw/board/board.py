@@ -6,7 +6,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from formats.board_requests import MAXIMUM_WORDS, REQUESTS, WORD_BYTES, Opcode, Status
+from formats.board_requests import MAXIMUM_WORDS, NEEDS_MEMORY, REQUESTS, WORD_BYTES, Opcode, Request, Status
+from hw.board.card import CardSlot
 from hw.board.collector import Collector
 from hw.board.field_memory import IDENTITY, RESULT, SUMS, FieldMemory
 from hw.board.parameters import BoardParameters
@@ -17,6 +18,7 @@ from hw.decoder.decoder import Decoder
 from hw.memory.face import connect_outside, outside
 from hw.memory.memory import Memory
 from hw.request_words import WORDS
+from hw.storage.card import CardPins
 
 CHECKSUM_BITS = 16
 """Of a word that are summed per cycle: chips of 16 bits bring no more, and all 32 take more cells."""
@@ -33,6 +35,7 @@ class _Parts:
     work: Product | Decoder
     checksum: Crc32
     status: Signal
+    card: CardSlot | None
 
 
 class Board(wiring.Component):
@@ -55,6 +58,8 @@ class Board(wiring.Component):
     o : Out(WORDS)
     pins, or others
         Of the controller.
+    card, loading : Out(CardPins()), Out(1)
+        Of a board with a card slot: its pins, and whether the memory is being loaded.
     """
 
     def __init__(self, parameters: BoardParameters, controller: wiring.Component) -> None:
@@ -65,7 +70,8 @@ class Board(wiring.Component):
             parameters.word_bits,
             parameters.side_bits,
         )
-        super().__init__({"i": In(WORDS), "o": Out(WORDS), **outside(controller)})
+        slot = {"card": Out(CardPins()), "loading": Out(1)} if parameters.card else {}
+        super().__init__({"i": In(WORDS), "o": Out(WORDS), **outside(controller), **slot})
 
     def elaborate(self, platform: object) -> Module:
         """Take a request, do it, answer it."""
@@ -78,7 +84,8 @@ class Board(wiring.Component):
         identity = self._parameters.identity()
         m.submodules.responder = responder = Responder(len(identity))
         m.submodules.fields = fields = FieldMemory(identity, len(responder.position))
-        parts = _Parts(collector, responder, fields, memory, work, checksum, Signal(8))
+        card = CardSlot(self._parameters) if self._parameters.card else None
+        parts = _Parts(collector, responder, fields, memory, work, checksum, Signal(8), card)
         connect(m, flipped(self.i), collector.i)
         connect(m, responder.o, flipped(self.o))
         connect(m, memory.request, controller.i)
@@ -86,12 +93,22 @@ class Board(wiring.Component):
         connect_outside(m, controller, self, outside(controller))
         self._answer(m, parts)
         self._serve(m, parts)
+        if card:
+            self._load(m, card, memory)
         return m
 
     @property
     def _work(self) -> Opcode:
         """The request that the board gives its memory to."""
         return Opcode.TOKEN if self._parameters.decoder else Opcode.PRODUCT
+
+    @property
+    def _requests(self) -> dict[Opcode, Request]:
+        """What the board knows."""
+        others = {Opcode.PRODUCT, Opcode.TOKEN} - {self._work}
+        if not self._parameters.card:
+            others |= {Opcode.LOAD_CARD, Opcode.CARD_STATUS}
+        return {opcode: request for opcode, request in REQUESTS.items() if opcode not in others}
 
     def _answer(self, m: Module, parts: _Parts) -> None:
         """What the responder sends for the request under way."""
@@ -108,7 +125,7 @@ class Board(wiring.Component):
         ]
         areas = {Opcode.IDENTIFY: IDENTITY, Opcode.COUNTERS: SUMS}
         with m.If(parts.status == Status.OK), m.Switch(collector.opcode[:8]):
-            for opcode, request in REQUESTS.items():
+            for opcode, request in self._requests.items():
                 with m.Case(opcode):
                     words = sum(field.words for field in request.answer)
                     if opcode == Opcode.IDENTIFY:
@@ -118,6 +135,8 @@ class Board(wiring.Component):
                         m.d.comb += responder.words.eq(collector.arguments[1])
                     if isinstance(work, Decoder) and opcode == Opcode.TOKEN:
                         m.d.comb += responder.words.eq(work.best << 1)
+                    if opcode == Opcode.CARD_STATUS:  # which change while they are sent, so none is kept as a field
+                        m.d.comb += [responder.fields.eq(0), responder.words.eq(words)]
 
     def _serve(self, m: Module, parts: _Parts) -> None:
         """One state a step of a request."""
@@ -131,7 +150,12 @@ class Board(wiring.Component):
                     m.next = "CHECK"
                 with m.Elif((collector.opcode == Opcode.WRITE) & (collector.words == 2)):
                     m.next = "WRITE"
+                    if parts.card:
+                        with m.If(parts.card.loading):
+                            m.next = "DROP"
             self._write(m, parts)
+            if parts.card:
+                self._drop(m, parts)
             with m.State("CHECK"):
                 self._check(m, parts)
             self._read(m, parts)
@@ -151,6 +175,9 @@ class Board(wiring.Component):
                 if isinstance(work, Decoder):
                     with m.If(collector.opcode == Opcode.TOKEN):
                         self._pass(m, work.o_best, responder.data)
+                if parts.card:
+                    with m.If(collector.opcode == Opcode.CARD_STATUS):
+                        self._pass(m, parts.card.o_status, responder.data)
                 with m.If(responder.done):
                     m.d.comb += collector.clear.eq(1)
                     m.next = "COLLECT"
@@ -166,9 +193,7 @@ class Board(wiring.Component):
         m.next = "RESPOND"
         following = {Opcode.READ: "RANGE", Opcode.CHECKSUM: "RANGE", Opcode.RESET: "KEEP", self._work: "WORK"}
         with m.Switch(collector.opcode):
-            for opcode, request in REQUESTS.items():
-                if opcode in (Opcode.PRODUCT, Opcode.TOKEN) and opcode != self._work:
-                    continue
+            for opcode, request in self._requests.items():
                 with m.Case(opcode):
                     m.d.sync += parts.status.eq(Status.WRONG_LENGTH)
                     # a WRITE that has data is not checked here
@@ -176,6 +201,17 @@ class Board(wiring.Component):
                         m.d.sync += parts.status.eq(Status.OK)
                         m.d.comb += parts.work.start.eq(opcode == self._work)
                         m.next = following.get(opcode, "RESPOND")
+                        if parts.card:
+                            self._check_loading(m, parts, parts.card, opcode)
+
+    def _check_loading(self, m: Module, parts: _Parts, card: CardSlot, opcode: Opcode) -> None:
+        """Begin a loading, or refuse what needs the memory during one."""
+        if opcode == Opcode.LOAD_CARD:
+            m.d.comb += card.start.eq(~card.loading)
+        with m.If(card.loading & (opcode in NEEDS_MEMORY)):
+            m.d.sync += parts.status.eq(Status.BUSY)
+            m.d.comb += parts.work.start.eq(0)
+            m.next = "RESPOND"
 
     def _write(self, m: Module, parts: _Parts) -> None:
         """Data of a WRITE as they come, those past the memory's end left out."""
@@ -202,6 +238,14 @@ class Board(wiring.Component):
             m.d.comb += memory.flush.eq(1)
             m.d.sync += parts.status.eq(Mux(bad, Status.BAD_ADDRESS, Status.OK))
             with m.If(memory.empty):
+                m.next = "RESPOND"
+
+    def _drop(self, m: Module, parts: _Parts) -> None:
+        """Data of a WRITE during a loading."""
+        with m.State("DROP"):
+            m.d.comb += parts.collector.data.ready.eq(1)
+            m.d.sync += parts.status.eq(Status.BUSY)
+            with m.If(parts.collector.complete):
                 m.next = "RESPOND"
 
     def _read(self, m: Module, parts: _Parts) -> None:
@@ -260,6 +304,17 @@ class Board(wiring.Component):
             memory.flush.eq(work.write_flush),
             work.write_empty.eq(memory.empty),
         ]
+
+    def _load(self, m: Module, card: CardSlot, memory: Memory) -> None:
+        """Give the memory's writer to a card's loading."""
+        m.submodules.card = card
+        connect(m, card.pins, flipped(self.card))
+        m.d.comb += [self.loading.eq(card.loading), card.write_empty.eq(memory.empty)]
+        with m.If(card.write_start):
+            m.d.comb += [memory.start.eq(1), memory.address.eq(0)]
+        with m.If(card.loading):
+            self._pass(m, card.o, memory.i)
+            m.d.comb += memory.flush.eq(card.write_flush)
 
     def _pass(self, m: Module, source: stream.Interface, sink: stream.Interface) -> None:
         """Join two streams in the state under way."""

@@ -26,6 +26,8 @@ class BoardParameters:
         What IDENTIFY answers as the build.
     decoder
         Sizes of the units of a board that takes tokens; None for one that multiplies.
+    card
+        The board has a slot, and loads its memory from a card.
 
     Raises
     ------
@@ -37,6 +39,7 @@ class BoardParameters:
     memory: MemoryKind
     build: int = 0
     decoder: DecoderParameters | None = None
+    card: bool = False
 
     def __post_init__(self) -> None:
         if self.engine.port_bytes != WORD_BYTES:

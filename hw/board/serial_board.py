@@ -9,6 +9,7 @@ from hw.board.parameters import BoardParameters
 from hw.link.link import LinkParameters
 from hw.link.serial import SerialLink
 from hw.memory.face import connect_outside, outside
+from hw.storage.card import CardPins
 
 
 class SerialBoard(wiring.Component):
@@ -30,9 +31,11 @@ class SerialBoard(wiring.Component):
     rx : In(1)
     tx : Out(1)
     busy : Out(1)
-        A request is being done; for a lamp, and for a simulator that would stand still.
+        A request is being done, or a card loaded; for a lamp, and for a simulator that would stand still.
     pins, or others
         Of the controller.
+    card : Out(CardPins())
+        Of a board with a card slot.
 
     Raises
     ------
@@ -48,6 +51,7 @@ class SerialBoard(wiring.Component):
         window: int = LinkParameters.window,
     ) -> None:
         self._board, self._outside = Board(parameters, controller), outside(controller)
+        self._slot = {"card": Out(CardPins())} if parameters.card else {}
         self._link = SerialLink(LinkParameters(window, build=parameters.build), divisor)
         super().__init__(
             {
@@ -55,6 +59,7 @@ class SerialBoard(wiring.Component):
                 "tx": Out(1, init=1),
                 "busy": Out(1),
                 **self._outside,
+                **self._slot,
             }
         )
 
@@ -65,9 +70,10 @@ class SerialBoard(wiring.Component):
         m.d.comb += [link.rx.eq(self.rx), self.tx.eq(link.tx)]
         connect(m, link.o_request, board.i)
         connect(m, board.o, link.i_response)
-        connect_outside(m, board, self, self._outside)
-        answered = Signal()
+        connect_outside(m, board, self, (*self._outside, *self._slot))
+        answered, requested = Signal(), Signal()
         m.d.comb += answered.eq(board.o.valid & board.o.ready & board.o.payload.last)
         with m.If(link.o_request.valid | answered):
-            m.d.sync += self.busy.eq(~answered)
+            m.d.sync += requested.eq(~answered)
+        m.d.comb += self.busy.eq(requested | board.loading if self._slot else requested)
         return m

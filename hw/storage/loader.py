@@ -39,6 +39,8 @@ class ImageLoader(wiring.Component):
         For one cycle.
     error : Out(range(8))
         A ``CardError``, from ``done`` to the next ``start``.
+    words, left : Out(range(memory_words + 1))
+        That went to ``o`` since ``start``, and that are to come; none are before the header was read.
     write_start, write_flush : Out(1)
         The next word goes to address 0; write what is here. As of ``WordWriter``.
     write_empty : In(1)
@@ -60,6 +62,8 @@ class ImageLoader(wiring.Component):
                 "busy": Out(1),
                 "done": Out(1),
                 "error": Out(range(8)),
+                "words": Out(range(memory_words + 1)),
+                "left": Out(range(memory_words + 1)),
                 "write_start": Out(1),
                 "write_flush": Out(1),
                 "write_empty": In(1),
@@ -74,7 +78,7 @@ class ImageLoader(wiring.Component):
         m.submodules.card = card = self._card
         m.submodules.check = check = Crc32(bits=32)
         connect(m, card.pins, flipped(self.pins))
-        place, left, bad = Signal(range(_BLOCK_WORDS)), Signal(range(self._memory_words + 1)), Signal()
+        place, left, bad = Signal(range(_BLOCK_WORDS)), self.left, Signal()
         expected, taken = Signal(32), Signal()
         m.d.comb += [
             self.busy.eq(1),
@@ -88,7 +92,8 @@ class ImageLoader(wiring.Component):
                 m.d.comb += [self.busy.eq(0), check.start.eq(1)]
                 with m.If(self.start):
                     m.d.comb += [card.start.eq(1), self.write_start.eq(1)]
-                    m.d.sync += [place.eq(0), left.eq(0), bad.eq(0), self.error.eq(CardError.NONE)]
+                    m.d.sync += [place.eq(0), bad.eq(0), self.error.eq(CardError.NONE)]
+                    m.d.sync += [self.words.eq(0), left.eq(0)]
                     m.next = "HEADER"
             with m.State("HEADER"):
                 m.d.comb += [card.o.ready.eq(1), check.valid.eq(taken)]
@@ -107,7 +112,7 @@ class ImageLoader(wiring.Component):
                     check.valid.eq(taken & (left != 0)),
                 ]
                 with m.If(taken & (left != 0)):
-                    m.d.sync += left.eq(left - 1)
+                    m.d.sync += [self.words.eq(self.words + 1), left.eq(left - 1)]
                 with m.If(card.done):
                     m.next = "FLUSH"
             with m.State("FLUSH"):

@@ -1,6 +1,7 @@
 """A board on a serial port, or the same board simulated behind a pseudo-terminal."""
 
 import logging
+from dataclasses import replace
 from functools import cache
 
 from formats.engine import EngineParameters
@@ -57,7 +58,10 @@ class TerminalChannel(LinkChannel):
 
 
 def serial_channel(
-    place: str, parameters: EngineParameters | None = None, decoder: DecoderParameters | None = None
+    place: str,
+    parameters: EngineParameters | None = None,
+    decoder: DecoderParameters | None = None,
+    card: bytes | None = None,
 ) -> LinkChannel:
     """A channel to a board on a serial port.
 
@@ -70,11 +74,13 @@ def serial_channel(
         Formats, batch and sizes of a simulated board's engine.
     decoder
         Sizes of a simulated board's whole decoder; None for a board that multiplies.
+    card
+        First blocks of the card in a simulated board's slot; None for a board without one.
 
     Raises
     ------
     InputError
-        If the rate is none, or there is no such board.
+        If the rate is none, there is no such board, the card has no whole blocks, or it is for a port.
     DependencyError
         If pyserial is not installed, or the simulator cannot be built.
     DeviceError
@@ -83,7 +89,9 @@ def serial_channel(
     name, _, board = place.partition(":")
     if name == TERMINAL:
         built = board_parameters(board or TERMINAL_BOARD, parameters or TERMINAL_ENGINE, decoder)
-        return TerminalChannel(TerminalBoard(built))
+        return TerminalChannel(TerminalBoard(replace(built, card=card is not None), card))
+    if card is not None:
+        raise InputError(f"the card of a board on a port is in its slot; a file can only be one of serial:{TERMINAL}")
     path, _, rate = place.partition("@")
     if rate and not (rate.isdecimal() and int(rate)):
         raise InputError(f"what follows @ in {place!r} must be bits per second, such as {BAUD}")

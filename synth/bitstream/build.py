@@ -16,7 +16,7 @@ from hw.memory.chips import Sdram
 from hw.sources import build_number
 from synth.bitstream.page import page
 from synth.bitstream.report import Report, Routing, implied, routing
-from synth.bitstream.targets import target
+from synth.bitstream.targets import TARGETS, target
 from synth.bitstream.top import pll_dividers
 from synth.designs import ECP5_MULTIPLIER_BITS, SMOLLM2_UNITS
 from synth.flow import Flow
@@ -51,12 +51,14 @@ class Order:
         Placements, seeds 1 to ``seeds``.
     decoder
         A whole decoder, its units as SmolLM2-135M needs them, instead of an engine alone.
+    card
+        The loader of a memory card, on the board's slot.
 
     Raises
     ------
     InputError
         If there is no such board or format, the board cannot have the memory, the clock cannot be made or the memory
-        cannot follow it, or ``seeds`` is not above 0.
+        cannot follow it, ``seeds`` is not above 0, or the board's card slot is not wired.
     """
 
     board: str
@@ -65,6 +67,7 @@ class Order:
     clock_mhz: float = 0
     seeds: int = 5
     decoder: bool = False
+    card: bool = False
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
@@ -72,6 +75,9 @@ class Order:
         known = target(self.board).memories
         if self.memory_name not in known:
             raise InputError(f"memory of {self.board} must be {' or '.join(known)}, not {self.memory!r}")
+        if self.card and not target(self.board).slot:
+            wired = ", ".join(name for name, each in TARGETS.items() if each.slot)
+            raise InputError(f"card of {self.board} must be left out: only {wired} have a slot with a loader")
         memory = self.parameters.memory
         if isinstance(memory, Sdram):
             pll_dividers(memory.clock_mhz)
@@ -103,7 +109,7 @@ class Order:
         memory = find_board(self.memory_name).memory
         if isinstance(memory, Sdram) and self.clock_mhz:
             memory = replace(memory, clock_mhz=self.clock_mhz)
-        return BoardParameters(self.engine, memory, build_number(), SMOLLM2_UNITS if self.decoder else None)
+        return BoardParameters(self.engine, memory, build_number(), SMOLLM2_UNITS if self.decoder else None, self.card)
 
 
 def netlist(order: Order) -> tuple[str, str, str]:
@@ -184,6 +190,7 @@ def _report(order: Order, routings: list[Routing]) -> Report:
         memory=order.memory_name,
         format=order.weights,
         decoder=order.decoder,
+        card=order.card,
         clock_mhz=parameters.memory.clock_mhz,
         baud=order.baud,
         build=parameters.build,

@@ -42,6 +42,7 @@ def page(report: Report) -> str:
     tools = [[name, version] for name, version in report.tools.items()]
     title = f"seedloom on {report.board}"
     what = f"{'a whole decoder' if report.decoder else 'an engine'} with one lane of {report.format}"
+    what += " and a memory card's loader" if report.card else ""
     parts = [
         f"<h1>{escape(title)}</h1>",
         f"<p>{escape(report.part)}, memory {escape(report.memory)}, {escape(what)}, "

@@ -139,7 +139,7 @@ class Report:
 
     Parameters
     ----------
-    board, part, memory, format, decoder
+    board, part, memory, format, decoder, card
         What it was made for.
     clock_mhz
         What the PLL makes; every placement must reach it.
@@ -160,6 +160,7 @@ class Report:
     memory: str
     format: str
     decoder: bool
+    card: bool
     clock_mhz: float
     baud: int
     build: int

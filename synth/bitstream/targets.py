@@ -36,6 +36,8 @@ class Target:
         What openFPGALoader calls the board.
     top
         Parameters of the board and baud rate → its top level.
+    slot
+        The top level knows the pins of a card slot.
     """
 
     board: Board
@@ -43,6 +45,7 @@ class Target:
     memories: tuple[str, ...]
     loader: str
     top: Callable[[BoardParameters, int], Top]
+    slot: bool = False
 
     def platform(self) -> Any:
         """A fresh platform of Amaranth, whose pins are given out once.
@@ -69,6 +72,7 @@ TARGETS: dict[str, Target] = {
             memories=SDRAM_MEMORIES,
             loader="ulx3s",
             top=Ulx3s,
+            slot=True,
         )
         for size in ("25F", "45F", "85F")
     },

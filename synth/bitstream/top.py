@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from amaranth.build import Attrs, Pins, PinsN, Resource, Subsignal
 from amaranth.hdl import Cat, ClockDomain, ClockSignal, Module, ResetSignal
 from amaranth.lib import io, wiring
 from amaranth.lib.cdc import ResetSynchronizer
@@ -17,6 +18,17 @@ OSCILLATOR_MHZ = 25
 SLOWEST_MHZ = 75
 """The chip's clock is the inverse of ours: it holds its data half a period and 3 ns into the period that looks at it,
 which, with 3.3 ns in the pins' buffers, is too short below 67 MHz."""
+
+CARD_SLOT = Resource(
+    "card_slot",
+    0,
+    Subsignal("cs", PinsN("H1", dir="o")),
+    Subsignal("clk", Pins("J1", dir="o")),
+    Subsignal("copi", Pins("J3", dir="o")),
+    Subsignal("cipo", Pins("K2", dir="i")),
+    Attrs(IO_TYPE="LVCMOS33", PULLMODE="UP"),
+)
+"""As the slot of amaranth-boards, in SPI mode, but pulled up: a card lets go of its output between answers."""
 
 EARLY_MHZ = 25
 """At this clock we look at the data half a period behind the chip's edge that brings it, not one and a half."""
@@ -45,7 +57,8 @@ class Ulx3s(wiring.Component):
     The chip's clock is the inverse of ours, made beside its pin: half a period after our registers change the chip
     looks at its pins, and its data is there around the end of the next period. The registers of the chip's commands,
     addresses and data lie in the pins' own cells, so every placement has the same delays there. Button F1 resets all;
-    LED 0 is on while the clock is steady, LED 1 while a request is done.
+    LED 0 is on while the clock is steady, LED 1 while a request is done or a card loaded. With a card slot the ESP32,
+    which is wired to it too, is kept in reset.
 
     Parameters
     ----------
@@ -71,7 +84,7 @@ class Ulx3s(wiring.Component):
         self._dividers, self._early = pll_dividers(clock_mhz), clock_mhz == EARLY_MHZ
         controller = SdramController(parameters.memory)
         self._board = SerialBoard(parameters, controller, round(clock_mhz * 1e6 / baud))
-        self.modules = controller.modules
+        self._has_slot, self.modules = parameters.card, controller.modules
         super().__init__({})
 
     def elaborate(self, platform: Any) -> Module:
@@ -84,6 +97,8 @@ class Ulx3s(wiring.Component):
         m.submodules.busy = busy = io.Buffer("o", platform.request("led", 1, dir="-"))
         m.d.comb += [self._board.rx.eq(rx.i), tx.o.eq(self._board.tx), busy.o.eq(self._board.busy)]
         self._memory(m, platform.request("sdram", 0, dir="-"), self._board.pins)
+        if self._has_slot:
+            self._card(m, platform)
         return m
 
     def _clock(self, m: Module, platform: Any) -> None:
@@ -97,6 +112,18 @@ class Ulx3s(wiring.Component):
         m.domains.sync = ClockDomain()
         m.d.comb += [ClockSignal().eq(made.clocks[FIRST]), led.o.eq(made.locked & ~ResetSignal())]
         m.submodules.reset = ResetSynchronizer(~made.locked | button.i, domain="sync")
+
+    def _card(self, m: Module, platform: Any) -> None:
+        """The slot's pins, which have registers behind them, and the ESP32's reset."""
+        platform.add_resources([CARD_SLOT])
+        pads, pins = platform.request(CARD_SLOT.name, 0, dir="-"), self._board.card
+        for name, value in {"cs": pins.cs, "clk": pins.clk, "copi": pins.copi}.items():
+            m.submodules[f"card_{name}"] = out = io.Buffer("o", getattr(pads, name))
+            m.d.comb += out.o.eq(value)
+        m.submodules.card_cipo = cipo = io.Buffer("i", pads.cipo)
+        m.d.comb += pins.cipo.eq(cipo.i)
+        m.submodules.esp32 = esp32 = io.Buffer("o", platform.request("esp32", 0, dir="-").en)
+        m.d.comb += esp32.o.eq(0)
 
     def _memory(self, m: Module, pads: Any, pins: wiring.PureInterface) -> None:
         """The chip's pins, a register beside each; amaranth-boards knows which are active low.

@@ -11,6 +11,7 @@ from formats.errors import DeviceError
 from hw.board.parameters import BoardParameters
 from hw.memory.chips import Sdram, SdramTiming
 from hw.memory.kinds import MemoryKind
+from sw_runtime.device.simulator.card import CardSettings
 from sw_runtime.device.simulator.library import ALWAYS, Items
 
 LAST = 1 << 32
@@ -110,6 +111,22 @@ class BoardSimulator:
         came = taken[: run.taken_count]
         cuts = np.flatnonzero(came >= LAST) + 1
         return [part.tolist() for part in np.split(came & np.uint64(LAST - 1), cuts[:-1])]
+
+    def insert(self, card: CardSettings) -> None:
+        """Put a card into the slot, for one that was there before."""
+        self._library.board_insert(self._handle, card)
+
+    def wait(self, cycles: int) -> None:
+        """Let time pass without a request."""
+        taken = np.zeros(1, dtype=np.uint64)
+        run = BoardRun(taken=taken.ctypes.data, taken_limit=1, responses=1, cycle_limit=cycles)
+        self._library.board_run(self._handle, ctypes.byref(run))
+        self.cycles += run.cycles
+
+    @property
+    def broken_card_rules(self) -> int:
+        """Rules of the card in the slot that were broken, a bit each."""
+        return int(self._library.board_broken_card_rules(self._handle))
 
     def broken_rules(self) -> dict[str, int]:
         """How often an SDRAM chip was asked for what its maker does not allow, by rule; nothing if never.

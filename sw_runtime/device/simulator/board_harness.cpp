@@ -1,14 +1,21 @@
-// Drives a board's requests, many a call, and with CHIP the memory chip on its pins. Other memories are part of the unit.
+// Drives a board's requests, many a call, with CHIP the memory chip on its pins, with CARD the card in its slot. Other
+// memories are part of the unit.
 
 #include "harness.cpp"
 #ifdef CHIP
 #include "sdram_model.cpp"
+#endif
+#ifdef CARD
+#include "card_slot.cpp"
 #endif
 
 struct BoardSimulation {
     Simulation simulation;
 #ifdef CHIP
     Sdram sdram;
+#endif
+#ifdef CARD
+    CardSlot slot;
 #endif
 };
 
@@ -43,6 +50,14 @@ void sdram_report(void *handle, int64_t *broken, int64_t *longest_gap) {
 void *board_open(uint64_t seed) { return new BoardSimulation{Simulation{seed}}; }
 #endif
 
+#ifdef CARD
+void board_insert(void *handle, CardSettings settings) {
+    static_cast<BoardSimulation *>(handle)->slot.insert(settings);
+}
+
+uint64_t board_broken_card_rules(void *handle) { return static_cast<BoardSimulation *>(handle)->slot.broken(); }
+#endif
+
 void board_close(void *handle) { delete static_cast<BoardSimulation *>(handle); }
 
 // Offers all words and takes words until so many of them were the last of their response. Returns 0, or 1 when the cycle
@@ -62,6 +77,9 @@ int board_run(void *handle, BoardRun *run) {
 #ifdef CHIP
         unit.pins___05Fdq_i = board.sdram.captured();
 #endif
+#ifdef CARD
+        board.slot.drive(unit);
+#endif
         unit.clk = 0;
         simulation.settle();
         words.look();
@@ -76,6 +94,9 @@ int board_run(void *handle, BoardRun *run) {
         }
 #ifdef CHIP
         board.sdram.edge(pins_of(unit));
+#endif
+#ifdef CARD
+        board.slot.edge(unit);
 #endif
         unit.clk = 1;
         simulation.settle();

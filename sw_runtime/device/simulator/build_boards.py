@@ -46,7 +46,7 @@ def build_board(parameters: BoardParameters, optimisation: str = FAST) -> Path:
         (parameters, *_versions(parameters.memory)),
         BOARD_HARNESS,
         f"board with {formats}",
-        chip_defines(parameters.memory),
+        harness_defines(parameters),
         optimisation=optimisation,
     )
 
@@ -67,13 +67,14 @@ def build_serial_board(parameters: BoardParameters, divisor: int) -> Path:
         (parameters, divisor, *_versions(parameters.memory)),
         SERIAL_BOARD_HARNESS,
         label,
-        (f"-DDIVISOR={divisor}", *chip_defines(parameters.memory)),
+        (f"-DDIVISOR={divisor}", *harness_defines(parameters)),
     )
 
 
-def chip_defines(memory: MemoryKind) -> tuple[str, ...]:
-    """What a board's harness is told of a memory: whether it plays the chip on the board's pins."""
-    return ("-DCHIP",) if isinstance(memory, Sdram) else ()
+def harness_defines(parameters: BoardParameters) -> tuple[str, ...]:
+    """What a board's harness is told: whether it plays the memory chip on the board's pins, and a card in its slot."""
+    chip = ("-DCHIP",) if isinstance(parameters.memory, Sdram) else ()
+    return (*chip, *(("-DCARD",) if parameters.card else ()))
 
 
 def _with_controller(memory: MemoryKind, board: Callable[[wiring.Component], wiring.Component]) -> str:

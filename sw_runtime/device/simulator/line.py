@@ -9,6 +9,7 @@ import numpy as np
 
 from hw.link.layouts import LINE_CYCLES
 from sw_runtime.device.simulator.build import HARNESS, build_library
+from sw_runtime.device.simulator.card import CardSettings
 from sw_runtime.device.simulator.library import ALWAYS
 
 LINE_HARNESS = Path(__file__).with_name("line_harness.cpp")
@@ -112,6 +113,10 @@ class LineSimulation:
         self.broken_offers += run.broken_offers
         self.busy = bool(run.busy)
         return received[: run.received_count].tobytes()
+
+    def insert(self, card: CardSettings) -> None:
+        """Put a card into the slot of a board that has one."""
+        self._library.line_insert(self.handle, card)
 
     def close(self) -> None:
         """Free the unit."""

@@ -1,6 +1,6 @@
 // Drives a unit on a line, many bytes a call. Behind harness.cpp. With DIVISOR the line is the pins `rx` and `tx` of a
 // UART of so many cycles per bit; without, the byte streams `i`, of LINE_CYCLES or more per byte, and `o`. With BOARD
-// the unit has `busy`, with CHIP, behind sdram_model.cpp, a memory chip's pins.
+// the unit has `busy`, with CHIP, behind sdram_model.cpp, a memory chip's pins, with CARD, behind card_slot.cpp, a card's.
 
 #ifdef DIVISOR
 // One byte on the way to the unit and one on the way back, bit by bit.
@@ -48,6 +48,9 @@ struct Line {
 #ifdef CHIP
     Sdram sdram;
 #endif
+#ifdef CARD
+    CardSlot slot;
+#endif
 };
 
 extern "C" {
@@ -64,6 +67,10 @@ void *line_open(uint64_t seed) {
 #endif
     return line;
 }
+
+#ifdef CARD
+void line_insert(void *handle, CardSettings settings) { static_cast<Line *>(handle)->slot.insert(settings); }
+#endif
 
 void line_close(void *handle) { delete static_cast<Line *>(handle); }
 
@@ -97,12 +104,18 @@ void line_run(void *handle, LineRun *run) {
 #ifdef CHIP
         unit.pins___05Fdq_i = line.sdram.captured();
 #endif
+#ifdef CARD
+        line.slot.drive(unit);
+#endif
         unit.clk = 0;
         line.simulation.settle();
         arrives = wires.sample(unit);
         octet = wires.received;
 #ifdef CHIP
         line.sdram.edge(pins_of(unit));
+#endif
+#ifdef CARD
+        line.slot.edge(unit);
 #endif
 #else
         if (line.send_wait) line.send_wait--;

@@ -7,8 +7,10 @@ import threading
 import tty
 
 from hw.board.parameters import BoardParameters
+from hw.storage.loader import SAFE_MHZ
 from sw_runtime.device.simulator.board import chip_of
 from sw_runtime.device.simulator.build_boards import build_serial_board
+from sw_runtime.device.simulator.card import card_settings
 from sw_runtime.device.simulator.line import LineSimulation
 
 DIVISOR = 4
@@ -28,15 +30,22 @@ class TerminalBoard:
     ----------
     parameters
         Of the board.
+    card
+        First blocks of the card in its slot; None leaves the slot empty. Only for a board that has one.
 
     Raises
     ------
+    InputError
+        If the card has no whole blocks.
     DependencyError
         If a tool is missing or fails, with its last words.
     """
 
-    def __init__(self, parameters: BoardParameters) -> None:
+    def __init__(self, parameters: BoardParameters, card: bytes | None = None) -> None:
+        inserted = None if card is None else card_settings(card, parameters.memory.clock_mhz, SAFE_MHZ)
         self._simulation = LineSimulation(build_serial_board(parameters, DIVISOR), chip=chip_of(parameters.memory))
+        if inserted:
+            self._simulation.insert(inserted)
         self._thread: threading.Thread | None = None
         self._ends: tuple[int, int] | None = None
         self._path = ""

@@ -26,7 +26,7 @@ class BoardModel:
     def answer(self, request: Sequence[int]) -> list[int]:
         """The response to any words."""
         opcode = request[0]
-        known = {int(each) for each in Opcode if each != Opcode.TOKEN}
+        known = {int(each) for each in Opcode if each not in (Opcode.TOKEN, Opcode.LOAD_CARD, Opcode.CARD_STATUS)}
         status, words = Status.UNKNOWN_OPCODE, []
         if opcode in known:
             status, words = self._do(Opcode(opcode), list(request[1:]))

@@ -7,7 +7,7 @@ from hw.board.parameters import BoardParameters
 from hw.memory.chips import W9825G6KH_6, Sdram
 from sw_runtime.device.simulator.board import BoardSimulator
 from sw_runtime.device.simulator.build import build_library
-from sw_runtime.device.simulator.build_boards import BOARD_HARNESS, chip_defines
+from sw_runtime.device.simulator.build_boards import BOARD_HARNESS, harness_defines
 from tests.hw.switched_mutants import Mutant, switch, switch_on, switched_verilog
 
 SMALL = BoardParameters(
@@ -85,7 +85,7 @@ def build_mutants(folder: Path) -> Path:
     def verilog() -> str:
         return switched_verilog(MUTANTS, ".", _IMPORTS, f"Board({SMALL!r}, SdramController({SMALL.memory!r}))", folder)
 
-    return build_library(verilog, (SMALL,), harness, "mutants of the board", chip_defines(SMALL.memory))
+    return build_library(verilog, (SMALL,), harness, "mutants of the board", harness_defines(SMALL))
 
 
 def open_mutant(library: Path, number: int, share: float) -> BoardSimulator:

