@@ -24,7 +24,7 @@ class CardSlot(wiring.Component):
     start : In(1)
         For one cycle, while not ``loading``, with the memory's writer empty.
     loading : Out(1)
-        From the cycle behind ``start`` on; the memory's writer takes what comes from here.
+        From the second cycle behind ``start`` on; the memory's writer takes what comes from here.
     write_start, write_flush, write_empty, o
         To the memory's writer, as of ``ImageLoader``.
     o_status : Out(stream.Signature(32))
@@ -55,9 +55,9 @@ class CardSlot(wiring.Component):
         connect(m, loader.o, flipped(self.o))
         connect(m, loader.pins, flipped(self.pins))
         ended, place = Signal(), Signal(2)
-        m.d.sync += ended.eq(ended | loader.done)
+        # a register of its own: the board's decoding of a request comes late in the cycle
+        m.d.sync += [ended.eq(ended | loader.done), loader.start.eq(self.start)]
         m.d.comb += [
-            loader.start.eq(self.start),
             loader.write_empty.eq(self.write_empty),
             self.loading.eq(loader.busy),
             self.write_start.eq(loader.write_start),
