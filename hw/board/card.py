@@ -24,7 +24,7 @@ class CardSlot(wiring.Component):
     start : In(1)
         For one cycle, while not ``loading``, with the memory's writer empty.
     loading : Out(1)
-        From the second cycle behind ``start`` on; the memory's writer takes what comes from here.
+        From the cycle behind ``start`` on; the memory's writer takes what comes from here. A register.
     write_start, write_flush, write_empty, o
         To the memory's writer, as of ``ImageLoader``.
     o_status : Out(stream.Signature(32))
@@ -56,15 +56,18 @@ class CardSlot(wiring.Component):
         connect(m, loader.pins, flipped(self.pins))
         ended, place = Signal(), Signal(2)
         # a register of its own: the board's decoding of a request comes late in the cycle
-        m.d.sync += [ended.eq(ended | loader.done), loader.start.eq(self.start)]
+        m.d.sync += [
+            loader.start.eq(self.start),
+            self.loading.eq((self.loading | self.start) & ~loader.done),
+            ended.eq(ended | loader.done),
+        ]
         m.d.comb += [
             loader.write_empty.eq(self.write_empty),
-            self.loading.eq(loader.busy),
             self.write_start.eq(loader.write_start),
             self.write_flush.eq(loader.write_flush),
             self.o_status.valid.eq(1),
         ]
-        state = Mux(loader.busy, Loading.UNDER_WAY, Mux(ended, Loading.ENDED, Loading.NEVER))
+        state = Mux(self.loading, Loading.UNDER_WAY, Mux(ended, Loading.ENDED, Loading.NEVER))
         with m.Switch(place):
             for number, word in enumerate((state, loader.error, loader.words, loader.left)):
                 with m.Case(number):

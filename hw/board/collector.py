@@ -44,9 +44,9 @@ class Collector(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Registers, filled in order."""
         m = Module()
-        is_data = Signal()
+        is_write, is_data = Signal(), Signal()
         m.d.comb += [
-            is_data.eq((self.opcode == Opcode.WRITE) & (self.words >= 2)),
+            is_data.eq(is_write & (self.words >= 2)),
             self.data.payload.eq(self.i.payload.data),
             self.data.valid.eq(self.i.valid & is_data & ~self.complete),
             self.i.ready.eq(~self.complete & (~is_data | self.data.ready)),
@@ -58,6 +58,7 @@ class Collector(wiring.Component):
             with m.Switch(self.words):
                 with m.Case(0):
                     m.d.sync += self.opcode.eq(self.i.payload.data)
+                    m.d.sync += is_write.eq(self.i.payload.data == Opcode.WRITE)  # what is ready follows from it
                 for position in range(MOST_ARGUMENTS):
                     with m.Case(position + 1):
                         m.d.sync += self.arguments[position].eq(self.i.payload.data)

@@ -17,7 +17,7 @@ SMALL = BoardParameters(
 
 MUTANTS = (
     Mutant("collector.py", "self.words != MOST_ARGUMENTS + 2", "Const(1)"),
-    Mutant("collector.py", "(self.opcode == Opcode.WRITE) & (self.words >= 2)", "(self.opcode == Opcode.WRITE)"),
+    Mutant("collector.py", "is_write & (self.words >= 2)", "is_write"),
     Mutant("collector.py", "~self.complete & (~is_data | self.data.ready)", "~is_data | self.data.ready"),
     Mutant("board.py", "(words == 0) | (is_read & (words >= MAXIMUM_WORDS))", "words == 0"),
     Mutant("board.py", "(words == 0) | (is_read & (words >= MAXIMUM_WORDS))", "is_read & (words >= MAXIMUM_WORDS)"),
