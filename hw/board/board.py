@@ -142,6 +142,7 @@ class Board(wiring.Component):
         """One state a step of a request."""
         collector, responder, work = parts.collector, parts.responder, parts.work
         m.d.comb += work.arguments.eq(collector.arguments)
+        compared = self._compare(m, collector)
         with m.FSM():
             with m.State("RESET"), m.If(parts.fields.done):
                 m.next = "COLLECT"
@@ -157,7 +158,7 @@ class Board(wiring.Component):
             if parts.card:
                 self._drop(m, parts)
             with m.State("CHECK"):
-                self._check(m, parts)
+                self._check(m, parts, compared)
             self._read(m, parts)
             with m.State("WORK"):
                 m.d.sync += parts.status.eq(work.status)
@@ -186,23 +187,32 @@ class Board(wiring.Component):
         with m.If(works):
             self._give_memory(m, parts)
 
-    def _check(self, m: Module, parts: _Parts) -> None:
+    def _compare(self, m: Module, collector: Collector) -> dict[Opcode, tuple[Signal, Signal]]:
+        """Whether the request under way has this opcode, and its length too, in registers: a long path begins there."""
+        compared = {}
+        for opcode, request in self._requests.items():
+            named, right = Signal(name=f"named_{opcode.name}"), Signal(name=f"right_{opcode.name}")
+            m.d.sync += named.eq(collector.opcode == opcode)
+            # a WRITE that has data is not checked by its length
+            length = (collector.words == request.least_words) & (opcode != Opcode.WRITE)
+            m.d.sync += right.eq((collector.opcode == opcode) & length)
+            compared[opcode] = named, right
+        return compared
+
+    def _check(self, m: Module, parts: _Parts, compared: dict[Opcode, tuple[Signal, Signal]]) -> None:
         """Opcode and length."""
-        collector = parts.collector
         m.d.sync += parts.status.eq(Status.UNKNOWN_OPCODE)
         m.next = "RESPOND"
         following = {Opcode.READ: "RANGE", Opcode.CHECKSUM: "RANGE", Opcode.RESET: "KEEP", self._work: "WORK"}
-        with m.Switch(collector.opcode):
-            for opcode, request in self._requests.items():
-                with m.Case(opcode):
-                    m.d.sync += parts.status.eq(Status.WRONG_LENGTH)
-                    # a WRITE that has data is not checked here
-                    with m.If((collector.words == request.least_words) & (opcode != Opcode.WRITE)):
-                        m.d.sync += parts.status.eq(Status.OK)
-                        m.d.comb += parts.work.start.eq(opcode == self._work)
-                        m.next = following.get(opcode, "RESPOND")
-                        if parts.card:
-                            self._check_loading(m, parts, parts.card, opcode)
+        for opcode, (named, right) in compared.items():
+            with m.If(named):
+                m.d.sync += parts.status.eq(Status.WRONG_LENGTH)
+            with m.If(right):
+                m.d.sync += parts.status.eq(Status.OK)
+                m.d.comb += parts.work.start.eq(opcode == self._work)
+                m.next = following.get(opcode, "RESPOND")
+                if parts.card:
+                    self._check_loading(m, parts, parts.card, opcode)
 
     def _check_loading(self, m: Module, parts: _Parts, card: CardSlot, opcode: Opcode) -> None:
         """Begin a loading, or refuse what needs the memory during one."""
