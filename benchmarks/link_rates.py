@@ -1,6 +1,6 @@
 """What a serial link carries: the host's code and the device's model on a line in virtual time.
 
-``python benchmarks/link_rates.py`` prints the table of ``docs/boards.md``.
+``python benchmarks/link_rates.py`` prints the two tables of ``docs/boards.md``.
 """
 
 import struct
@@ -8,10 +8,14 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
+from statistics import mean
+
+import numpy as np
 
 from formats.board_requests import Opcode
 from golden_models.line import LineFaults, VirtualLine
 from golden_models.link import LinkModel
+from sw_runtime.device.board.memory import upload
 from sw_runtime.device.link.channel import LinkChannel
 
 REQUESTS, DEPENDENT, SEEDS = 400, 100, range(1, 11)
@@ -20,6 +24,7 @@ UPLOADS = [
     for n in range(REQUESTS)
 ]
 SMALL = [Opcode.COUNTERS]
+SHORT_OCTETS, SHORT_SEEDS = (2048, 8192, 32768), range(200)
 GOOD, BAD = LineFaults(), LineFaults(byte_errors=1e-4, lost=0.01)
 
 
@@ -59,6 +64,40 @@ def measure(faults: LineFaults, baud: int, latency: float, seed: int = 1) -> Rat
     return Rates(share, repeats, (line.now - start) / DEPENDENT, answers)
 
 
+def keeping() -> Callable[[Sequence[int]], list[int]]:
+    """A core that keeps what is written, and sums it up."""
+    memory = np.zeros(max(SHORT_OCTETS), dtype=np.uint8)
+
+    def core(words: Sequence[int]) -> list[int]:
+        opcode, address, *data = words
+        if opcode == Opcode.CHECKSUM:
+            return [opcode, zlib.crc32(memory[address : address + 4 * data[0]].tobytes())]
+        memory[address : address + 4 * len(data)] = np.array(data, dtype="<u4").view(np.uint8)
+        return [opcode]
+
+    return core
+
+
+def short_upload(octets: int, faults: LineFaults, baud: int, latency: float, seed: int = 1) -> float:
+    """Seconds of an upload with its checksums, before and after."""
+    device = LinkModel(keeping())
+    line = VirtualLine(device.receive, faults, Random(seed), baud, latency)
+    channel, data = LinkChannel(lambda: line, clock=line.clock), np.random.default_rng(octets)
+    start = line.now
+    upload(channel, 0, data.integers(1, 256, size=octets, dtype=np.uint8))
+    return line.now - start
+
+
+def short_row(baud: int, latency: float) -> str:
+    """One line of the table of short uploads: the mean of bad over good, and how many carry less than half."""
+    cells = [f"{baud / 1e6:g} M", f"{1e3 * latency:g} ms"]
+    for octets in SHORT_OCTETS:
+        good = short_upload(octets, GOOD, baud, latency)
+        shares = [good / short_upload(octets, BAD, baud, latency, seed) for seed in SHORT_SEEDS]
+        cells.append(f"{mean(shares):.0%} / {sum(share < 0.5 for share in shares) / len(shares):.1%}")
+    return f"| {' | '.join(cells)} |"
+
+
 def row(baud: int, latency: float) -> str:
     """One line of the table: a good line, and the worst of the bad ones."""
     good = measure(GOOD, baud, latency)
@@ -87,3 +126,8 @@ if __name__ == "__main__":
     for baud in (3_000_000, 12_000_000):
         for latency in (0.001, 0.016):
             print(row(baud, latency))
+    print(f"\n| baud | latency timer | {' | '.join(f'{octets:,} bytes' for octets in SHORT_OCTETS)} |")
+    print(f"|---:|---:|{'---:|' * len(SHORT_OCTETS)}")
+    for baud in (3_000_000, 12_000_000):
+        for latency in (0.001, 0.016):
+            print(short_row(baud, latency))

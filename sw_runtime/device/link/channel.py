@@ -12,8 +12,8 @@ from sw_runtime.device.link.session import SILENCE_SECONDS, Session, Welcome
 DATA_WORDS = 254
 """Of a request or a response: so many that little of the line is lost to headers, so few that few are damaged."""
 
-WAIT_SECONDS = 0.005
-"""Longest wait for a byte, after which late answers are looked for."""
+LEAST_WAIT_SECONDS, WAIT_SECONDS = 0.0001, 0.005
+"""Shortest and longest wait for a byte, after which late answers are looked for."""
 
 
 class LinkChannel:
@@ -145,5 +145,6 @@ class LinkChannel:
         if octets:
             self.written_octets += len(octets)
             self._line.write(octets)
-        if received := self._line.read(WAIT_SECONDS):
+        wait = min(max(self._session.patience_left(self._clock()), LEAST_WAIT_SECONDS), WAIT_SECONDS)
+        if received := self._line.read(wait):
             self._session.receive(received, self._clock())

@@ -11,8 +11,11 @@ from sw_runtime.device.link.packets import LinkPacket, PacketReader, octets_of
 SILENCE_SECONDS = 1.5
 """A device that lives answers within it, if only that it is still at work."""
 
-FIRST_PATIENCE, LEAST_PATIENCE = 0.1, 0.01
-"""Seconds before the oldest request without an answer is sent again: at first, and the least later."""
+FIRST_PATIENCE, LEAST_SLACK = 0.1, 0.002
+"""Seconds before the oldest request without an answer is sent again at first; later, the least beyond a mean trip."""
+
+IDLE_PACKETS = 4
+"""A packet is sent again twice where so many fit into a mean trip: the line would stand idle meanwhile."""
 
 LEAST_ATTEMPTS = 8
 """Times that it is sent before a silent device is given up."""
@@ -23,8 +26,8 @@ MOST_ATTEMPTS = 1000
 
 @dataclass
 class _Waiting:
-    """A packet whose answer has not come: when it left the host first and last, how often, and how many of these
-    times because nothing came in time.
+    """A packet whose answer has not come: when it left the host first and last, how often, how many of these times
+    because nothing came in time, and how many packets had been sent again before it.
     """
 
     octets: bytes
@@ -32,6 +35,7 @@ class _Waiting:
     left_at: float = 0.0
     times: int = 0
     expired: int = 0
+    repeats_before: int = 0
     due: bool = True
     answer: tuple[int, ...] | None = None
 
@@ -84,7 +88,9 @@ class Session:
     _reader: PacketReader = field(default_factory=PacketReader)
     _free_at: float = 0.0
     _heard_at: float | None = None
+    _answered_at: float = -inf
     _trip: float | None = None  # from when a packet has left the host to its answer, the mean
+    _spread: float = 0.0  # how far trips are from the mean, the mean
     _shortest_trip: float = inf
 
     def __post_init__(self) -> None:
@@ -162,9 +168,14 @@ class Session:
             silent = f"the device has not answered for {now - self._heard_at:.1f} s"
             raise DeviceError(f"{silent}: look at its power, its cable and the baud rate")
         # the device names what else it lacks
-        if not waiting[0].due and now - waiting[0].left_at > self._patience(waiting[0]):
+        if not waiting[0].due and now >= self._late_at(waiting[0]):
             waiting[0].due, waiting[0].expired = True, waiting[0].expired + 1
         return b"".join(self._send(each, now, now + on_the_way) for each in waiting if each.due)
+
+    def patience_left(self, now: float) -> float:
+        """Seconds until the oldest request without an answer is late; endless if there is none."""
+        oldest = self._greeting or next((w for w in self._waiting.values() if w.answer is None), None)
+        return self._late_at(oldest) - now if oldest else inf
 
     def resume(self) -> None:
         """The line is there again after it was gone: everything without an answer is sent again."""
@@ -180,18 +191,29 @@ class Session:
                 f"{MOST_ATTEMPTS} attempts brought no response: the line damages every packet, or the device's core "
                 "hangs; lower the baud rate or reset the device"
             )
-        self._free_at = min(max(self._free_at, now) + len(waiting.octets) * self.seconds_an_octet, latest)
+        octets, seconds = waiting.octets, len(waiting.octets) * self.seconds_an_octet
         if waiting.times:
+            if self._trip is not None and seconds < self._trip / IDLE_PACKETS:
+                octets, seconds = 2 * octets, 2 * seconds
             self.repeats += 1
-        else:
-            waiting.first_left_at = self._free_at
+        self._free_at = min(max(self._free_at, now) + seconds, latest)
+        if not waiting.times:
+            waiting.first_left_at, waiting.repeats_before = self._free_at, self.repeats
         waiting.due, waiting.left_at, waiting.times = False, self._free_at, waiting.times + 1
-        return waiting.octets
+        return octets
 
-    def _patience(self, waiting: _Waiting) -> float:
-        """Seconds to wait for an answer; longer after each time that none came."""
-        known = FIRST_PATIENCE if self._trip is None else max(LEAST_PATIENCE, 2 * self._trip)
-        return min(known * (1 << min(waiting.expired, 4)), self.silence_seconds / LEAST_ATTEMPTS)
+    def _late_at(self, waiting: _Waiting) -> float:
+        """When the answer to the oldest request is late: the patience grows each time that none came.
+
+        It begins anew with every other answer, since requests are executed in order: those behind a lost one waited.
+        """
+        if self._trip is None:
+            known = behind = FIRST_PATIENCE
+        else:
+            known = self._trip + max(LEAST_SLACK, 4 * self._spread)
+            behind = known - self._shortest_trip
+        longer, most = 1 << min(waiting.expired, 5), self.silence_seconds / LEAST_ATTEMPTS
+        return max(waiting.left_at + min(known * longer, most), self._answered_at + behind)
 
     def _understand(self, packet: LinkPacket, now: float) -> None:
         if packet.kind == Kind.WELCOME:
@@ -218,8 +240,10 @@ class Session:
     def _answer(self, waiting: _Waiting, words: tuple[int, ...], now: float) -> None:
         if not words:
             raise DeviceError("the device gave a response that is longer than its link carries; its core is at fault")
-        waiting.answer = words
+        waiting.answer, self._answered_at = words, now
         self._learn(waiting, now)
+        for other in self._waiting.values():
+            other.expired = 0
         # requests are executed in order: the response to an earlier one was sent, and is lost or sent again
         for earlier in self._waiting.values():
             if earlier is waiting:
@@ -230,10 +254,16 @@ class Session:
         """Keep the mean of trips. One that held a loss raises it a little only, and so does a core that became slow."""
         trip, repeated = max(0.0, now - answered.first_left_at), answered.times > 1
         self._shortest_trip = min(self._shortest_trip, trip)
+        if repeated and not answered.expired:
+            return  # it was lost for certain, and says nothing of the device
+        if not repeated and answered.repeats_before != self.repeats:
+            return  # it may have waited for one that was lost
         if self._trip is None:
-            self._trip = None if repeated else trip
-        else:
-            self._trip += 0.125 * ((min(trip, 2 * self._trip) if repeated else trip) - self._trip)
+            self._trip, self._spread = (None, 0.0) if repeated else (trip, trip / 4)
+            return
+        beyond = (min(trip, 2 * self._trip) if repeated else trip) - self._trip
+        self._spread += 0.25 * (abs(beyond) - self._spread)
+        self._trip += 0.125 * beyond
 
     def _begin(self, packet: LinkPacket, now: float) -> None:
         """The device's first welcome; others are late copies."""
