@@ -293,7 +293,7 @@ PAPERS: Mapping[str, Listed] = {
     "afm": Listed("AFM", "2407.21075", 9, AFM),
     "catlip": Listed("CatLIP", "2404.15653", 4, CATLIP),
     "ctrlsynth": Listed("CtrlSynth", "2410.11963", 2, CTRLSYNTH),
-    "dynamoe": Listed("DynaMoE", "2502.12325", 6, DYNAMOE),
+    "dynamoe": Listed("DynaMoE", "2502.12325", 13, DYNAMOE),
     "lazyllm": Listed("LazyLLM", "2407.14057", 10, LAZYLLM),
     "m2r2": Listed("M2R2", "2502.02040", 11, M2R2),
     "openelm": Listed("OpenELM", "2404.14619", 6, OPENELM),

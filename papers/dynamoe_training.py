@@ -47,9 +47,9 @@ class TrainingSizes:
         Windows by which neurons are put in order.
     """
 
-    dim: int = 128
-    hidden: int = 512
-    layers: int = 4
+    dim: int = 256
+    hidden: int = 1024
+    layers: int = 5
     heads: int = 4
     kv_heads: int = 2
     vocabulary: int = 512
