@@ -17,6 +17,9 @@ FIRST_PATIENCE, LEAST_SLACK = 0.1, 0.002
 IDLE_PACKETS = 4
 """A packet is sent again twice where so many fit into a mean trip: the line would stand idle meanwhile."""
 
+MOST_DOUBLINGS = 16
+"""Of the patience: from a tenth of a millisecond to seconds."""
+
 LEAST_ATTEMPTS = 8
 """Times that it is sent before a silent device is given up."""
 
@@ -26,7 +29,7 @@ MOST_ATTEMPTS = 1000
 
 @dataclass
 class _Waiting:
-    """A packet whose answer has not come: when it left the host first and last, how often, how many of these times
+    """A packet whose answer has not come: when it left the host first and last, how often, whether one of these times
     because nothing came in time, and how many packets had been sent again before it.
     """
 
@@ -34,7 +37,7 @@ class _Waiting:
     first_left_at: float = 0.0
     left_at: float = 0.0
     times: int = 0
-    expired: int = 0
+    expired: bool = False
     repeats_before: int = 0
     due: bool = True
     answer: tuple[int, ...] | None = None
@@ -92,6 +95,7 @@ class Session:
     _trip: float | None = None  # from when a packet has left the host to its answer, the mean
     _spread: float = 0.0  # how far trips are from the mean, the mean
     _shortest_trip: float = inf
+    _expiries: int = 0  # answers that did not come in time since the last that is known to have come undisturbed
 
     def __post_init__(self) -> None:
         self._greeting: _Waiting | None = _Waiting(octets_of(Kind.GREETING, 0, self.number))
@@ -169,7 +173,8 @@ class Session:
             raise DeviceError(f"{silent}: look at its power, its cable and the baud rate")
         # the device names what else it lacks
         if not waiting[0].due and now >= self._late_at(waiting[0]):
-            waiting[0].due, waiting[0].expired = True, waiting[0].expired + 1
+            waiting[0].due = waiting[0].expired = True
+            self._expiries += 1
         return b"".join(self._send(each, now, now + on_the_way) for each in waiting if each.due)
 
     def patience_left(self, now: float) -> float:
@@ -203,16 +208,17 @@ class Session:
         return octets
 
     def _late_at(self, waiting: _Waiting) -> float:
-        """When the answer to the oldest request is late: the patience grows each time that none came.
+        """When the answer to the oldest request is late: the patience doubles each time that none came.
 
-        It begins anew with every other answer, since requests are executed in order: those behind a lost one waited.
+        It stays so until an answer comes undisturbed: what is sent to a slow device again and again makes it slower.
+        It begins anew with every answer, since requests are executed in order: those behind a lost one waited.
         """
         if self._trip is None:
             known = behind = FIRST_PATIENCE
         else:
             known = self._trip + max(LEAST_SLACK, 4 * self._spread)
             behind = known - self._shortest_trip
-        longer, most = 1 << min(waiting.expired, 5), self.silence_seconds / LEAST_ATTEMPTS
+        longer, most = 1 << min(self._expiries, MOST_DOUBLINGS), self.silence_seconds / LEAST_ATTEMPTS
         return max(waiting.left_at + min(known * longer, most), self._answered_at + behind)
 
     def _understand(self, packet: LinkPacket, now: float) -> None:
@@ -242,8 +248,6 @@ class Session:
             raise DeviceError("the device gave a response that is longer than its link carries; its core is at fault")
         waiting.answer, self._answered_at = words, now
         self._learn(waiting, now)
-        for other in self._waiting.values():
-            other.expired = 0
         # requests are executed in order: the response to an earlier one was sent, and is lost or sent again
         for earlier in self._waiting.values():
             if earlier is waiting:
@@ -258,6 +262,8 @@ class Session:
             return  # it was lost for certain, and says nothing of the device
         if not repeated and answered.repeats_before != self.repeats:
             return  # it may have waited for one that was lost
+        if not repeated:
+            self._expiries = 0
         if self._trip is None:
             self._trip, self._spread = (None, 0.0) if repeated else (trip, trip / 4)
             return

@@ -18,6 +18,7 @@ from synth.flow import ECP5_MODELS
 from tests.synth.netlists.pairs import HARNESS, Pair, Pairs
 from tests.synth.netlists.subjects import ApartBuffer, Buffer, Group, Product, Shift
 
+SEEDS = 4
 INIT = [random.Random(7).getrandbits(40) for _ in range(512)]
 
 
@@ -72,9 +73,13 @@ def pairs() -> Pairs:
 
 
 def check(pairs: Pairs, cycles: int) -> None:
-    counts = pairs.run(seed=5, cycles=cycles)
-    assert {name for name, (differing, _) in counts.items() if differing} == {DIFFERENT.name}
-    assert all(changing > cycles // 20 for _, changing in counts.values()), counts
+    """All equal but the pair that must not be. Some seeds keep a unit waiting for most of their cycles."""
+    runs = [pairs.run(seed=seed, cycles=cycles // SEEDS) for seed in range(SEEDS)]
+    differing = {name for run in runs for name, (count, _) in run.items() if count}
+    assert differing == {DIFFERENT.name}
+    for name in runs[0]:
+        changing = [run[name][1] for run in runs]
+        assert sum(changing) > cycles // 20, (name, changing)
 
 
 def test_cells_equal_the_hardware_in_a_thousand_cycles(pairs: Pairs) -> None:
