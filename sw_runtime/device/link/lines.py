@@ -58,8 +58,10 @@ class SerialPort:
         self._path, self._unsent, self.seconds_an_octet = path, b"", 10 / baud
         try:
             self._port = serial.Serial(path, baud, timeout=0, exclusive=True)
-        except (OSError, ValueError) as error:
-            raise DeviceError(f"{path} cannot be opened at {baud} baud: {_reason(error)}; {REMEDY}") from None
+        except (OSError, ValueError, OverflowError) as error:  # of a rate that is no integer of the system's
+            raise DeviceError(
+                f"{path or 'a port without a name'} cannot be opened at {baud} baud: {_reason(error)}; {REMEDY}"
+            ) from None
         with contextlib.suppress(OSError, ValueError, NotImplementedError, AttributeError):
             self._port.set_low_latency_mode(True)  # its driver sets the chip's timer to 1 ms
 

@@ -126,6 +126,16 @@ def test_a_path_that_is_no_port_is_refused(tmp_path: Path) -> None:
         SerialPort(str(tmp_path / "none"), 9600)
 
 
+def test_a_port_without_a_name_is_refused() -> None:
+    with pytest.raises(DeviceError, match=r"^a port without a name cannot be opened at 9600 baud: "):
+        SerialPort("", 9600)
+
+
+def test_a_rate_that_the_system_has_no_number_for_is_refused(board: TerminalBoard) -> None:
+    with pytest.raises(DeviceError, match=f"^{board.path} cannot be opened at {10**14} baud: "):
+        SerialPort(board.path, 10**14)
+
+
 def test_without_pyserial_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "serial", None)
     with pytest.raises(DependencyError, match=r"a serial port needs pyserial: pip install 'seedloom\[board\]'"):
