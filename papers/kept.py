@@ -6,6 +6,7 @@ from pathlib import Path
 
 import grimp
 
+from formats.errors import CheckpointError
 from papers import command
 from papers.report import Report
 from sw_runtime.json_files import read_object
@@ -14,6 +15,9 @@ from sw_runtime.whole_files import write_file
 ROOMS = ("formats", "golden_models", "hw", "papers", "sw_runtime", "seedloom")
 DEVICES = ("sw_runtime.device.emulated", "sw_runtime.device.simulated")
 """Found by their names at run time, so that no import tells of them."""
+
+REMEDY = "delete it to measure again"
+"""Of a kept file that is damaged."""
 
 NATIVE = ("*.c", "*.cpp", "*.h")
 
@@ -57,7 +61,11 @@ def kept_or_measured(name: str, device: str, folder: Path) -> Report:
     """A paper's report, measured unless the same sources have measured it before."""
     kept = kept_file(name, device, folder)
     if kept.exists():
-        return Report.of(read_object(kept, "delete it to measure again"))
+        fields = read_object(kept, REMEDY)
+        try:
+            return Report.of(fields)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{kept} is no report of a paper; {REMEDY}") from error
     report = command.measure(name, device)
     folder.mkdir(parents=True, exist_ok=True)
     write_file(kept, report.json())

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from formats.errors import SeedloomError
+from formats.errors import CheckpointError, SeedloomError
 from papers import command, kept
 from papers.report import Report
 from tests.papers.some_papers import some_report
@@ -46,6 +46,16 @@ def test_a_damaged_result_is_named_with_the_remedy(tmp_path: Path) -> None:
     (file,) = tmp_path.iterdir()
     file.write_text("{")
     with pytest.raises(SeedloomError, match="delete it to measure again"):
+        kept.kept_or_measured("first", "emulated", tmp_path)
+
+
+@pytest.mark.usefixtures("measured")
+@pytest.mark.parametrize("text", ["{}", '{"device": "x", "findings": [], "figures": {}}', '{"findings": {"a": 3}}'])
+def test_a_kept_file_that_is_no_report_is_named_with_the_remedy(text: str, tmp_path: Path) -> None:
+    kept.kept_or_measured("first", "emulated", tmp_path)
+    (file,) = tmp_path.iterdir()
+    file.write_text(text)
+    with pytest.raises(CheckpointError, match=rf"^{file} is no report of a paper; delete it to measure again$"):
         kept.kept_or_measured("first", "emulated", tmp_path)
 
 
