@@ -26,7 +26,7 @@ def image(
 ) -> None:
     """Write a model's program, weights and constants as they lie in a board's memory.
 
-    Simulated boards run such an image (`seedloom generate --whole-decoder --device simulated`); no real one does yet.
+    Boards run such an image (`seedloom generate --whole-decoder`), simulated or on a serial port.
     """
     from sw_runtime.export.output import check_output
 

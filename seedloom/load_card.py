@@ -28,7 +28,7 @@ def load_card(
     place = device.removeprefix(PREFIX)
     if card is None and place.partition(":")[0] == TERMINAL:
         raise InputError("the card of a simulated board is a file: name one with --card")
-    octets = None if card is None else card.read_bytes()
+    octets = None if card is None else _card_octets(card)
     with closing(serial_channel(place, card=octets)) as channel:
         identify(channel)
         with progress_bar(desc="card", unit="B", unit_scale=True, leave=False) as bar:
@@ -36,3 +36,22 @@ def load_card(
                 bar.total = progress.image_bytes or None
                 bar.update(progress.loaded_bytes - bar.n)
         typer.echo(f"{progress.loaded_bytes:,} bytes are in the memory, and their checksum is right")
+
+
+def _card_octets(card: Path) -> bytes:
+    """All of a file that stands for a card.
+
+    Raises
+    ------
+    InputError
+        If it is none, or has no whole blocks.
+    """
+    from formats.card_image import BLOCK_BYTES
+
+    remedy = "give a file that `seedloom image --sd` wrote"
+    if not card.is_file():
+        raise InputError(f"{card} is no file; {remedy}")
+    octets = card.read_bytes()
+    if not octets or len(octets) % BLOCK_BYTES:
+        raise InputError(f"{card} has {len(octets):,} bytes, and a card whole blocks of {BLOCK_BYTES}; {remedy}")
+    return octets

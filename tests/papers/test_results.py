@@ -73,13 +73,17 @@ def test_no_jobs_are_refused(measured: Measured) -> None:
 
 
 def test_a_document_that_has_no_place_for_the_table_is_refused_before_anything_is_measured(measured: Measured) -> None:
-    for path, reason in (
-        ("nowhere.md", "No such file"),
-        ("docs/papers/results.md", "there is no one place for the table: put the lines"),
+    Path("markless.md").write_text("no table here", encoding="utf-8")
+    Path("latin.md").write_bytes(b"caf\xe9")
+    for arguments, reason in (
+        (["--readme", "nowhere.md"], "nowhere.md cannot take the table: [Errno 2] No such file"),
+        (["--readme", "markless.md"], "markless.md cannot take the table: there is no one place for the table"),
+        (["--readme", "latin.md"], "latin.md cannot take the table: 'utf-8' codec can't decode"),
+        (["--results", "docs"], "docs is a folder; name the document that takes the table"),
+        (["--results", "/proc/none/results.md"], "/proc/none/results.md cannot be written (No such file or directory)"),
+        (["--device", "none"], "no device 'none'; "),
     ):
-        Path("docs/papers/results.md").write_text("no table here", encoding="utf-8")
-        result = CliRunner().invoke(results.app, ["--readme", path])
-        assert result.exit_code == 1
-        assert result.stderr.startswith("error: ")
-        assert reason in result.stderr
+        result = CliRunner().invoke(results.app, arguments)
+        assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1), result.stderr
+        assert result.stderr.startswith(f"error: {reason}")
     assert measured == []

@@ -62,7 +62,8 @@ def test_a_simulated_boards_card_is_a_file(tmp_path: Path) -> None:
         (["emulated"], "only a board on a serial port has a card slot: serial:/dev/ttyUSB0, not 'emulated'"),
         (["serial:pty"], "the card of a simulated board is a file: name one with --card"),
         (["serial:/dev/no-such-port"], "/dev/no-such-port cannot be opened at 3000000 baud: No such file or directory"),
-        (["serial:pty", "--card", "no-such-file"], "[Errno 2] No such file or directory: 'no-such-file'"),
+        (["serial:pty", "--card", "no-such-file"], "no-such-file is no file; give a file that `seedloom image --sd` "),
+        (["serial:pty", "--card", "."], ". is no file; give a file that `seedloom image --sd` wrote"),
     ],
 )
 def test_what_cannot_be_loaded_is_one_line(arguments: list[str], message: str) -> None:
@@ -73,17 +74,24 @@ def test_what_cannot_be_loaded_is_one_line(arguments: list[str], message: str) -
 
 
 @pytest.mark.parametrize(
-    ("device", "message"),
+    ("device", "size", "message"),
     [
-        ("serial:pty", "error: a card has whole blocks of 512 bytes, not 3 bytes"),
+        (
+            "serial:pty",
+            3,
+            "card.img has 3 bytes, and a card whole blocks of 512; give a file that `seedloom image --sd` ",
+        ),
         (
             "serial:/dev/ttyUSB0",
+            512,
             "error: the card of a board on a port is in its slot; a file can only be one of ",
         ),
     ],
 )
-def test_a_file_that_is_no_card_or_for_no_simulated_board_is_refused(device: str, message: str, tmp_path: Path) -> None:
-    (tmp_path / "card.img").write_bytes(b"abc")
+def test_a_file_that_is_no_card_or_for_no_simulated_board_is_refused(
+    device: str, size: int, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "card.img").write_bytes(bytes(size))
     result = load(device, "--card", str(tmp_path / "card.img"))
     assert result.exit_code == 1
     assert message in result.stderr

@@ -196,7 +196,7 @@ def refused(path: Path, *options: str) -> str:
         (["--seed", "8"], "--seed needs --whole-decoder"),
         (["--program", "exit-1"], "--program needs --whole-decoder"),
         (["--whole-decoder", "--program", "draft"], "no program is called 'draft'; give one of dense, exit-LAYERS, "),
-        (["--whole-decoder", "--program", "exit-9"], "a token leaves after layer 1 to "),
+        (["--whole-decoder", "--program", "exit-9"], "--program must be exit-1 to exit-1, not exit-9"),
         (["--whole-decoder", "--program", "expert-1-of-0"], "a program is one expert of 1 or more, not expert-1-of-0"),
         (["--whole-decoder", "--program", "expert-3-of-2"], "experts are expert-1-of-2 to expert-2-of-2, not expert-3"),
     ],
