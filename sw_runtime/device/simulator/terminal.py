@@ -57,7 +57,8 @@ class TerminalBoard:
         return self._path
 
     def plug(self) -> None:
-        """Connect the board."""
+        """Connect the board; a cable that is still there is taken away first, since two would drive one simulation."""
+        self.unplug()
         ours, theirs = os.openpty()
         tty.setraw(theirs)
         self._path, self._ends = os.ttyname(theirs), os.pipe()
