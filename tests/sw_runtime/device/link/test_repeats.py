@@ -79,6 +79,21 @@ def test_the_patience_grows_while_nothing_comes_and_begins_anew_with_the_next_an
     assert talk.session.patience_left(talk.now) < 2 * patience[0]
 
 
+def test_the_patience_stays_doubled_until_an_answer_comes_undisturbed() -> None:
+    talk = Talk(QUICK)
+    (packet,) = submitted(talk, 1)
+    usual = talk.session.patience_left(talk.now)
+    for _ in range(3):  # a simulated device, say: what is sent again only keeps it longer from answering
+        talk.now += talk.session.patience_left(talk.now) + 1e-9
+        assert talk.sent() == [packet, packet]
+    talk.back(talk.carried(packet))
+    (packet,) = submitted(talk, 1)
+    assert talk.session.patience_left(talk.now) > 8 * usual
+    talk.back(talk.carried(packet))
+    submitted(talk, 1)
+    assert talk.session.patience_left(talk.now) < 4 * usual
+
+
 def test_trips_with_losses_are_not_taken_for_the_lines() -> None:
     patience = []
     for talk, lossy in ((Talk(QUICK), False), (Talk(QUICK), True)):
