@@ -1,5 +1,6 @@
 """Faults to seed into a small board, all in one build, and the switch that chooses one."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from formats.engine import EngineParameters
@@ -78,18 +79,32 @@ def build_mutants(folder: Path) -> Path:
     ValueError
         If the text of a mutant does not occur once in its file.
     """
+    return build_board_mutants(MUTANTS, ".", SMALL, "mutants of the board", folder)
+
+
+def build_board_mutants(
+    mutants: Sequence[Mutant], package: str, board: BoardParameters, label: str, folder: Path
+) -> Path:
+    """Compile a board that contains mutants of a package's files; returns the library.
+
+    Raises
+    ------
+    ValueError
+        If the text of a mutant does not occur once in its file.
+    """
     harness = folder / "harness.cpp"
-    switched = switch(MUTANTS, "static_cast<BoardSimulation *>(handle)->simulation.unit")
+    switched = switch(mutants, "static_cast<BoardSimulation *>(handle)->simulation.unit")
     harness.write_text(f'#include "{BOARD_HARNESS}"\n{switched}')
 
     def verilog() -> str:
-        return switched_verilog(MUTANTS, ".", _IMPORTS, f"Board({SMALL!r}, SdramController({SMALL.memory!r}))", folder)
+        unit = f"Board({board!r}, SdramController({board.memory!r}))"
+        return switched_verilog(mutants, package, _IMPORTS, unit, folder)
 
-    return build_library(verilog, (SMALL,), harness, "mutants of the board", harness_defines(SMALL))
+    return build_library(verilog, (board,), harness, label, harness_defines(board))
 
 
-def open_mutant(library: Path, number: int, share: float) -> BoardSimulator:
+def open_mutant(library: Path, number: int, share: float, board: BoardParameters = SMALL) -> BoardSimulator:
     """A board at power-up with one of the faults."""
-    opened = BoardSimulator(library, SMALL, share)
+    opened = BoardSimulator(library, board, share)
     switch_on(library, opened._handle, number)
     return opened

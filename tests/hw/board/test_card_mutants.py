@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from tests.hw.board.card_mutants import MUTANTS, build_mutants, open_mutant
-from tests.hw.board.slots import check_loading, check_refusals
+from tests.hw.board.card_mutants import MUTANTS, build_mutants
+from tests.hw.board.mutants import open_mutant
+from tests.hw.board.slots import BOARD, check_loading, check_refusals
 from tests.hw.mutant_tests import MutantTests
 
 
@@ -13,7 +14,7 @@ class TestCardSlot(MutantTests):
 
     @staticmethod
     def check(library: Path, number: int) -> None:
-        board = open_mutant(library, number)
+        board = open_mutant(library, number, 1, BOARD)
         try:
             check_refusals(board)
             check_loading(board)
