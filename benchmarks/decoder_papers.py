@@ -73,17 +73,17 @@ VOCABULARY = 128
 class Drawn:
     """Products and layers of random words, rows about as long as those of a layer at its start."""
 
-    def __init__(self, dim: int, head_dim: int = 64) -> None:
-        self.dim, self.head_dim = dim, head_dim
+    def __init__(self, dim: int, head_dim: int = 64, format: str = FORMAT) -> None:
+        self.dim, self.head_dim, self.format = dim, head_dim, format
         self._generator, self._count = torch.Generator().manual_seed(0), 0
 
     def product(self, rows: int, columns: int) -> Product:
         """A product of its own name."""
-        trellis, self._count = TRELLIS_PRESETS[FORMAT], self._count + 1
+        trellis, self._count = TRELLIS_PRESETS[self.format], self._count + 1
         words = random_words(trellis, rows, columns, self._generator)
         matrix = TrellisMatrix(trellis, words, torch.ones(rows), columns)
         scales = (1 / matrix.integers().float().norm(dim=1)).bfloat16().float()
-        return Product(MatrixPlace(f"{self._count}", FORMAT, rows, columns), replace(matrix, scales=scales), None)
+        return Product(MatrixPlace(f"{self._count}", self.format, rows, columns), replace(matrix, scales=scales), None)
 
     def low_rank(self, rows: int, columns: int, rank: int) -> LowRank:
         """An adapter."""
@@ -114,10 +114,10 @@ class Drawn:
             down=self.product(self.dim, shape.ffn),
         )
 
-    def parts(self, layers: Sequence[Layer], vocabulary: int) -> DecoderParts:
-        """A decoder of these layers."""
+    def parts(self, layers: Sequence[Layer], vocabulary: int, positions: int = POSITIONS) -> DecoderParts:
+        """A decoder of these layers, for so long a context."""
         frequencies = 1e4 ** -(torch.arange(0, self.head_dim, 2, dtype=torch.float64) / self.head_dim)
-        rows = rotary_rows(frequencies, 1.0, POSITIONS)
+        rows = rotary_rows(frequencies, 1.0, positions)
         return DecoderParts(tuple(layers), self.norm(self.dim), self.product(vocabulary, self.dim), (rows,))
 
     def with_adapters(self, layer: Layer) -> Layer:
