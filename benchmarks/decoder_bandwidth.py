@@ -6,6 +6,7 @@ lanes, with a beat per cycle, is the same decoder before a memory that no board 
 """
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -14,6 +15,7 @@ from formats.decoder.program import Program
 from hw.board.boards import BoardMemory
 from sw_runtime.decoder.compiler import compile_program
 from sw_runtime.decoder.cost import token_cost
+from sw_runtime.decoder.parts import Layer, Product
 
 LAYERS, VOCABULARY = 30, 49152
 FORMATS = ("trellis-4bit", "trellis-3.5bit", "trellis-2bit")
@@ -21,10 +23,21 @@ CONTEXTS = (64, 512)
 WIDE_BYTES = 64
 
 
-def smollm2(format: str) -> Program:
-    """SmolLM2-135M's program; all layers have the same random weights."""
+def placed(layer: Layer, number: int) -> Layer:
+    """The layer, its products named as those of layer ``number``."""
+    products = {name: each for name, each in vars(layer).items() if isinstance(each, Product)}
+    named: dict[str, Any] = {
+        name: replace(each, place=replace(each.place, name=f"layer {number}, {name}"))
+        for name, each in products.items()
+    }
+    return replace(layer, **named)
+
+
+def smollm2(format: str, positions: int) -> Program:
+    """SmolLM2-135M's program for so long a context; all layers have the same random weights, each in its own place."""
     drawn = Drawn(SMOLLM2_DIM, format=format)
-    parts = drawn.parts([drawn.layer(SMOLLM2)] * LAYERS, VOCABULARY, max(CONTEXTS))
+    layer = drawn.layer(SMOLLM2)
+    parts = drawn.parts([placed(layer, number) for number in range(LAYERS)], VOCABULARY, positions)
     return compile_program(parts, KV_BITS)
 
 
@@ -38,7 +51,7 @@ def main() -> None:
     print("| port | format | positions | MB per token | tokens per second and GB/s | share of the memory's peak |")
     print("|---:|---|---:|---:|---:|---:|")
     for format in FORMATS:
-        program = smollm2(format)
+        program = smollm2(format, max(CONTEXTS))
         for board in (BOARD, wide_board()):
             for seen in CONTEXTS:
                 cost = token_cost(program, board, seen)
