@@ -15,7 +15,6 @@ from seedloom.options import Json
 from sw_runtime.json_files import figures_text
 
 T = TypeVar("T")
-PREFIX = "serial:"
 TERMINAL = "serial:pty"
 ROUND_TRIPS = 50
 
@@ -52,7 +51,8 @@ def measure_link(device: str, size: int) -> LinkBenchmark:
     DeviceError
         If the device does not answer or refuses.
     """
-    if not device.startswith(PREFIX):
+    kind, _, place = device.partition(":")
+    if kind != "serial" or not place:
         raise InputError(f"a link is measured to {TERMINAL} or serial:PATH@BAUD of a port, not {device!r}")
     if size < 4 or size % 4:
         raise InputError(f"size must be a multiple of 4 bytes, 4 or more, not {size!r}")
@@ -64,7 +64,7 @@ def measure_link(device: str, size: int) -> LinkBenchmark:
 
     # of another run too: what is there already would not be sent
     octets = np.frombuffer(np.random.default_rng().bytes(size), dtype=np.uint8)
-    with closing(serial_channel(device.removeprefix(PREFIX))) as channel:
+    with closing(serial_channel(place)) as channel:
         trips = [_seconds(lambda: channel.ask(request_words(Opcode.IDENTIFY)))[1] for _ in range(ROUND_TRIPS)]
         written = channel.written_octets
         sent, uploading = _seconds(lambda: upload(channel, 0, octets))

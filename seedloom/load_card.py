@@ -8,8 +8,6 @@ import typer
 
 from formats.errors import InputError
 
-PREFIX = "serial:"
-
 
 def load_card(
     device: Annotated[str, typer.Argument(help="serial:PATH or serial:PATH@BAUD; serial:pty for a simulated board.")],
@@ -23,9 +21,9 @@ def load_card(
     from sw_runtime.device.serial_board import TERMINAL, serial_channel
     from sw_runtime.progress import progress_bar
 
-    if not device.startswith(PREFIX):
-        raise InputError(f"only a board on a serial port has a card slot: {PREFIX}/dev/ttyUSB0, not {device!r}")
-    place = device.removeprefix(PREFIX)
+    kind, _, place = device.partition(":")
+    if kind != "serial" or not place:
+        raise InputError(f"only a board on a serial port has a card slot: serial:/dev/ttyUSB0, not {device!r}")
     if card is None and place.partition(":")[0] == TERMINAL:
         raise InputError("the card of a simulated board is a file: name one with --card")
     octets = None if card is None else _card_octets(card)

@@ -33,7 +33,7 @@ def check_kv_bits(kv_bits: int) -> None:
         With the size that was given.
     """
     if kv_bits not in (8, 16):
-        raise InputError(f"keys and values are cached in 8 or 16 bits, not {kv_bits!r}")
+        raise InputError(f"kv_bits must be 8 or 16, the bits of a cached key or value, not {kv_bits!r}")
 
 
 def compile_program(parts: DecoderParts, kv_bits: int) -> Program:

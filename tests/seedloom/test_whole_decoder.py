@@ -189,7 +189,7 @@ def refused(path: Path, *options: str) -> str:
         ),
         (["--whole-decoder", "--prune", "lazyllm"], "--prune is not done by --whole-decoder; leave one of the two out"),
         (["--whole-decoder", "--board", "none"], "no board 'none'; choose from ulx3s-32mb, "),
-        (["--whole-decoder", "--kv-bits", "4"], "keys and values are cached in 8 or 16 bits, not 4"),
+        (["--whole-decoder", "--kv-bits", "4"], "--kv-bits must be 8 or 16, the bits of a cached key or value, not 4"),
         (["--whole-decoder", "--tokens", "64"], "the prompt has 1 token and 64 are to follow, and the model has 64"),
         (["--board", "ecpix5"], "--board needs --whole-decoder; give both, or leave it out"),
         (["--kv-bits", "8"], "--kv-bits needs --whole-decoder"),

@@ -123,7 +123,7 @@ def test_a_text_longer_than_the_rotary_rows_is_refused() -> None:
 
 
 def test_other_widths_of_keys_and_values_are_refused() -> None:
-    with pytest.raises(InputError, match="cached in 8 or 16 bits, not 4"):
+    with pytest.raises(InputError, match="kv_bits must be 8 or 16, the bits of a cached key or value, not 4"):
         compile_program(subject("llama")[0], 4)
 
 
