@@ -16,13 +16,25 @@ from enum import IntEnum
 
 from formats.errors import DeviceError, InputError
 
-VERSION = 5
+VERSION = 6
 """Of this definition; a host refuses another."""
 
 MAXIMUM_WORDS = 1024
 """Words of the longest request and of the longest response."""
 
 WORD_BYTES = 4
+
+ROUNDED_BITS = 24
+"""Of a result that RESULTS answers."""
+
+ROUNDED_GROUP_WORDS, ROUNDED_GROUP_ANSWER_WORDS = 8, 3
+"""Words of four results in the memory, and of the same results rounded."""
+
+PLACES_BITS = 6
+"""Of the number of places that rounding takes off: a result has 64 bits."""
+
+MOST_ROUNDED_WORDS = MAXIMUM_WORDS - ROUNDED_GROUP_WORDS
+"""Words in the memory that one RESULTS reads, at most."""
 
 BEST = 64
 """Most tokens that a TOKEN is answered with."""
@@ -40,6 +52,7 @@ class Opcode(IntEnum):
     READ = 0x11
     CHECKSUM = 0x12
     PRODUCT = 0x20
+    RESULTS = 0x21
     TOKEN = 0x30
     LOAD_CARD = 0x40
     CARD_STATUS = 0x41
@@ -58,8 +71,8 @@ class Status(IntEnum):
 
 STATUS_MEANINGS: dict[Status, str] = {
     Status.OK: "done",
-    Status.UNKNOWN_OPCODE: "the first word is none of the opcodes; a board knows either PRODUCT or TOKEN, and "
-    "LOAD_CARD and CARD_STATUS where it was built with a card's loader",
+    Status.UNKNOWN_OPCODE: "the first word is none of the opcodes; a board knows either PRODUCT and RESULTS or TOKEN, "
+    "and LOAD_CARD and CARD_STATUS where it was built with a card's loader",
     Status.WRONG_LENGTH: "more or fewer words than the request has",
     Status.BAD_ADDRESS: "an address is no multiple of 4, or what begins there reaches past the memory's end",
     Status.BAD_ARGUMENT: "an argument is out of its range",
@@ -200,6 +213,16 @@ REQUESTS: dict[Opcode, Request] = {
             ),
         ),
         Request(
+            Opcode.RESULTS,
+            "reads results of a product in 24 bits each: without their lowest bits, halves up, clipped",
+            arguments=(
+                Field("address", "of the first result"),
+                Field("words", f"of the results in the memory, two each: a multiple of 8, 8 to {MOST_ROUNDED_WORDS:,}"),
+                Field("places", "how many bits a result loses, in bits 5:0; the others are not looked at"),
+            ),
+            answer=(Field("data", "four results in three words, the first in the lowest bits", words=0),),
+        ),
+        Request(
             Opcode.TOKEN,
             "takes a token through a decoder's program and answers the likeliest next ones; all lies in the memory",
             arguments=(
@@ -243,7 +266,15 @@ REQUESTS: dict[Opcode, Request] = {
 }
 """Opcode → request."""
 
-NEEDS_MEMORY = (Opcode.WRITE, Opcode.READ, Opcode.CHECKSUM, Opcode.PRODUCT, Opcode.TOKEN, Opcode.LOAD_CARD)
+NEEDS_MEMORY = (
+    Opcode.WRITE,
+    Opcode.READ,
+    Opcode.CHECKSUM,
+    Opcode.PRODUCT,
+    Opcode.RESULTS,
+    Opcode.TOKEN,
+    Opcode.LOAD_CARD,
+)
 """Requests that are refused while a card is loaded."""
 
 

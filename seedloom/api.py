@@ -14,6 +14,7 @@ from formats.arguments import check_text, check_types
 from formats.errors import CheckpointError, InputError
 from seedloom.methods import MAXIMUM_DRAFTS, OPTIONS, Choice, MeasuredText
 from sw_runtime.device.protocol import Counters, Device
+from sw_runtime.device.rounding import check_result_bits
 from sw_runtime.methods.continuation import continue_text, take_tokens
 from sw_runtime.methods.generation_settings import check_settings, most_tokens
 from sw_runtime.nn import folder as compressed
@@ -118,7 +119,9 @@ def check_device(name: str) -> None:
 
 
 @contextmanager
-def placed(model: Any, device: str, choice: Choice | None = None) -> Iterator[Device | None]:
+def placed(
+    model: Any, device: str, choice: Choice | None = None, result_bits: int | None = None
+) -> Iterator[Device | None]:
     """A model attached to a device that is opened for it, and closed at the end; None for the host.
 
     Parameters
@@ -129,21 +132,26 @@ def placed(model: Any, device: str, choice: Choice | None = None) -> Iterator[De
         Name of the device, ``HOST`` or ``PACKED_HOST``.
     choice
         The method whose units the device needs.
+    result_bits
+        The device's option of this name; as the device has it where not given.
 
     Raises
     ------
     InputError
-        If there is no such device, or the host is to run a method that needs a router.
+        If there is no such device, the host is to run a method that needs a router, or the device hands over no
+        results of so many bits.
     """
     choice = choice or Choice()
     if device in HOSTS.values():
+        if result_bits is not None:
+            raise InputError(f"result_bits is a device's option; choose a device instead of {device!r}")
         if choice.method is not None:
             raise InputError(f"{choice.method.option} needs a device's router; choose a device instead of {device!r}")
         if device == PACKED_HOST:
             stay_packed(model)
         yield None
         return
-    with closing(seedloom.open_device(device, **choice.units(model))) as opened:
+    with closing(seedloom.open_device(device, **choice.units(model), result_bits=result_bits)) as opened:
         seedloom.attach(model, opened)
         yield opened
 
@@ -159,6 +167,7 @@ def generate(
     exit_early: str | None = None,
     speculate: int | None = None,
     streamer: Callable[[Any], Any] | None = None,
+    result_bits: int | None = None,
 ) -> Generated:
     """Continue a text, as the model's generation_config.json says, with all compressed layers on a device.
 
@@ -178,6 +187,9 @@ def generate(
         The options of ``seedloom generate``, at most one of them.
     streamer
         Tokenizer → a transformers streamer that takes the tokens as they are made.
+    result_bits
+        Of a result as the device hands it over: 64, exact, or 24, rounded, which a slow link carries sooner; as the
+        device has it where not given.
 
     Raises
     ------
@@ -189,6 +201,8 @@ def generate(
     if speculate is not None and not 1 <= speculate <= MAXIMUM_DRAFTS:
         raise InputError(f"speculate must be from 1 to {MAXIMUM_DRAFTS}, not {speculate}")
     check_device(device)
+    if result_bits is not None:
+        check_result_bits(result_bits)
     choice = Choice.of(dict(zip(OPTIONS, (argmax_on_device, prune, exit_early, speculate), strict=True)))
     folder = Path(folder)
     model, tokenizer = load(folder)
@@ -199,7 +213,7 @@ def generate(
     most = most_tokens(model.generation_config, tokens, length, positions)
     tokens_of = choice.method.prepare(folder, model, choice.number) if choice.method else None
     figures: dict[str, float] = {}
-    with placed(model, device, choice) as opened:
+    with placed(model, device, choice, result_bits) as opened:
         stream = streamer(tokenizer) if streamer else None
         before, start = replace(opened.counters) if opened else Counters(), time.perf_counter()
         if tokens_of is None or opened is None:

@@ -61,6 +61,10 @@ def generate(
             help="Draft this many tokens per round and verify them together. Run fit-m2r2 once before.",
         ),
     ] = None,
+    result_bits: Annotated[
+        int | None,
+        typer.Option(help="Bits of a result as the device hands it over: 64, exact, or 24, rounded; default: 64."),
+    ] = None,
     whole_decoder: Annotated[
         bool,
         typer.Option(
@@ -97,7 +101,7 @@ def generate(
     from transformers import TextStreamer
 
     if whole_decoder:
-        _check_alone(argmax_on_device, prune, exit_early, speculate)
+        _check_alone(argmax_on_device, prune, exit_early, speculate, result_bits)
         _generate_by_decoder(folder, prompt, tokens, greedy, board, kv_bits, seed, device, program, as_json)
         return
     for option, given in (("--board", board), ("--kv-bits", kv_bits), ("--program", program), ("--seed", seed)):
@@ -114,6 +118,7 @@ def generate(
         exit_early,
         speculate,
         streamer=None if as_json else TextStreamer,
+        result_bits=result_bits,
     )
     rate = len(written.tokens) / written.seconds
     if as_json:
@@ -135,7 +140,7 @@ def generate(
 
 def _check_alone(*options: object) -> None:
     """Refuse what does not go together with a whole decoder."""
-    for option, value in zip(OPTIONS, options, strict=True):
+    for option, value in zip((*OPTIONS, "--result-bits"), options, strict=True):
         if value:
             raise InputError(f"{option} is not done by --whole-decoder; leave one of the two out")
 

@@ -8,11 +8,13 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from formats.board_requests import MAXIMUM_WORDS, NEEDS_MEMORY, REQUESTS, WORD_BYTES, Opcode, Request, Status
 from hw.board.card import CardSlot
+from hw.board.checks import GROUP_PLACE, compare, refused_range
 from hw.board.collector import Collector
 from hw.board.field_memory import IDENTITY, RESULT, SUMS, FieldMemory
 from hw.board.parameters import BoardParameters
 from hw.board.product import Product
 from hw.board.responder import Responder
+from hw.board.rounded_results import RoundedResults
 from hw.crc import Crc32
 from hw.decoder.decoder import Decoder
 from hw.memory.face import connect_outside, outside
@@ -36,6 +38,7 @@ class _Parts:
     checksum: Crc32
     status: Signal
     card: CardSlot | None
+    rounded: RoundedResults | None
 
 
 class Board(wiring.Component):
@@ -85,12 +88,16 @@ class Board(wiring.Component):
         m.submodules.responder = responder = Responder(len(identity))
         m.submodules.fields = fields = FieldMemory(identity, len(responder.position))
         card = CardSlot(self._parameters) if self._parameters.card else None
-        parts = _Parts(collector, responder, fields, memory, work, checksum, Signal(8), card)
+        rounded = None if self._parameters.decoder else RoundedResults(self._parameters.engine.accumulator_bits)
+        parts = _Parts(collector, responder, fields, memory, work, checksum, Signal(8), card, rounded)
         connect(m, flipped(self.i), collector.i)
         connect(m, responder.o, flipped(self.o))
         connect(m, memory.request, controller.i)
         m.d.comb += [memory.read_valid.eq(controller.read_valid), memory.read_data.eq(controller.read_data)]
         connect_outside(m, controller, self, outside(controller))
+        if rounded:
+            m.submodules.rounded = rounded
+            m.d.comb += rounded.places.eq(collector.arguments[2])
         self._answer(m, parts)
         self._serve(m, parts)
         if card:
@@ -105,7 +112,7 @@ class Board(wiring.Component):
     @property
     def _requests(self) -> dict[Opcode, Request]:
         """What the board knows."""
-        others = {Opcode.PRODUCT, Opcode.TOKEN} - {self._work}
+        others = {Opcode.PRODUCT, Opcode.RESULTS} if self._parameters.decoder else {Opcode.TOKEN}
         if not self._parameters.card:
             others |= {Opcode.LOAD_CARD, Opcode.CARD_STATUS}
         return {opcode: request for opcode, request in REQUESTS.items() if opcode not in others}
@@ -133,6 +140,9 @@ class Board(wiring.Component):
                     m.d.comb += [responder.fields.eq(words), fields.area.eq(areas.get(opcode, RESULT))]
                     if opcode == Opcode.READ:
                         m.d.comb += responder.words.eq(collector.arguments[1])
+                    if opcode == Opcode.RESULTS:
+                        groups = collector.arguments[1][GROUP_PLACE : MAXIMUM_WORDS.bit_length()]
+                        m.d.comb += responder.words.eq(groups + (groups << 1))  # three words a group
                     if isinstance(work, Decoder) and opcode == Opcode.TOKEN:
                         m.d.comb += responder.words.eq(work.best << 1)
                     if opcode == Opcode.CARD_STATUS:  # which change while they are sent, so none is kept as a field
@@ -142,7 +152,7 @@ class Board(wiring.Component):
         """One state a step of a request."""
         collector, responder, work = parts.collector, parts.responder, parts.work
         m.d.comb += work.arguments.eq(collector.arguments)
-        compared = self._compare(m, collector)
+        compared = compare(m, collector, self._requests)
         with m.FSM():
             with m.State("RESET"), m.If(parts.fields.done):
                 m.next = "COLLECT"
@@ -173,6 +183,10 @@ class Board(wiring.Component):
                 m.next = "RESPONSE"
             with m.State("RESPONSE"):
                 self._pass(m, parts.memory.o, responder.data)
+                if parts.rounded:
+                    with m.If(collector.opcode == Opcode.RESULTS):
+                        self._pass(m, parts.memory.o, parts.rounded.i)
+                        self._pass(m, parts.rounded.o, responder.data)
                 if isinstance(work, Decoder):
                     with m.If(collector.opcode == Opcode.TOKEN):
                         self._pass(m, work.o_best, responder.data)
@@ -187,23 +201,12 @@ class Board(wiring.Component):
         with m.If(works):
             self._give_memory(m, parts)
 
-    def _compare(self, m: Module, collector: Collector) -> dict[Opcode, tuple[Signal, Signal]]:
-        """Whether the request under way has this opcode, and its length too, in registers: a long path begins there."""
-        compared = {}
-        for opcode, request in self._requests.items():
-            named, right = Signal(name=f"named_{opcode.name}"), Signal(name=f"right_{opcode.name}")
-            m.d.sync += named.eq(collector.opcode == opcode)
-            # a WRITE that has data is not checked by its length
-            length = (collector.words == request.least_words) & (opcode != Opcode.WRITE)
-            m.d.sync += right.eq((collector.opcode == opcode) & length)
-            compared[opcode] = named, right
-        return compared
-
     def _check(self, m: Module, parts: _Parts, compared: dict[Opcode, tuple[Signal, Signal]]) -> None:
         """Opcode and length."""
         m.d.sync += parts.status.eq(Status.UNKNOWN_OPCODE)
         m.next = "RESPOND"
-        following = {Opcode.READ: "RANGE", Opcode.CHECKSUM: "RANGE", Opcode.RESET: "KEEP", self._work: "WORK"}
+        reading = dict.fromkeys((Opcode.READ, Opcode.CHECKSUM, Opcode.RESULTS), "RANGE")
+        following = reading | {Opcode.RESET: "KEEP", self._work: "WORK"}
         for opcode, (named, right) in compared.items():
             with m.If(named):
                 m.d.sync += parts.status.eq(Status.WRONG_LENGTH)
@@ -259,10 +262,10 @@ class Board(wiring.Component):
                 m.next = "RESPOND"
 
     def _read(self, m: Module, parts: _Parts) -> None:
-        """The range of a READ or a CHECKSUM, its words, and their checksum."""
+        """The range of a READ, CHECKSUM or RESULTS, its words, and their checksum."""
         collector, memory, checksum = parts.collector, parts.memory, parts.checksum
         address, words = collector.arguments[0], collector.arguments[1]
-        is_read, upper = collector.opcode == Opcode.READ, Signal()
+        is_checksum, upper = collector.opcode == Opcode.CHECKSUM, Signal()
         # bound: words less one, and an address, of a range that does not reach past the memory's end
         less, bits = Signal(range(self._parameters.memory_words + 1)), (self._parameters.memory_words - 1).bit_length()
         last, past = Signal(len(less) + 1), Signal()
@@ -273,7 +276,7 @@ class Board(wiring.Component):
         m.d.comb += checksum.data.eq(memory.o.payload.word_select(upper, CHECKSUM_BITS))
         with m.State("RANGE"):
             m.next = "RESPOND"
-            with m.If((words == 0) | (is_read & (words >= MAXIMUM_WORDS))):
+            with m.If((words == 0) | refused_range(collector, self._requests)):
                 m.d.sync += parts.status.eq(Status.BAD_ARGUMENT)
             with m.Elif(past | (last >= self._parameters.memory_words)):
                 m.d.sync += parts.status.eq(Status.BAD_ADDRESS)
@@ -289,9 +292,9 @@ class Board(wiring.Component):
                 memory.i_reading.payload.width.eq(self._parameters.word_bits.index(8 * WORD_BYTES)),
             ]
             with m.If(memory.i_reading.ready):
-                m.next = "SUM"
-                with m.If(is_read):
-                    m.next = "RESPOND"
+                m.next = "RESPOND"
+                with m.If(is_checksum):
+                    m.next = "SUM"
         with m.State("SUM"):
             m.d.comb += [memory.o.ready.eq(upper), checksum.valid.eq(memory.o.valid)]
             with m.If(memory.o.valid):

@@ -7,7 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from formats.engine import EngineParameters
+from formats.engine import RESULT_BITS, EngineParameters
 from formats.matrices import Matrix
 from formats.router.answer import Answer
 from formats.router.descriptor import Command, RouterParameters
@@ -19,6 +19,7 @@ from sw_runtime.device.comparison import RowComparison, check_routed, compare_ro
 from sw_runtime.device.layout import activation_beats, format_of, results_from_beats, stored_bytes, weight_beats
 from sw_runtime.device.loaded import LoadedMatrices
 from sw_runtime.device.protocol import Counters, DeviceInfo, MatrixShape, Request
+from sw_runtime.device.rounding import check_result_bits, largest_norm, places_of
 from sw_runtime.device.router_driver import ROUTED_WORDS, RouterDriver, answer_of
 from sw_runtime.device.routing import present, route, traffic_bytes
 from sw_runtime.device.transport import Packet, Pass, StoredWeights, Transport
@@ -30,6 +31,11 @@ class _LoadedMatrix:
     weight_format: WeightFormat
     weights: StoredWeights
     matrix: Matrix
+
+    @cached_property
+    def row_norm(self) -> float:
+        """Of the results' bound; asked for only where results are rounded, and this decodes all weights."""
+        return largest_norm(self.matrix.integers())
 
     @cached_property
     def comparison(self) -> RowComparison:
@@ -50,11 +56,25 @@ class Driver:
         The accelerator's engine.
     router
         Its token router; None where it has none.
+    result_bits
+        Of a result as the transport brings it: 64, exact, or 24, rounded.
+
+    Raises
+    ------
+    InputError
+        If there are no results of so many bits.
     """
 
     def __init__(
-        self, name: str, transport: Transport, parameters: EngineParameters, router: RouterParameters | None = None
+        self,
+        name: str,
+        transport: Transport,
+        parameters: EngineParameters,
+        router: RouterParameters | None = None,
+        result_bits: int = RESULT_BITS,
     ) -> None:
+        check_result_bits(result_bits)
+        self._result_bits = result_bits
         self.counters = Counters()
         self._turns = Turns()
         self._name = name
@@ -104,7 +124,7 @@ class Driver:
 
     @in_turn
     def matvec(self, handle: int, activations: Tensor) -> Tensor:
-        """Multiply: int64 [vectors, columns] → exact int64 [vectors, rows].
+        """Multiply: int64 [vectors, columns] → int64 [vectors, rows], exact but where the device rounds.
 
         Raises
         ------
@@ -123,7 +143,7 @@ class Driver:
         for vectors, product, (beats, cycles) in zip(batches, passes, self.transport.run(passes), strict=True):
             size = (loaded.matrix.rows, len(vectors))
             results.append(results_from_beats(beats, loaded.weight_format, self._parameters, *size))
-            self.counters += _moved(product, cycles) + Counters(result_bytes=8 * size[0] * size[1])
+            self.counters += _moved(product, cycles) + Counters(result_bytes=self._result_bits * size[0] * size[1] // 8)
         return torch.cat(results)
 
     @in_turn
@@ -195,7 +215,9 @@ class Driver:
         command = command_layout(parameters).const(self._fields(loaded, vectors)).as_value().value
         groups = parameters.row_groups(weight_format, loaded.matrix.rows)
         result_beats = groups * vectors * parameters.result_beats(weight_format)
-        return Pass(command, activation_beats(activations, weight_format, parameters), loaded.weights, result_beats)
+        places = None if self._result_bits == RESULT_BITS else places_of(loaded.row_norm, activations)
+        beats = activation_beats(activations, weight_format, parameters)
+        return Pass(command, beats, loaded.weights, result_beats, places)
 
     def _routed_pass(self, loaded: _LoadedMatrix, activations: Tensor) -> Pass:
         """A pass of one vector whose results become keys."""

@@ -1,12 +1,13 @@
 """The accelerator's integers at the speed of a matrix library: exact products out of float64 arithmetic."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from formats.engine import EngineParameters, format_names
+from formats.engine import RESULT_BITS, EngineParameters, format_names
 from formats.matrices import Matrix
 from formats.router.answer import Answer
 from formats.router.descriptor import Command, RouterParameters
@@ -18,6 +19,7 @@ from sw_runtime.device.cost import pass_cost, routed_cost
 from sw_runtime.device.layout import format_of
 from sw_runtime.device.loaded import LoadedMatrices
 from sw_runtime.device.protocol import Counters, DeviceInfo, MatrixShape, Request
+from sw_runtime.device.rounding import check_result_bits, largest_norm, places_of, without_places
 from sw_runtime.device.routing import EmulatedRouter, present, route, traffic_bytes
 from sw_runtime.device.turns import Turns, in_turn, last_turn
 
@@ -46,6 +48,11 @@ class _LoadedMatrix:
     digit_bits: int
     comparison: RowComparison | None
 
+    @cached_property
+    def row_norm(self) -> float:
+        """Of the results' bound, where they are rounded."""
+        return largest_norm(self.weights)
+
 
 class EmulatedDevice:
     """A device without hardware: answers with exactly the golden datapath's integers.
@@ -61,9 +68,23 @@ class EmulatedDevice:
         that takes every format and every size.
     router
         Its token router; none when not given.
+    result_bits
+        Of a result: 64, exact, or 24, rounded as a board rounds those of a pass.
+
+    Raises
+    ------
+    InputError
+        If there are no results of so many bits.
     """
 
-    def __init__(self, parameters: EngineParameters | None = None, router: RouterParameters | None = None) -> None:
+    def __init__(
+        self,
+        parameters: EngineParameters | None = None,
+        router: RouterParameters | None = None,
+        result_bits: int = RESULT_BITS,
+    ) -> None:
+        check_result_bits(result_bits)
+        self._result_bits = result_bits
         self.counters = Counters()
         self._turns = Turns()
         self._parameters = parameters or EngineParameters(format_names(), maximum_columns=1 << 15, maximum_rows=1 << 20)
@@ -104,7 +125,7 @@ class EmulatedDevice:
 
     @in_turn
     def matvec(self, handle: int, activations: Tensor) -> Tensor:
-        """Multiply: int64 [vectors, columns] → exact int64 [vectors, rows].
+        """Multiply: int64 [vectors, columns] → int64 [vectors, rows], exact but where the device rounds.
 
         Raises
         ------
@@ -114,7 +135,8 @@ class EmulatedDevice:
         loaded = self._matrices[handle]
         check_activations(self.info(), activations, loaded.weights.shape[1])
         self._count(loaded, len(activations))
-        return self._multiply(loaded, activations)
+        sums = self._multiply(loaded, activations)
+        return sums if self._result_bits == RESULT_BITS else self._rounded(loaded, activations, sums)
 
     @in_turn
     def route_matvec(self, handle: int, activations: Tensor, command: Command) -> Answer:
@@ -148,6 +170,14 @@ class EmulatedDevice:
                 digits = digits & ((1 << digit_bits) - 1)
             results += (digits.double() @ loaded.weights.T).long() << position
         return results
+
+    def _rounded(self, loaded: _LoadedMatrix, activations: Tensor, sums: Tensor) -> Tensor:
+        """Sums as a board hands them over: those of a pass lose as many bits."""
+        batch, parts = self._parameters.batch, []
+        for first in range(0, len(sums), batch):
+            places = places_of(loaded.row_norm, activations[first : first + batch])
+            parts.append(without_places(sums[first : first + batch], places))
+        return torch.cat(parts) if parts else sums
 
     @in_turn
     def unload(self, handle: int) -> None:
@@ -183,4 +213,5 @@ class EmulatedDevice:
         batch, (rows, columns) = self._parameters.batch, loaded.weights.shape
         for first in range(0, vectors, batch):
             together = min(batch, vectors - first)
-            self.counters += pass_cost(self._parameters, loaded.weight_format, rows, columns, together)
+            cost = pass_cost(self._parameters, loaded.weight_format, rows, columns, together)
+            self.counters += replace(cost, result_bytes=self._result_bits * rows * together // 8)

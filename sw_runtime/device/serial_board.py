@@ -4,7 +4,7 @@ import logging
 from dataclasses import replace
 from functools import cache
 
-from formats.engine import EngineParameters
+from formats.engine import RESULT_BITS, EngineParameters
 from formats.errors import InputError
 from formats.router.descriptor import RouterParameters
 from hw.decoder.parameters import DecoderParameters
@@ -14,6 +14,7 @@ from sw_runtime.device.driver import Driver
 from sw_runtime.device.link.channel import LinkChannel
 from sw_runtime.device.link.lines import SerialPort
 from sw_runtime.device.link.session import SILENCE_SECONDS
+from sw_runtime.device.rounding import check_result_bits
 from sw_runtime.device.simulated_board import board_parameters
 from sw_runtime.device.simulator.terminal import TerminalBoard
 
@@ -102,7 +103,10 @@ def serial_channel(
 
 
 def serial_board(
-    place: str, parameters: EngineParameters | None = None, router: RouterParameters | None = None
+    place: str,
+    parameters: EngineParameters | None = None,
+    router: RouterParameters | None = None,
+    result_bits: int = RESULT_BITS,
 ) -> Driver:
     """A board over a serial line.
 
@@ -114,16 +118,19 @@ def serial_board(
         What its engine must do: formats and batch. A simulated board has just this engine.
     router
         No board has one yet.
+    result_bits
+        Of a result as it goes over the line: 64, exact, or 24, rounded.
 
     Raises
     ------
     InputError, DependencyError
-        As ``serial_channel``.
+        As ``serial_channel``; if there are no such results.
     DeviceError
         As ``serial_channel``; if a router is asked for, the board's engine does not do what it must, or it is of
         another release.
     """
     check_router(router)
+    check_result_bits(result_bits)
     channel = serial_channel(place, parameters)
     try:
         board = identify(channel)
@@ -133,7 +140,7 @@ def serial_board(
         channel.close()
         raise
     transport = BoardTransport(channel, board.engine, board.memory_bytes)
-    return Driver(f"serial:{place}", transport, board.engine)
+    return Driver(f"serial:{place}", transport, board.engine, result_bits=result_bits)
 
 
 @cache

@@ -5,13 +5,14 @@ from dataclasses import replace
 from itertools import islice
 
 from formats.board_requests import MAXIMUM_WORDS, REQUESTS, WORD_BYTES, Opcode
-from formats.engine import EngineParameters
+from formats.engine import RESULT_BITS, EngineParameters
 from formats.router.descriptor import RouterParameters
 from hw.board.boards import find_board
 from hw.board.parameters import BoardParameters
 from hw.decoder.parameters import DecoderParameters
 from sw_runtime.device.board.transport import RESULT_WORDS, BoardTransport, check_router
 from sw_runtime.device.driver import Driver
+from sw_runtime.device.rounding import check_result_bits
 from sw_runtime.device.simulator.board import BoardSimulator
 from sw_runtime.device.simulator.build_boards import build_board
 
@@ -24,6 +25,9 @@ MOST_BLOCK_WORDS = 16
 
 TOGETHER = 64
 """Requests that one call simulates."""
+
+ROUNDED_WORDS = 6
+"""Words that could be moved while one of a result is rounded, bit by bit."""
 
 CYCLES_A_WORD = 8
 """Most cycles that a word of memory takes, requests and refreshes included, with much to spare."""
@@ -74,13 +78,20 @@ def moved_words(request: Sequence[int]) -> int:
     moved = len(request) + MAXIMUM_WORDS
     if opcode == Opcode.CHECKSUM and len(arguments) == 2:
         moved += arguments[1]
+    if opcode == Opcode.RESULTS:
+        moved += ROUNDED_WORDS * MAXIMUM_WORDS
     if opcode == Opcode.PRODUCT and len(arguments) == len(REQUESTS[Opcode.PRODUCT].arguments):
         _, blocks, groups, vectors, *_ = arguments
         moved += blocks * groups + vectors * (MOST_BLOCK_WORDS * blocks + RESULT_WORDS * groups)
     return moved
 
 
-def simulated_board(place: str, parameters: EngineParameters, router: RouterParameters | None = None) -> Driver:
+def simulated_board(
+    place: str,
+    parameters: EngineParameters,
+    router: RouterParameters | None = None,
+    result_bits: int = RESULT_BITS,
+) -> Driver:
     """A board whose every cycle is simulated, memory included.
 
     Parameters
@@ -91,21 +102,24 @@ def simulated_board(place: str, parameters: EngineParameters, router: RouterPara
         Formats, batch and sizes of its engine; port, lanes and multipliers are the board's.
     router
         No board has one yet.
+    result_bits
+        Of a result as it leaves the board: 64, exact, or 24, rounded.
 
     Raises
     ------
     InputError
-        If there is no such board.
+        If there is no such board, or no such results.
     DependencyError
         If the simulator cannot be built.
     DeviceError
         If a router is asked for.
     """
     check_router(router)
+    check_result_bits(result_bits)
     board = board_parameters(place, parameters)
     simulator = BoardSimulator(build_board(board), board)
     transport = BoardTransport(SimulatedChannel(simulator), board.engine, board.memory.size_bytes)
-    return Driver(f"simulated-board:{place}", transport, board.engine)
+    return Driver(f"simulated-board:{place}", transport, board.engine, result_bits=result_bits)
 
 
 def board_parameters(

@@ -42,12 +42,16 @@ class Pass:
         What ``Transport.load`` returned.
     result_beats
         Beats of results that come back; 0 for a routed pass.
+    places
+        How many low bits a result may lose on its way, so that 24 are left; None for exact results. Only a board's
+        transport looks at it.
     """
 
     command: int
     activations: Beats
     weights: StoredWeights
     result_beats: int = 0
+    places: int | None = None
 
 
 @dataclass(frozen=True)

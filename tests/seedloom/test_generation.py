@@ -45,6 +45,33 @@ def test_json_tells_tokens_text_and_rate(folder: Path) -> None:
     assert answer["counters"]["cycles"] > 0
 
 
+def test_results_of_24_bits_are_fewer_bytes(folder: Path) -> None:
+    answers = []
+    for options in ([], ["--result-bits", "64"], ["--result-bits", "24"]):
+        result = CliRunner().invoke(app, ["generate", str(folder), "w3 w7", "--tokens", "3", "--json", *options])
+        assert result.exit_code == 0, result.output
+        answers.append(json.loads(result.stdout))
+    exact, the_same, rounded = answers
+    assert exact["counters"] == the_same["counters"]
+    assert exact["tokens"] == the_same["tokens"] == rounded["tokens"]
+    assert 8 * rounded["counters"]["result_bytes"] == 3 * exact["counters"]["result_bytes"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--result-bits", "32"], "--result-bits must be 64, exact, or 24, rounded, not 32"),
+        (["--result-bits", "24", "--device", "host"], "result_bits is a device's option; choose a device instead of"),
+        (["--result-bits", "24", "--whole-decoder"], "--result-bits is not done by --whole-decoder"),
+        (["--result-bits", "24", "--device", "simulated"], "got an unexpected keyword argument 'result_bits'"),
+    ],
+)
+def test_what_hands_over_no_rounded_results_is_refused(folder: Path, options: list[str], message: str) -> None:
+    result = CliRunner().invoke(app, ["generate", str(folder), "w3 w7", *options])
+    assert result.exit_code == 1
+    assert message in result.stderr
+
+
 def test_the_router_may_choose_the_tokens_and_no_logits_come_back(folder: Path) -> None:
     answers = []
     for options in ([], ["--argmax-on-device"]):

@@ -6,7 +6,15 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from formats.board_requests import WORD_BYTES, Opcode, answer_of, request_words
+from formats.board_requests import (
+    MOST_ROUNDED_WORDS,
+    ROUNDED_GROUP_ANSWER_WORDS,
+    ROUNDED_GROUP_WORDS,
+    WORD_BYTES,
+    Opcode,
+    answer_of,
+    request_words,
+)
 from formats.errors import DeviceError
 from sw_runtime.device.board.channel import Channel
 
@@ -28,6 +36,15 @@ def reads(channel: Channel, address: int, words: int) -> Iterator[list[int]]:
     """Requests that read words from an address on."""
     for at in range(0, words, channel.data_words):
         yield request_words(Opcode.READ, address + WORD_BYTES * at, min(channel.data_words, words - at))
+
+
+def rounded_reads(channel: Channel, address: int, words: int, places: int) -> Iterator[list[int]]:
+    """Requests that read results of ``words`` words in the memory as 24 bits each, up to whole groups of four."""
+    groups = -(-words // ROUNDED_GROUP_WORDS)
+    most = min(channel.data_words // ROUNDED_GROUP_ANSWER_WORDS, MOST_ROUNDED_WORDS // ROUNDED_GROUP_WORDS)
+    for first in range(0, groups, most):
+        at, count = ROUNDED_GROUP_WORDS * first, ROUNDED_GROUP_WORDS * min(most, groups - first)
+        yield request_words(Opcode.RESULTS, address + WORD_BYTES * at, count, places)
 
 
 def upload(channel: Channel, address: int, octets: NDArray[np.uint8]) -> int:

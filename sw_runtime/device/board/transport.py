@@ -11,9 +11,10 @@ from formats.router.descriptor import RouterParameters
 from hw.engine.sequencer import command_layout
 from sw_runtime.device.board.allocator import Allocator
 from sw_runtime.device.board.channel import Channel
-from sw_runtime.device.board.memory import reads, upload, writes
+from sw_runtime.device.board.memory import reads, rounded_reads, upload, writes
 from sw_runtime.device.board.workspace import Workspace
 from sw_runtime.device.layout import Beats, dense_bytes
+from sw_runtime.device.rounding import results_of
 from sw_runtime.device.transport import Packet, Pass, StoredWeights
 
 RESULT_WORDS = 2
@@ -37,6 +38,9 @@ def check_router(router: RouterParameters | None) -> None:
 class BoardTransport:
     """Loads weights into a board's memory and multiplies there.
 
+    Activations that were the last ones sent are there still, and are not sent again: a layer's queries, keys and values
+    have the same, and so have its gates and ups.
+
     Parameters
     ----------
     channel
@@ -51,6 +55,7 @@ class BoardTransport:
         self.channel, self._engine = channel, engine
         self._workspace = Workspace.of(engine)
         self._allocator = Allocator(self._workspace.end, memory_bytes, WORD_BYTES)
+        self._held: Beats | None = None
 
     def check_room(self, nbytes: int) -> None:
         """Refuse weights that the free memory does not hold.
@@ -91,13 +96,19 @@ class BoardTransport:
         DeviceError
             If the board stops answering, or refuses.
         """
-        asked = [self._requests(product) for product in passes]
+        held, self._held = self._held, None  # unknown, should the channel fail
+        asked = []
+        for product in passes:
+            there = held is not None and np.array_equal(held, product.activations)
+            asked.append(self._requests(product, there))
+            held = product.activations
         responses = self.channel.exchange(request for requests in asked for request in requests)
         for product, requests in zip(passes, asked, strict=True):
             answers = [(request[0], *answer_of(Opcode(request[0]), next(responses))) for request in requests]
             (cycles,) = (fields["cycles"] for opcode, fields, _ in answers if opcode == Opcode.PRODUCT)
-            results = np.array([word for _, _, data in answers for word in data], dtype="<u4")
-            yield results.view(np.uint8).reshape(product.result_beats, -1), cycles
+            words = [word for _, _, data in answers for word in data]
+            yield _result_beats(words, product), cycles
+        self._held = held
 
     def route(self, packet: Packet, word_limit: int, cycle_limit: int) -> list[int]:
         """No board has a router yet.
@@ -123,8 +134,11 @@ class BoardTransport:
         """Close the channel."""
         self.channel.close()
 
-    def _requests(self, product: Pass) -> list[list[int]]:
-        """Activations in, the product, results out: the board does them in this order, so all are sent together."""
+    def _requests(self, product: Pass, there: bool) -> list[list[int]]:
+        """Activations in, the product, results out: the board does them in this order, so all are sent together.
+
+        Activations that are ``there`` already stay out.
+        """
         place, command = self._workspace, command_layout(self._engine).from_bits(product.command)
         multiply = request_words(
             Opcode.PRODUCT,
@@ -136,8 +150,19 @@ class BoardTransport:
             product.weights.place,
             place.results,
         )
-        return [
-            *writes(self.channel, place.activations, product.activations.reshape(-1)),
-            multiply,
-            *reads(self.channel, place.results, RESULT_WORDS * product.result_beats),
-        ]
+        sent = () if there else writes(self.channel, place.activations, product.activations.reshape(-1))
+        words = RESULT_WORDS * product.result_beats
+        if product.places is None:
+            results = reads(self.channel, place.results, words)
+        else:
+            results = rounded_reads(self.channel, place.results, words, product.places)
+        return [*sent, multiply, *results]
+
+
+def _result_beats(words: list[int], product: Pass) -> Beats:
+    """Beats as they left the engine; what was rounded has zeros for its lost bits."""
+    if product.places is None:
+        octets = np.array(words, dtype="<u4").view(np.uint8)
+    else:
+        octets = results_of(words, product.places)[: product.result_beats].view(np.uint8)
+    return octets.reshape(product.result_beats, -1)

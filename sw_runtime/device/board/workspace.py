@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from formats.board_requests import ROUNDED_GROUP_WORDS, WORD_BYTES
 from formats.engine import RESULT_BITS, EngineParameters
 
 
@@ -28,4 +29,6 @@ class Workspace:
         beats = max(engine.activation_beats(each, engine.maximum_columns) for each in formats)
         results = max(engine.row_groups(each, engine.maximum_rows) * engine.lanes_for(each) for each in formats)
         activation_bytes = batch * beats * engine.port_bytes
-        return cls(0, activation_bytes, activation_bytes + batch * results * RESULT_BITS // 8)
+        group = ROUNDED_GROUP_WORDS * WORD_BYTES  # results are rounded in whole groups
+        result_bytes = -(-batch * results * RESULT_BITS // 8 // group) * group
+        return cls(0, activation_bytes, activation_bytes + result_bytes)

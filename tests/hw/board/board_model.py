@@ -1,7 +1,9 @@
 """What a board must answer, in Python: everything but products that are done."""
 
+import math
 import zlib
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 
@@ -42,6 +44,8 @@ class BoardModel:
             return self._write(arguments[0], arguments[1:]), []
         if opcode in (Opcode.READ, Opcode.CHECKSUM):
             return self._read(opcode, *arguments)
+        if opcode == Opcode.RESULTS:
+            return self._rounded(*arguments)
         if opcode == Opcode.COUNTERS:
             return Status.OK, [0] * 5
         return Status.OK, []
@@ -53,6 +57,23 @@ class BoardModel:
         fits = max(0, min(len(data), self._parameters.memory_words - place))
         self._held |= dict(zip(range(place, place + fits), data[:fits], strict=True))
         return Status.OK if fits == len(data) else Status.BAD_ADDRESS
+
+    def _rounded(self, address: int, words: int, places: int) -> tuple[Status, list[int]]:
+        """Four results in three words: each its low bits off, halves up, clipped."""
+        if words % 8 or not 8 <= words <= 1016:
+            return Status.BAD_ARGUMENT, []
+        parts = [self._read(Opcode.READ, address + 4 * at, 8) for at in range(0, words, 8)]
+        if any(status for status, _ in parts):
+            return Status.BAD_ADDRESS, []
+        octets = b""
+        held = [word for _, found in parts for word in found]
+        for lower, upper in zip(held[::2], held[1::2], strict=True):
+            bits = self._parameters.engine.accumulator_bits
+            number = (lower | upper << 32) & (1 << bits) - 1
+            number -= number >> (bits - 1) << bits
+            rounded = math.floor(Fraction(number, 1 << places % 64) + Fraction(1, 2))
+            octets += (min(max(rounded, -(1 << 23)), (1 << 23) - 1) & 0xFFFFFF).to_bytes(3, "little")
+        return Status.OK, np.frombuffer(octets, dtype="<u4").tolist()
 
     def _read(self, opcode: Opcode, address: int, words: int) -> tuple[Status, list[int]]:
         if words == 0 or (opcode == Opcode.READ and words >= MAXIMUM_WORDS):

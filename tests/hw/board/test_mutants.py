@@ -5,7 +5,7 @@ from random import Random
 
 import torch
 
-from formats.board_requests import MAXIMUM_WORDS, Opcode, Status
+from formats.board_requests import MAXIMUM_WORDS, MOST_ROUNDED_WORDS, Opcode, Status
 from golden_models.seedlm.datapath import matvec
 from sw_runtime.device.board.transport import BoardTransport
 from sw_runtime.device.driver import Driver
@@ -45,11 +45,13 @@ class TestBoard(MutantTests):
             requests = [[Opcode.WRITE, 4096, *data], [Opcode.READ, 4096, MAXIMUM_WORDS - 1]]
             requests += [[Opcode.READ, 0, MAXIMUM_WORDS], [Opcode.READ, SIZE - 8, 3]]
             requests += [[Opcode.WRITE, SIZE - 8, 1, 2], [Opcode.READ, SIZE - 8, 2], [Opcode.CHECKSUM, SIZE - 4, 1]]
+            requests += [[Opcode.WRITE, 0, 0xFFFFFF, 0, 0xFFFFFE, 0, 3, 0, 5, 0], [Opcode.RESULTS, 0, 8, 1]]
+            requests += [[Opcode.RESULTS, 0, MOST_ROUNDED_WORDS, 3], [Opcode.RESULTS, 0, MAXIMUM_WORDS, 3]]
             requests += [[Opcode.CHECKSUM, 0, 0], [Opcode.CHECKSUM, 0, (1 << 31) + 1]]
             requests += [random.choice((right_request, wrong_request))(random, SIZE) for _ in range(200)]
             products = [[Opcode.PRODUCT, *arguments] for arguments, _ in REFUSED]
             asked = [*requests, *products, [Opcode.COUNTERS]]
-            answers = board.exchange(asked, MAXIMUM_WORDS * len(asked), 200_000)
+            answers = board.exchange(asked, MAXIMUM_WORDS * len(asked), 400_000)
             assert answers[: len(requests)] == [model.answer(request) for request in requests]
             refused = [answer[0] >> 8 for answer in answers[len(requests) : -1]]
             assert refused == [status for _, status in REFUSED]

@@ -3,7 +3,14 @@
 from collections.abc import Callable
 from random import Random
 
-from formats.board_requests import MAXIMUM_WORDS, REQUESTS, Opcode, request_words
+from formats.board_requests import (
+    MAXIMUM_WORDS,
+    MOST_ROUNDED_WORDS,
+    REQUESTS,
+    ROUNDED_GROUP_WORDS,
+    Opcode,
+    request_words,
+)
 
 
 def _edges(size: int) -> tuple[int, ...]:
@@ -21,6 +28,8 @@ def right_request(random: Random, size: int) -> list[int]:
         return request_words(opcode, address, data=[random.getrandbits(32) for _ in range(count)])
     if opcode in (Opcode.READ, Opcode.CHECKSUM):
         return request_words(opcode, address, count)
+    if opcode == Opcode.RESULTS:
+        return request_words(opcode, address, ROUNDED_GROUP_WORDS * count, random.randrange(64))
     return request_words(random.choice((Opcode.IDENTIFY, Opcode.RESET, Opcode.COUNTERS)))
 
 
@@ -33,7 +42,7 @@ def wrong_request(random: Random, size: int) -> list[int]:
     drawn: tuple[Callable[[], int], ...] = (
         lambda: random.choice(_edges(size)),
         lambda: random.randrange(1, 40),
-        lambda: random.choice((0, MAXIMUM_WORDS - 1, MAXIMUM_WORDS)),
+        lambda: random.choice((0, MAXIMUM_WORDS - 1, MAXIMUM_WORDS, MOST_ROUNDED_WORDS, MOST_ROUNDED_WORDS + 8)),
         lambda: random.getrandbits(32),
     )
     words = [opcode, *(random.choice(drawn)() for _ in range(length))]

@@ -14,6 +14,7 @@ from golden_models.seedlm.datapath import matvec
 from sw_runtime.device.board.cost import board_cost, most_error
 from sw_runtime.device.board.workspace import Workspace
 from sw_runtime.device.driver import Driver
+from sw_runtime.device.emulated import EmulatedDevice
 from sw_runtime.device.protocol import MatrixShape
 from sw_runtime.device.random_matrices import random_activations
 from sw_runtime.device.simulated_board import simulated_board
@@ -49,6 +50,24 @@ def test_results_are_exact_and_counters_as_the_model_says(
     assert replace(spent, cycles=twice.cycles) == twice
     assert abs(spent.cycles - twice.cycles) <= 2 * most_error(once.cycles, weight_format.blocks(shape[1]))
     device.unload(handle)
+
+
+@given(
+    shape=st.tuples(st.integers(1, 100), st.integers(1, 200)),
+    name=st.sampled_from(ENGINE.formats),
+    seed=st.integers(0, 1 << 20),
+)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_rounded_results_are_those_of_the_emulated_device(
+    device: Driver, shape: tuple[int, int], name: str, seed: int
+) -> None:
+    matrix, activations = random_matrix(name, *shape, seed), random_activations(3, shape[1], 16, seed)
+    rounding = Driver("rounding", device.transport, device.parameters, result_bits=24)
+    emulated = EmulatedDevice(device.parameters, result_bits=24)
+    handle = rounding.load(matrix)
+    assert torch.equal(rounding.matvec(handle, activations), emulated.matvec(emulated.load(matrix), activations))
+    assert rounding.counters.result_bytes == emulated.counters.result_bytes == 3 * 3 * shape[0]
+    rounding.unload(handle)
 
 
 @pytest.mark.parametrize(("rows", "columns"), SHAPES)

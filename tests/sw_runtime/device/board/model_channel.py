@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from formats.board_requests import MAXIMUM_WORDS, Opcode
 from formats.engine import EngineParameters
+from formats.errors import DeviceError
 from hw.board.parameters import BoardParameters
 from hw.memory.chips import W9825G6KH_6, Sdram
 from tests.hw.board.board_model import BoardModel
@@ -24,16 +25,20 @@ class ModelChannel:
     def __init__(self, build: int = 0) -> None:
         self.model = BoardModel(BoardParameters(ENGINE, Sdram(W9825G6KH_6, 100, 2), build))
         self.opcodes: list[int] = []
-        self.damages = self.closed = False
+        self.damages = self.breaks = self.closed = False
 
     def exchange(self, requests: Iterable[Sequence[int]]) -> Iterator[list[int]]:
         for request in requests:
+            if self.breaks:
+                raise DeviceError("the cable went")
             self.opcodes.append(request[0])
             response = self.answer(request)
             response[-1] ^= self.damages and request[0] == Opcode.CHECKSUM
             yield response
 
     def answer(self, request: Sequence[int]) -> list[int]:
+        if request[0] == Opcode.PRODUCT:  # which the model does not do
+            return [Opcode.PRODUCT, 1, 1]
         return self.model.answer(request)
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ import pytest
 from formats.board_requests import Opcode
 from formats.errors import DeviceError
 from formats.router.descriptor import Command
+from hw.engine.sequencer import command_layout
 from sw_runtime.device.board.transport import BoardTransport
 from sw_runtime.device.board.workspace import Workspace
 from sw_runtime.device.layout import dense_bytes
@@ -63,6 +64,27 @@ def test_a_memory_that_lost_what_was_written_is_named_and_its_room_given_back(
         transport.load(beats(10), 32)
     channel.damages = False
     assert transport.load(beats(10), 32).place == Workspace.of(ENGINE).end
+
+
+def test_activations_that_are_there_are_not_sent_again(transport: BoardTransport, channel: ModelChannel) -> None:
+    weights = transport.load(beats(12), 24)
+    first, other = (np.full((8, 4), value, dtype=np.uint8) for value in (1, 2))
+    command = command_layout(ENGINE).const({"row_groups": 3}).as_value().value
+
+    def sent(*activations: np.ndarray) -> int:
+        del channel.opcodes[:]
+        for _ in transport.run([Pass(command, each, weights, result_beats=4) for each in activations]):
+            pass
+        return channel.opcodes.count(Opcode.WRITE)
+
+    assert sent(first) == 1
+    assert sent(first, first.copy()) == 0
+    assert sent(first, other, other, first) == 2
+    channel.breaks = True
+    with pytest.raises(DeviceError, match="the cable went"):
+        sent(first)
+    channel.breaks = False
+    assert sent(first) == 1, "what a broken channel left is not known"
 
 
 def test_a_board_without_router_says_so(transport: BoardTransport) -> None:
