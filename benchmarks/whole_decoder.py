@@ -2,9 +2,11 @@
 
 ``python benchmarks/whole_decoder.py FOLDER`` reads a prompt and writes tokens by the likeliest, on a simulated ULX3S
 with 64 MB and 8-bit keys and values. It prints a line per token: its cycles, and whether token and key are the emulated
-decoder's. SmolLM2-135M in ``trellis-3.5bit`` takes 20 minutes of one core.
+decoder's. At the end it prints how fast the tokens were simulated. SmolLM2-135M in ``trellis-3.5bit`` takes 20 minutes
+of one core.
 """
 
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,12 +41,16 @@ def main(folder: Path, tokens: Annotated[int, typer.Option(help="To write behind
     program, matrices = compiled(model, BOARDS[BOARD], KV_BITS)
     emulated, text = EmulatedDecoder(program, matrices), tokenizer(PROMPT)["input_ids"]
     last_of_prompt, equal = len(text) - 1, 0
+    cycles, cpu_seconds, seconds = 0, 0.0, 0.0
     with closing(SimulatedDecoder(Image.of(program, matrices, BOARDS[BOARD]))) as simulated:
         print(f"written into the memory: {simulated.simulated_cycles:,} cycles", flush=True)
         for place in range(last_of_prompt + tokens):
             embedding = embeddings_of(model, text[place : place + 1])
             keys = emulated.take(embedding)[0]
+            cpu_start, start = time.process_time(), time.perf_counter()
             answer = simulated.take(embedding[0])
+            cycles, cpu_seconds = cycles + answer.cycles, cpu_seconds + time.process_time() - cpu_start
+            seconds += time.perf_counter() - start
             token, key = int(answer.best.tokens[0]), int(answer.best.keys[0])
             same = (token, key) == (int(keys.argmax()), int(keys.max()))
             equal += same
@@ -56,6 +62,10 @@ def main(folder: Path, tokens: Annotated[int, typer.Option(help="To write behind
                 text.append(token)
         print(
             f"{tokenizer.decode(text)}\n{equal} of {last_of_prompt + tokens} tokens and keys are the emulated decoder's"
+        )
+        print(
+            f"{cycles:,} cycles in {cpu_seconds:.0f} s of CPU time, {seconds:.0f} s in all: "
+            f"{cycles / cpu_seconds:,.0f} and {cycles / seconds:,.0f} cycles per second"
         )
         print(CountedCost.of(simulated, program, BOARDS[BOARD]))
 

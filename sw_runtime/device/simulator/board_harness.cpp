@@ -98,8 +98,7 @@ int board_run(void *handle, BoardRun *run) {
 #ifdef CARD
         board.slot.edge(unit);
 #endif
-        unit.clk = 1;
-        simulation.settle();
+        simulation.rise();
         words.advance();
         run->cycles++;
     }

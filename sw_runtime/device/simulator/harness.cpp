@@ -20,10 +20,13 @@ using Waveform = VerilatedFstC;
 using Waveform = VerilatedVcdC;
 #endif
 
-// What Vaccelerator::eval calls, between two locks for messages of threads that a unit has not.
+// What Vaccelerator::eval calls, between two locks for messages of threads that a unit has not; and two parts of that:
+// which edges there are, and what follows from them.
 void Vaccelerator___024root___eval(Vaccelerator___024root *root);
+bool Vaccelerator___024root___eval_phase__act(Vaccelerator___024root *root);
+bool Vaccelerator___024root___eval_phase__nba(Vaccelerator___024root *root);
 
-// A verilated accelerator out of reset.
+// A verilated accelerator, whose registers hold what a reset would give them.
 struct Simulation {
     std::unique_ptr<VerilatedContext> context{new VerilatedContext};
     std::unique_ptr<Vaccelerator> unit{new Vaccelerator{context.get()}};
@@ -38,20 +41,28 @@ struct Simulation {
 #if defined(TRACE_FST) || defined(TRACE_VCD)
         context->traceEverOn(true);
 #endif
-        for (int edge = 0; edge < 6; edge++) {
-            unit->rst = edge < 4;
-            unit->clk = edge & 1;
-            unit->eval();
-        }
+        unit->eval();
     }
 
-    // Lets the logic follow the clock, and records it if a waveform is open.
+    // Lets the logic follow the inputs in the clock's low half, and records it if a waveform is open.
     void settle() {
 #if defined(TRACE_FST) || defined(TRACE_VCD)
         unit->eval();
         if (waveform.isOpen()) waveform.dump(half_cycles++);
 #else
         Vaccelerator___024root___eval(unit->rootp);
+#endif
+    }
+
+    // The clock's rising edge, and what follows from it. No input has changed since the logic settled, and no other
+    // clock rises behind this one: one round is enough, and the inputs are left out.
+    void rise() {
+        unit->clk = 1;
+#if defined(TRACE_FST) || defined(TRACE_VCD)
+        settle();
+#else
+        Vaccelerator___024root___eval_phase__act(unit->rootp);
+        Vaccelerator___024root___eval_phase__nba(unit->rootp);
 #endif
     }
 
@@ -219,8 +230,7 @@ int simulation_run(void *handle, Run *run) {
 #if defined(ENGINE) && defined(ROUTER)
         scales.look();
 #endif
-        unit.clk = 1;
-        simulation.settle();
+        simulation.rise();
 #ifdef ENGINE
         commands.advance();
         data.advance();

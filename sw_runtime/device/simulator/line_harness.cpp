@@ -130,8 +130,7 @@ void line_run(void *handle, LineRun *run) {
         octet = unit.o___05Fpayload;
         arrives = offered && unit.o___05Fready;
 #endif
-        unit.clk = 1;
-        line.simulation.settle();
+        line.simulation.rise();
 #ifndef DIVISOR
         if (offered && !arrives && !(unit.o___05Fvalid && unit.o___05Fpayload == octet)) run->broken_offers++;
 #endif

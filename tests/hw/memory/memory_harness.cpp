@@ -102,8 +102,7 @@ int memory_run(void *handle, int kind, MemoryRun *run) {
         memory.sdram.edge({bool(unit.pins___05Fcke), bool(unit.pins___05Fcs), bool(unit.pins___05Fras),
                            bool(unit.pins___05Fcas), bool(unit.pins___05Fwe), bool(unit.pins___05Fdq_oe),
                            unit.pins___05Fba, unit.pins___05Fa, unit.pins___05Fdqm, unit.pins___05Fdq_o});
-        unit.clk = 1;
-        simulation.settle();
+        simulation.rise();
         runs.advance();
         beats.advance();
         readings.advance();

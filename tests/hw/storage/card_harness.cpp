@@ -57,8 +57,7 @@ int card_run(void *handle, CardRun *run, uint64_t seed) {
         run->said_words = unit.words;
         run->said_left = unit.left;
         run->broken = card.broken;
-        unit.clk = 1;
-        simulation.settle();
+        simulation.rise();
         if (done) return 0;
     }
     return 1;

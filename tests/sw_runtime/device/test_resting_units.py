@@ -3,7 +3,7 @@
 import re
 
 from sw_runtime.device.simulator.build import TOP
-from sw_runtime.device.simulator.resting_units import UNITS, with_registered_reset, with_resting_units
+from sw_runtime.device.simulator.resting_units import UNITS, WAITS, with_resting_units, without_reset
 
 UNIT = """
 module \\{top}.{unit} (clk, command__valid, command__payload, \\o__ready$3 , command__ready, o__valid);
@@ -37,7 +37,8 @@ def test_a_unit_that_rests_has_a_clock_that_stops_and_inputs_that_are_looked_at_
     for unit in UNITS:
         text = with_resting_units(verilog(unit))
         assert f"    .clk({unit}_clk)" in text
-        assert f"wire {unit}_moves = asks | offered | ~(free);" in text
+        waits = f" | {unit}.{WAITS[unit]}.o__ready & ~{unit}.{WAITS[unit]}.o__valid" if unit in WAITS else ""
+        assert f"wire {unit}_moves = asks | offered | ~(free{waits});" in text
         for value in ("asked[7:0]", "asks", "taken"):
             assert re.search(rf"    {unit}_seen_\d <= {re.escape(value)};", text), value
         assert re.search(rf"  reg \[7:0\] {unit}_seen_\d = 0;", text)
@@ -48,6 +49,10 @@ def test_other_units_stay_as_they_are() -> None:
     assert with_resting_units(verilog("engine")) == verilog("engine")
 
 
-def test_a_reset_gets_a_register_where_there_is_one() -> None:
-    assert "reg registered_rst = 1'h1;" in with_registered_reset(verilog("engine"), TOP)
-    assert with_registered_reset("module top(a);\nendmodule\n", TOP) == "module top(a);\nendmodule\n"
+def test_a_reset_is_never_asserted_where_there_is_one() -> None:
+    unit = "  unit unit (\n    .rst(rst)\n  );\n"
+    text = without_reset(f"module {TOP}(clk, rst);\n  input clk;\n  input rst;\n  wire rst;\n{unit}endmodule\n", TOP)
+    assert f"module {TOP}(clk, rst);" in text, "the port stays"
+    assert "wire never_rst = 1'h0;" in text
+    assert ".rst(never_rst)" in text
+    assert without_reset("module top(a);\nendmodule\n", TOP) == "module top(a);\nendmodule\n"
