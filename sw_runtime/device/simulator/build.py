@@ -22,7 +22,7 @@ from hw.top import Accelerator
 from hw.verilog import convert
 from sw_runtime.cache import cache_folder, processor
 from sw_runtime.cores import cores
-from sw_runtime.device.simulator.resting_units import with_resting_units, without_reset
+from sw_runtime.device.simulator.resting_units import with_resting_units, with_short_sums, without_reset
 from sw_runtime.progress import progress_bar
 
 VERILATOR_FLAGS = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing", "-Wno-fatal", "-Wno-lint")
@@ -180,7 +180,7 @@ def build_library(
     recorder = RECORDERS[waveform] if waveform else None
     if recorder:
         text, defines, optimisation = _traceable(text), (*defines, recorder.define), SLOW
-    text = without_reset(text if recorder else with_resting_units(text), TOP)
+    text = without_reset(text if recorder else with_short_sums(with_resting_units(text)), TOP)
     flags = (*VERILATOR_FLAGS, *COMPILER_FLAGS, optimisation, *defines)
     folder = cache_folder("simulators")
     library = folder / f"{_key(text, harness.read_text(encoding='utf-8'), *_harnesses(), *flags, *_toolchain())}.so"

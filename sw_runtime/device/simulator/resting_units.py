@@ -22,6 +22,10 @@ REST_CYCLES = 12
 
 _INSTANCE = re.compile(r"^  \\(?P<module>\S+)  (?P<name>\w+) \(\n(?P<ports>(?:    \..*\n)+)  \);\n", re.MULTILINE)
 _PORT = re.compile(r"^    \.(?P<port>\\\S+ |\w+)\((?P<value>.*)\),?$", re.MULTILINE)
+_FEW_BITS = re.compile(
+    r"^  assign \{ (?P<word>\\\$\d+ )\[[^={]*\} = \d+'h0+;\n  assign \{ (?P=word)\[[^={]*\} = (?P<bits>\{.*\});\n",
+    re.MULTILINE,
+)
 _INPUT = re.compile(r"^  input (?P<range>\[\d+:0\] )?(?P<port>\\\S+ |\w+);$", re.MULTILINE)
 
 
@@ -45,6 +49,32 @@ def without_reset(verilog: str, top: str) -> str:
         return verilog  # no registers, no reset
     never = "  input rst;\n  wire never_rst = 1'h0;\n"
     return "".join([before, head, ports, never, re.sub(r"(?<!\.)\brst\b", "never_rst", logic), end, after])
+
+
+def with_short_sums(verilog: str) -> str:
+    """Sums modulo 2 of a word's few bits, without the bits that are 0.
+
+    yosys names such a word and gives it its bits in two assignments. Verilator then computes it in every cycle, needed
+    or not. A sum of the bits alone is computed where it is used: of a CRC, in cycles with data.
+
+    Parameters
+    ----------
+    verilog
+        Of ``hw.verilog.convert``.
+    """
+    return "endmodule".join(map(_short_sums, verilog.split("endmodule")))
+
+
+def _short_sums(module: str) -> str:
+    """The same in one module, for words that are used once."""
+    bits = {found["word"]: found["bits"] for found in _FEW_BITS.finditer(module)}
+    rest = _FEW_BITS.sub("", module)
+    # its declaration and its sum
+    short = {word: few for word, few in bits.items() if f"^ {word};" in rest and rest.count(word) == 2}
+    module = _FEW_BITS.sub(lambda found: "" if found["word"] in short else found[0], module)
+    for word, few in short.items():
+        module = module.replace(f"^ {word};", f"^ {few};")
+    return module
 
 
 def with_resting_units(verilog: str) -> str:

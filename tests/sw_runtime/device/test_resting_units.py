@@ -3,7 +3,13 @@
 import re
 
 from sw_runtime.device.simulator.build import TOP
-from sw_runtime.device.simulator.resting_units import UNITS, WAITS, with_resting_units, without_reset
+from sw_runtime.device.simulator.resting_units import (
+    UNITS,
+    WAITS,
+    with_resting_units,
+    with_short_sums,
+    without_reset,
+)
 
 UNIT = """
 module \\{top}.{unit} (clk, command__valid, command__payload, \\o__ready$3 , command__ready, o__valid);
@@ -56,3 +62,21 @@ def test_a_reset_is_never_asserted_where_there_is_one() -> None:
     assert "wire never_rst = 1'h0;" in text
     assert ".rst(never_rst)" in text
     assert without_reset("module top(a);\nendmodule\n", TOP) == "module top(a);\nendmodule\n"
+
+
+WORD = "  wire [3:0] \\$4 ;\n"
+FEW = "  assign { \\$4 [3:2], \\$4 [0] } = 3'h0;\n  assign { \\$4 [1] } = { a[1] };\n"
+
+
+def test_a_sum_is_of_the_bits_that_are_not_0_where_their_word_is_used_once() -> None:
+    once = f"module m(a);\n{WORD}  assign \\$5  = ^ \\$4 ;\n"
+    assert with_short_sums(f"{once}{FEW}endmodule\n") == (
+        f"module m(a);\n{WORD}  assign \\$5  = ^ {{ a[1] }};\nendmodule\n"
+    )
+
+
+def test_a_word_that_is_used_otherwise_too_or_not_at_all_stays() -> None:
+    both = "  assign \\$5  = ^ \\$4 ;\n  assign b = \\$4 ;\n"
+    for sums in ("", both, "  assign \\$5  = ^ \\$4 ;\n  assign \\$6  = ^ \\$4 ;\n"):
+        text = f"module m(a);\n{WORD}{sums}{FEW}endmodule\n"
+        assert with_short_sums(text) == text
