@@ -99,6 +99,7 @@ class MemoryPort(wiring.Component):
         """Count addresses; ask for a beat only if there is room for it."""
         m = Module()
         run, active, room_for_one = Signal.like(self.i_run.payload), Signal(), Signal()
+        last_beat = Signal()  # of the run; a register, as all its bits decide, and much begins with it
         part, asks, asked, last_part = Signal(range(self._parts)), Signal(), Signal(), Signal()
         m.d.comb += [
             # room is looked for, and taken, with a beat's first part
@@ -110,16 +111,18 @@ class MemoryPort(wiring.Component):
             asked.eq(self.request.valid & self.request.ready),
             last_part.eq(part == self._parts - 1),
             self.i.ready.eq(active & run.write & self.request.ready & last_part),
-            self.i_run.ready.eq(~active | (asked & last_part & (run.beats == 0))),
+            self.i_run.ready.eq(~active | (asked & last_part & last_beat)),
         ]
         with m.If(asked):
             m.d.sync += part.eq(part + 1)
             with m.If(last_part):
                 m.d.sync += [run.address.eq(run.address + 1), run.beats.eq(run.beats - 1)]
+                m.d.sync += last_beat.eq(run.beats == 1)
         with m.If(self.i_run.ready):
             m.d.sync += active.eq(self.i_run.valid)
             with m.If(self.i_run.valid):
                 m.d.sync += [run.beats.eq(self.i_run.payload.beats), run.write.eq(self.i_run.payload.write)]
+                m.d.sync += last_beat.eq(self.i_run.payload.beats == 0)
                 with m.If(~self.i_run.payload.follows):
                     m.d.sync += run.address.eq(self.i_run.payload.address)
         self._keep(m, room_for_one, asks & self.request.ready & (part == 0))
@@ -129,6 +132,7 @@ class MemoryPort(wiring.Component):
         """Join parts to beats and keep these; count the room that is not promised."""
         m.submodules.kept = kept = fifo.SyncFIFO(width=8 * self._port_bytes, depth=self._depth)
         room, freed = Signal(range(self._depth + 1), init=self._depth), Signal()
+        has_room = Signal(init=1)  # a register, as many paths begin with it
         part, before = Signal(range(self._parts)), Signal(8 * self._port_bytes - self._chip.data_bits)
         joined = Cat(before, self.read_data)
         with m.If(self.read_valid):
@@ -139,15 +143,17 @@ class MemoryPort(wiring.Component):
             kept.r_en.eq(self.o.ready),
             self.o.valid.eq(kept.r_rdy),
             self.o.payload.eq(kept.r_data),
-            room_for_one.eq(self._asks(m, room)),
+            room_for_one.eq(has_room & ~self._waits(m, room)),
         ]
         m.d.sync += freed.eq(self.o.valid & self.o.ready)  # a cycle late, so that no path leads from ready into a sum
-        m.d.sync += room.eq(room - promised + freed)
+        m.d.sync += [
+            room.eq(room - promised + freed),
+            has_room.eq((room != promised) | freed),
+        ]
 
-    def _asks(self, m: Module, room: Signal) -> Value:
-        """Whether there is room, and after there was none, room for a burst."""
-        if self._burst == 1:
-            return room != 0
+    def _waits(self, m: Module, room: Signal) -> Value:
+        """Whether there has been no room, and still there is none for a burst."""
         full = Signal()
-        m.d.sync += full.eq((full | (room == 0)) & (room < self._burst))
-        return (room != 0) & ~full
+        if self._burst > 1:
+            m.d.sync += full.eq((full | (room == 0)) & (room < self._burst))
+        return full

@@ -48,20 +48,22 @@ class Unpacker(wiring.Component):
         # a beat comes when less than a word is left
         capacity = word - 1 + beat
         held, level = Signal(capacity * unit), Signal(range(capacity + 1))
-        left, rest = Signal.like(held), Signal.like(level)
-        given = Signal()
+        place, roomy, given, taken = Signal(range(capacity + 1)), Signal(), Signal(), Signal()
         m.d.comb += [
             self.o.valid.eq(level >= word),
             self.o.payload.eq(held),
-            self.i.ready.eq((rest < word) & ~self.clear),
+            # a beat goes behind the word that leaves; none comes while a word stays, so no path leads from ready here
+            place.eq(Mux(self.o.valid, level - word, level)),
+            roomy.eq(place < word),
+            self.i.ready.eq(roomy & (~self.o.valid | self.o.ready) & ~self.clear),
             given.eq(self.o.valid & self.o.ready),
-            left.eq(Mux(given, held >> self._word_bits, held)),
-            rest.eq(Mux(given, level - word, level)),
+            taken.eq(self.i.valid & self.i.ready),
         ]
-        m.d.sync += [held.eq(left), level.eq(rest)]
-        with m.If(self.i.valid & self.i.ready):
-            places = [self.i.payload << (place * unit) for place in range(word)]
-            m.d.sync += [held.eq(left | choose(rest, places)), level.eq(rest + beat)]
+        places = [self.i.payload << (number * unit) for number in range(word)]
+        m.d.sync += [
+            held.eq(Mux(given, held >> self._word_bits, held) | Mux(taken, choose(place, places), 0)),
+            level.eq(Mux(given, place, level) + Mux(taken, beat, 0)),
+        ]
         with m.If(self.clear):
             m.d.sync += [held.eq(0), level.eq(0)]
         return m

@@ -70,8 +70,9 @@ class WordReader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Keep the reading, start its run, count the words, clear."""
         m = Module()
-        reading = Signal.like(self.i_reading.payload)
-        counting, clear = Signal(), Signal()
+        reading, clear = Signal.like(self.i_reading.payload), Signal()
+        # of which width words leave, none outside of WORDS; a register a width, as many paths begin with it
+        serves = Signal(len(self._word_bits))
         m.submodules.buffer = buffer = SkidBuffer(max(self._word_bits))
         connect(m, buffer.o, flipped(self.o))
         m.d.comb += [
@@ -81,13 +82,13 @@ class WordReader(wiring.Component):
         for position, bits in enumerate(self._word_bits):
             m.submodules[f"unpacker_{position}"] = unpacker = Unpacker(self._port_bytes, bits)
             m.d.comb += [unpacker.clear.eq(clear), unpacker.i.payload.eq(self.i.payload)]
-            with m.If(reading.width == position):
+            with m.If(serves[position]):
                 m.d.comb += [
                     unpacker.i.valid.eq(self.i.valid),
                     self.i.ready.eq(unpacker.i.ready),
                     # what the last beat holds beside the last word may look like one
-                    unpacker.o.ready.eq(buffer.i.ready & counting),
-                    buffer.i.valid.eq(unpacker.o.valid & counting),
+                    unpacker.o.ready.eq(buffer.i.ready),
+                    buffer.i.valid.eq(unpacker.o.valid),
                     buffer.i.payload.eq(unpacker.o.payload),
                 ]
         with m.FSM() as states:
@@ -100,12 +101,14 @@ class WordReader(wiring.Component):
             with m.State("RUN"):
                 m.d.comb += self.run.valid.eq(1)
                 with m.If(self.run.ready):
+                    m.d.sync += serves.eq(1 << reading.width)
                     m.next = "WORDS"
             with m.State("WORDS"), m.If(buffer.i.valid & buffer.i.ready):
                 m.d.sync += reading.words.eq(reading.words - 1)
                 with m.If(reading.words == 0):
+                    m.d.sync += serves.eq(0)
                     m.next = "CLEAR"
             with m.State("CLEAR"):
                 m.next = "IDLE"
-        m.d.comb += [counting.eq(states.ongoing("WORDS")), clear.eq(states.ongoing("CLEAR"))]
+        m.d.comb += clear.eq(states.ongoing("CLEAR"))
         return m

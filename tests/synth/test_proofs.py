@@ -191,8 +191,8 @@ FAULTS = (
         memory_claims,
         unpacker,
         "Unpacker",
-        "rest < word",
-        "rest <= word",
+        "roomy & (~self.o.valid | self.o.ready)",
+        "roomy",
     ),
     Fault(
         "beat n of a run is read as beat n",
@@ -207,8 +207,8 @@ FAULTS = (
         memory_claims,
         port,
         "MemoryPort",
-        "asked & last_part & (run.beats == 0)",
-        "asked & (run.beats == 0)",
+        "asked & last_part & last_beat",
+        "asked & last_beat",
     ),
     Fault(
         "the SDRAM controller keeps every rule, start and a refresh included",
