@@ -1,6 +1,6 @@
 """Sequencer: one command a matrix-vector product, told apart into beats of activations and weights."""
 
-from amaranth.hdl import Array, Module, Signal
+from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -88,11 +88,12 @@ class Sequencer(wiring.Component):
         beats_per_word = Array(parameters.beats_per_activation_word(f) for f in formats)[self.command.format]
         block = Signal.like(self.command.column_blocks)
         group = Signal.like(self.command.row_groups)
-        last_block = Signal()
+        # registers: many paths begin with the last block
+        last_block, before_last = Signal(), Signal.like(block)
         last_beat = Signal()
         last_word = Signal()
+        only_block = self.command.column_blocks == 0
         m.d.comb += [
-            last_block.eq(block == self.command.column_blocks),
             last_beat.eq(self.write.beat == beats_per_word - 1),
             last_word.eq(block + blocks_per_word > self.command.column_blocks),
         ]
@@ -104,6 +105,7 @@ class Sequencer(wiring.Component):
                     m.next = "ACTIVATIONS"
             with m.State("ACTIVATIONS"):
                 m.d.comb += [self.data_ready.eq(1), self.write.enable.eq(self.data_valid)]
+                m.d.sync += [last_block.eq(only_block), before_last.eq(self.command.column_blocks - 1)]
                 with m.If(self.data_valid):
                     m.d.sync += self.write.beat.eq(self.write.beat + 1)
                     with m.If(last_beat):
@@ -132,6 +134,7 @@ class Sequencer(wiring.Component):
                     ]
                 with m.If(self.weights_valid):
                     m.d.sync += [block.eq(block + 1), self.read.block.eq(self.read.block + 1)]
+                    m.d.sync += last_block.eq(Mux(last_block, only_block, block == before_last))
                     with m.If(self.read.block == blocks_per_word - 1):
                         m.d.sync += [self.read.block.eq(0), self.read.address.eq(self.read.address + 1)]
                     with m.If(last_block):

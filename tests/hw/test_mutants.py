@@ -111,8 +111,8 @@ MUTANTS = {
     "activation memory: vector": ("engine/activation_memory.py", "& (self.write.vector == vector)", ""),
     "sequencer: blocks": (
         "engine/sequencer.py",
-        "last_block.eq(block == self.command.column_blocks)",
-        "last_block.eq(block + 1 == self.command.column_blocks)",
+        "block == before_last",
+        "block == self.command.column_blocks",
     ),
     "sequencer: row groups": (
         "engine/sequencer.py",
