@@ -127,10 +127,10 @@ class ReciprocalRoot(wiring.Component):
         rounded, argument = Signal(NORMAL_BITS + 3), Signal(NORMAL_BITS + 2)
         m.d.comb += [
             rounded.eq(total[: NORMAL_BITS + 2] + total_half),
-            # rounding may reach 4, where the table ends
-            argument.eq(Mux(rounded[-1], (1 << NORMAL_BITS + 2) - 1, rounded) - (1 << NORMAL_BITS)),
             read.addr.eq(argument >> RECIPROCAL_ROOT.fraction_bits),
         ]
+        # rounding may reach 4, where the table ends; in the last step's two cycles the total stays
+        m.d.sync += argument.eq(Mux(rounded[-1], (1 << NORMAL_BITS + 2) - 1, rounded) - (1 << NORMAL_BITS))
         return argument, read
 
     def _interpolate(self, m: Module, argument: Signal, read: ReadPort) -> None:

@@ -205,7 +205,7 @@ class VectorPass(wiring.Component):
         )
         m.submodules.share = share = Interpolation(tuple(GATES.values()))
         late = [Signal(WORD, name=f"element_{stage}") for stage in range(_SHIFTED + share.LATENCY)]
-        product, held, addend, signed_product, total = (Signal(PRODUCT) for _ in range(5))
+        product, held, signed_product, total = (Signal(PRODUCT) for _ in range(4))
         factor, multiplicand, minus = Signal(FACTOR), Signal(WORD), Signal()
         factors = Signal(WORD), Signal(FACTOR)  # what is chosen goes through registers
         cosine, sine = (word.word_select(half, ROTARY_ENTRY_BITS).as_signed() for half in (0, 1))
@@ -215,11 +215,9 @@ class VectorPass(wiring.Component):
             share.argument.eq(shifted),
             multiplicand.eq(Mux(activates, late[-1], shifted)),
             factor.eq(settings.factor),
-            minus.eq(rotates & ~turns[_SHIFTED + 2][1]),
-            addend.eq(Mux(rotates, held, 1 << FACTOR_BITS - 1)),
             signed_product.eq(product ^ minus.replicate(len(product))),
             # a complement, and the one that makes it the opposite, in a single carry
-            total.eq((Cat(minus, addend) + Cat(minus, signed_product))[1:]),
+            total.eq((Cat(minus, held) + Cat(minus, signed_product))[1:]),
         ]
         with m.If(squares):
             m.d.comb += factor.eq(shifted)
@@ -235,7 +233,8 @@ class VectorPass(wiring.Component):
                 factors[0].eq(multiplicand),
                 factors[1].eq(factor),
                 product.eq(factors[0] * factors[1]),
-                held.eq(product + (1 << ROTARY_BITS - 1)),
+                held.eq(Mux(rotates, product + (1 << ROTARY_BITS - 1), 1 << FACTOR_BITS - 1)),
+                minus.eq(rotates & ~turns[_SHIFTED + 1][1]),
                 *(later.eq(earlier) for earlier, later in pairwise([element, *late])),
             ]
         return product, Mux(rotates, total >> ROTARY_BITS, total >> FACTOR_BITS)

@@ -95,7 +95,7 @@ class VectorUnit(wiring.Component):
 
     Equal to ``golden_models.integer_decoder``: READ to ``Vector.to_bits``, SPLIT to ``split``, JOIN to ``merged``, ADD,
     NORMALISE, ROTATE and SCALE to ``operations``, and ACTIVATE and GATE together to ``operations.gate``. A part takes
-    24 cycles at most beside its elements; a norm's root takes 111.
+    25 cycles at most beside its elements; a norm's root takes 111.
 
     Parameters
     ----------
@@ -136,9 +136,12 @@ class VectorUnit(wiring.Component):
         m.submodules.slots = slots = Memory(shape=SLOT, depth=self._slots, init=known)
         read, read_own, note = slots.read_port(domain="comb"), slots.read_port(domain="comb"), slots.write_port()
         source, own = _Known(), _Known()
-        # of the part that was read last, of the parts before it, and what both vectors are brought to
-        part_top, top, target = Signal(WIDE_EXPONENT), Signal(WIDE_EXPONENT), Signal(WIDE_EXPONENT)
-        made_exponent = Signal(WIDE_EXPONENT)
+        # exponent and bits together: of the part that was read last, the destination's, of the parts before it
+        part_top, own_top, top = Signal(WIDE_EXPONENT), Signal(WIDE_EXPONENT), Signal(WIDE_EXPONENT)
+        # what both vectors are brought to, and by which places
+        target, places, own_places = Signal(WIDE_EXPONENT), Signal(WIDE_EXPONENT), Signal(WIDE_EXPONENT)
+        # the second: what a norm's root and weights add to the first
+        made_exponent, weighted = Signal(WIDE_EXPONENT), Signal(WIDE_EXPONENT)
         joins, first = command.operation == Operation.JOIN, Signal()
         ahead, seen_bits = Signal(range(self._slots + 1)), bit_length(m, passes.seen)
         self._connect(m, command, passes, root)
@@ -148,9 +151,14 @@ class VectorUnit(wiring.Component):
             note.addr.eq(command.destination),
             note.data.exponent.eq(Mux(seen_bits == 0, ZERO_EXPONENT, made_exponent)),
             note.data.bits.eq(seen_bits),
-            root.exponent.eq((source.exponent + source.bits - SQUARE_BITS) << 1),
+            root.exponent.eq((part_top - SQUARE_BITS) << 1),
         ]
-        m.d.sync += [root.start.eq(0), passes.start.eq(0)]
+        m.d.sync += [
+            root.start.eq(0),
+            passes.start.eq(0),
+            # long there when the root is done
+            weighted.eq(root.factor_exponent + command.exponent + (FACTOR_BITS + WEIGHT_BITS - MANTISSA_BITS)),
+        ]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.command.ready.eq(1)
@@ -170,6 +178,8 @@ class VectorUnit(wiring.Component):
             with m.State("FETCH"):
                 m.d.sync += [
                     top.eq(_larger(top, part_top)),
+                    part_top.eq(read.data.exponent + read.data.bits),
+                    own_top.eq(read_own.data.exponent + read_own.data.bits),
                     source.exponent.eq(read.data.exponent),
                     source.bits.eq(read.data.bits),
                     own.exponent.eq(read_own.data.exponent),
@@ -177,9 +187,12 @@ class VectorUnit(wiring.Component):
                 ]
                 m.next = "TARGET"
             with m.State("TARGET"):
-                larger = _larger(source.exponent + source.bits, own.exponent + own.bits)
+                larger = _larger(part_top, own_top)
                 m.d.sync += target.eq(Mux(joins, top - MANTISSA_BITS, larger - (MANTISSA_BITS - 1)))
+                m.next = "PLACES"
+            with m.State("PLACES"):
                 m.next = "BEGIN"
+                self._place(m, command, source, own, target, places, own_places, made_exponent)
             with m.State("BEGIN"):
                 m.d.sync += [
                     passes.start.eq(1),
@@ -191,7 +204,7 @@ class VectorUnit(wiring.Component):
                     passes.settings.keep.eq(joins & ~first),
                 ]
                 m.next = "STARTED"
-                self._begin(m, command, passes, source, own, target, made_exponent)
+                self._begin(m, command, passes, source, places, own_places, made_exponent)
             with m.State("STARTED"):
                 m.next = "PASS"
                 with m.If(passes.settings.operation == vector_pass.Operation.SQUARE):
@@ -200,11 +213,9 @@ class VectorUnit(wiring.Component):
                 m.d.sync += root.start.eq(1)
                 m.next = "ROOT"
             with m.State("ROOT"), m.If(root.done):
-                places = source.bits - MANTISSA_BITS
-                weighted = root.factor_exponent + command.exponent + (FACTOR_BITS + WEIGHT_BITS)
                 m.d.sync += [passes.start.eq(1), passes.settings.factor.eq(root.factor)]
-                _shift(m, passes, vector_pass.Operation.NORMALISE, places, MANTISSA_BITS)
-                m.d.sync += made_exponent.eq(source.exponent + places + weighted)
+                _shift(m, passes, vector_pass.Operation.NORMALISE, source.bits - MANTISSA_BITS, MANTISSA_BITS)
+                m.d.sync += made_exponent.eq(part_top + weighted)
                 m.next = "STARTED"
             with m.State("PASS"), m.If(passes.done):
                 m.next = "NOTE"
@@ -223,59 +234,84 @@ class VectorUnit(wiring.Component):
                     m.next = "IDLE"
         return m
 
+    def _place(
+        self,
+        m: Module,
+        command: data.View,
+        source: _Known,
+        own: _Known,
+        target: Signal,
+        places: Signal,
+        own_places: Signal,
+        made_exponent: Signal,
+    ) -> None:
+        """By which places a command's pass shifts, a norm's first, and the exponent of what it makes without them."""
+        with m.Switch(command.operation):
+            with m.Case(Operation.LOAD):
+                m.d.sync += made_exponent.eq(command.exponent)
+            with m.Case(Operation.READ):
+                m.d.sync += [places.eq(source.bits - command.bits), made_exponent.eq(source.exponent)]
+            with m.Case(Operation.ADD, Operation.JOIN):
+                m.d.sync += [places.eq(target - source.exponent), own_places.eq(target - own.exponent)]
+                m.d.sync += made_exponent.eq(target)
+            with m.Case(Operation.NORMALISE):
+                m.d.sync += places.eq(source.bits - SQUARE_BITS)
+            with m.Case(Operation.SPLIT):
+                m.d.sync += [places.eq(0), made_exponent.eq(source.exponent)]
+            with m.Case(Operation.ROTATE):
+                rotated = own.bits - (MANTISSA_BITS - 1)
+                m.d.sync += [places.eq(rotated), own_places.eq(rotated), made_exponent.eq(own.exponent)]
+            with m.Case(Operation.SCALE):
+                m.d.sync += [places.eq(0), made_exponent.eq(source.exponent + command.exponent + FACTOR_BITS)]
+            with m.Case(Operation.ACTIVATE):
+                m.d.sync += places.eq(-source.exponent - GATE_FRACTION_BITS)
+                m.d.sync += made_exponent.eq(source.exponent)
+            with m.Case(Operation.GATE):
+                m.d.sync += [places.eq(source.bits - FACTOR_BITS), own_places.eq(own.bits - MANTISSA_BITS)]
+                m.d.sync += made_exponent.eq(own.exponent + source.exponent + FACTOR_BITS)
+
     def _begin(
         self,
         m: Module,
         command: data.View,
         passes: VectorPass,
         source: _Known,
-        own: _Known,
-        target: Signal,
+        places: Signal,
+        own_places: Signal,
         made_exponent: Signal,
     ) -> None:
         """Settings of a command's pass, of a norm's first, and the exponent of what it makes."""
         with m.Switch(command.operation):
             with m.Case(Operation.LOAD):
                 m.d.sync += passes.settings.operation.eq(vector_pass.Operation.LOAD)
-                m.d.sync += made_exponent.eq(command.exponent)
             with m.Case(Operation.READ):
-                places = source.bits - command.bits
                 _shift(m, passes, vector_pass.Operation.READ, places, command.bits)
-                m.d.sync += self.o_exponent.eq(Mux(source.bits == 0, ZERO_EXPONENT, source.exponent + places))
+                m.d.sync += self.o_exponent.eq(Mux(source.bits == 0, ZERO_EXPONENT, made_exponent + places))
             with m.Case(Operation.ADD):
-                _shift(m, passes, vector_pass.Operation.ADD, target - source.exponent, MANTISSA_BITS - 1)
-                _shift_own(m, passes, target - own.exponent, MANTISSA_BITS - 1)
-                m.d.sync += made_exponent.eq(target)
+                _shift(m, passes, vector_pass.Operation.ADD, places, MANTISSA_BITS - 1)
+                _shift_own(m, passes, own_places, MANTISSA_BITS - 1)
             with m.Case(Operation.NORMALISE):
-                _shift(m, passes, vector_pass.Operation.SQUARE, source.bits - SQUARE_BITS, SQUARE_BITS)
-            with m.Case(Operation.SPLIT):
-                _shift(m, passes, vector_pass.Operation.MOVE, Value.cast(0), MANTISSA_BITS)
-                m.d.sync += made_exponent.eq(source.exponent)
-            with m.Case(Operation.JOIN):
-                _shift(m, passes, vector_pass.Operation.MOVE, target - source.exponent, MANTISSA_BITS)
-                m.d.sync += made_exponent.eq(target)
+                _shift(m, passes, vector_pass.Operation.SQUARE, places, SQUARE_BITS)
+            with m.Case(Operation.SPLIT, Operation.JOIN):
+                _shift(m, passes, vector_pass.Operation.MOVE, places, MANTISSA_BITS)
             with m.Case(Operation.ROTATE):
-                places, half = own.bits - (MANTISSA_BITS - 1), command.length >> 1
+                half = command.length >> 1
                 _shift(m, passes, vector_pass.Operation.ROTATE, places, MANTISSA_BITS - 1)
-                _shift_own(m, passes, places, MANTISSA_BITS - 1)
+                _shift_own(m, passes, own_places, MANTISSA_BITS - 1)
                 m.d.sync += [
                     passes.settings.source.eq(command.destination_base),
                     passes.settings.destination.eq(command.destination_base + half),
                     passes.settings.length.eq(half),
                 ]
-                m.d.sync += made_exponent.eq(own.exponent + places)
+                m.d.sync += made_exponent.eq(made_exponent + places)
             with m.Case(Operation.SCALE):
-                _shift(m, passes, vector_pass.Operation.SCALE, Value.cast(0), MANTISSA_BITS)
-                m.d.sync += made_exponent.eq(source.exponent + command.exponent + FACTOR_BITS)
+                _shift(m, passes, vector_pass.Operation.SCALE, places, MANTISSA_BITS)
             with m.Case(Operation.ACTIVATE):
-                places = -source.exponent - GATE_FRACTION_BITS
                 _shift(m, passes, vector_pass.Operation.ACTIVATE, places, ARGUMENT_BITS)
-                m.d.sync += made_exponent.eq(source.exponent)
             with m.Case(Operation.GATE):
-                places, own_places = source.bits - FACTOR_BITS, own.bits - MANTISSA_BITS
                 _shift(m, passes, vector_pass.Operation.GATE, places, FACTOR_BITS)
                 _shift_own(m, passes, own_places, MANTISSA_BITS)
-                m.d.sync += made_exponent.eq(own.exponent + own_places + source.exponent + places + FACTOR_BITS)
+                m.d.sync += made_exponent.eq(made_exponent + places + own_places)
 
     def _connect(self, m: Module, command: data.View, passes: VectorPass, root: ReciprocalRoot) -> None:
         wiring.connect(m, wiring.flipped(self.i), passes.i)

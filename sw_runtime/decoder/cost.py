@@ -33,7 +33,7 @@ from sw_runtime.decoder.image.memory_map import (
     rotary_bytes,
 )
 
-PART_CYCLES = 24
+PART_CYCLES = 25
 """Most cycles of a part of a vector beside its elements."""
 
 ROOT_CYCLES = 111
