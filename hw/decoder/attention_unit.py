@@ -8,7 +8,7 @@ from formats.decoder.tables import FACTOR_BITS, MANTISSA_BITS, SCORE_FRACTION_BI
 from hw.decoder.reciprocal import Reciprocal
 from hw.decoder.rounding_shift import PLACES, WORD, RoundingShift, bit_length, halves_up
 from hw.decoder.row_products import ELEMENT, SUM, RowProducts
-from hw.decoder.shares import EXPONENT, EXPONENTS, Shares
+from hw.decoder.shares import EXPONENT, EXPONENTS, QUERY_PLACES, Shares
 from hw.memory.skid_buffer import SkidBuffer
 
 QUERY = data.StructLayout({"mantissa": ELEMENT, "exponent": EXPONENT})
@@ -84,7 +84,8 @@ class AttentionUnit(wiring.Component):
         active, values = Signal(), Signal()  # not decoded from the states: many paths begin with them
         sum_places, seen, known_exponent = Signal(PLACES), Signal(SUM.width - 1), Signal(signed(14))
         seen_bits = bit_length(m, seen)  # all sums are seen three cycles before they are through
-        query_places = Signal.like(shares.query_places)
+        query_places, places = Signal.like(shares.query_places), Signal(QUERY_PLACES)
+        entered, entered_head = Signal(), Signal.like(head)  # a cycle late, as the exponent comes from far away
         self._connect(m, products, shares)
         idle = self._leave(m, products, reciprocal.factor, sum_places, asking, leaves, seen)
         beats = Mux(command.wide, command.length << 1, command.length) >> (self._lanes - 1).bit_length()
@@ -112,7 +113,12 @@ class AttentionUnit(wiring.Component):
             through.eq(products.idle & ~through),
             products.last_beat.eq(beats - 1),
             known_exponent.eq(shares.top + reciprocal.exponent + FACTOR_BITS),
+            entered.eq(products.write),
+            entered_head.eq(head),
+            places.eq(-self.i_queries.payload.exponent - SCORE_FRACTION_BITS),
         ]
+        with m.If(entered):
+            m.d.sync += query_places[entered_head].eq(places)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.command.ready.eq(1)
@@ -123,8 +129,7 @@ class AttentionUnit(wiring.Component):
             with m.State("QUERIES"):
                 m.d.comb += self.i_queries.ready.eq(1)
                 with m.If(self.i_queries.valid):
-                    places = -self.i_queries.payload.exponent - SCORE_FRACTION_BITS
-                    m.d.sync += [query_places[head].eq(places), element.eq(element + 1)]
+                    m.d.sync += element.eq(element + 1)
                     with m.If(element == command.length - 1):
                         m.d.sync += [element.eq(0), head.eq(Mux(last_head, 0, head + 1))]
                         with m.If(last_head):

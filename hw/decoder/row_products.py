@@ -90,7 +90,7 @@ class RowProducts(wiring.Component):
         m = Module()
         advance, taken, first, last = Signal(), Signal(), Signal(), Signal()
         beat, rows_left, fresh = Signal.like(self.last_beat), Signal.like(self.rows), Signal()
-        was_values, needs, ended = Signal(), Signal(), Signal()
+        was_values, needs, wants, ended = Signal(), Signal(), Signal(), Signal()
         under_way, lasts, freshes = Signal(2), Signal(2), Signal(2)
         beats = [Signal.like(beat, name=f"beat_{stage}") for stage in range(2)]
         m.d.comb += [
@@ -98,12 +98,11 @@ class RowProducts(wiring.Component):
             advance.eq(~(under_way[1] & lasts[1] & ~self.values & self.dots.valid)),
             first.eq(beat == 0),
             last.eq(beat == self.last_beat),
-            self.i.ready.eq(
-                self.active & advance & ~ended & (self.values == was_values) & (~needs | self.shares.valid)
-            ),
+            wants.eq(self.active & ~ended & (self.values == was_values) & (~needs | self.shares.valid)),
+            self.i.ready.eq(wants & advance),
             needs.eq(self.values & first),
             taken.eq(self.i.valid & self.i.ready),
-            self.shares.ready.eq(needs & taken),
+            self.shares.ready.eq(needs & wants & self.i.valid),  # rows of values always advance
             ended.eq(rows_left == 0),
             self.idle.eq(ended & (self.values == was_values) & ~under_way.any() & ~self.dots.valid),
         ]

@@ -165,7 +165,7 @@ class Shares(wiring.Component):
         m.submodules.align = align = RoundingShift()
         read, place = scores.read_port(), Signal(range(scores.depth))
         below, score, most, lower = Signal(MANTISSA_BITS + 2), Signal(WORD), Signal(WORD), Signal(signed(13))
-        wholes = [Signal(len(below) - SCORE_FRACTION_BITS, name=f"whole_{stage}") for stage in range(line.LATENCY)]
+        wholes = [Signal(len(below) - SCORE_FRACTION_BITS, name=f"whole_{stage}") for stage in range(line.LATENCY - 1)]
         shared = _LOOKED_UP + RoundingShift.LATENCY - 1  # the stage in which a share is there
         m.d.comb += [
             read.addr.eq(place),
@@ -173,7 +173,6 @@ class Shares(wiring.Component):
             line.argument.eq(below[:SCORE_FRACTION_BITS]),
             power.advance.eq(1),
             power.i.eq(line.factor),
-            power.places.eq(limited(wholes[-1])),
             power.bits.eq(PROBABILITY_BITS),
             align.advance.eq(1),
             align.i.eq(power.o),
@@ -184,6 +183,7 @@ class Shares(wiring.Component):
             # two cycles late: the exponent stays until its shares are aligned
             lower.eq(self.top - self.exponents.payload.value),
             align.places.eq(limited(lower)),
+            power.places.eq(limited(wholes[-1])),
             score.eq(read.data),
             most.eq(largest[heads[0]]),
             below.eq(most - score),
