@@ -25,9 +25,10 @@ def store_states(m: Module, machine: Machine) -> None:
     exponents = {name: Signal(EXPONENT, name=f"{name}_exponent") for name in ("key", "value")}
     with m.State("STORE"), machine.split(m, field("key_slot"), PARTS, **size):
         m.next = "STORE_SPLIT"
-    with m.State("STORE_SPLIT"), machine.split(m, field("value_slot"), PARTS + field("heads"), **size):
+    with m.State("STORE_SPLIT"):
         machine.multiply(m, machine.cache_row, row_beats)
-        m.next = "STORE_PLACE"
+        with machine.split(m, field("value_slot"), PARTS + field("heads"), **size):
+            m.next = "STORE_PLACE"
     with m.State("STORE_PLACE"):
         machine.multiply(m, machine.positions, row_beats)
         m.next = "STORE_ROWS"
@@ -70,6 +71,7 @@ def store_states(m: Module, machine: Machine) -> None:
                 m.next = following
     with m.State("EXPONENTS_START"):
         m.d.comb += [writer.start.eq(1), writer.address.eq(machine.exponents_at)]
+        machine.next_rows(m)
         m.next = "EXPONENTS"
     with m.State("EXPONENTS"):
         halves = [Signal(16, name=f"{name}_half") for name in exponents]
@@ -80,7 +82,6 @@ def store_states(m: Module, machine: Machine) -> None:
     with m.State("EXPONENTS_FLUSH"):
         m.d.comb += writer.flush.eq(1)
         with m.If(flushed):
-            machine.next_rows(m)
             m.d.sync += [machine.head.eq(machine.head + 1), machine.within.eq(machine.within + field("width"))]
             m.next = "KEY_START"
             with m.If(machine.head + 1 == field("heads")):
@@ -99,10 +100,11 @@ def attend_states(m: Module, machine: Machine) -> None:
     row_beats = machine.row_beats(field("width"))
     first, seen = Signal.like(machine.position), Signal.like(machine.position)
     beats, query = Signal.like(machine.stride), Signal(range(machine.sizes.queries + 1))
-    with m.State("ATTEND"), machine.split(m, source, PARTS, **size):
+    with m.State("ATTEND"):
         past = machine.position + 1 - field("window")
         m.d.sync += first.eq(Mux((field("window") != 0) & (machine.position >= field("window")), past, 0))
-        m.next = "WINDOW"
+        with machine.split(m, source, PARTS, **size):
+            m.next = "WINDOW"
     with m.State("WINDOW"):
         m.d.sync += seen.eq(machine.cache_row + 1 - first)
         machine.multiply(m, first, row_beats)
@@ -151,6 +153,8 @@ def attend_states(m: Module, machine: Machine) -> None:
         ):
             m.next = f"{state}_ROWS"
         with m.State(f"{state}_ROWS"), machine.read(m, Read.ATTENTION, at, beats):
+            if state == "VALUE":
+                machine.next_rows(m)
             m.next = following
     with (
         m.State("MEANS"),
@@ -171,7 +175,6 @@ def attend_states(m: Module, machine: Machine) -> None:
             query.eq(query + 1),
         ]
         with m.If(query == machine.sizes.queries - 1):
-            machine.next_rows(m)
             m.d.sync += count.eq(count - 1)
             m.next = "ATTENTION"
             with m.If(count == 1):

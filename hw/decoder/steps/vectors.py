@@ -88,10 +88,11 @@ def rotate_states(m: Module, machine: Machine) -> None:
 
     size = {"length": field("width"), "parts": field("heads")}
     slot, pairs, count = field("slot"), field("width") >> 1, machine.count
-    with m.State("ROTATE"), machine.split(m, slot, PARTS, **size):
+    with m.State("ROTATE"):
         machine.multiply(m, machine.position, pairs)
         m.d.sync += count.eq(field("heads"))
-        m.next = "ROTATE_HEADS"
+        with machine.split(m, slot, PARTS, **size):
+            m.next = "ROTATE_HEADS"
     with (
         m.State("ROTATE_HEADS"),
         machine.vector_command(m, Operation.ROTATE, destination=PARTS, destination_at=slot, **size),
