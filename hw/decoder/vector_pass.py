@@ -21,13 +21,16 @@ PRODUCT = signed(MANTISSA_BITS + 1 + FACTOR_BITS + 1)
 
 ROTARY_ENTRY_BITS = 16
 
+_PART_BITS = 17
+"""Of an element that one multiplier takes: a register lies between both products and their sum."""
+
 _SHIFTED = 2 + RoundingShift.LATENCY
 """Stage in which a shifted element is there: the memory's word goes through two registers before, a sign between."""
 
 ACTIVATIONS = tuple(GATES)
 """What the number of an activation function stands for."""
 
-_RESULTS = (None, None, 0, None, 4, 0, 3, 3, 7, 3)
+_RESULTS = (None, None, 0, None, 5, 0, 4, 4, 8, 4)
 """Of every operation that writes what it read: stages from a shifted element to its result."""
 
 
@@ -128,8 +131,8 @@ class VectorPass(wiring.Component):
         wiring.connect(m, left.o, wiring.flipped(self.o))
         chosen = Signal(len(Operation))
         loads, reads, adds, squares, normalises, moves, _, rotates, activates, gates = chosen
-        under_way = Signal(_SHIFTED + 8)  # a bit a stage: an element is there
-        turns = [Signal(2, name=f"turn_{stage}") for stage in range(_SHIFTED + 4)]  # which of a pair's reads it is
+        under_way = Signal(_SHIFTED + 9)  # a bit a stage: an element is there
+        turns = [Signal(2, name=f"turn_{stage}") for stage in range(_SHIFTED + 5)]  # which of a pair's reads it is
         advance, asking, partner, needed = Signal(), Signal(), Signal(), Signal()
         first, normed, result, result_valid = Signal(WORD), Signal(WORD), Signal(WORD), Signal()
         weighted, fetched, element, word = Signal(PRODUCT), Signal(WORD), Signal(WORD), Signal(WORD)
@@ -139,7 +142,7 @@ class VectorPass(wiring.Component):
         m.d.comb += [
             left.i.valid.eq(reads & under_way[_SHIFTED]),
             left.i.payload.eq(shift.o),
-            needed.eq((normalises & under_way[_SHIFTED + 2]) | (rotates & under_way[_SHIFTED - 1])),
+            needed.eq((normalises & under_way[_SHIFTED + 3]) | (rotates & under_way[_SHIFTED - 1])),
             advance.eq(~(left.i.valid & ~left.i.ready) & ~(needed & ~words.o.valid)),
             words.o.ready.eq(Mux(loads, asking, needed & (normalises | (turns[_SHIFTED - 1] == 3)))),
             partner.eq(turns[1][0] ^ turns[1][1]),
@@ -151,7 +154,7 @@ class VectorPass(wiring.Component):
         product, turned = self._multiply(m, settings, chosen, advance, word, read.data, shift.o, first, turns)
         # where the result of an operation is
         stage = choose(settings.operation, [0 if at is None else _SHIFTED + at for at in _RESULTS])
-        second = ~(adds | rotates | gates) | Mux(adds, turns[_SHIFTED][0], turns[_SHIFTED + 3][0])
+        second = ~(adds | rotates | gates) | Mux(adds, turns[_SHIFTED][0], turns[_SHIFTED + 4][0])
         with m.If(advance):
             m.d.sync += [
                 under_way.eq(Cat(asking & ~loads, under_way)),
@@ -175,7 +178,7 @@ class VectorPass(wiring.Component):
                 m.d.sync += result.eq(halves_up(weighted, WEIGHT_BITS))
             with m.If(reads | squares):
                 m.d.sync += result_valid.eq(0)
-        squared, written = squares & under_way[_SHIFTED + 2] & advance, result_valid & advance
+        squared, written = squares & under_way[_SHIFTED + 3] & advance, result_valid & advance
         with m.If(self.start):
             m.d.sync += [chosen.eq(1 << settings.operation), self.squares.eq(0)]
         with m.Elif(squared):
@@ -196,7 +199,7 @@ class VectorPass(wiring.Component):
         first: Signal,
         turns: list[Signal],
     ) -> tuple[Signal, Value]:
-        """The one multiplier, two stages after a shifted element, and what it makes of it, brought to a word.
+        """The one multiplier, three stages after a shifted element, and what it makes of it, brought to a word.
 
         Of a rotation that is the sum of its last two products.
         """
@@ -208,6 +211,7 @@ class VectorPass(wiring.Component):
         product, held, signed_product, total = (Signal(PRODUCT) for _ in range(4))
         factor, multiplicand, minus = Signal(FACTOR), Signal(WORD), Signal()
         factors = Signal(WORD), Signal(FACTOR)  # what is chosen goes through registers
+        low, high = Signal(signed(_PART_BITS + FACTOR.width)), Signal(signed(PRODUCT.width - _PART_BITS))
         cosine, sine = (word.word_select(half, ROTARY_ENTRY_BITS).as_signed() for half in (0, 1))
         m.d.comb += [
             share.advance.eq(advance),
@@ -232,9 +236,11 @@ class VectorPass(wiring.Component):
             m.d.sync += [
                 factors[0].eq(multiplicand),
                 factors[1].eq(factor),
-                product.eq(factors[0] * factors[1]),
+                low.eq(factors[0][:_PART_BITS] * factors[1]),
+                high.eq(factors[0][_PART_BITS:].as_signed() * factors[1]),
+                product.eq(low + (high << _PART_BITS)),
                 held.eq(Mux(rotates, product + (1 << ROTARY_BITS - 1), 1 << FACTOR_BITS - 1)),
-                minus.eq(rotates & ~turns[_SHIFTED + 1][1]),
+                minus.eq(rotates & ~turns[_SHIFTED + 2][1]),
                 *(later.eq(earlier) for earlier, later in pairwise([element, *late])),
             ]
         return product, Mux(rotates, total >> ROTARY_BITS, total >> FACTOR_BITS)

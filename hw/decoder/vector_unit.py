@@ -95,7 +95,7 @@ class VectorUnit(wiring.Component):
 
     Equal to ``golden_models.integer_decoder``: READ to ``Vector.to_bits``, SPLIT to ``split``, JOIN to ``merged``, ADD,
     NORMALISE, ROTATE and SCALE to ``operations``, and ACTIVATE and GATE together to ``operations.gate``. A part takes
-    25 cycles at most beside its elements; a norm's root takes 111.
+    26 cycles at most beside its elements; a norm's root takes 112.
 
     Parameters
     ----------

@@ -33,10 +33,10 @@ from sw_runtime.decoder.image.memory_map import (
     rotary_bytes,
 )
 
-PART_CYCLES = 25
+PART_CYCLES = 26
 """Most cycles of a part of a vector beside its elements."""
 
-ROOT_CYCLES = 111
+ROOT_CYCLES = 112
 """Of the root between the two passes of a norm."""
 
 SHARE_CYCLES = 12

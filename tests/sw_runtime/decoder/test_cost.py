@@ -29,7 +29,7 @@ def test_a_product_takes_its_vector_and_then_a_beat_a_cycle() -> None:
     cost = command_cost(Multiply(place, Slot.NORMED, Slot.UP, 0), 1536, EMPTY, ENGINE, 1)
     assert cost.memory_bytes == 1536 * (576 // 2 + 2), "4 bits per weight, and a scale per row"
     assert cost.beside == pytest.approx(1536 * 576 / 8, abs=40)
-    assert cost.alone == pytest.approx(576, abs=25)
+    assert cost.alone == pytest.approx(576, abs=26)
 
 
 @pytest.mark.parametrize(("seen", "window", "positions"), [(512, None, 512), (512, 100, 100), (30, 100, 30)])
@@ -43,7 +43,7 @@ def test_attention_reads_the_keys_and_values_it_sees(seen: int, window: int | No
 def test_attention_takes_the_cycles_of_its_unit() -> None:
     """544 beats of keys and as many of values, and 653 more: simulated for one head of keys, 34 positions."""
     cost = command_cost(Attend(0, Slot.QUERY, Slot.ATTENDED, 3, 1, None), 192, EMPTY, ENGINE, 34)
-    around_the_unit = 2 * (192 + 3 * 25)
+    around_the_unit = 2 * (192 + 3 * 26)
     assert cost.beside == 2 * 544
     assert 653 <= cost.alone - around_the_unit <= 1.15 * 653
 
