@@ -30,8 +30,9 @@ def boards(
 
     contents = describe(folder)
     shapes = [MatrixShape(layer.format, layer.rows, layer.columns) for layer in contents.layers]
-    each = position_bytes(compressed_config(folder))
-    fits = [fit(board, shapes, each) for board in BOARDS.values()]
+    config = compressed_config(folder)
+    longest = getattr(config, "max_position_embeddings", None)
+    fits = [fit(board, shapes, position_bytes(config), longest) for board in BOARDS.values()]
     if as_json:
         typer.echo(figures_text({"folder": str(folder), "boards": [asdict(found) for found in fits]}))
         return

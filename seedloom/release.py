@@ -166,7 +166,7 @@ def page(reports: Sequence["Report"], names: Sequence[str]) -> str:
         "The host's seedloom must be of the same build: a board of other sources is refused.",
     ]
     if images:
-        told = "Memory images, each for a whole decoder with the memory at the end of its name (`seedloom image --show FILE`):"
-        lines += ["", told, ""]
+        told = "Memory images, each for a whole decoder with the memory at the end of its name"
+        lines += ["", f"{told} (`seedloom image --show FILE`):", ""]
         lines += [f"* `{name}`" for name in images]
     return "\n".join(lines) + "\n"

@@ -29,8 +29,8 @@ class Fit:
     tokens_per_second
         For the products of the compressed layers, each once a token; None if the model does not fit.
     context
-        Positions whose keys and values, 8 bits each, the rest of the memory holds; None as above, or if the model
-        keeps none.
+        Positions whose keys and values, 8 bits each, the rest of the memory holds, the model's own limit at most; None
+        as above, or if the model keeps none.
     share
         Of the memory's peak, that the figure takes (simulated).
     reason
@@ -60,8 +60,18 @@ def board_engine(board: BoardMemory, shapes: Sequence[MatrixShape]) -> EnginePar
     return EngineParameters(formats, port_bytes=board.port_bytes, maximum_columns=columns, maximum_rows=rows)
 
 
-def fit(board: BoardMemory, shapes: Sequence[MatrixShape], position_bytes: int) -> Fit:
-    """A model of the given matrices on a board; ``position_bytes`` are those of a position's keys and values."""
+def fit(board: BoardMemory, shapes: Sequence[MatrixShape], position_bytes: int, longest: int | None = None) -> Fit:
+    """A model of the given matrices on a board.
+
+    Parameters
+    ----------
+    board, shapes
+        Where, and of what.
+    position_bytes
+        Those of a position's keys and values.
+    longest
+        Positions that the model itself takes; None where it names no limit.
+    """
     try:
         engine = board_engine(board, shapes)
     except InputError as error:
@@ -75,7 +85,7 @@ def fit(board: BoardMemory, shapes: Sequence[MatrixShape], position_bytes: int) 
         needed_bytes=needed,
         missing_bytes=max(0, -free),
         tokens_per_second=1 / sum(_seconds(board, shape, engine) for shape in shapes) if fits else None,
-        context=free // position_bytes if fits and position_bytes else None,
+        context=min(free // position_bytes, longest or free) if fits and position_bytes else None,
         share=board.share,
     )
 

@@ -62,3 +62,11 @@ def test_a_format_whose_words_are_wider_than_the_port_is_named() -> None:
 def test_a_model_without_attention_keeps_no_positions() -> None:
     assert position_bytes(SimpleNamespace(hidden_size=64)) == 0
     assert fit(BOARDS["ulx3s-32mb"], [MatrixShape("scaled-4bit", 8, 8)], 0).context is None
+
+
+def test_a_context_is_no_longer_than_the_model_takes() -> None:
+    shapes = [MatrixShape("scaled-4bit", 576, 576)]
+    assert fit(BOARDS["ecpix5"], shapes, position_bytes(CONFIG), longest=8_192).context == 8_192
+    free = fit(BOARDS["ecpix5"], shapes, position_bytes(CONFIG)).context
+    assert free is not None and free > 8_192
+    assert fit(BOARDS["ecpix5"], shapes, position_bytes(CONFIG), longest=1 << 30).context == free
