@@ -68,5 +68,6 @@ def test_a_context_is_no_longer_than_the_model_takes() -> None:
     shapes = [MatrixShape("scaled-4bit", 576, 576)]
     assert fit(BOARDS["ecpix5"], shapes, position_bytes(CONFIG), longest=8_192).context == 8_192
     free = fit(BOARDS["ecpix5"], shapes, position_bytes(CONFIG)).context
-    assert free is not None and free > 8_192
+    assert free is not None
+    assert free > 8_192
     assert fit(BOARDS["ecpix5"], shapes, position_bytes(CONFIG), longest=1 << 30).context == free
