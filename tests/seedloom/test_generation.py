@@ -219,7 +219,7 @@ def test_counters_are_what_this_text_cost(folder: Path, monkeypatch: pytest.Monk
     used.counters.cycles = 1_000_000
     answers = []
     for device in (EmulatedDevice(), used):
-        monkeypatch.setitem(vars(seedloom), "open_device", lambda name, parameters, device=device: device)
+        monkeypatch.setitem(vars(seedloom), "open_device", lambda name, device=device, **_: device)
         result = CliRunner().invoke(app, ["generate", str(folder), "w3", "--tokens", "2", "--json"])
         answers.append(json.loads(result.stdout)["counters"])
     assert answers[0] == answers[1]
