@@ -52,7 +52,7 @@ class VirtualLine:
         latency: float = 0.001,
     ) -> None:
         self._device, self._faults, self._random = device, faults, random
-        self.seconds_an_octet, self._latency = 10 / baud, latency
+        self.name, self.seconds_an_octet, self._latency = "a virtual line", 10 / baud, latency
         self.now = self._up_free = self._down_free = 0.0
         self._up: list[tuple[float, int, bytes]] = []
         self._down: list[tuple[float, int, bytes]] = []

@@ -4,8 +4,10 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 
+from formats.errors import DeviceError
 from sw_runtime.device.link.lines import Line
 from sw_runtime.device.link.session import SILENCE_SECONDS, Session, Welcome
 
@@ -141,10 +143,20 @@ class LinkChannel:
         self._session.take()
 
     def _move(self) -> None:
-        octets = self._session.to_send(self._clock())
+        with self._naming_line():
+            octets = self._session.to_send(self._clock())
         if octets:
             self.written_octets += len(octets)
             self._line.write(octets)
         wait = min(max(self._session.patience_left(self._clock()), LEAST_WAIT_SECONDS), WAIT_SECONDS)
         if received := self._line.read(wait):
-            self._session.receive(received, self._clock())
+            with self._naming_line():
+                self._session.receive(received, self._clock())
+
+    @contextmanager
+    def _naming_line(self) -> Iterator[None]:
+        """A session knows no line; its errors say here on which they came up."""
+        try:
+            yield
+        except DeviceError as error:
+            raise DeviceError(f"{self._line.name}: {error}") from None

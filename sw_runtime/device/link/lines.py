@@ -15,8 +15,12 @@ REMEDY = "is the board connected, is this its port, and may you use it?"
 
 
 class Line(Protocol):
-    """Carries bytes both ways. Every call raises DeviceError, in one line, when the line is gone."""
+    """Carries bytes both ways. Every call raises DeviceError, in one line, when the line is gone.
 
+    ``name`` is what messages call it.
+    """
+
+    name: str
     seconds_an_octet: float
 
     def read(self, seconds: float) -> bytes:
@@ -55,7 +59,7 @@ class SerialPort:
             import serial
         except ModuleNotFoundError:
             raise DependencyError("a serial port needs pyserial: pip install 'seedloom[board]'") from None
-        self._path, self._unsent, self.seconds_an_octet = path, b"", 10 / baud
+        self.name, self._unsent, self.seconds_an_octet = path, b"", 10 / baud
         try:
             self._port = serial.Serial(path, baud, timeout=0, exclusive=True)
         except (OSError, ValueError, OverflowError) as error:  # of a rate that is no integer of the system's
@@ -68,7 +72,7 @@ class SerialPort:
     @property
     def latency_ms(self) -> int | None:
         """For how long the port's chip keeps bytes; None where it has no such timer."""
-        timer = LATENCY_FOLDER / Path(self._path).resolve().name / "latency_timer"
+        timer = LATENCY_FOLDER / Path(self.name).resolve().name / "latency_timer"
         return int(timer.read_text(encoding="utf-8")) if timer.exists() else None
 
     @property
@@ -77,8 +81,8 @@ class SerialPort:
         latency = self.latency_ms
         if latency is None or latency <= WANTED_LATENCY_MS:
             return ""
-        timer = LATENCY_FOLDER / Path(self._path).resolve().name / "latency_timer"
-        return f"{self._path} keeps bytes for {latency} ms and slows every exchange: echo 1 | sudo tee {timer}"
+        timer = LATENCY_FOLDER / Path(self.name).resolve().name / "latency_timer"
+        return f"{self.name} keeps bytes for {latency} ms and slows every exchange: echo 1 | sudo tee {timer}"
 
     def read(self, seconds: float) -> bytes:
         """What has come; waits for a first byte as long as this, and sends what could not be sent before.
@@ -120,7 +124,7 @@ class SerialPort:
 
     def _descriptor(self) -> int:
         if not self._port.is_open:
-            raise DeviceError(f"{self._path} is closed: open the device again")
+            raise DeviceError(f"{self.name} is closed: open the device again")
         return int(self._port.fileno())
 
     def close(self) -> None:
@@ -129,7 +133,7 @@ class SerialPort:
             self._port.close()
 
     def _gone(self, error: Exception) -> DeviceError:
-        return DeviceError(f"{self._path} is gone ({_reason(error)}): plug the cable in and open the device again")
+        return DeviceError(f"{self.name} is gone ({_reason(error)}): plug the cable in and open the device again")
 
 
 def _reason(error: Exception) -> str:

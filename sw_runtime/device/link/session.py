@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from formats.errors import DeviceError, InputError
-from formats.link import VERSION, WELCOME, Kind, values_of
+from formats.link import PACKETS, VERSION, WELCOME, Kind, values_of
 from sw_runtime.device.link.packets import LinkPacket, PacketReader, octets_of
 
 SILENCE_SECONDS = 1.5
@@ -16,6 +16,9 @@ FIRST_PATIENCE, LEAST_SLACK = 0.1, 0.002
 
 IDLE_PACKETS = 4
 """A packet is sent again twice where so many fit into a mean trip: the line would stand idle meanwhile."""
+
+HOST_KINDS = frozenset(packet.kind for packet in PACKETS if packet.sender == "host")
+"""Of the packets that no device sends."""
 
 MOST_DOUBLINGS = 16
 """Of the patience: from a tenth of a millisecond to seconds."""
@@ -145,12 +148,17 @@ class Session:
         Raises
         ------
         DeviceError
-            If the device refuses this session, speaks another version, or its core gave no whole response.
+            If the device refuses this session, speaks another version, or its core gave no whole response; if the line
+            returns what is sent.
         """
         for packet in self._reader.read(octets):
             if packet is None:
                 self._ask_again(next((w for w in self._waiting.values() if w.answer is None), None), now)
             elif packet.session == self.number:
+                if packet.kind in HOST_KINDS:
+                    raise DeviceError(
+                        "the line returns what is sent to it: its two wires are joined or crossed; check the cable"
+                    )
                 self._heard_at = now
                 self._understand(packet, now)
 

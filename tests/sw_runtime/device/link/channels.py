@@ -36,6 +36,7 @@ class Bench:
         window: int = 4,
         **line: float,
     ) -> None:
+        self.name = "/dev/ttyUSB9"
         self.core = MemoryModel(words)
         self.device = LinkModel(self.core, window=window)
         self.random = Random(seed)

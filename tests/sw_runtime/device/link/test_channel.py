@@ -5,10 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from formats.errors import DeviceError, InputError
+from formats.link import Kind
 from golden_models.line import LineFaults
 from golden_models.link import LinkModel
 from sw_runtime.device.link import session
 from sw_runtime.device.link.channel import LinkChannel
+from sw_runtime.device.link.packets import octets_of
 from tests.sw_runtime.device.link.channels import Bench, answers, requests
 
 SHARES = st.sampled_from([0.0, 0.02, 0.1])
@@ -86,10 +88,39 @@ def test_a_device_that_falls_silent_is_given_up_within_two_seconds_in_one_line()
     bench.device = LinkModel(bench.core)
     bench.device.receive = lambda octets: []  # type: ignore[method-assign]
     before = bench.line.now
-    with pytest.raises(DeviceError, match=r"^the device has not answered for 1\.5 s: look at its power") as raised:
+    with pytest.raises(DeviceError, match=r"^/dev/ttyUSB9: the device has not answered for 1\.5 s: look at its power") as raised:
         channel.ask(requests(1)[0])
     assert "\n" not in str(raised.value)
     assert bench.line.now - before < 2
+
+
+ECHO = "^/dev/ttyUSB9: the line returns what is sent to it: its two wires are joined or crossed; check the cable$"
+
+
+def test_a_line_that_returns_what_is_sent_is_told_at_once() -> None:
+    bench = Bench()
+    bench.device.receive = lambda octets: [octets]  # type: ignore[method-assign]
+    with pytest.raises(DeviceError, match=ECHO):
+        bench.channel()
+    assert bench.line.now < 0.1
+
+
+def test_a_cable_that_is_crossed_within_a_session_is_told_at_once() -> None:
+    bench = Bench()
+    channel, before = bench.channel(), bench.line.now
+    bench.device.receive = lambda octets: [octets]  # type: ignore[method-assign]
+    with pytest.raises(DeviceError, match=ECHO):
+        channel.ask(requests(1)[0])
+    assert bench.line.now - before < 0.1
+
+
+@pytest.mark.parametrize("kind", [Kind.GREETING, Kind.REQUEST])
+def test_what_another_session_of_the_host_sent_says_nothing_of_the_line(kind: Kind) -> None:
+    bench = Bench()
+    channel, receive = bench.channel(), bench.device.receive
+    foreign = octets_of(kind, 0, (channel._session.number + 1) % 2**16, [1])
+    bench.device.receive = lambda octets: [foreign, *receive(octets)]  # type: ignore[method-assign]
+    assert channel.ask(requests(1)[0]) == answers(requests(1))[0]
 
 
 def test_a_device_at_work_for_long_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +179,7 @@ def test_a_core_that_never_answers_is_given_up() -> None:
     bench = Bench()
     channel, receive = bench.channel(), bench.device.receive
     bench.device.receive = lambda octets: receive(b"\0\1\0")  # type: ignore[method-assign]
-    with pytest.raises(DeviceError, match=r"^1000 attempts brought no response: .* lower the baud rate or reset the"):
+    with pytest.raises(DeviceError, match=r"^/dev/ttyUSB9: 1000 attempts brought no response: .* lower the baud rate or reset the"):
         channel.ask(requests(1)[0])
 
 
