@@ -45,11 +45,11 @@ def measure_link(device: str, size: int) -> LinkBenchmark:
     Raises
     ------
     InputError
-        If the device is no serial one, or the size no multiple of 4, or 0.
+        If the device is no serial one, or the size no multiple of 4, 0, or more than the board's memory.
     DependencyError
         If a package of the extra ``board`` is missing.
     DeviceError
-        If the device does not answer or refuses.
+        If the device does not answer, refuses, or is of another release.
     """
     kind, _, place = device.partition(":")
     if kind != "serial" or not place:
@@ -59,17 +59,23 @@ def measure_link(device: str, size: int) -> LinkBenchmark:
     import numpy as np
 
     from formats.board_requests import Opcode, request_words
+    from sw_runtime.device.board.identity import identify
     from sw_runtime.device.board.memory import download, upload
     from sw_runtime.device.serial_board import serial_channel
+    from sw_runtime.progress import progress_bar
 
     # of another run too: what is there already would not be sent
     octets = np.frombuffer(np.random.default_rng().bytes(size), dtype=np.uint8)
     with closing(serial_channel(place)) as channel:
+        memory_bytes = identify(channel).memory_bytes
+        if size > memory_bytes:
+            raise InputError(f"size must be {memory_bytes:,} bytes or less, what the board's memory has, not {size:,}")
         trips = [_seconds(lambda: channel.ask(request_words(Opcode.IDENTIFY)))[1] for _ in range(ROUND_TRIPS)]
         written = channel.written_octets
-        sent, uploading = _seconds(lambda: upload(channel, 0, octets))
-        share = sent / (channel.written_octets - written)
-        read, reading = _seconds(lambda: download(channel, 0, size // 4))
+        with progress_bar(total=2 * size, desc="link", unit="B", unit_scale=True, leave=False) as bar:
+            sent, uploading = _seconds(lambda: upload(channel, 0, octets, bar.update))
+            share = sent / (channel.written_octets - written)
+            read, reading = _seconds(lambda: download(channel, 0, size // 4, bar.update))
         return LinkBenchmark(
             **asdict(channel.welcome),
             round_trip_milliseconds=1e3 * median(trips),

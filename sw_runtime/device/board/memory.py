@@ -1,7 +1,7 @@
 """A board's memory over a channel: written in pieces, each of them read back as a checksum."""
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ PIECE_BYTES = 1 << 16
 """What one checksum is over."""
 
 ATTEMPTS = 3
+
+Moved = Callable[[int], object]
+"""Takes how many bytes have just gone over the channel."""
 
 
 def writes(channel: Channel, address: int, octets: NDArray[np.uint8]) -> Iterator[list[int]]:
@@ -47,7 +50,7 @@ def rounded_reads(channel: Channel, address: int, words: int, places: int) -> It
         yield request_words(Opcode.RESULTS, address + WORD_BYTES * at, count, places)
 
 
-def upload(channel: Channel, address: int, octets: NDArray[np.uint8]) -> int:
+def upload(channel: Channel, address: int, octets: NDArray[np.uint8], moved: Moved = lambda octets: None) -> int:
     """Make memory hold these bytes, uint8 [a multiple of 4]; returns how many were sent.
 
     Pieces of 64 KB that the board already holds are not sent, so an upload that broke off goes on where it was,
@@ -65,8 +68,11 @@ def upload(channel: Channel, address: int, octets: NDArray[np.uint8]) -> int:
             return sent
         pieces = [(start, octets[start : start + PIECE_BYTES]) for start in wrong]
         requests = (request for start, piece in pieces for request in writes(channel, address + start, piece))
-        for response in channel.exchange(requests):
+        most = WORD_BYTES * channel.data_words
+        sizes = [min(most, piece.nbytes - at) for _, piece in pieces for at in range(0, piece.nbytes, most)]
+        for size, response in zip(sizes, channel.exchange(requests), strict=True):
             answer_of(Opcode.WRITE, response)
+            moved(size)
         sent += sum(piece.nbytes for _, piece in pieces)
         wrong = _differing(channel, address, octets, wrong)
     if wrong:
@@ -77,7 +83,7 @@ def upload(channel: Channel, address: int, octets: NDArray[np.uint8]) -> int:
     return sent
 
 
-def download(channel: Channel, address: int, words: int) -> NDArray[np.uint8]:
+def download(channel: Channel, address: int, words: int, moved: Moved = lambda octets: None) -> NDArray[np.uint8]:
     """Words of memory as bytes: uint8 [4 · words].
 
     Raises
@@ -85,8 +91,12 @@ def download(channel: Channel, address: int, words: int) -> NDArray[np.uint8]:
     DeviceError
         If the board refuses or the channel fails.
     """
-    parts = (answer_of(Opcode.READ, response)[1] for response in channel.exchange(reads(channel, address, words)))
-    return np.array([word for part in parts for word in part], dtype="<u4").view(np.uint8)
+    came: list[int] = []
+    for response in channel.exchange(reads(channel, address, words)):
+        part = answer_of(Opcode.READ, response)[1]
+        came += part
+        moved(WORD_BYTES * len(part))
+    return np.array(came, dtype="<u4").view(np.uint8)
 
 
 def _differing(channel: Channel, address: int, octets: NDArray[np.uint8], starts: Sequence[int]) -> list[int]:
