@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperCommand
 
 from formats.errors import SeedloomError
+from formats.full_disk import system_words
 
 EXPECTED_ERRORS = (SeedloomError, OSError)
 """What a user can mend; any other error is a fault of ours and keeps its traceback."""
@@ -35,7 +36,8 @@ def as_typed(message: str, options: dict[str, str]) -> str:
 
 def show(error: Exception, command: Any) -> None:
     """Write an expected error of a command to stderr."""
-    typer.echo(f"error: {as_typed(str(error), option_names(command))}", err=True)
+    said = system_words(error) if isinstance(error, OSError) else str(error)
+    typer.echo(f"error: {as_typed(said, option_names(command))}", err=True)
 
 
 class OneLineErrors(TyperCommand):

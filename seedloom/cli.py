@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 import seedloom
 from formats.command_line import ENDINGS, EXPECTED_ERRORS, show
+from formats.full_disk import system_words
 
 COMMANDS = {
     "demo": "seedloom.demo:demo",
@@ -71,6 +72,16 @@ class Commands(TyperGroup):
         single = typer.Typer(add_completion=False)
         single.command(cmd_name)(found)
         return typer.main.get_command(single)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the options; help and version are printed here, onto a full disk too."""
+        try:
+            return super().parse_args(ctx, args)
+        except ENDINGS:
+            raise
+        except OSError as error:
+            typer.echo(f"error: {system_words(error)}", err=True)
+            raise typer.Exit(1) from error
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""

@@ -9,8 +9,8 @@ from signal import Signals
 
 import typer
 
+from formats.full_disk import FULL
 from sw_runtime.compress.lock import PARTS, release
-from sw_runtime.disk_errors import FULL
 from sw_runtime.signals import signals_answered
 
 GOES_ON = 75

@@ -2,10 +2,13 @@
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 from formats.errors import InputError
+from formats.full_disk import FULL
 
 _REMEDY = "name a folder that you may write to in the environment: SEEDLOOM_CACHE=FOLDER"
 
@@ -29,6 +32,26 @@ def cache_folder(name: str) -> Path:
     except OSError as error:
         raise InputError(f"the cache {folder} cannot be made ({error.strerror}); {_REMEDY}") from error
     return folder
+
+
+@contextmanager
+def cache_written(folder: Path) -> Iterator[None]:
+    """Something is written into a folder of the cache within.
+
+    Raises
+    ------
+    InputError
+        If the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        place = folder if error.filename is None else error.filename
+        raise InputError(
+            f"no space is left for {place} ({os.strerror(error.errno)}); make room, or {_REMEDY}"
+        ) from error
 
 
 @cache

@@ -11,9 +11,7 @@ from tempfile import TemporaryFile
 from safetensors import SafetensorError
 
 from formats.errors import InputError
-
-FULL = (errno.ENOSPC, errno.EDQUOT)
-"""What the system says of a full disk, or a used-up share of one."""
+from formats.full_disk import FULL, naming
 
 
 def check_writable(folder: Path, output: Path) -> None:
@@ -24,12 +22,13 @@ def check_writable(folder: Path, output: Path) -> None:
     InputError
         If it does not, naming the output.
     OSError
-        If the disk is full.
+        If the disk is full, naming the folder.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder) as file:
-            file.write(b"\0")
+        with naming(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=folder) as file:
+                file.write(b"\0")
     except OSError as error:
         if error.errno in FULL:
             raise
@@ -45,10 +44,11 @@ def as_system_errors(path: Path) -> Iterator[None]:
     Raises
     ------
     OSError
-        With the system's number and words, naming ``path``.
+        With the system's number and words, naming ``path`` where the system names none.
     """
     try:
-        yield
+        with naming(path):
+            yield
     except SafetensorError as error:
         number = re.search(r"os error (\d+)", str(error))
         if number is None:

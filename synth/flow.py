@@ -14,7 +14,8 @@ from pathlib import Path
 from amaranth.back import rtlil
 from amaranth.lib import wiring
 
-from formats.errors import DependencyError
+from formats.errors import DependencyError, InputError
+from formats.full_disk import FULL, naming
 from synth.boards import REFERENCE, Board
 from synth.harness import TrialHarness
 from synth.reports import Ecp5Area, Placement, Xc7Area, ecp5_area, placement, xc7_area
@@ -66,11 +67,25 @@ class Flow:
     ----------
     cache
         Folder of kept results; made when missing.
+
+    Raises
+    ------
+    InputError
+        If it cannot be made.
+    OSError
+        If the disk is full.
     """
 
     def __init__(self, cache: Path) -> None:
         self._cache = cache
-        cache.mkdir(parents=True, exist_ok=True)
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            if error.errno in FULL:
+                raise
+            raise InputError(
+                f"the cache {cache} cannot be made ({error.strerror}); name a folder that you may write to with --cache"
+            ) from error
 
     def ecp5(self, component: wiring.Component, modules: str = "") -> Ecp5Area:
         """Synthesise for the ECP5 family, with Verilog of the modules that a component has instances of."""
@@ -156,6 +171,7 @@ class Flow:
                     if not Path(folder, name).exists():
                         raise DependencyError(f"{tool} wrote no {name}; its last words:\n{last_words}")
                     partial = path.with_suffix(".partial")
-                    partial.write_bytes(Path(folder, name).read_bytes())
+                    with naming(path):
+                        partial.write_bytes(Path(folder, name).read_bytes())
                     partial.replace(path)
         return kept

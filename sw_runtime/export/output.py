@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sw_runtime.disk_errors import FULL, as_system_errors, check_writable
+from formats.full_disk import FULL
+from sw_runtime.disk_errors import as_system_errors, check_writable
 
 
 @contextmanager
@@ -20,11 +21,12 @@ def whole_output(output: Path) -> Iterator[Path]:
     InputError
         If nothing can be written there.
     OSError
-        If the system refuses to write later; a full disk says to make room.
+        If the system refuses to write later; a full disk says to make room, here or where else it is.
     """
     check_output(output)
+    prefix = f".{output.name}-"
     try:
-        with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as folder, as_system_errors(output):
+        with TemporaryDirectory(dir=output.parent, prefix=prefix) as folder, as_system_errors(output):
             path = Path(folder) / output.name
             yield path
             _check_free(output)  # again: another process may have written there
@@ -32,8 +34,9 @@ def whole_output(output: Path) -> Iterator[Path]:
     except OSError as error:
         if error.errno not in FULL:
             raise
+        place = output if error.filename is None or prefix in str(error.filename) else error.filename
         raise OSError(
-            error.errno, f"no space is left ({error.strerror}); make room and start again", str(output)
+            error.errno, f"no space is left ({error.strerror}); make room and start again", str(place)
         ) from error
 
 

@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from formats.command_line import OneLineErrors
 from formats.errors import InputError
+from formats.full_disk import FULL
 from synth.bitstream.build import Order, make
 from synth.bitstream.targets import TARGETS
 from synth.flow import Flow
@@ -40,7 +41,9 @@ def main(
 
             report = make(Flow(cache), order, folder / board, step)
     except OSError as error:
-        remedy = "name others with --folder and --cache, or make room"
+        if error.errno in FULL:
+            raise
+        remedy = "name others with --folder and --cache"
         raise InputError(f"{folder / board} or {cache} cannot be written ({error}); {remedy}") from error
     clocks = ", ".join(f"{each.megahertz:.1f}" for each in report.routings)
     typer.echo(f"{folder / board}: {report.clock_mhz:g} MHz wanted; placements reach {clocks} MHz")

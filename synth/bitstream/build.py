@@ -10,6 +10,7 @@ from pathlib import Path
 
 from formats.engine import EngineParameters
 from formats.errors import DeviceError, InputError
+from formats.full_disk import naming
 from hw.board.boards import BOARDS, find_board
 from hw.board.parameters import BoardParameters
 from hw.memory.chips import Sdram
@@ -27,7 +28,8 @@ BAUDS = (3_000_000, 1_000_000)
 
 NETLIST, MODULES, PINS = "seedloom.il", "seedloom.v", "seedloom.lpf"
 OUTPUTS = ("seedloom.bit", "seedloom.svf")
-WRITTEN = (NETLIST, PINS, *OUTPUTS, "report.html", "report.json", "hashes.txt")
+HASHES = "hashes.txt"
+WRITTEN = (NETLIST, PINS, *OUTPUTS, "report.html", "report.json", HASHES)
 """Of every board; those with DDR3 memory have ``MODULES`` beside."""
 
 TOO_SMALL = "25k"
@@ -175,15 +177,15 @@ def make(flow: Flow, order: Order, folder: Path, step: Callable[[str], None]) ->
         placements[found.seed] = config
         step(f"seed {found.seed}: {found.megahertz:.1f} MHz")
     report = _report(order, routings)
-    (folder / "report.json").write_text(json.dumps(dataclasses.asdict(report), indent=2) + "\n", encoding="utf-8")
-    (folder / "report.html").write_text(page(report), encoding="utf-8")
+    _write(folder / "report.json", json.dumps(dataclasses.asdict(report), indent=2) + "\n")
+    _write(folder / "report.html", page(report))
     _check_clock(report, folder)
     _pack(flow, placements[report.best.seed], folder)
     inputs = {NETLIST: rtlil, **({MODULES: modules} if modules else {}), PINS: pins}
     for name, text in inputs.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        _write(folder / name, text)
     lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in (*inputs, *OUTPUTS)]
-    (folder / "hashes.txt").write_text("".join(lines), encoding="utf-8")
+    _write(folder / HASHES, "".join(lines))
     step("packed")
     return report
 
@@ -233,4 +235,10 @@ def _pack(flow: Flow, config: Path, folder: Path) -> None:
     arguments = ["--compress", "--input", "top.config", "--bit", OUTPUTS[0], "--svf", OUTPUTS[1]]
     inputs = {"top.config": config.read_text(encoding="utf-8")}
     for name, kept in flow.files("yowasp-ecppack", arguments, inputs, OUTPUTS).items():
-        (folder / name).write_bytes(kept.read_bytes())
+        with naming(folder / name):
+            (folder / name).write_bytes(kept.read_bytes())
+
+
+def _write(path: Path, text: str) -> None:
+    with naming(path):
+        path.write_text(text, encoding="utf-8")

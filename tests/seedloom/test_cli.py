@@ -1,5 +1,6 @@
 import errno
 import logging
+import os
 import subprocess
 import sys
 import traceback
@@ -59,6 +60,22 @@ def test_a_reader_that_leaves_is_no_error(monkeypatch: pytest.MonkeyPatch) -> No
     raise_in_compress(monkeypatch, BrokenPipeError(errno.EPIPE, "Broken pipe"))
     result = CliRunner().invoke(app, ["compress", "a", "b"])
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", "")
+
+
+@pytest.mark.parametrize("printed", [["--version"], ["--help"]])
+def test_a_full_disk_under_what_is_printed_first_is_one_line(printed: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        run = subprocess.run(
+            [sys.executable, "-m", "seedloom", *printed],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONUNBUFFERED": ""},
+            check=False,
+        )
+    said = "no space is left for the standard output (No space left on device); make room, or name another place"
+    assert (run.returncode, run.stderr) == (1, f"error: {said}\n")
 
 
 def test_a_terminal_that_lacks_a_character_shows_another(monkeypatch: pytest.MonkeyPatch) -> None:

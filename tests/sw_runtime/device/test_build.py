@@ -1,12 +1,13 @@
 """A simulator is built once; a build that fails says why."""
 
+import errno
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from formats.engine import EngineParameters
-from formats.errors import DependencyError, DeviceError
+from formats.errors import DependencyError, DeviceError, InputError
 from sw_runtime.device.random_matrices import random_activations
 from sw_runtime.device.simulated import simulated_device
 from sw_runtime.device.simulator.build import build_accelerator
@@ -42,6 +43,27 @@ def test_a_failing_tool_shows_its_last_words(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("SEEDLOOM_CACHE", str(tmp_path))
     monkeypatch.setattr("sw_runtime.device.simulator.build.COMPILER_FLAGS", ("--no-such-option",))
     with pytest.raises(DependencyError, match=r"(?s)failed while building the simulator:.*no-such-option"):
+        build_accelerator(ONE_LANE, None)
+
+
+def test_a_full_disk_is_told_as_the_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(*arguments: object) -> str:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setenv("SEEDLOOM_CACHE", str(tmp_path))
+    monkeypatch.setattr("sw_runtime.device.simulator.build.Accelerator", lambda *_: None)
+    monkeypatch.setattr("sw_runtime.device.simulator.build.convert", no_room)
+    with pytest.raises(InputError, match=rf"^no space is left for {tmp_path}/simulators \(.*SEEDLOOM_CACHE=FOLDER$"):
+        build_accelerator(ONE_LANE, None)
+
+
+def test_a_tool_that_finds_the_disk_full_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiler = tmp_path / "compiler"
+    compiler.write_text("#!/bin/sh\necho No space left on device >&2\nexit 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("SEEDLOOM_CACHE", str(tmp_path))
+    monkeypatch.setenv("CXX", str(compiler))
+    with pytest.raises(InputError, match=rf"^no space is left for {tmp_path}/simulators \(No space left on device\)"):
         build_accelerator(ONE_LANE, None)
 
 

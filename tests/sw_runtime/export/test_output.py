@@ -44,6 +44,11 @@ def test_a_full_disk_asks_for_room(error: Exception, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_disk_that_is_full_elsewhere_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"make room and start again: 'build/bitstream'$"):
+        write_and_raise(tmp_path / "out", OSError(errno.ENOSPC, "full", "build/bitstream"))
+
+
 def test_what_another_process_wrote_meanwhile_is_kept(tmp_path: Path) -> None:
     def write_while_another_does(output: Path) -> None:
         with whole_output(output) as path:

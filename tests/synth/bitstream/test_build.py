@@ -1,5 +1,6 @@
 """A bitstream is made whole, or an error says in one line why not."""
 
+import errno
 import hashlib
 import json
 import os
@@ -144,16 +145,44 @@ def test_modules_of_others_are_kept_beside_the_netlist(
     assert not (folder / build.MODULES).exists()
 
 
-@pytest.mark.parametrize("option", ["--folder", "--cache"])
-def test_a_folder_that_cannot_be_written_is_one_line_with_the_remedy(option: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_names_the_file_that_it_is_under(
+    error: int, flow: Flow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "Flow", ToolsAtHand)
+    written = Path.write_text
+
+    def write_text(path: Path, text: str, **options: Any) -> int:
+        if path.name == "report.json":
+            raise OSError(error, "full")
+        return written(path, text, **options)
+
+    monkeypatch.setattr(Path, "write_text", write_text)
+    folder = tmp_path / "out"
+    result = CliRunner().invoke(command.app, ["ulx3s-25f", "--folder", str(folder), "--cache", str(tmp_path / "cache")])
+    said = f"no space is left for {folder / 'ulx3s-25f' / 'report.json'} ({os.strerror(error)}); make room, or name"
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.splitlines()[-1] == f"error: {said} another place"
+
+
+def test_a_full_disk_under_the_bitstream_names_it(flow: Flow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_bytes(path: Path, octets: bytes) -> int:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    with pytest.raises(OSError, match=rf"^\[Errno 28\] full: '{tmp_path}/out/seedloom.bit'$"):
+        make(flow, ORDER, tmp_path / "out", lambda _: None)
+
+
+def test_a_folder_that_cannot_be_written_is_one_line_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    paths = {"--folder": tmp_path / "out", "--cache": tmp_path / "cache", option: tmp_path / "file"}
+    paths = {"--folder": tmp_path / "file", "--cache": tmp_path / "cache"}
     arguments = ["ulx3s-25f", *(str(word) for pair in paths.items() for word in pair)]
     result = CliRunner().invoke(command.app, arguments)
     said = result.stderr.splitlines()[-1]
     assert (result.exit_code, result.stdout) == (1, "")
     assert said.startswith(f"error: {paths['--folder'] / 'ulx3s-25f'} or {paths['--cache']} cannot be written ")
-    assert said.endswith("; name others with --folder and --cache, or make room")
+    assert said.endswith("; name others with --folder and --cache")
 
 
 @pytest.mark.parametrize("board", ["ulx3s-25f", "orangecrab-85f"])

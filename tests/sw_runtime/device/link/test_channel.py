@@ -88,7 +88,9 @@ def test_a_device_that_falls_silent_is_given_up_within_two_seconds_in_one_line()
     bench.device = LinkModel(bench.core)
     bench.device.receive = lambda octets: []  # type: ignore[method-assign]
     before = bench.line.now
-    with pytest.raises(DeviceError, match=r"^/dev/ttyUSB9: the device has not answered for 1\.5 s: look at its power") as raised:
+    with pytest.raises(
+        DeviceError, match=r"^/dev/ttyUSB9: the device has not answered for 1\.5 s: look at its power"
+    ) as raised:
         channel.ask(requests(1)[0])
     assert "\n" not in str(raised.value)
     assert bench.line.now - before < 2
@@ -179,7 +181,9 @@ def test_a_core_that_never_answers_is_given_up() -> None:
     bench = Bench()
     channel, receive = bench.channel(), bench.device.receive
     bench.device.receive = lambda octets: receive(b"\0\1\0")  # type: ignore[method-assign]
-    with pytest.raises(DeviceError, match=r"^/dev/ttyUSB9: 1000 attempts brought no response: .* lower the baud rate or reset the"):
+    with pytest.raises(
+        DeviceError, match=r"^/dev/ttyUSB9: 1000 attempts brought no response: .* lower the baud rate or reset the"
+    ):
         channel.ask(requests(1)[0])
 
 
