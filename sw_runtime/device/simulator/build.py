@@ -55,6 +55,12 @@ RECORDERS = {
 }
 """By the end of the file's name."""
 
+TRANSLATION_UNITS = "every_cycle.cc", "once.cc"
+"""What the compiler takes of Verilator's sources."""
+
+DURATION = "once, up to a minute"
+"""Of either half of a build."""
+
 TOP = "accelerator"
 HARNESS = Path(__file__).with_name("harness.cpp")
 COMPRESSION = HARNESS.with_name("compression")
@@ -95,7 +101,16 @@ def _compiler() -> str:
 
 def accelerator_verilog(engine: EngineParameters | None, router: UnitParameters | None) -> str:
     """Verilog of an accelerator; instant where its simulator has been built."""
-    return _kept_verilog(lambda: convert(Accelerator(engine, router), TOP), (engine, router), HARNESS)
+    return _kept_verilog(
+        lambda: convert(Accelerator(engine, router), TOP), (engine, router), HARNESS, _label(engine, router)
+    )
+
+
+def _label(engine: EngineParameters | None, router: UnitParameters | None) -> str:
+    units = ["+".join(engine.formats)] if engine else []
+    if router:
+        units.append(f"router of {router.lanes} lanes")
+    return " and ".join(units)
 
 
 def build_accelerator(
@@ -117,15 +132,16 @@ def build_accelerator(
     DependencyError
         If a tool is missing or fails, with its last words.
     """
-    units = ["+".join(engine.formats)] if engine else []
-    if router:
-        units.append(f"router of {router.lanes} lanes")
     defines = (*(("-DENGINE",) if engine else ()), *(("-DROUTER",) if router else ()))
     if waveform == ".fst":
         _check_compression()
-    label = " and ".join(units)
     return build_library(
-        lambda: convert(Accelerator(engine, router), TOP), (engine, router), HARNESS, label, defines, waveform=waveform
+        lambda: convert(Accelerator(engine, router), TOP),
+        (engine, router),
+        HARNESS,
+        _label(engine, router),
+        defines,
+        waveform=waveform,
     )
 
 
@@ -168,7 +184,7 @@ def build_library(
     harness
         C++ that includes ``Vaccelerator.h``.
     label
-        What the progress bar calls it.
+        What the progress bars call it; none is shown where the cache has everything.
     defines
         What the compiler tells the harness.
     optimisation
@@ -183,7 +199,7 @@ def build_library(
     InputError
         If the cache's disk is full.
     """
-    text = _kept_verilog(verilog, parameters, harness)
+    text = _kept_verilog(verilog, parameters, harness, label)
     recorder = RECORDERS[waveform] if waveform else None
     if recorder:
         text, defines, optimisation = _traceable(text), (*defines, recorder.define), SLOW
@@ -199,12 +215,14 @@ def build_library(
     return library
 
 
-def _kept_verilog(verilog: Callable[[], str], parameters: tuple[object, ...], harness: Path) -> str:
+def _kept_verilog(verilog: Callable[[], str], parameters: tuple[object, ...], harness: Path, label: str) -> str:
     known = cache_folder("simulators") / f"{_key(repr(parameters), harness.read_text(encoding='utf-8'), *sources())}.v"
     with _alone(known):
         if not known.exists():
             partial = known.with_suffix(".partial")
-            partial.write_text(verilog(), encoding="utf-8")
+            with progress_bar(total=1, desc=f"writing the Verilog ({label}), {DURATION}", leave=False) as bar:
+                partial.write_text(verilog(), encoding="utf-8")
+                bar.update()
             partial.replace(known)
         return known.read_text(encoding="utf-8")
 
@@ -252,24 +270,32 @@ def _compile(
     (folder / f"{TOP}.v").write_text(verilog, encoding="utf-8")
     tool = str(root / "bin" / "verilator_bin")
     trace = [recorder.flag] if recorder else []
-    _run([tool, *VERILATOR_FLAGS, *trace, "--top-module", TOP, "--Mdir", ".", f"{TOP}.v"], folder)
-    units = _units(sorted(folder.glob("*.cpp")), harness, folder, optimisation)
-    if recorder:
-        units[_verilator_root() / "include" / recorder.source] = SLOW
-    with ThreadPoolExecutor(cores()) as pool:
-        jobs = pool.map(lambda unit: _compile_source(unit, units[unit], folder, defines), units)
-        targets = list(progress_bar(jobs, total=len(units), desc=f"building the simulator ({label})", leave=False))
-    libraries = recorder.libraries if recorder else ()
-    _run([_compiler(), "-shared", "-o", f"{TOP}.so", *targets, *_verilator_runtime(), "-pthread", *libraries], folder)
+    steps = 2 + len(TRANSLATION_UNITS) + len(trace)  # Verilator, the linker, and a source each
+    with progress_bar(total=steps, desc=f"building the simulator ({label}), {DURATION}", leave=False) as bar:
+        _run([tool, *VERILATOR_FLAGS, *trace, "--top-module", TOP, "--Mdir", ".", f"{TOP}.v"], folder)
+        bar.update()
+        units = _units(sorted(folder.glob("*.cpp")), harness, folder, optimisation)
+        if recorder:
+            units[_verilator_root() / "include" / recorder.source] = SLOW
+        targets = []
+        with ThreadPoolExecutor(cores()) as pool:
+            for target in pool.map(lambda unit: _compile_source(unit, units[unit], folder, defines), units):
+                targets.append(target)
+                bar.update()
+        libraries = recorder.libraries if recorder else ()
+        linked = [*targets, *_verilator_runtime(), "-pthread", *libraries]
+        _run([_compiler(), "-shared", "-o", f"{TOP}.so", *linked], folder)
+        bar.update()
 
 
 def _units(sources: list[Path], harness: Path, folder: Path, optimisation: str) -> dict[Path, str]:
     """All sources in two files, and how to optimise each: Verilator's headers take longer than a small unit's code."""
     once = [source for source in sources if source.stem.endswith("__Slow")]
     every_cycle = [source for source in sources if source not in once]
-    units = {folder / "every_cycle.cc": (optimisation, [*every_cycle, harness]), folder / "once.cc": (SLOW, once)}
-    for unit, (_, parts) in units.items():
-        unit.write_text("".join(f'#include "{part}"\n' for part in parts), encoding="utf-8")
+    parts = (optimisation, [*every_cycle, harness]), (SLOW, once)
+    units = {folder / name: part for name, part in zip(TRANSLATION_UNITS, parts, strict=True)}
+    for unit, (_, included) in units.items():
+        unit.write_text("".join(f'#include "{source}"\n' for source in included), encoding="utf-8")
     return {unit: how for unit, (how, _) in units.items()}
 
 

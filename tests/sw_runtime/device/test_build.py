@@ -16,14 +16,20 @@ from tests.sw_runtime.device.matrices import random_matrix
 ONE_LANE = EngineParameters(("scaled-4bit",), port_bytes=4, maximum_columns=64, maximum_rows=64)
 
 
-def test_a_simulator_is_compiled_once_however_often_its_sources_change(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_simulator_is_compiled_once_with_bars_however_often_its_sources_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SEEDLOOM_CACHE", str(tmp_path))
     library = build_accelerator(ONE_LANE, None)
+    shown = capsys.readouterr().err.splitlines()
+    assert shown[0].startswith("writing the Verilog (scaled-4bit), once, up to a minute:   0% 0/1")
+    building = [line for line in shown if line.startswith("building the simulator (scaled-4bit), once, up to a minute")]
+    assert "   0% 0/4 [" in building[0]
+    assert " 100% 4/4 [" in building[-1]
     built = library.stat().st_mtime_ns
     monkeypatch.setattr("sw_runtime.device.simulator.build.convert", lambda *_: pytest.fail("elaborated again"))
     assert build_accelerator(ONE_LANE, None) == library
+    assert capsys.readouterr().err == ""
     monkeypatch.undo()
     monkeypatch.setenv("SEEDLOOM_CACHE", str(tmp_path))
     monkeypatch.setattr("sw_runtime.device.simulator.build.sources", lambda: iter(["sources with another comment"]))
