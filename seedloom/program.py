@@ -1,5 +1,6 @@
 """``seedloom program``: load a bitstream into a board."""
 
+import hashlib
 import shutil
 import subprocess
 from pathlib import Path
@@ -22,12 +23,14 @@ def program(
     ] = False,
 ) -> None:
     """Load a bitstream into a board over USB, with openFPGALoader. It is gone when the power is, unless --flash."""
+    from synth.bitstream.build import HASHES
     from synth.bitstream.targets import target
 
     loader = target(board).loader
     bitstream = folder / board / "seedloom.bit"
     if not bitstream.exists():
         raise InputError(f"{bitstream} does not exist; make bitstream BOARD={board} makes it")
+    _check_hash(bitstream, bitstream.with_name(HASHES))
     tool = shutil.which(LOADER)
     if tool is None:
         raise DependencyError(
@@ -37,3 +40,21 @@ def program(
     if subprocess.run(command, check=False).returncode:
         raise DeviceError(f"{LOADER} failed, its own words are above; is {board} connected, and may you use its port?")
     typer.echo(f"{board} runs {bitstream}")
+
+
+def _check_hash(bitstream: Path, hashes: Path) -> None:
+    """Refuse a bitstream that is not what was written with the list of hashes beside it; without a list all will do.
+
+    Raises
+    ------
+    InputError
+        If its hash is another, or not in the list.
+    """
+    if not hashes.exists():
+        return
+    line = f"{hashlib.sha256(bitstream.read_bytes()).hexdigest()}  {bitstream.name}"
+    if line not in hashes.read_text(encoding="utf-8", errors="replace").splitlines():
+        raise InputError(
+            f"{bitstream} is not what {hashes} lists: it is damaged, or of another run; "
+            f"make bitstream BOARD={bitstream.parent.name} makes it again"
+        )

@@ -1,5 +1,6 @@
 """``seedloom program``: a bitstream goes into a board, or one line says what is missing."""
 
+import hashlib
 import stat
 from pathlib import Path
 
@@ -33,6 +34,23 @@ def run(*arguments: str) -> tuple[int, str]:
 def test_a_bitstream_is_loaded(made: Path) -> None:
     assert run("ulx3s-85f") == (0, "ulx3s-85f runs build/bitstream/ulx3s-85f/seedloom.bit\n")
     assert (made / "called").read_text() == "--board ulx3s build/bitstream/ulx3s-85f/seedloom.bit\n"
+
+
+def test_a_bitstream_that_its_hashes_list_is_loaded(made: Path) -> None:
+    folder = made / "build" / "bitstream" / "ulx3s-85f"
+    others = f"{hashlib.sha256(b'netlist').hexdigest()}  seedloom.il\n"
+    (folder / "hashes.txt").write_text(f"{others}{hashlib.sha256(b'bits').hexdigest()}  seedloom.bit\n")
+    assert run("ulx3s-85f") == (0, "ulx3s-85f runs build/bitstream/ulx3s-85f/seedloom.bit\n")
+
+
+@pytest.mark.parametrize("listed", [f"{hashlib.sha256(b'other bits').hexdigest()}  seedloom.bit\n", ""])
+def test_a_bitstream_that_its_hashes_do_not_list_is_not_loaded(listed: str, made: Path) -> None:
+    folder = made / "build" / "bitstream" / "ulx3s-85f"
+    (folder / "hashes.txt").write_text(listed)
+    place = "build/bitstream/ulx3s-85f"
+    said = f"{place}/seedloom.bit is not what {place}/hashes.txt lists: it is damaged, or of another run"
+    assert run("ulx3s-85f") == (1, f"error: {said}; make bitstream BOARD=ulx3s-85f makes it again\n")
+    assert not (made / "called").exists()
 
 
 def test_or_written_to_the_flash_memory(made: Path) -> None:
