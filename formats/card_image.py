@@ -82,20 +82,39 @@ def card_octets(memory: bytes) -> bytes:
     return header_octets(len(memory) // WORD_BYTES, zlib.crc32(memory)) + memory + padding
 
 
+def check_blocks(card: bytes) -> None:
+    """Refuse a card's first bytes that are no whole blocks.
+
+    Raises
+    ------
+    InputError
+        If they are none.
+    """
+    if len(card) % BLOCK_BYTES:
+        raise InputError(
+            f"a card has whole blocks of {BLOCK_BYTES} bytes, not {len(card):,} bytes; "
+            "give a file that `seedloom image --sd` wrote"
+        )
+
+
 def memory_octets(card: bytes) -> bytes:
     """The bytes of the memory that a card's first bytes hold.
 
     Raises
     ------
     InputError
-        If the header is none of this version, or the data are not what was written.
+        If they are no whole blocks, the header is none of this version or of no words, or the data are not what was
+        written.
     """
+    check_blocks(card)
     checked = card[: WORD_BYTES * CHECKED_HEADER_WORDS]
     header = values_of(HEADER, int.from_bytes(card[: WORD_BYTES * len(HEADER)], "little"))
     if (header["magic"], header["header_crc"]) != (MAGIC, zlib.crc32(checked)):
         raise InputError("this is no image of a card; write one with `seedloom image --sd`")
     if header["version"] != VERSION:
         raise InputError(f"the card's image is of version {header['version']}, not {VERSION}; write it again")
+    if not header["words"]:
+        raise InputError("the card's image has no word of memory; write one with `seedloom image --sd`")
     memory = card[BLOCK_BYTES:][: WORD_BYTES * header["words"]]
     if zlib.crc32(memory) != header["data_crc"]:
         raise InputError("the card's data are not what was written; write the card again")

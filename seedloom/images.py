@@ -28,6 +28,7 @@ def image(
 
     Boards run such an image (`seedloom generate --whole-decoder`), simulated or on a serial port.
     """
+    from sw_runtime.device.board.card import check_slot
     from sw_runtime.export.output import check_output
 
     if show is not None:
@@ -40,7 +41,7 @@ def image(
     if folder is None or board is None or output is None:
         raise InputError("an image needs a folder, --board and --output; or give --show and an image")
     if card:
-        _check_slot(board)
+        check_slot(board)
     check_output(output)
     made = make_image(folder, board, kv_bits)
     if card:
@@ -73,16 +74,6 @@ def make_image(folder: str | Path, board: str, kv_bits: int = 16) -> "Image":
     check_weights(chosen, [MatrixShape(layer.format, layer.rows, layer.columns) for layer in describe(folder).layers])
     model, _ = load(folder)
     return Image.of(*compiled(model, chosen, kv_bits), chosen)
-
-
-def _check_slot(board: str) -> None:
-    """Refuse a board that no card can be made for, before any work."""
-    from hw.board.boards import BOARDS, find_board
-    from hw.memory.chips import Sdram
-
-    if not isinstance(find_board(board).memory, Sdram):
-        known = ", ".join(each.name for each in BOARDS.values() if isinstance(each.memory, Sdram))
-        raise InputError(f"no card is loaded into the memory of {board}; choose from {known}")
 
 
 def _show(path: Path) -> None:

@@ -30,7 +30,7 @@ def load_card(
     with closing(serial_channel(place, card=octets)) as channel:
         identify(channel)
         with progress_bar(desc="card", unit="B", unit_scale=True, leave=False) as bar:
-            for progress in loaded(channel):
+            for progress in loaded(channel, device):
                 bar.total = progress.image_bytes or None
                 bar.update(progress.loaded_bytes - bar.n)
         typer.echo(f"{progress.loaded_bytes:,} bytes are in the memory, and their checksum is right")
@@ -44,12 +44,16 @@ def _card_octets(card: Path) -> bytes:
     InputError
         If it is none, or has no whole blocks.
     """
-    from formats.card_image import BLOCK_BYTES
+    from formats.card_image import check_blocks
 
     remedy = "give a file that `seedloom image --sd` wrote"
     if not card.is_file():
         raise InputError(f"{card} is no file; {remedy}")
     octets = card.read_bytes()
-    if not octets or len(octets) % BLOCK_BYTES:
-        raise InputError(f"{card} has {len(octets):,} bytes, and a card whole blocks of {BLOCK_BYTES}; {remedy}")
+    if not octets:
+        raise InputError(f"{card} is empty; {remedy}")
+    try:
+        check_blocks(octets)
+    except InputError as error:
+        raise InputError(f"{card}: {error}") from error
     return octets

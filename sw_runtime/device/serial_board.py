@@ -8,6 +8,7 @@ from formats.engine import RESULT_BITS, EngineParameters
 from formats.errors import InputError
 from formats.router.descriptor import RouterParameters
 from hw.decoder.parameters import DecoderParameters
+from sw_runtime.device.board.card import check_slot
 from sw_runtime.device.board.identity import check_engine, identify
 from sw_runtime.device.board.transport import BoardTransport, check_router
 from sw_runtime.device.driver import Driver
@@ -81,7 +82,8 @@ def serial_channel(
     Raises
     ------
     InputError
-        If the rate is none, there is no such board, the card has no whole blocks, or it is for a port.
+        If the rate is none, there is no such board, the card has no whole blocks, or it is for a port, or for a board
+        without a slot.
     DependencyError
         If pyserial is not installed, or the simulator cannot be built.
     DeviceError
@@ -89,6 +91,8 @@ def serial_channel(
     """
     name, _, board = place.partition(":")
     if name == TERMINAL:
+        if card is not None:
+            check_slot(board or TERMINAL_BOARD)
         built = board_parameters(board or TERMINAL_BOARD, parameters or TERMINAL_ENGINE, decoder)
         return TerminalChannel(TerminalBoard(replace(built, card=card is not None), card))
     if card is not None:

@@ -13,6 +13,7 @@ from formats.card_image import (
     VERSION,
     CardError,
     card_octets,
+    check_blocks,
     header_octets,
     memory_octets,
 )
@@ -24,7 +25,7 @@ def test_a_memory_comes_back_from_whole_blocks(memory: bytes) -> None:
     card = card_octets(memory)
     assert len(card) % BLOCK_BYTES == 0
     assert memory_octets(card) == memory
-    assert memory_octets(card + b"rest of the card") == memory
+    assert memory_octets(card + bytes(BLOCK_BYTES)) == memory
 
 
 @pytest.mark.parametrize("size", [0, 3, 5])
@@ -36,6 +37,20 @@ def test_bytes_that_are_no_words_are_refused(size: int) -> None:
 def test_an_image_too_long_for_its_header_is_refused() -> None:
     with pytest.raises(InputError, match="the field words takes 0 to 4294967295, not 4294967296"):
         header_octets(1 << 32, 0)
+
+
+@pytest.mark.parametrize("size", [1, BLOCK_BYTES - 1, BLOCK_BYTES + 1, 1000])
+def test_bytes_that_are_no_whole_blocks_are_no_card(size: int) -> None:
+    said = f"^a card has whole blocks of 512 bytes, not {size:,} bytes; give a file that `seedloom image --sd` wrote$"
+    card = card_octets(bytes(1024))[:size]
+    for check in (check_blocks, memory_octets):
+        with pytest.raises(InputError, match=said):
+            check(card)
+
+
+def test_an_image_without_a_word_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^the card's image has no word of memory; write one with `seedloom image --"):
+        memory_octets(header_octets(0, 0))
 
 
 @pytest.mark.parametrize("place", [0, 9, 16])

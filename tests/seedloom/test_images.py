@@ -11,7 +11,7 @@ import torch
 from typer.testing import CliRunner
 
 import seedloom
-from formats.card_image import memory_octets
+from formats.card_image import BLOCK_BYTES, card_octets, header_octets, memory_octets
 from formats.decoder.words import VERSION
 from hw.board.boards import BOARDS
 from seedloom.cli import app
@@ -54,10 +54,22 @@ def test_a_card_holds_the_same_memory_and_is_shown(scaled_folder: Path, tmp_path
     assert memory_octets(card.read_bytes()) == memory
     shown = CliRunner().invoke(app, ["image", "--show", str(card)])
     assert shown.stdout == f"memory card: {len(memory):,} bytes of memory, SHA-256 {sha256(memory).hexdigest()}\n"
-    card.write_bytes(card.read_bytes()[:-600])
+    card.write_bytes(card.read_bytes()[:-BLOCK_BYTES])
     refused = CliRunner().invoke(app, ["image", "--show", str(card)])
     assert refused.exit_code == 1
     assert refused.stderr == f"error: {card}: the card's data are not what was written; write the card again\n"
+
+
+def test_a_card_cut_within_a_block_or_without_a_word_is_not_shown(tmp_path: Path) -> None:
+    card = tmp_path / "card.img"
+    for octets, said in (
+        (card_octets(b"word")[:-1], "a card has whole blocks of 512 bytes, not 1,023 bytes; give a file that"),
+        (header_octets(0, 0), "the card's image has no word of memory; write one with"),
+    ):
+        card.write_bytes(octets)
+        shown = CliRunner().invoke(app, ["image", "--show", str(card)])
+        assert (shown.exit_code, shown.stdout) == (1, "")
+        assert shown.stderr.startswith(f"error: {card}: {said} `seedloom image --sd`")
 
 
 def test_a_board_whose_memory_no_card_is_loaded_into_is_refused() -> None:

@@ -52,7 +52,9 @@ def test_a_simulated_boards_card_is_a_file(tmp_path: Path) -> None:
     card.write_bytes(damaged)
     refused = load("serial:pty:ulx3s-32mb", "--card", str(card))
     assert (refused.exit_code, refused.stdout) == (1, "")
-    line = "error: the card was not loaded: the CRC-32 of the data is wrong; write the card again"
+    line = (
+        "error: the card of serial:pty:ulx3s-32mb was not loaded: the CRC-32 of the data is wrong; write the card again"
+    )
     assert refused.stderr.splitlines()[-1] == line
 
 
@@ -79,7 +81,13 @@ def test_what_cannot_be_loaded_is_one_line(arguments: list[str], message: str) -
         (
             "serial:pty",
             3,
-            "card.img has 3 bytes, and a card whole blocks of 512; give a file that `seedloom image --sd` ",
+            "card.img: a card has whole blocks of 512 bytes, not 3 bytes; give a file that `seedloom image --sd` wrote",
+        ),
+        ("serial:pty", 0, "card.img is empty; give a file that `seedloom image --sd` wrote"),
+        (
+            "serial:pty:ecpix5",
+            512,
+            "error: no card is loaded into the memory of ecpix5; choose from ulx3s-32mb, ulx3s-64mb",
         ),
         (
             "serial:/dev/ttyUSB0",

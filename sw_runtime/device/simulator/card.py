@@ -4,8 +4,7 @@ import ctypes
 from math import ceil
 
 from formats.arguments import check_types
-from formats.card_image import BLOCK_BYTES
-from formats.errors import InputError
+from formats.card_image import check_blocks
 from hw.storage.card import POWER_SECONDS, SLOW_MHZ
 
 NO_COMMAND = 64
@@ -41,8 +40,7 @@ def card_settings(octets: bytes, clock_mhz: float, fast_mhz: float, **faults: in
         If these are no whole blocks.
     """
     check_types(octets=(octets, bytes))
-    if len(octets) % BLOCK_BYTES:
-        raise InputError(f"a card has whole blocks of {BLOCK_BYTES} bytes, not {len(octets)} bytes")
+    check_blocks(octets)
     known = {
         "octets": octets,
         "count": len(octets),

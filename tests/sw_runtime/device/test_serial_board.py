@@ -60,6 +60,14 @@ def test_a_place_that_is_none_is_refused(place: str, message: str) -> None:
         serial_board(place)
 
 
+def test_a_card_for_a_board_without_a_slot_is_refused_before_a_simulator_is_built(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "TerminalBoard", None)
+    with pytest.raises(InputError, match=r"^no card is loaded into the memory of orangecrab; choose from ulx3s-32mb, "):
+        serial_channel("pty:orangecrab", card=bytes(512))
+
+
 def test_a_port_that_is_not_there_is_refused() -> None:
     with pytest.raises(DeviceError, match=r"^/dev/no-such-port cannot be opened at 3000000 baud: No such file or "):
         serial_board("/dev/no-such-port")
