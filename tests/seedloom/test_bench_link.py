@@ -24,7 +24,7 @@ def board(monkeypatch: pytest.MonkeyPatch) -> ModelChannel:
     """A model of a board behind a line in virtual time, which every place leads to."""
     bench, model = Bench(), ModelChannel()
 
-    def answer(request: tuple[int, ...]) -> list[int]:
+    def answer(request: list[int]) -> list[int]:
         model.opcodes.append(request[0])
         return model.answer(request)
 

@@ -38,7 +38,7 @@ class LinkChannel:
     Raises
     ------
     DeviceError
-        If there is no line, no device answers, or it speaks another version.
+        If there is no line, it returns what is sent, no device answers, or it speaks another version.
     """
 
     def __init__(
