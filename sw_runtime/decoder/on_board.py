@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from formats.board_requests import WORD_BYTES, Opcode, answer_of, request_words
 from formats.errors import DeviceError, InputError
-from sw_runtime.decoder.image.file import Contents, Image
+from sw_runtime.decoder.image.contents import Contents
+from sw_runtime.decoder.image.file import Image
 from sw_runtime.decoder.image.memory_map import WHOLE
 from sw_runtime.decoder.sampling import BestTokens
 from sw_runtime.decoder.text import Text, check_row

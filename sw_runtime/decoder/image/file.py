@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,94 +13,16 @@ from safetensors import SafetensorError
 from formats.card_image import card_octets
 from formats.decoder.program import MatrixPlace, Program
 from formats.decoder.words import VERSION, read_commands
-from formats.engine import EngineParameters
 from formats.errors import CheckpointError, InputError
 from formats.matrices import Matrix
 from hw.board.boards import BoardMemory
+from sw_runtime.decoder.image.contents import Area, Contents
 from sw_runtime.decoder.image.memory_map import AREAS, WHOLE, MemoryMap, fitted, program_engine
 from sw_runtime.decoder.image.reading import MemoryReader
 from sw_runtime.decoder.image.soundness import violations
 from sw_runtime.decoder.image.writing import memory_of
 from sw_runtime.export.output import whole_output
 from sw_runtime.whole_files import read_tensors, write_tensors
-
-
-@dataclass(frozen=True)
-class Area:
-    """A part of the memory.
-
-    Parameters
-    ----------
-    name
-        Of the part.
-    address, nbytes
-        Its bytes.
-    sha256
-        Of them, hexadecimal; empty for the cache, which an image does not hold.
-    """
-
-    name: str
-    address: int
-    nbytes: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Contents:
-    """What an image says of itself.
-
-    Parameters
-    ----------
-    version
-        Of the program's words.
-    board
-        For which it was made.
-    memory_bytes
-        Of the board.
-    port_bytes, formats, maximum_columns, maximum_rows
-        Of the engine that it needs.
-    context
-        Longest text, in tokens.
-    kv_bits
-        Bits of a cached key's or value's element.
-    areas
-        In the order of their addresses.
-    """
-
-    version: int
-    board: str
-    memory_bytes: int
-    port_bytes: int
-    formats: tuple[str, ...]
-    maximum_columns: int
-    maximum_rows: int
-    context: int
-    kv_bits: int
-    areas: tuple[Area, ...]
-
-    @property
-    def engine(self) -> EngineParameters:
-        """The engine that it needs."""
-        sizes = {"maximum_columns": self.maximum_columns, "maximum_rows": self.maximum_rows}
-        return EngineParameters(self.formats, port_bytes=self.port_bytes, **sizes)
-
-    def area(self, name: str) -> Area:
-        """The area of a name.
-
-        Raises
-        ------
-        InputError
-            With the names there are.
-        """
-        found = {area.name: area for area in self.areas}
-        if name not in found:
-            raise InputError(f"the image has no area {name!r}; it has {', '.join(found)}")
-        return found[name]
-
-    @property
-    def embedding(self) -> int:
-        """Address of a token's embedding; what lies before it stays as it is while a text is written."""
-        return self.area("embedding").address
 
 
 @dataclass(frozen=True)
@@ -201,7 +123,7 @@ class Image:
             If there is something at ``path``: nothing is written over.
         """
         with whole_output(path) as file:
-            write_tensors(file, {"memory": torch.from_numpy(self.memory)}, asdict(self.contents))
+            write_tensors(file, {"memory": torch.from_numpy(self.memory)}, self.contents.record())
 
     def save_card(self, path: Path) -> None:
         """Write what a memory card for a board holds, whole or not at all: a block of header, then the memory.
@@ -229,23 +151,30 @@ class Image:
             raise FileNotFoundError(f"{path} is no file; write one with `seedloom image FOLDER --board B -o FILE`")
         try:
             tensors, record = read_tensors(path)
-            areas = tuple(Area(**area) for area in record.pop("areas"))
-            contents = Contents(**record | {"formats": tuple(record["formats"]), "areas": areas})
-            memory = tensors["memory"].numpy()
-            if not {WHOLE, *AREAS} <= {area.name for area in areas}:
-                raise ValueError("an area is missing")
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            image = cls(Contents.of(record), tensors["memory"].numpy())
+            image._check()
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {error}") from error
+        except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise CheckpointError(f"{path} is no image of a program; write it with `seedloom image`") from error
-        if contents.version != VERSION:
-            raise CheckpointError(f"{path} is of version {contents.version}, not {VERSION}; write it again")
-        for area in areas:
-            part = range(area.address, area.address + area.nbytes)
-            if area.sha256 and _digest(memory, part) != area.sha256:
-                raise CheckpointError(f"{path}: the {area.name} area is not what was written; write the image again")
-        image = cls(contents, memory)
-        for wrong in image.unsound():
-            raise CheckpointError(f"{path}: {wrong}; write the image again")
         return image
+
+    def _check(self) -> None:
+        """Refuse bytes that are not what the contents say, or that no board would run.
+
+        Raises
+        ------
+        CheckpointError
+            Naming the area, or the command.
+        """
+        areas, memory = self.contents.areas, self.memory
+        if (memory.dtype, memory.shape) != (np.uint8, (areas[-1].address,)):
+            raise CheckpointError("the memory is not as long as its record says; write the image again")
+        for area in areas[:-1]:
+            if _digest(memory, range(area.address, area.address + area.nbytes)) != area.sha256:
+                raise CheckpointError(f"the {area.name} area is not what was written; write the image again")
+        for wrong in self.unsound():
+            raise CheckpointError(f"{wrong}; write the image again")
 
 
 def _check_beside(program: Program, others: Mapping[str, Program]) -> None:
