@@ -168,7 +168,7 @@ class Image:
             Naming the area, or the command.
         """
         areas, memory = self.contents.areas, self.memory
-        if (memory.dtype, memory.shape) != (np.uint8, (areas[-1].address,)):
+        if memory.dtype != np.uint8 or memory.shape != (areas[-1].address,):
             raise CheckpointError("the memory is not as long as its record says; write the image again")
         for area in areas[:-1]:
             if _digest(memory, range(area.address, area.address + area.nbytes)) != area.sha256:
