@@ -40,7 +40,7 @@ class Sampling:
         Raises
         ------
         InputError
-            If it asks for what the best ``BEST`` keys do not tell, or what is no number of the kind.
+            If it asks for what the best ``BEST`` keys do not tell, or what is no number of its kind.
         """
         for name in NOT_FOLLOWED:
             if getattr(settings, name, None) not in (None, 0, 0.0, 1.0):
@@ -51,12 +51,19 @@ class Sampling:
         defaults = cls()
         given = {name: getattr(settings, name, None) for name in DRAWN_BY}
         found = cls(**{name: getattr(defaults, name) if value is None else value for name, value in given.items()})
+        for name, kind in (("temperature", int | float), ("top_k", int), ("top_p", int | float)):
+            value = getattr(found, name)
+            if not isinstance(value, kind) or isinstance(value, bool):
+                what = "an integer" if kind is int else "a number"
+                raise InputError(
+                    f"generation_config.json asks for {name} {value!r}, which is not {what}; correct the entry"
+                )
         if not 1 <= found.top_k <= BEST:
             raise InputError(
                 f"generation_config.json asks for top_k {found.top_k}, and the device hands over the best {BEST}; "
                 f"set top_k to 1 to {BEST}"
             )
-        if found.temperature <= 0 or not 0 < found.top_p <= 1:
+        if not found.temperature > 0 or not 0 < found.top_p <= 1:
             raise InputError(
                 f"generation_config.json asks for temperature {found.temperature} and top_p {found.top_p}; "
                 "the one must be above 0, the other above 0 and at most 1"
