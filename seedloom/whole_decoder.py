@@ -29,7 +29,7 @@ from sw_runtime.decoder.choice import DENSE, chosen_program
 from sw_runtime.decoder.compiler import check_kv_bits
 from sw_runtime.decoder.cost import TokenCost, token_cost
 from sw_runtime.decoder.counted import CountedCost
-from sw_runtime.decoder.families import transformers_parts
+from sw_runtime.decoder.families import longest_context, transformers_parts
 from sw_runtime.decoder.image.memory_map import fitted
 from sw_runtime.decoder.parts import DecoderParts
 from sw_runtime.decoder.sampling import NextToken, Sampling
@@ -96,7 +96,7 @@ def compiled(
     InputError
         If the model is none that a program does, has no such program, or does not fit; each says what and by how much.
     """
-    parts = transformers_parts(model, model.config.max_position_embeddings)
+    parts = transformers_parts(model, longest_context(model.config))
     if kv_bits == 8:  # 16 bits lose nothing that could be seen
         parts = _with_key_centres(model, parts)
     chosen, matrices = chosen_program(parts, kv_bits, program)
@@ -105,7 +105,7 @@ def compiled(
 
 def _with_key_centres(model: Any, parts: DecoderParts) -> DecoderParts:
     embed = model.get_input_embeddings()
-    tokens = sample_tokens(embed.num_embeddings, model.config.max_position_embeddings)
+    tokens = sample_tokens(embed.num_embeddings, longest_context(model.config))
     with torch.no_grad():
         return with_key_centres(parts, embed(torch.from_numpy(tokens)).float().numpy())
 

@@ -12,6 +12,9 @@ from formats.matrices import Matrix
 from formats.row_scales import EXPONENT_BIAS, split_scales, to_bfloat16
 
 EPS_BITS = 24
+MOST_POSITIONS = (1 << 16) - 1
+"""Of a context: hardware counts positions with 16 bits."""
+
 KEY_MARGIN = 1.01
 """What rounding can add to the length of a normed vector, far from reached below 2^16 elements."""
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from formats.decoder.tables import GATES
 from formats.errors import InputError
 from sw_runtime.decoder.adapters import adapted_product
-from sw_runtime.decoder.constants import rotary_rows
+from sw_runtime.decoder.constants import MOST_POSITIONS, rotary_rows
 from sw_runtime.decoder.parts import DecoderParts, Layer, Norm, rows_of
 
 FAMILIES = ("gemma3_text", "llama", "mistral", "qwen2", "qwen3")
@@ -40,6 +40,20 @@ def transformers_parts(model: Any, positions: int) -> DecoderParts:
         adapted_product(names[id(model.lm_head)], model.lm_head),
         tuple(rows),
     )
+
+
+def longest_context(config: Any) -> int:
+    """Positions of a model of transformers, at most ``MOST_POSITIONS``.
+
+    Raises
+    ------
+    InputError
+        If its ``max_position_embeddings`` is no number of positions.
+    """
+    positions = config.max_position_embeddings
+    if not isinstance(positions, int) or isinstance(positions, bool) or positions < 1:
+        raise InputError(f"config.json says max_position_embeddings {positions!r}; set it to the model's, 1 or more")
+    return min(positions, MOST_POSITIONS)
 
 
 def _frequencies(rotary: Any, kind: str) -> tuple[Tensor, float]:

@@ -10,6 +10,7 @@ from formats.board_requests import WORD_BYTES
 from formats.decoder.tables import FACTOR_BITS
 from formats.decoder.words import ACTIVATIONS, ALIGNMENT, SLOTS, Opcode
 from formats.engine import EngineParameters
+from sw_runtime.decoder.constants import MOST_POSITIONS
 from sw_runtime.decoder.image.memory_map import ANGLE_BYTES, EXPONENTS_BYTES, SCALE_BYTES, WEIGHT_BYTES
 from sw_runtime.device.layout import stored_bytes
 from sw_runtime.device.protocol import MatrixShape
@@ -63,6 +64,8 @@ def _begin(begin: Values) -> Iterator[str]:
         yield f"kv_bits is {begin['kv_bits']}, not 8 or 16"
     if begin["positions"] < 1:
         yield "the context has no position"
+    if begin["positions"] > MOST_POSITIONS:
+        yield f"a context of {begin['positions']} positions; a device counts them up to {MOST_POSITIONS}"
     if not 1 <= begin["dim"] <= begin["stream_words"]:
         yield f"an embedding of {begin['dim']} elements in a stream of {begin['stream_words']} words"
 

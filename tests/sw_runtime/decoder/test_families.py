@@ -1,3 +1,4 @@
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -5,7 +6,7 @@ import torch
 from transformers import Gemma2Config, Gemma2ForCausalLM
 
 from formats.errors import InputError
-from sw_runtime.decoder.families import transformers_parts
+from sw_runtime.decoder.families import longest_context, transformers_parts
 from tests.models import TINY
 from tests.sw_runtime.decoder.models import parts_of, tiny_model
 
@@ -40,6 +41,17 @@ def test_what_no_command_does_is_refused(family: str, setting: str, value: objec
     model = tiny_model(family)
     setattr(model.config, setting, value)
     refused(model, message)
+
+
+@pytest.mark.parametrize("positions", [0, -5, 5.0, True, None])
+def test_a_context_that_is_no_number_of_positions_is_refused(positions: object) -> None:
+    with pytest.raises(InputError, match=rf"config\.json says max_position_embeddings {positions}; set it to the"):
+        longest_context(SimpleNamespace(max_position_embeddings=positions))
+
+
+@pytest.mark.parametrize(("positions", "context"), [(1, 1), (65535, 65535), (65536, 65535), (10**9, 65535)])
+def test_a_context_is_as_long_as_hardware_counts(positions: int, context: int) -> None:
+    assert longest_context(SimpleNamespace(max_position_embeddings=positions)) == context
 
 
 def test_rotary_rows_reach_as_far_as_asked() -> None:

@@ -53,6 +53,7 @@ def test_what_the_compiler_makes_is_sound(family: str) -> None:
     [
         (Opcode.BEGIN, {"kv_bits": 4}, "kv_bits is 4, not 8 or 16"),
         (Opcode.BEGIN, {"positions": 0}, "the context has no position"),
+        (Opcode.BEGIN, {"positions": 65536}, "a context of 65536 positions; a device counts them up to 65535"),
         (Opcode.BEGIN, {"dim": 65}, "an embedding of 65 elements in a stream of 64 words"),
         (Opcode.BEGIN, {"gate_words": 99}, "100 elements into slot gate of 99 words"),
         (Opcode.NORMALISE, {"source": 9}, "source 9 is no slot; there are 9"),
