@@ -30,7 +30,8 @@ from sw_runtime.decoder.compiler import check_kv_bits
 from sw_runtime.decoder.cost import TokenCost, token_cost
 from sw_runtime.decoder.counted import CountedCost
 from sw_runtime.decoder.families import longest_context, transformers_parts
-from sw_runtime.decoder.image.memory_map import fitted
+from sw_runtime.decoder.image.memory_map import WHOLE, MemoryMap, fitted, program_engine
+from sw_runtime.decoder.image.writing import check_sound
 from sw_runtime.decoder.parts import DecoderParts
 from sw_runtime.decoder.sampling import NextToken, Sampling
 from sw_runtime.device.serial_board import TERMINAL
@@ -91,16 +92,22 @@ def compiled(
 ) -> tuple[Program, dict[MatrixPlace, Matrix]]:
     """A program of a model by its name, with as long a context as the board's memory holds, and its matrices.
 
+    Every device runs it, so what no board would run is refused on the emulated one too.
+
     Raises
     ------
     InputError
         If the model is none that a program does, has no such program, or does not fit; each says what and by how much.
+        If the program is none that a board would run.
     """
     parts = transformers_parts(model, longest_context(model.config))
     if kv_bits == 8:  # 16 bits lose nothing that could be seen
         parts = _with_key_centres(model, parts)
     chosen, matrices = chosen_program(parts, kv_bits, program)
-    return fitted(chosen, board), matrices
+    programs = {WHOLE: fitted(chosen, board)}
+    engine = program_engine(programs[WHOLE], board)
+    check_sound(programs, engine, MemoryMap.of(programs, engine))
+    return programs[WHOLE], matrices
 
 
 def _with_key_centres(model: Any, parts: DecoderParts) -> DecoderParts:

@@ -8,12 +8,16 @@ from torch import Tensor
 
 from formats.decoder.program import Constant, RotaryRows
 from formats.decoder.tables import ACTIVATION_BITS, FACTOR_BITS, KEY_BITS, MANTISSA_BITS, ROTARY_BITS, WEIGHT_BITS
+from formats.errors import InputError
 from formats.matrices import Matrix
 from formats.row_scales import EXPONENT_BIAS, split_scales, to_bfloat16
 
 EPS_BITS = 24
 MOST_POSITIONS = (1 << 16) - 1
 """Of a context: hardware counts positions with 16 bits."""
+
+MOST_SCALING = 2
+"""Of cosines and sines: 16 bits hold them with 14 behind the point."""
 
 KEY_MARGIN = 1.01
 """What rounding can add to the length of a normed vector, far from reached below 2^16 elements."""
@@ -44,7 +48,22 @@ def norm_constants(weight: Tensor, eps: float) -> tuple[Constant, Constant]:
 
 
 def rotary_rows(frequencies: Tensor, scaling: float, positions: int) -> RotaryRows:
-    """Cosines and sines of positions 0 to ``positions - 1``: angles a position, real [d/2]."""
+    """Cosines and sines of positions 0 to ``positions - 1``: angles a position, real [d/2].
+
+    Raises
+    ------
+    InputError
+        If an angle is not finite, or what multiplies cosines and sines does not fit their 16 bits.
+    """
+    if not frequencies.isfinite().all():
+        raise InputError(
+            "the rotary frequencies are not finite; correct rope_parameters in config.json, whose rope_theta is above 0"
+        )
+    if not abs(scaling) < MOST_SCALING:
+        raise InputError(
+            f"rotary rows are multiplied by {scaling}, and a program's hold less than {MOST_SCALING}; "
+            "correct the attention_factor of rope_parameters in config.json"
+        )
     angles = torch.arange(positions, dtype=torch.float64)[:, None] * frequencies.double()
     rows = [(table * scaling * (1 << ROTARY_BITS)).round() for table in (angles.cos(), angles.sin())]
     cos, sin = (table.numpy().astype(np.int16) for table in rows)

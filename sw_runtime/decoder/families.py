@@ -1,5 +1,6 @@
 """Which models a program can be compiled for, and how their layers are found."""
 
+import math
 from typing import Any
 
 import torch
@@ -124,6 +125,10 @@ def _check_supported(config: Any) -> None:
     """
     if config.model_type not in FAMILIES:
         raise InputError(f"programs are compiled for {', '.join(FAMILIES)}, not for {config.model_type}")
+    if not 0 < config.rms_norm_eps < math.inf:
+        raise InputError(
+            f"config.json says rms_norm_eps {config.rms_norm_eps}; a norm of a program needs a number above 0, as 1e-5"
+        )
     if _activation(config) not in GATES:
         raise InputError(f"gates of a program are {', '.join(GATES)}, not {_activation(config)}")
     for name in ("attn_logit_softcapping", "final_logit_softcapping"):

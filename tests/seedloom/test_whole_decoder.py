@@ -233,3 +233,49 @@ def test_settings_that_a_program_does_not_follow_are_refused(scaled_folder: Path
     assert "asks for repetition_penalty 1.2, which --whole-decoder does not do" in refused(
         scaled_folder, "--whole-decoder"
     )
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (
+            {"max_position_embeddings": -5},
+            "error: config.json says max_position_embeddings -5; set it to the model's, ",
+        ),
+        ({"rms_norm_eps": 0.0}, "error: config.json says rms_norm_eps 0.0; a norm"),
+        ({"rms_norm_eps": -1e-5}, "error: config.json says rms_norm_eps -1e-05; a norm of a program needs a number "),
+        (
+            {"rope_parameters": {"rope_type": "default", "rope_theta": 0.0}},
+            "error: the rotary frequencies are not fini",
+        ),
+    ],
+)
+def test_what_no_board_would_run_is_refused_in_the_same_words_by_image_and_emulated_device(
+    scaled_folder: Path, entry: dict[str, Any], message: str
+) -> None:
+    config = json.loads((scaled_folder / "config.json").read_text())
+    (scaled_folder / "config.json").write_text(json.dumps(config | entry))
+    written = refused(scaled_folder, "--whole-decoder")
+    image = CliRunner().invoke(app, ["image", str(scaled_folder), "--board", "ecpix5", "-o", str(scaled_folder / "x")])
+    assert written.startswith(message)
+    assert image.stderr.splitlines()[-1] == written
+
+
+def test_a_program_that_is_not_sound_runs_on_no_device(scaled_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sw_runtime.decoder.image.writing.violations", lambda *parts: iter(["command 1, ADD: wrong"]))
+    message = "error: no board would run this: program, command 1, ADD: wrong"
+    for device in ("emulated", "simulated", "serial:pty"):
+        assert refused(scaled_folder, "--whole-decoder", "--device", device) == message
+
+
+def test_a_longer_context_than_hardware_counts_is_cut(scaled_folder: Path) -> None:
+    config = json.loads((scaled_folder / "config.json").read_text()) | {"max_position_embeddings": 10**9}
+    (scaled_folder / "config.json").write_text(json.dumps(config))
+    assert seedloom.generate_by_decoder(scaled_folder, "w3", 2, greedy=True).context == 65535
+
+
+def test_a_setting_of_drawing_that_is_no_number_is_refused_by_name(scaled_folder: Path) -> None:
+    settings = {"do_sample": True, "temperature": "hot"}
+    (scaled_folder / "generation_config.json").write_text(json.dumps(settings))
+    message = "error: generation_config.json asks for temperature 'hot', which is not a number; correct the entry"
+    assert refused(scaled_folder, "--whole-decoder") == message

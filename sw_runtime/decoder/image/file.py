@@ -20,7 +20,7 @@ from sw_runtime.decoder.image.contents import Area, Contents
 from sw_runtime.decoder.image.memory_map import AREAS, WHOLE, MemoryMap, fitted, program_engine
 from sw_runtime.decoder.image.reading import MemoryReader
 from sw_runtime.decoder.image.soundness import violations
-from sw_runtime.decoder.image.writing import memory_of
+from sw_runtime.decoder.image.writing import check_sound, memory_of
 from sw_runtime.export.output import whole_output
 from sw_runtime.whole_files import read_tensors, write_tensors
 
@@ -64,6 +64,7 @@ class Image:
         program, engine = fitted(program, board, others), program_engine(program, board, others.values())
         programs = {WHOLE: program} | {name: replace(each, rotary=program.rotary) for name, each in others.items()}
         places = MemoryMap.of(programs, engine)
+        check_sound(programs, engine, places)
         memory = memory_of(programs, matrices, engine, places)
         areas = tuple(
             Area(name, part.start, len(part), "" if name == "cache" else _digest(memory, part))
@@ -81,10 +82,7 @@ class Image:
             program.kv_bits,
             areas,
         )
-        image = cls(contents, memory)
-        for wrong in image.unsound():
-            raise InputError(f"no board would run this: {wrong}")
-        return image
+        return cls(contents, memory)
 
     @property
     def programs(self) -> tuple[str, ...]:

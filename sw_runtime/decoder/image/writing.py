@@ -20,11 +20,13 @@ from formats.decoder.program import (
     Rotate,
     Store,
 )
-from formats.decoder.words import ACTIVATIONS, SLOTS, VERSION, Opcode, command_words
+from formats.decoder.words import ACTIVATIONS, SLOTS, VERSION, Opcode, command_words, read_commands
 from formats.engine import EngineParameters
+from formats.errors import InputError
 from formats.matrices import Matrix
 from formats.row_scales import to_bfloat16
 from sw_runtime.decoder.image.memory_map import OPCODES, MemoryMap
+from sw_runtime.decoder.image.soundness import violations
 from sw_runtime.device.layout import dense_bytes, weight_beats
 
 
@@ -67,6 +69,25 @@ def memory_of(
         put(addresses.weights, dense_bytes(weight_beats(matrix, engine), engine.beat_bits(weight_format)))
         put(addresses.scales, to_bfloat16(matrix.unit_scales()).view(torch.int16).numpy().view(np.uint8))
     return memory
+
+
+def check_sound(programs: Mapping[str, Program], engine: EngineParameters, places: MemoryMap) -> None:
+    """Refuse programs that no board would run, before any memory is laid out.
+
+    Parameters
+    ----------
+    programs, engine, places
+        As for ``memory_of``.
+
+    Raises
+    ------
+    InputError
+        Naming the program and its first command that is wrong.
+    """
+    for name, program in programs.items():
+        commands = read_commands(_program_words(program, engine, places))
+        for wrong in violations(commands, places.areas, engine):
+            raise InputError(f"no board would run this: {name}, {wrong}")
 
 
 def _constant_octets(command: Command) -> NDArray[np.uint8]:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from formats.decoder.tables import MANTISSA_BITS
+from formats.errors import InputError
 from formats.trellis_matrix import TrellisMatrix
 from golden_models.integer_decoder.operations import IntegerMatrix, answer, multiply, rms_norm
 from golden_models.integer_decoder.vectors import Vector
@@ -82,3 +83,18 @@ def test_no_logit_is_clipped_at_the_exponent_of_keys() -> None:
     normed = torch.nn.functional.normalize(likeliest, dim=1) * 8 * weight
     keys = answer(Vector.from_real(normed), integer_matrix(matrix), exponent).abs().max()
     assert 1 << 21 < keys < (1 << 23) - 1
+
+
+@pytest.mark.parametrize("frequency", [math.inf, math.nan])
+def test_rotary_frequencies_that_are_not_finite_are_refused(frequency: float) -> None:
+    with pytest.raises(InputError, match=r"rotary frequencies are not finite; .* whose rope_theta is above 0"):
+        rotary_rows(torch.tensor([1.0, frequency]), 1.0, 9)
+
+
+@pytest.mark.parametrize("scaling", [2.0, -2.0, math.nan])
+def test_rotary_rows_that_do_not_fit_are_refused(scaling: float) -> None:
+    with pytest.raises(
+        InputError, match=rf"multiplied by {scaling}, and a program's hold less than 2; correct the att"
+    ):
+        rotary_rows(torch.tensor([1.0]), scaling, 9)
+    assert rotary_rows(torch.tensor([0.0]), 1.99, 1).cos == round(1.99 * 2**14)

@@ -1,3 +1,4 @@
+import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,6 +32,9 @@ def test_a_layer_that_is_not_compressed_is_refused_by_name() -> None:
     ("family", "setting", "value", "message"),
     [
         ("llama", "hidden_act", "relu", "gates of a program are silu, gelu, gelu_pytorch_tanh, not relu"),
+        ("llama", "rms_norm_eps", 0.0, "config.json says rms_norm_eps 0.0; a norm of a program needs a number above 0"),
+        ("llama", "rms_norm_eps", -1e-5, "config.json says rms_norm_eps -1e-05; a norm"),
+        ("llama", "rms_norm_eps", math.inf, "config.json says rms_norm_eps inf; a norm"),
         ("gemma3", "attn_logit_softcapping", 50.0, "no command caps logits, .* attn_logit_softcapping is 50.0"),
         ("gemma3", "final_logit_softcapping", 30.0, "no command caps logits, .* final_logit_softcapping is 30.0"),
         ("gemma3", "use_bidirectional_attention", True, "attends to later tokens, .* use_bidirectional_attention"),
