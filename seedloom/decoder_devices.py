@@ -1,7 +1,6 @@
 """What a whole decoder runs on: fast integers, a board every cycle of which is simulated, or one on a serial port."""
 
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -26,6 +25,9 @@ from sw_runtime.progress import progress_bar
 
 DEVICES = {"emulated": "ecpix5", "simulated": "ulx3s-64mb", "serial": "ulx3s-64mb"}
 """Kind of device → its board where nobody names one."""
+
+MINUTES_FROM = 90
+"""Seconds that are told as minutes."""
 
 
 class DecoderDevice(Protocol):
@@ -133,7 +135,7 @@ def simulated_device(
     tokens: int,
     text: dict[str, Any] | None = None,
 ) -> BoardDevice:
-    """The whole decoder on a simulated board; a line says how long ``tokens`` take.
+    """The whole decoder on a simulated board; a line says how long reading ``tokens`` takes.
 
     Parameters
     ----------
@@ -142,7 +144,7 @@ def simulated_device(
     next_token
         Chooses among the tokens that the board answers with.
     tokens
-        Of the text, the prompt's included.
+        That are read: the prompt's and the new ones but the last.
     text
         What names it, as of ``KeptText``: it is kept until it is whole, and goes on where it was. None keeps nothing.
 
@@ -153,7 +155,7 @@ def simulated_device(
     DependencyError
         If the simulator cannot be built.
     """
-    image, start = Image.of(program, matrices, board), time.perf_counter()
+    image = Image.of(program, matrices, board)
     kept = KeptText(image, text) if text else None
     known = len(kept.answers) if kept else 0
     if kept and known:
@@ -161,14 +163,24 @@ def simulated_device(
             f"goes on behind {number_of(known, 'token')} of this text that were kept; to begin anew, delete {kept.path}"
         )
     decoder = SimulatedDecoder(image)
-    rate = decoder.simulated_cycles / (time.perf_counter() - start)
     cycles = decoder.clock_hz / token_cost(program, board, tokens).tokens_per_second
-    _say(
-        f"about {(tokens - known) * cycles / rate / 60:,.1f} min for {number_of(tokens - known, 'token')}, "
-        f"the prompt's included: {cycles / 1e6:,.1f} million cycles per token, "
-        f"{rate / 1e6:.2f} million simulated per second"
-    )
+    _say(time_line(max(0, tokens - known), cycles, decoder.cycles_per_second))
     return BoardDevice(decoder, program, board, next_token, kept)
+
+
+def time_line(tokens: int, cycles: float, cycles_per_second: float) -> str:
+    """How long tokens take on a simulated board, of so many cycles each, in one line."""
+    seconds = tokens * cycles / cycles_per_second
+    duration = f"{seconds:,.0f} s" if seconds < MINUTES_FROM else f"{seconds / 60:,.1f} min"
+    return (
+        f"about {duration} for reading {number_of(tokens, 'token')}, the prompt's included: "
+        f"{_rounded(cycles)} cycles per token, {_rounded(cycles_per_second)} simulated per second"
+    )
+
+
+def _rounded(number: float) -> str:
+    """A number with its three leading digits."""
+    return f"{float(f'{number:.3g}'):,.0f}"
 
 
 def serial_device(

@@ -181,7 +181,7 @@ def generate_by_decoder(
     ids = tokenizer(prompt, return_tensors="pt")["input_ids"][0]
     next_token = NextToken(decoder_program.key_exponent, sampling, seed)
     named = {"prompt": ids.tolist(), "sampling": sampling and asdict(sampling), "seed": seed}
-    with closing(_opened(device, decoder_program, matrices, chosen, next_token, length + most, named)) as decoder:
+    with closing(_opened(device, decoder_program, matrices, chosen, next_token, length + most - 1, named)) as decoder:
         start = time.perf_counter()
         made = following_tokens(decoder, model, ids.tolist())
         first = next(made)  # before the streamer shows the prompt, which the bar of its tokens would wipe

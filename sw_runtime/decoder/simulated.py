@@ -1,5 +1,6 @@
 """A whole decoder without the board: its Verilog, every cycle simulated, its memory chip included."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
@@ -30,6 +31,11 @@ class SimulatedDecoder(BoardDecoder):
     image
         Written into the board's memory by requests, as into a real one.
 
+    Attributes
+    ----------
+    cycles_per_second
+        That this machine simulated while the memory was written.
+
     Raises
     ------
     InputError
@@ -43,7 +49,9 @@ class SimulatedDecoder(BoardDecoder):
         optimisation = FASTEST if image.memory.nbytes > LARGE_IMAGE_BYTES else FAST
         self._simulator = BoardSimulator(build_board(parameters, optimisation), parameters)
         self._thread = ThreadPoolExecutor(max_workers=1)
+        start = time.perf_counter()  # the simulator is built
         super().__init__(SimulatedChannel(self._simulator), image)
+        self.cycles_per_second = self.simulated_cycles / (time.perf_counter() - start)
 
     def take(self, embedding: NDArray[Any], best: int = 1, program: str = WHOLE, row: int | None = None) -> TokenAnswer:
         """As ``BoardDecoder.take``, in a thread of its own: signals are answered while a token is simulated."""

@@ -78,7 +78,7 @@ def test_a_stopped_text_goes_on_behind_its_kept_tokens_and_is_the_same(
     assert again.exit_code == 0, again.output
     assert again.stdout.split()[-TOKENS:] == expected(scaled_folder)
     assert f"goes on behind {BEFORE} tokens of this text that were kept; to begin anew, delete {file}" in again.stderr
-    assert f"for {len(PROMPT.split()) + TOKENS - BEFORE} tokens, the prompt's included: " in again.stderr
+    assert f"for reading {len(PROMPT.split()) + TOKENS - 1 - BEFORE} tokens, the prompt's included: " in again.stderr
     assert added_behind == [3, 4, 5], "no token is taken twice"
     assert not list(texts.iterdir()), "a whole text is not kept"
 

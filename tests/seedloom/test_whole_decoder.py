@@ -130,7 +130,7 @@ def test_the_simulated_device_writes_the_emulated_ones_tokens_and_counts_its_cyc
     )  # six tokens, the third in the middle; two of the prompt's without head
     assert counted["memory_bytes"] == moved
     assert counted["memory_busy"] == pytest.approx(moved / 2 / counted["cycles"]), "two bytes a cycle"
-    assert "for 7 tokens, the prompt's included: " in result.stderr
+    assert "for reading 6 tokens, the prompt's included: " in result.stderr
     assert emulated.counted is None
     shown = CliRunner().invoke(app, ["generate", str(scaled_folder), *arguments, "--device", "simulated"])
     assert shown.stdout.split()[-4:] == emulated.text.split()
