@@ -12,7 +12,7 @@ from formats.errors import InputError
 from formats.plurals import number_of
 from seedloom.interruption import KEPT, stopped_at_once
 from seedloom.methods import MAXIMUM_DRAFTS, OPTIONS, names
-from seedloom.options import Folder, Json
+from seedloom.options import KV_BITS, Folder, Json
 from sw_runtime.json_files import figures_text
 
 DEVICES = seedloom.device_names()
@@ -160,14 +160,22 @@ def _generate_by_decoder(
     """Continue a text and print what a token costs."""
     from transformers import TextStreamer
 
-    from seedloom.whole_decoder import KV_BITS
     from sw_runtime.decoder.choice import DENSE
 
     streamer = None if as_json else TextStreamer
     kv_bits = KV_BITS if kv_bits is None else kv_bits
     with stopped_at_once(lambda: f" to go on{KEPT}") if device == "simulated" else nullcontext():
         written = seedloom.generate_by_decoder(
-            folder, prompt, tokens, greedy, board, kv_bits, seed or 0, device, program or DENSE, streamer=streamer
+            folder,
+            prompt,
+            tokens,
+            greedy,
+            board,
+            kv_bits,
+            seed or 0,
+            device,
+            DENSE if program is None else program,
+            streamer=streamer,
         )
     rate, derived = len(written.tokens) / written.seconds, written.derived
     if as_json:

@@ -9,6 +9,7 @@ import typer
 from formats.arguments import check_types
 from formats.card_image import MAGIC, WORD_BYTES, memory_octets
 from formats.errors import CheckpointError, InputError
+from seedloom.options import KV_BITS
 
 if TYPE_CHECKING:
     from sw_runtime.decoder.image.file import Image
@@ -20,7 +21,9 @@ def image(
     folder: Annotated[Path | None, typer.Argument(help="A folder that `seedloom compress` wrote.")] = None,
     board: Annotated[str | None, typer.Option(help="Board whose memory the image is for.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write.")] = None,
-    kv_bits: Annotated[int, typer.Option(help="Bits of a cached key's or value's element: 8 or 16.")] = 16,
+    kv_bits: Annotated[
+        int | None, typer.Option(help="Bits of a cached key's or value's element, 8 or 16; default: 16.")
+    ] = None,
     card: Annotated[bool, typer.Option("--sd", help="Write what a memory card for the board's slot holds.")] = False,
     show: Annotated[Path | None, typer.Option(help="Print the map of an image instead of writing one.")] = None,
 ) -> None:
@@ -32,10 +35,10 @@ def image(
     from sw_runtime.export.output import check_output
 
     if show is not None:
-        if folder or board or output:
-            raise InputError(
-                "--show prints an image that is there and writes none; leave out folder, --board and --output"
-            )
+        options = {"folder": folder, "--board": board, "--output": output, "--kv-bits": kv_bits, "--sd": card or None}
+        for option, given in options.items():
+            if given is not None:
+                raise InputError(f"--show prints an image that is there and writes none; leave out {option}")
         _show(show)
         return
     if folder is None or board is None or output is None:
@@ -43,7 +46,7 @@ def image(
     if card:
         check_slot(board)
     check_output(output)
-    made = make_image(folder, board, kv_bits)
+    made = make_image(folder, board, KV_BITS if kv_bits is None else kv_bits)
     if card:
         made.save_card(output)
     else:
@@ -51,7 +54,7 @@ def image(
     _print_map(made)
 
 
-def make_image(folder: str | Path, board: str, kv_bits: int = 16) -> "Image":
+def make_image(folder: str | Path, board: str, kv_bits: int = KV_BITS) -> "Image":
     """The image of a compressed folder, its context as long as the board's memory allows.
 
     Raises

@@ -7,6 +7,9 @@ import typer
 
 from formats.engine import MOST_COLUMNS, MOST_ROWS
 
+KV_BITS = 16
+"""Of keys and values of a whole decoder, where nobody says."""
+
 Folder = Annotated[Path, typer.Argument(help="Compressed folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

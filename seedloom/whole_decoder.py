@@ -24,6 +24,7 @@ from seedloom.decoder_devices import (
     serial_device,
     simulated_device,
 )
+from seedloom.options import KV_BITS
 from sw_runtime.decoder.centres import sample_tokens, with_key_centres
 from sw_runtime.decoder.choice import DENSE, chosen_program
 from sw_runtime.decoder.compiler import check_kv_bits
@@ -43,9 +44,6 @@ OPTION = "--whole-decoder"
 
 SIMULATED_PORT = f"serial:{TERMINAL}"
 """Device whose board is simulated behind a pseudo-terminal."""
-
-KV_BITS = 16
-"""Of keys and values, where nobody says."""
 
 
 @dataclass(frozen=True)
@@ -205,9 +203,9 @@ def _board_of(device: str, board: str | None) -> BoardMemory:
     if kind not in DEVICES or bool(place) != (kind == "serial"):
         raise InputError(f"{OPTION} runs on the device emulated, simulated, serial:PORT or serial:pty, not on {device}")
     named = place.removeprefix(f"{TERMINAL}:") if place.startswith(f"{TERMINAL}:") else None
-    if named and board and named != board:
+    if named and board is not None and named != board:
         raise InputError(f"the device is {named}, and --board says {board}; give one of them")
-    return find_board(named or board or DEVICES[kind])
+    return find_board(named or (DEVICES[kind] if board is None else board))
 
 
 def _opened(

@@ -35,11 +35,11 @@ def chosen_program(parts: DecoderParts, kv_bits: int, name: str) -> tuple[Progra
     """
     if name == DENSE:
         return compile_program(parts, kv_bits), parts.matrices
-    if leaving := re.fullmatch(r"exit-(\d+)", name):
+    if leaving := re.fullmatch(r"exit-([0-9]+)", name):
         if not 1 <= int(leaving[1]) < len(parts.layers):
             raise InputError(f"program must be exit-1 to exit-{len(parts.layers) - 1}, not {name}")
         return exit_program(parts, kv_bits, int(leaving[1])), parts.matrices
-    if nested := re.fullmatch(r"expert-(\d+)-of-(\d+)", name):
+    if nested := re.fullmatch(r"expert-([0-9]+)-of-([0-9]+)", name):
         number, count = int(nested[1]), int(nested[2])
         if not count:
             raise InputError(f"a program is one expert of 1 or more, not {name}")

@@ -88,10 +88,20 @@ def test_an_image_needs_folder_board_and_output(missing: str, tmp_path: Path) ->
     assert result.stderr == "error: an image needs a folder, --board and --output; or give --show and an image\n"
 
 
-@pytest.mark.parametrize("also", [["folder"], ["--board", "ecpix5"], ["-o", "x.img"]])
-def test_what_is_shown_is_not_written(also: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("option", "also"),
+    [
+        ("folder", ["folder"]),
+        ("--board", ["--board", "ecpix5"]),
+        ("--board", ["--board", ""]),
+        ("--output", ["-o", "x.img"]),
+        ("--kv-bits", ["--kv-bits", "3"]),
+        ("--sd", ["--sd"]),
+    ],
+)
+def test_what_is_shown_is_not_written(option: str, also: list[str]) -> None:
     result = CliRunner().invoke(app, ["image", "--show", "model.img", *also])
-    remedy = "leave out folder, --board and --output"
+    remedy = f"leave out {option}"
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == f"error: --show prints an image that is there and writes none; {remedy}\n"
 
