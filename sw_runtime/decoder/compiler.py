@@ -22,6 +22,7 @@ from formats.decoder.tables import MANTISSA_BITS
 from formats.errors import InputError
 from sw_runtime.decoder.constants import constant, factor, key_exponent, norm_constants, result_exponent
 from sw_runtime.decoder.parts import DecoderParts, Layer, LowRank, Norm, Product
+from sw_runtime.progress import progress_bar
 
 
 def check_kv_bits(kv_bits: int) -> None:
@@ -140,7 +141,8 @@ def _program(commands: list[Command], parts: DecoderParts, kv_bits: int) -> Prog
 
 
 def _first_layers(parts: DecoderParts, layers: int) -> list[Command]:
-    return [command for index, layer in enumerate(parts.layers[:layers]) for command in _layer(index, layer)]
+    each = progress_bar(parts.layers[:layers], "compiling the layers", unit="layer", leave=False)
+    return [command for index, layer in enumerate(each) for command in _layer(index, layer)]
 
 
 def _layer(index: int, layer: Layer) -> Iterator[Command]:

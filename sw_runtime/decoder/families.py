@@ -11,6 +11,7 @@ from formats.errors import InputError
 from sw_runtime.decoder.adapters import adapted_product
 from sw_runtime.decoder.constants import MOST_POSITIONS, rotary_rows
 from sw_runtime.decoder.parts import DecoderParts, Layer, Norm, rows_of
+from sw_runtime.progress import progress_bar
 
 FAMILIES = ("gemma3_text", "llama", "mistral", "qwen2", "qwen3")
 """Model types of transformers whose layers have the same names and the same order of operations."""
@@ -21,6 +22,8 @@ FIXED_ROTARY = ("default", "linear", "llama3", "yarn")
 
 def transformers_parts(model: Any, positions: int) -> DecoderParts:
     """Parts of a causal language model of transformers, its linear layers compressed, perhaps with peft's adapters.
+
+    A bar counts the layers.
 
     Of a model that peft wraps give ``get_base_model()``.
 
@@ -33,7 +36,8 @@ def transformers_parts(model: Any, positions: int) -> DecoderParts:
     _check_supported(config)
     kinds = tuple(dict.fromkeys(_attention_kind(config, i) for i in range(len(model.model.layers))))
     names = {id(module): name for name, module in model.named_modules()}
-    layers = [_layer(layer, i, config, names, kinds) for i, layer in enumerate(model.model.layers)]
+    modules = progress_bar(model.model.layers, "reading the layers", unit="layer", leave=False)
+    layers = [_layer(layer, i, config, names, kinds) for i, layer in enumerate(modules)]
     rows = [rotary_rows(*_frequencies(model.model.rotary_emb, kind), positions) for kind in kinds]
     return DecoderParts(
         tuple(layers),

@@ -25,6 +25,8 @@ def test_an_image_is_written_shown_and_executed(scaled_folder: Path, tmp_path: P
     arguments = ["image", str(scaled_folder), "--board", "ulx3s-64mb", "-o", str(path), "--kv-bits", "8"]
     written = CliRunner().invoke(app, arguments)
     assert written.exit_code == 0, written.output
+    for doing in ("reading the layers", "compiling the layers", "packing the weights"):
+        assert f"{doing}: 100%" in written.stderr
     shown = CliRunner().invoke(app, ["image", "--show", str(path)])
     assert shown.stdout == written.stdout
     first, _, *areas = shown.stdout.splitlines()

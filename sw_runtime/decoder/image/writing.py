@@ -28,6 +28,7 @@ from formats.row_scales import to_bfloat16
 from sw_runtime.decoder.image.memory_map import OPCODES, MemoryMap
 from sw_runtime.decoder.image.soundness import violations
 from sw_runtime.device.layout import dense_bytes, weight_beats
+from sw_runtime.progress import progress_bar
 
 
 def memory_of(
@@ -36,7 +37,7 @@ def memory_of(
     engine: EngineParameters,
     places: MemoryMap,
 ) -> NDArray[np.uint8]:
-    """Every byte below the cache: uint8 [bytes].
+    """Every byte below the cache: uint8 [bytes]. A bar counts the matrices.
 
     Parameters
     ----------
@@ -63,7 +64,8 @@ def memory_of(
     for rows, address in zip(whole.rotary, places.rotary, strict=True):
         put(address, np.stack([rows.cos, rows.sin], axis=2).astype("<i2").reshape(-1).view(np.uint8))
     # the first rows of a matrix end with zeros for lanes without a row: the whole matrix is written over them
-    for matrix_place in sorted(places.matrices, key=lambda place: place.rows):
+    ordered = sorted(places.matrices, key=lambda place: place.rows)
+    for matrix_place in progress_bar(ordered, "packing the weights", unit="matrix", leave=False):
         matrix, addresses = matrices[matrix_place], places.matrices[matrix_place]
         weight_format = engine.weight_formats[engine.formats.index(matrix.name)]
         put(addresses.weights, dense_bytes(weight_beats(matrix, engine), engine.beat_bits(weight_format)))
