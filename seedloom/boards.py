@@ -24,15 +24,14 @@ def boards(
     is not compressed stays on the host.
     """
     from hw.board.boards import BOARDS
-    from sw_runtime.device.board.fitting import fit, position_bytes
+    from sw_runtime.device.board.fitting import fit
     from sw_runtime.device.protocol import MatrixShape
     from sw_runtime.nn.folder import compressed_config, describe
 
     contents = describe(folder)
     shapes = [MatrixShape(layer.format, layer.rows, layer.columns) for layer in contents.layers]
     config = compressed_config(folder)
-    longest = getattr(config, "max_position_embeddings", None)
-    fits = [fit(board, shapes, position_bytes(config), longest) for board in BOARDS.values()]
+    fits = [fit(board, shapes, config) for board in BOARDS.values()]
     if as_json:
         typer.echo(figures_text({"folder": str(folder), "boards": [asdict(found) for found in fits]}))
         return

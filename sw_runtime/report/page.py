@@ -14,7 +14,7 @@ from hw.board.boards import BOARDS
 from sw_runtime.charts import Axis, Point, chart
 from sw_runtime.compress.coverage import read_coverage
 from sw_runtime.compress.divergence import read_divergence
-from sw_runtime.device.board.fitting import fit, position_bytes
+from sw_runtime.device.board.fitting import fit
 from sw_runtime.device.protocol import MatrixShape
 from sw_runtime.fit.report import LayerReport, read_report
 from sw_runtime.nn.folder import CompressedLayer, compressed_config, describe
@@ -42,7 +42,7 @@ def page(folder: Path, sample: Sample | None = None) -> str:
     """
     contents, reports = describe(folder), read_report(folder)
     shapes = [MatrixShape(layer.format, layer.rows, layer.columns) for layer in contents.layers]
-    each = position_bytes(compressed_config(folder))
+    config = compressed_config(folder)
     template = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -59,7 +59,7 @@ def page(folder: Path, sample: Sample | None = None) -> str:
         reports=reports,
         errors=_error_of(reports),
         chart=_layer_chart(contents.layers, _error_of(reports)),
-        boards=[fit(board, shapes, each) for board in BOARDS.values()],
+        boards=[fit(board, shapes, config) for board in BOARDS.values()],
         sample=sample,
     )
 

@@ -60,32 +60,22 @@ def board_engine(board: BoardMemory, shapes: Sequence[MatrixShape]) -> EnginePar
     return EngineParameters(formats, port_bytes=board.port_bytes, maximum_columns=columns, maximum_rows=rows)
 
 
-def fit(board: BoardMemory, shapes: Sequence[MatrixShape], position_bytes: int, longest: int | None = None) -> Fit:
-    """A model of the given matrices on a board.
-
-    Parameters
-    ----------
-    board, shapes
-        Where, and of what.
-    position_bytes
-        Those of a position's keys and values.
-    longest
-        Positions that the model itself takes; None where it names no limit.
-    """
+def fit(board: BoardMemory, shapes: Sequence[MatrixShape], config: Any) -> Fit:
+    """A model of the given matrices on a board; its config says what a position keeps, and how many it takes."""
     try:
         engine = board_engine(board, shapes)
     except InputError as error:
         return Fit(board.name, board.size_bytes, None, 0, None, None, board.share, str(error))
     needed = Workspace.of(engine).end + sum(stored_bytes(shape, engine) for shape in shapes)
-    free = board.size_bytes - needed
-    fits = free >= 0
+    free, each = board.size_bytes - needed, position_bytes(config)
+    fits, longest = free >= 0, getattr(config, "max_position_embeddings", None)
     return Fit(
         board=board.name,
         memory_bytes=board.size_bytes,
         needed_bytes=needed,
         missing_bytes=max(0, -free),
         tokens_per_second=1 / sum(_seconds(board, shape, engine) for shape in shapes) if fits else None,
-        context=min(free // position_bytes, longest or free) if fits and position_bytes else None,
+        context=min(free // each, longest or free) if fits and each else None,
         share=board.share,
     )
 

@@ -21,6 +21,13 @@ from sw_runtime.device.simulated_board import simulated_board
 from tests.hw.board.boards import BOARD, ENGINE, NAME
 from tests.sw_runtime.device.matrices import random_matrix
 
+PRODUCTS = given(
+    shape=st.tuples(st.integers(1, 100), st.integers(1, 200)),
+    name=st.sampled_from(ENGINE.formats),
+    seed=st.integers(0, 1 << 20),
+)
+"""Matrices of any shape and format."""
+
 SHAPES = ((576, 576), (192, 576))
 """SmolLM2-135M: q and o, k and v."""
 
@@ -32,11 +39,7 @@ def device() -> Iterator[Driver]:
     opened.close()
 
 
-@given(
-    shape=st.tuples(st.integers(1, 100), st.integers(1, 200)),
-    name=st.sampled_from(ENGINE.formats),
-    seed=st.integers(0, 1 << 20),
-)
+@PRODUCTS
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_results_are_exact_and_counters_as_the_model_says(
     device: Driver, shape: tuple[int, int], name: str, seed: int
@@ -52,11 +55,7 @@ def test_results_are_exact_and_counters_as_the_model_says(
     device.unload(handle)
 
 
-@given(
-    shape=st.tuples(st.integers(1, 100), st.integers(1, 200)),
-    name=st.sampled_from(ENGINE.formats),
-    seed=st.integers(0, 1 << 20),
-)
+@PRODUCTS
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_rounded_results_are_those_of_the_emulated_device(
     device: Driver, shape: tuple[int, int], name: str, seed: int

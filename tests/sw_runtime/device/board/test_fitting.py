@@ -12,11 +12,16 @@ from sw_runtime.device.protocol import MatrixShape
 LAYER = ((576, 576), (192, 576), (192, 576), (576, 576), (1536, 576), (1536, 576), (576, 1536))
 HEAD = (49_152, 576)
 CONFIG = SimpleNamespace(num_hidden_layers=30, num_attention_heads=9, num_key_value_heads=3, hidden_size=576)
+NO_ATTENTION = SimpleNamespace(hidden_size=64)
+
+
+def limited(positions: int) -> SimpleNamespace:
+    return SimpleNamespace(**vars(CONFIG), max_position_embeddings=positions)
 
 
 def smollm(board: str, name: str, head: bool = True) -> Fit:
     shapes = [MatrixShape(name, *shape) for shape in (*LAYER * 30, *([HEAD] if head else []))]
-    return fit(BOARDS[board], shapes, position_bytes(CONFIG))
+    return fit(BOARDS[board], shapes, CONFIG)
 
 
 @pytest.mark.parametrize(
@@ -52,22 +57,22 @@ def test_a_model_that_does_not_fit_says_by_how_much() -> None:
 
 
 def test_a_format_whose_words_are_wider_than_the_port_is_named() -> None:
-    found = fit(BOARDS["ulx3s-32mb"], [MatrixShape("paper-3bit", 8, 8)], 0)
+    found = fit(BOARDS["ulx3s-32mb"], [MatrixShape("paper-3bit", 8, 8)], NO_ATTENTION)
     assert found.needed_bytes is None
     assert found.reason == "port_bytes=4 cannot carry a 36-bit word of paper-3bit; it takes 5 or more"
     wider = replace(BOARDS["ecpix5"], port_bytes=8)
-    assert fit(wider, [MatrixShape("paper-3bit", 8, 8)], 0).reason == ""
+    assert fit(wider, [MatrixShape("paper-3bit", 8, 8)], NO_ATTENTION).reason == ""
 
 
 def test_a_model_without_attention_keeps_no_positions() -> None:
-    assert position_bytes(SimpleNamespace(hidden_size=64)) == 0
-    assert fit(BOARDS["ulx3s-32mb"], [MatrixShape("scaled-4bit", 8, 8)], 0).context is None
+    assert position_bytes(NO_ATTENTION) == 0
+    assert fit(BOARDS["ulx3s-32mb"], [MatrixShape("scaled-4bit", 8, 8)], NO_ATTENTION).context is None
 
 
 def test_a_context_is_no_longer_than_the_model_takes() -> None:
     shapes = [MatrixShape("scaled-4bit", 576, 576)]
-    assert fit(BOARDS["ecpix5"], shapes, position_bytes(CONFIG), longest=8_192).context == 8_192
-    free = fit(BOARDS["ecpix5"], shapes, position_bytes(CONFIG)).context
+    assert fit(BOARDS["ecpix5"], shapes, limited(8_192)).context == 8_192
+    free = fit(BOARDS["ecpix5"], shapes, CONFIG).context
     assert free is not None
     assert free > 8_192
-    assert fit(BOARDS["ecpix5"], shapes, position_bytes(CONFIG), longest=1 << 30).context == free
+    assert fit(BOARDS["ecpix5"], shapes, limited(1 << 30)).context == free
