@@ -174,7 +174,7 @@ def simulated_cycles(
             for _ in range(tokens):
                 embedding = embeddings[token]
                 wanted = BestTokens.of(emulated.take(embedding[None], program=name)[0], 1)
-                best = board.take(embedding, program=name).best
+                best = board.take(embedding[None], program=name).best
                 token = int(best.tokens[0])
                 equal += (token, best.keys[0]) == (wanted.tokens[0], wanted.keys[0])
             found[name] = sum(answer.cycles for answer in board.answers[first:]) / tokens
@@ -182,7 +182,7 @@ def simulated_cycles(
         if SET in programs:
             emulated.rewind(0)
             board.rewind(0)
-            found[UNANSWERED] = board.take(embeddings[0], best=0).cycles
+            found[UNANSWERED] = board.take(embeddings[:1], best=0).cycles
             board.rewind(0)
             found[PRUNED] = _prompt_cycles(emulated, board, embeddings)
     return found
@@ -199,7 +199,7 @@ def _prompt_cycles(emulated: EmulatedDecoder, board: SimulatedDecoder, embedding
 
     def take(number: int, answers: int, program: str, row: int) -> BestTokens:
         keys = emulated.take(embeddings[number][None], answers, program, row)
-        best = board.take(embeddings[number], answers, program, row).best
+        best = board.take(embeddings[number][None], answers, program, row).best
         for wanted in keys:
             same = BestTokens.of(wanted, 1)
             equal = (best.tokens[0], best.keys[0]) == (same.tokens[0], same.keys[0])

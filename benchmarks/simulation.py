@@ -45,7 +45,7 @@ def decoder(tokens: int = 3) -> Speed:
     parts = drawn.parts([drawn.layer(SMOLLM2)], VOCABULARY)
     embeddings = np.random.default_rng(0).standard_normal((tokens, SMOLLM2_DIM), dtype=np.float32)
     with closing(SimulatedDecoder(Image.of(compile_program(parts, KV_BITS), parts.matrices, BOARD))) as board:
-        return timed(lambda: sum(board.take(embedding).cycles for embedding in embeddings))
+        return timed(lambda: sum(board.take(embedding[None]).cycles for embedding in embeddings))
 
 
 def product(device: Device, rows: int = 2048) -> Speed:

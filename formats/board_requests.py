@@ -16,7 +16,7 @@ from enum import IntEnum
 
 from formats.errors import DeviceError, InputError
 
-VERSION = 6
+VERSION = 7
 """Of this definition; a host refuses another."""
 
 MAXIMUM_WORDS = 1024
@@ -173,9 +173,9 @@ REQUESTS: dict[Opcode, Request] = {
             Opcode.COUNTERS,
             "counts since power-up or the last RESET",
             answer=(
-                Field("cycles", "cycles of all products or tokens", words=2),
+                Field("cycles", "cycles of all PRODUCTs or TOKENs", words=2),
                 Field("port_busy_cycles", "of these, those in which a word that was read was taken", words=2),
-                Field("products", "products or tokens done"),
+                Field("products", "PRODUCTs or TOKENs done"),
             ),
         ),
         Request(
@@ -224,20 +224,26 @@ REQUESTS: dict[Opcode, Request] = {
         ),
         Request(
             Opcode.TOKEN,
-            "takes a token through a decoder's program and answers the likeliest next ones; all lies in the memory",
+            "takes tokens that follow each other in a text through a decoder's program, and answers the likeliest next "
+            "ones behind the last; all lies in the memory",
             arguments=(
                 Field("program", "address of the program, which must be sound: [programs](programs.md)"),
-                Field("position", "of the token in its text, from 0"),
+                Field("tokens", "how many, 1 to the engine's batch; a product reads its weights once for all"),
+                Field("position", "of the first token in its text, from 0"),
                 Field(
                     "row",
-                    "where caches of a set keep the token: how many of the set came before it; the position or less",
+                    "where caches of a set keep the first token: how many of the set came before it; the position or "
+                    "less",
                 ),
-                Field("embedding", "address of the token's embedding, 32 bits per element"),
-                Field("exponent", "the embedding's, a two's complement"),
+                Field(
+                    "embeddings",
+                    "address of the tokens' embeddings, one behind the other: a word with the exponent, a two's "
+                    "complement, and 32 bits per element",
+                ),
                 Field("best", f"how many tokens are asked for, 0 to {BEST}; for 0 the program's ANSWER is left out"),
             ),
             answer=(
-                Field("cycles", "of this token"),
+                Field("cycles", "of these tokens"),
                 Field("port_busy_cycles", "of these, cycles in which a word that was read was taken"),
                 Field(
                     "tokens",

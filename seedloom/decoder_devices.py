@@ -11,6 +11,7 @@ from formats.decoder.program import MatrixPlace, Program
 from formats.matrices import Matrix
 from formats.plurals import number_of
 from hw.board.boards import BoardMemory
+from seedloom.options import BATCH
 from sw_runtime.decoder.cost import token_cost
 from sw_runtime.decoder.counted import CountedCost
 from sw_runtime.decoder.emulated import EmulatedDecoder
@@ -97,19 +98,24 @@ class BoardDevice:
     def choose(self, embeddings: NDArray[Any]) -> int:
         """Read further tokens of the text, real [T, dim], with a bar if they are several; returns the next one.
 
-        Only the last one is asked for an answer: the others need no head.
+        As many are read together as the board takes. Only the last one is asked for an answer: the others need no head.
         """
-        for embedding in progress_bar(
-            embeddings[:-1], "reading the prompt", unit="token", leave=False, disable=len(embeddings) < 2
-        ):
-            self._take(embedding, 0)
-        return self._next.of(self._take(embeddings[-1], self._next.best).best)
+        count, batch = len(embeddings), self._decoder.batch
+        with progress_bar(
+            total=count, desc="reading the prompt", unit="token", leave=False, disable=count < 2
+        ) as progress:
+            for start in range(0, count, batch):
+                together = embeddings[start : start + batch]
+                answer = self._take(together, self._next.best if start + batch >= count else 0)
+                progress.update(len(together))
+        return self._next.of(answer.best)
 
-    def _take(self, embedding: NDArray[Any], best: int) -> TokenAnswer:
-        """A token, which is kept if it is new."""
-        answer, position = self._decoder.take(embedding, best), self._decoder.tokens - 1
-        if self._kept and position == len(self._kept.answers):
-            self._kept.add(answer, self._decoder.cached(position))
+    def _take(self, embeddings: NDArray[Any], best: int) -> TokenAnswer:
+        """Tokens together, which are kept if they are new."""
+        start = self._decoder.tokens
+        answer = self._decoder.take(embeddings, best)
+        if self._kept and start == self._kept.tokens:
+            self._kept.add(answer, [self._decoder.cached(at) for at in range(start, self._decoder.tokens)])
         return answer
 
     @property
@@ -132,8 +138,10 @@ def simulated_device(
     matrices: dict[MatrixPlace, Matrix],
     board: BoardMemory,
     next_token: NextToken,
+    prompt: int,
     tokens: int,
     text: dict[str, Any] | None = None,
+    batch: int = BATCH,
 ) -> BoardDevice:
     """The whole decoder on a simulated board; a line says how long reading ``tokens`` takes.
 
@@ -143,10 +151,12 @@ def simulated_device(
         What is simulated.
     next_token
         Chooses among the tokens that the board answers with.
-    tokens
-        That are read: the prompt's and the new ones but the last.
+    prompt, tokens
+        That are read: the prompt's; these and the new ones but the last.
     text
         What names it, as of ``KeptText``: it is kept until it is whole, and goes on where it was. None keeps nothing.
+    batch
+        Tokens of the prompt that are read together.
 
     Raises
     ------
@@ -155,17 +165,27 @@ def simulated_device(
     DependencyError
         If the simulator cannot be built.
     """
-    image = Image.of(program, matrices, board)
+    image = Image.of(program, matrices, board, batch=batch)
     kept = KeptText(image, text) if text else None
-    known = len(kept.answers) if kept else 0
+    known = kept.tokens if kept else 0
     if kept and known:
         _say(
             f"goes on behind {number_of(known, 'token')} of this text that were kept; to begin anew, delete {kept.path}"
         )
     decoder = SimulatedDecoder(image)
-    cycles = decoder.clock_hz / token_cost(program, board, tokens).tokens_per_second
-    _say(time_line(max(0, tokens - known), cycles, decoder.cycles_per_second))
+    left, left_of_prompt = max(0, tokens - known), max(0, prompt - known)
+    cycles = decoder.clock_hz / _rate(program, board, tokens, left, left_of_prompt, batch)
+    _say(time_line(left, cycles, decoder.cycles_per_second))
     return BoardDevice(decoder, program, board, next_token, kept)
+
+
+def _rate(program: Program, board: BoardMemory, seen: int, tokens: int, of_prompt: int, batch: int) -> float:
+    """Tokens per second of some tokens, of which the prompt's are read together."""
+    alone = token_cost(program, board, seen).tokens_per_second
+    if not of_prompt:
+        return alone
+    together = token_cost(program, board, seen, answers=0, tokens=min(batch, of_prompt)).tokens_per_second
+    return tokens / (of_prompt / together + (tokens - of_prompt) / alone)
 
 
 def time_line(tokens: int, cycles: float, cycles_per_second: float) -> str:
@@ -184,7 +204,12 @@ def _rounded(number: float) -> str:
 
 
 def serial_device(
-    place: str, program: Program, matrices: dict[MatrixPlace, Matrix], board: BoardMemory, next_token: NextToken
+    place: str,
+    program: Program,
+    matrices: dict[MatrixPlace, Matrix],
+    board: BoardMemory,
+    next_token: NextToken,
+    batch: int = BATCH,
 ) -> BoardDevice:
     """The whole decoder on a board behind a serial port; lines say how long writing takes, and what was sent.
 
@@ -198,6 +223,8 @@ def serial_device(
         Whose memory the model is laid out for.
     next_token
         Chooses among the tokens that the board answers with.
+    batch
+        Tokens of the prompt that are read together; a simulated board is built for them.
 
     Raises
     ------
@@ -208,9 +235,9 @@ def serial_device(
     DeviceError
         If there is no such port, nothing answers there, or the board is not what the program needs.
     """
-    image = Image.of(program, matrices, board)
+    image = Image.of(program, matrices, board, batch=batch)
     channel = serial_channel(place, image.contents.engine, units_for(program))
-    size = image.contents.embedding
+    size = image.contents.embeddings
     if channel.real_time:
         _say(
             f"the model is {size:,} bytes, about {size * channel.line.seconds_an_octet:,.0f} s on the line; "

@@ -60,7 +60,8 @@ def run_whole_decoder(model: Any, tokenizer: Any, layers: int = LAYERS, tokens: 
     model.config.num_hidden_layers = len(model.model.layers)
     program, matrices = compiled(model, BOARDS[BOARD], KV_BITS)
     prompt, likeliest = tokenizer(PROMPT)["input_ids"], NextToken(program.key_exponent)
-    simulated = simulated_device(program, matrices, BOARDS[BOARD], likeliest, len(prompt) + tokens - 1)
+    read = len(prompt) + tokens - 1
+    simulated = simulated_device(program, matrices, BOARDS[BOARD], likeliest, len(prompt), read)
     with closing(simulated):
         written = list(islice(following_tokens(simulated, model, prompt), tokens))
         counted = simulated.counted

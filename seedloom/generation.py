@@ -12,7 +12,7 @@ from formats.errors import InputError
 from formats.plurals import number_of
 from seedloom.interruption import KEPT, stopped_at_once
 from seedloom.methods import MAXIMUM_DRAFTS, OPTIONS, names
-from seedloom.options import KV_BITS, Folder, Json
+from seedloom.options import BATCH, KV_BITS, Folder, Json
 from sw_runtime.json_files import figures_text
 
 DEVICES = seedloom.device_names()
@@ -92,6 +92,12 @@ def generate(
     seed: Annotated[
         int | None, typer.Option(min=0, help="With --whole-decoder: of the tokens that are drawn; default: 0.")
     ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            help="With --whole-decoder: tokens of the prompt that share one pass over the weights, 1 to 16; default: 1."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Continue a text, as the model's generation_config.json says, with all compressed layers on a device.
@@ -102,9 +108,15 @@ def generate(
 
     if whole_decoder:
         _check_alone(argmax_on_device, prune, exit_early, speculate, result_bits)
-        _generate_by_decoder(folder, prompt, tokens, greedy, board, kv_bits, seed, device, program, as_json)
+        _generate_by_decoder(folder, prompt, tokens, greedy, board, kv_bits, seed, device, program, batch, as_json)
         return
-    for option, given in (("--board", board), ("--kv-bits", kv_bits), ("--program", program), ("--seed", seed)):
+    for option, given in (
+        ("--board", board),
+        ("--kv-bits", kv_bits),
+        ("--program", program),
+        ("--seed", seed),
+        ("--batch", batch),
+    ):
         if given is not None:
             raise InputError(f"{option} needs --whole-decoder; give both, or leave it out")
     written = seedloom.generate(
@@ -155,6 +167,7 @@ def _generate_by_decoder(
     seed: int | None,
     device: str,
     program: str | None,
+    batch: int | None,
     as_json: bool,
 ) -> None:
     """Continue a text and print what a token costs."""
@@ -176,6 +189,7 @@ def _generate_by_decoder(
             device,
             DENSE if program is None else program,
             streamer=streamer,
+            batch=BATCH if batch is None else batch,
         )
     rate, derived = len(written.tokens) / written.seconds, written.derived
     if as_json:

@@ -9,7 +9,8 @@ import typer
 from formats.arguments import check_types
 from formats.card_image import MAGIC, WORD_BYTES, memory_octets
 from formats.errors import CheckpointError, InputError
-from seedloom.options import KV_BITS
+from formats.plurals import number_of
+from seedloom.options import BATCH, KV_BITS
 
 if TYPE_CHECKING:
     from sw_runtime.decoder.image.file import Image
@@ -24,6 +25,9 @@ def image(
     kv_bits: Annotated[
         int | None, typer.Option(help="Bits of a cached key's or value's element, 8 or 16; default: 16.")
     ] = None,
+    batch: Annotated[
+        int | None, typer.Option(help="Tokens of a prompt that the board reads together, 1 to 16; default: 1.")
+    ] = None,
     card: Annotated[bool, typer.Option("--sd", help="Write what a memory card for the board's slot holds.")] = False,
     show: Annotated[Path | None, typer.Option(help="Print the map of an image instead of writing one.")] = None,
 ) -> None:
@@ -35,7 +39,8 @@ def image(
     from sw_runtime.export.output import check_output
 
     if show is not None:
-        options = {"folder": folder, "--board": board, "--output": output, "--kv-bits": kv_bits, "--sd": card or None}
+        options = {"folder": folder, "--board": board, "--output": output, "--kv-bits": kv_bits, "--batch": batch}
+        options["--sd"] = card or None
         for option, given in options.items():
             if given is not None:
                 raise InputError(f"--show prints an image that is there and writes none; leave out {option}")
@@ -46,7 +51,7 @@ def image(
     if card:
         check_slot(board)
     check_output(output)
-    made = make_image(folder, board, KV_BITS if kv_bits is None else kv_bits)
+    made = make_image(folder, board, KV_BITS if kv_bits is None else kv_bits, BATCH if batch is None else batch)
     if card:
         made.save_card(output)
     else:
@@ -54,8 +59,10 @@ def image(
     _print_map(made)
 
 
-def make_image(folder: str | Path, board: str, kv_bits: int = KV_BITS) -> "Image":
+def make_image(folder: str | Path, board: str, kv_bits: int = KV_BITS, batch: int = BATCH) -> "Image":
     """The image of a compressed folder, its context as long as the board's memory allows.
+
+    A board that runs it reads ``batch`` tokens of a prompt together, 1 to 16.
 
     Raises
     ------
@@ -71,12 +78,12 @@ def make_image(folder: str | Path, board: str, kv_bits: int = KV_BITS) -> "Image
     from sw_runtime.device.protocol import MatrixShape
     from sw_runtime.nn.folder import describe
 
-    check_types(folder=(folder, str | Path))
+    check_types(folder=(folder, str | Path), batch=(batch, int))
     folder, chosen = Path(folder), find_board(board)
     check_kv_bits(kv_bits)
     check_weights(chosen, [MatrixShape(layer.format, layer.rows, layer.columns) for layer in describe(folder).layers])
     model, _ = load(folder)
-    return Image.of(*compiled(model, chosen, kv_bits), chosen)
+    return Image.of(*compiled(model, chosen, kv_bits, batch=batch), chosen, batch=batch)
 
 
 def _show(path: Path) -> None:
@@ -104,7 +111,8 @@ def _print_map(image: "Image") -> None:
     contents = image.contents
     typer.echo(
         f"{contents.board}, {contents.memory_bytes:,} bytes: context {contents.context:,}, keys and values of "
-        f"{contents.kv_bits} bits, {', '.join(contents.formats)}; version {contents.version}"
+        f"{contents.kv_bits} bits, {', '.join(contents.formats)}; {number_of(contents.batch, 'token')} at once; "
+        f"version {contents.version}"
     )
     typer.echo(LINE.format("area", "address", "bytes", "SHA-256"))
     for area in contents.areas:

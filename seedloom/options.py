@@ -10,6 +10,9 @@ from formats.engine import MOST_COLUMNS, MOST_ROWS
 KV_BITS = 16
 """Of keys and values of a whole decoder, where nobody says."""
 
+BATCH = 1
+"""Tokens of a prompt that a whole decoder takes together, where nobody says."""
+
 Folder = Annotated[Path, typer.Argument(help="Compressed folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from formats.errors import InputError
+from seedloom.options import BATCH
 
 if TYPE_CHECKING:
     from sw_runtime.decoder.image.file import Image
@@ -37,6 +38,9 @@ def release(
     decoder: Annotated[
         bool, typer.Option("--decoder", help="A whole decoder instead of an engine: what an image is for.")
     ] = False,
+    batch: Annotated[
+        int, typer.Option(help="Vectors per pass over the weights, and tokens that an image has read together.")
+    ] = BATCH,
     bitstreams: Annotated[Path, typer.Option(help="Takes a folder for each board.")] = Path("build/bitstream"),
     cache: Annotated[Path, typer.Option(help="Folder of the tools' kept results.")] = Path("build/synth"),
 ) -> None:
@@ -49,14 +53,14 @@ def release(
 
     if not board:
         raise InputError("a release has at least one board: name it with --board ulx3s-85f")
-    orders = [Order(name, weights, memory, clock_mhz, seeds, decoder) for name in dict.fromkeys(board)]
+    orders = [Order(name, weights, memory, clock_mhz, seeds, decoder, batch=batch) for name in dict.fromkeys(board)]
     folders = _by_name(image or [])
     for place in (bitstreams, cache):
         check_writable(place, place)
     steps = sum(order.seeds + 2 for order in orders)
     with whole_output(output) as folder, progress_bar(total=steps, desc="release") as progress:
         folder.mkdir()
-        write_images(folder, folders, list(dict.fromkeys(order.memory_name for order in orders)))
+        write_images(folder, folders, list(dict.fromkeys(order.memory_name for order in orders)), batch)
 
         def step(what: str) -> None:
             progress.update()
@@ -89,8 +93,8 @@ def _by_name(folders: Sequence[Path]) -> Mapping[str, Path]:
     return named
 
 
-def write_images(folder: Path, models: Mapping[str, Path], memories: Sequence[str]) -> None:
-    """An image of every model for every memory.
+def write_images(folder: Path, models: Mapping[str, Path], memories: Sequence[str], batch: int = BATCH) -> None:
+    """An image of every model for every memory, ``batch`` tokens at once.
 
     Raises
     ------
@@ -101,7 +105,7 @@ def write_images(folder: Path, models: Mapping[str, Path], memories: Sequence[st
 
     for name, model in models.items():
         for memory in memories:
-            made: Image = make_image(model, memory)
+            made: Image = make_image(model, memory, batch=batch)
             made.save(folder / f"{name}-{memory}.img")
 
 

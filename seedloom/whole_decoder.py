@@ -24,7 +24,7 @@ from seedloom.decoder_devices import (
     serial_device,
     simulated_device,
 )
-from seedloom.options import KV_BITS
+from seedloom.options import BATCH, KV_BITS
 from sw_runtime.decoder.centres import sample_tokens, with_key_centres
 from sw_runtime.decoder.choice import DENSE, chosen_program
 from sw_runtime.decoder.compiler import check_kv_bits
@@ -86,9 +86,11 @@ class WrittenByDecoder:
 
 
 def compiled(
-    model: Any, board: BoardMemory, kv_bits: int, program: str = DENSE
+    model: Any, board: BoardMemory, kv_bits: int, program: str = DENSE, batch: int = BATCH
 ) -> tuple[Program, dict[MatrixPlace, Matrix]]:
     """A program of a model by its name, with as long a context as the board's memory holds, and its matrices.
+
+    The memory has room for the embeddings of ``batch`` tokens.
 
     Every device runs it, so what no board would run is refused on the emulated one too.
 
@@ -102,8 +104,8 @@ def compiled(
     if kv_bits == 8:  # 16 bits lose nothing that could be seen
         parts = _with_key_centres(model, parts)
     chosen, matrices = chosen_program(parts, kv_bits, program)
-    programs = {WHOLE: fitted(chosen, board)}
-    engine = program_engine(programs[WHOLE], board)
+    programs = {WHOLE: fitted(chosen, board, batch=batch)}
+    engine = program_engine(programs[WHOLE], board, batch=batch)
     check_sound(programs, engine, MemoryMap.of(programs, engine))
     return programs[WHOLE], matrices
 
@@ -126,6 +128,7 @@ def generate_by_decoder(
     device: str = "emulated",
     program: str = DENSE,
     streamer: Callable[[Any], Any] | None = None,
+    batch: int = BATCH,
 ) -> WrittenByDecoder:
     """Continue a text by the whole decoder in integers, token by token.
 
@@ -155,6 +158,8 @@ def generate_by_decoder(
         That reads and writes every token: a name of ``sw_runtime.decoder.choice``.
     streamer
         Tokenizer → a transformers streamer that takes the tokens as they are made.
+    batch
+        Tokens of the prompt that share one pass over the weights, 1 to 16; a board on a port must be built for as many.
 
     Raises
     ------
@@ -166,7 +171,7 @@ def generate_by_decoder(
         If the board on a port does not answer, or is not what the model needs.
     """
     check_request(folder, prompt, tokens, greedy)
-    check_types(seed=(seed, int), device=(device, str), program=(program, str))
+    check_types(seed=(seed, int), device=(device, str), program=(program, str), batch=(batch, int))
     chosen = _board_of(device, board)
     check_kv_bits(kv_bits)  # before the model is loaded
     model, tokenizer = load(folder)
@@ -174,12 +179,13 @@ def generate_by_decoder(
     check_settings(settings, OPTION, greedy=True)  # drawing is judged by ``Sampling``
     sampling = Sampling.of(settings) if settings.do_sample and not greedy else None
     length = prompt_length(tokenizer, prompt)
-    decoder_program, matrices = compiled(model, chosen, kv_bits, program)
+    decoder_program, matrices = compiled(model, chosen, kv_bits, program, batch)
     most = most_tokens(settings, tokens, length, decoder_program.positions)
     ids = tokenizer(prompt, return_tensors="pt")["input_ids"][0]
     next_token = NextToken(decoder_program.key_exponent, sampling, seed)
     named = {"prompt": ids.tolist(), "sampling": sampling and asdict(sampling), "seed": seed}
-    with closing(_opened(device, decoder_program, matrices, chosen, next_token, length + most - 1, named)) as decoder:
+    opened = _opened(device, decoder_program, matrices, chosen, next_token, length, length + most - 1, named, batch)
+    with closing(opened) as decoder:
         start = time.perf_counter()
         made = following_tokens(decoder, model, ids.tolist())
         first = next(made)  # before the streamer shows the prompt, which the bar of its tokens would wipe
@@ -214,13 +220,16 @@ def _opened(
     matrices: dict[MatrixPlace, Matrix],
     board: BoardMemory,
     next_token: NextToken,
+    prompt: int,
     tokens: int,
     text: dict[str, Any],
+    batch: int,
 ) -> DecoderDevice:
     kind, _, place = device.partition(":")
     if kind == "serial":
         simulated = place.partition(":")[0] == TERMINAL
-        return serial_device(f"{TERMINAL}:{board.name}" if simulated else place, program, matrices, board, next_token)
+        port = f"{TERMINAL}:{board.name}" if simulated else place
+        return serial_device(port, program, matrices, board, next_token, batch)
     if kind == "simulated":
-        return simulated_device(program, matrices, board, next_token, tokens, text)
+        return simulated_device(program, matrices, board, next_token, prompt, tokens, text, batch)
     return EmulatedDevice(program, matrices, next_token)

@@ -1,6 +1,6 @@
-"""Decoder: a token's embedding in, the likeliest next tokens out, by a program in the memory."""
+"""Decoder: embeddings of tokens in, the likeliest next tokens out, by a program in the memory."""
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Array, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -8,15 +8,22 @@ from formats.board_requests import BEST, REQUESTS, Opcode, Status
 from hw.board.parameters import BoardParameters
 from hw.board.work import count_cycles, work_members
 from hw.decoder.machine import Leaves, Loads, Machine, Read, Side, Writer
+from hw.decoder.row_scale import SCALE_BITS
 from hw.decoder.steps.attention import attend_states, store_states
 from hw.decoder.steps.begin import begin_states, fetch_states
 from hw.decoder.steps.products import product_states
 from hw.decoder.steps.vectors import add_states, gate_states, normalise_states, rotate_states
 from hw.memory.words import reading_layout
 
+ROW = ("sum", "vector", "lane")
+"""What goes with a sum to its scale."""
+
 
 class Decoder(wiring.Component):
     """Does a TOKEN: reads the program, command by command, and gives its units what each needs.
+
+    A TOKEN has up to ``batch`` tokens, which follow each other in a text. Every command is done for one of them after
+    the other, but a product for all together: its weights are read once. An answer is given to the last token.
 
     Equal to ``golden_models.integer_decoder.execution``. A program must be sound: its addresses are not looked at, but
     for a matrix's. What is checked is its version, its opcodes, the context, and the shape of a matrix.
@@ -87,20 +94,28 @@ class Decoder(wiring.Component):
             self.best.eq(machine.keys.kept),
             machine.keys.wanted.eq(arguments["best"]),
             machine.slots.within.eq(machine.within),
+            machine.slots.vector.eq(machine.token),
         ]
         connect(m, machine.keys.o, flipped(self.o_best))
         with m.FSM() as states:
             with m.State("IDLE"):
+                machine.first_token(m)
                 m.d.sync += [
                     machine.program.eq(machine.beat(arguments["program"])),
-                    machine.position.eq(arguments["position"]),
+                    machine.embedding.eq(machine.beat(arguments["embeddings"])),
+                    machine.last_token.eq(arguments["tokens"] - 1),
                 ]
                 with m.If(begins):
                     m.next = "FETCH"
-                    with m.If((arguments["best"] > BEST) | (arguments["row"] > arguments["position"])):
+                    with m.If(
+                        (arguments["best"] > BEST)
+                        | (arguments["row"] > arguments["position"])
+                        | (arguments["tokens"] == 0)
+                        | (arguments["tokens"] > machine.batch)
+                    ):
                         m.d.sync += machine.status.eq(Status.BAD_ARGUMENT)
                         m.next = "DONE"
-                    with m.If((arguments["program"] | arguments["embedding"])[:2] != 0):
+                    with m.If((arguments["program"] | arguments["embeddings"])[:2] != 0):
                         m.d.sync += machine.status.eq(Status.BAD_ADDRESS)
                         m.next = "DONE"
             for states_of in (
@@ -161,6 +176,7 @@ class Decoder(wiring.Component):
                 m.d.comb += [
                     vector.i.valid.eq(row_scale.o.valid & ~machine.answers),
                     vector.i.payload.eq(row_scale.o.payload),
+                    vector.i_vector.eq(row_scale.o_vector),
                 ]
             with m.Case(Loads.ATTENTION):
                 m.d.comb += [vector.i.valid.eq(attention.o.valid), vector.i.payload.eq(attention.o.payload)]
@@ -208,15 +224,34 @@ class Decoder(wiring.Component):
         """Results of the engine, one row after the other, times their scales: a vector's elements, or keys."""
         rows, row_scale, keys, vector = machine.rows, machine.row_scale, machine.keys, machine.vector
         connect(m, machine.engine.o_results, rows.i)
-        connect(m, machine.sums.o, row_scale.i_sums)
-        connect(m, machine.scales.o, row_scale.i_scales)
+        self._share_scales(m, machine)
         to_vector = vector.i.ready & (machine.loads == Loads.ROW_SCALE)
         m.d.comb += [
             row_scale.exponent.eq(machine.exponent),
             machine.sums.i.valid.eq(rows.o.valid),
-            machine.sums.i.payload.eq(rows.o.payload.sum),
+            *(getattr(machine.sums.i.payload, name).eq(getattr(rows.o.payload, name)) for name in ROW),
+            row_scale.i_sums.valid.eq(machine.sums.o.valid),
+            row_scale.i_sums.payload.eq(machine.sums.o.payload.sum),
+            row_scale.i_vector.eq(machine.sums.o.payload.vector),
+            machine.sums.o.ready.eq(row_scale.i_sums.ready),
             rows.o.ready.eq(machine.sums.i.ready),
             keys.i.valid.eq(row_scale.o.valid & machine.answers),
             keys.i.payload.eq(row_scale.o.payload),
             row_scale.o.ready.eq(Mux(machine.answers, keys.i.ready, to_vector)),
         ]
+
+    def _share_scales(self, m: Module, machine: Machine) -> None:
+        """A row's scale for the first vector's sum, and again for that of each further vector."""
+        scales, taken, row = machine.scales.o, machine.row_scale.i_scales, machine.sums.o.payload
+        if machine.batch == 1:
+            connect(m, scales, taken)
+            return
+        kept, first = Array(Signal(SCALE_BITS, name=f"scale_{i}") for i in range(1 << len(row.lane))), Signal()
+        m.d.comb += [
+            first.eq(row.vector == 0),
+            taken.valid.eq(scales.valid | ~first),
+            taken.payload.eq(Mux(first, scales.payload, kept[row.lane])),
+            scales.ready.eq(taken.ready & first),
+        ]
+        with m.If(scales.valid & scales.ready):
+            m.d.sync += kept[row.lane].eq(scales.payload)

@@ -1,6 +1,6 @@
 """What the sequencer's states speak of: the units, the memory's ports, and registers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
@@ -18,9 +18,10 @@ from hw.decoder.handover import Handover
 from hw.decoder.packer import Packer
 from hw.decoder.row_scale import EXPONENT_BITS, SCALE_BITS, SUM_BITS, RowScale
 from hw.decoder.slot_commands import SlotCommands
-from hw.decoder.vector_unit import Operation, VectorUnit
+from hw.decoder.vector_command import EXPONENT, Operation
+from hw.decoder.vector_unit import VectorUnit
 from hw.engine.engine import Engine
-from hw.engine.row_results import RowResults
+from hw.engine.row_results import RowResults, row_layout
 from hw.memory.port import address_bits
 from hw.memory.skid_buffer import SkidBuffer
 from hw.memory.words import reading_layout
@@ -101,17 +102,20 @@ class Machine:
         assert sizes is not None
         self.parameters, self.sizes = parameters, sizes
         self.arguments, self.writer = arguments, writer
-        slots = PARTS + sizes.parts
-        self.vector = VectorUnit(sizes.vector_words, slots)
-        self.slots = SlotCommands(sizes.vector_words, slots, placed=PARTS)
+        words, self.batch = sizes.vector_words, engine.batch
+        slots = 1 << (PARTS + sizes.parts - 1).bit_length()
+        self.vector = VectorUnit(words, slots, self.batch)
+        self.slots = SlotCommands(words, slots, PARTS, self.batch)
         self.attention = AttentionUnit(sizes.queries, engine.port_bytes, sizes.width, sizes.positions)
         self.plan, self.engine, self.rows = ProductPlan(parameters), Engine(engine), RowResults(engine)
         self.engine_words = SkidBuffer(engine.port_bits)
         self.engine_commands = Handover(self.plan.command.shape())
         # who gives sums and scales ends no path in the row scale, the memory's writer none in the packer
-        self.sums, self.scales = SkidBuffer(signed(SUM_BITS)), SkidBuffer(SCALE_BITS)
+        members = row_layout(engine).members
+        sums = data.StructLayout({"sum": signed(SUM_BITS), "vector": members["vector"], "lane": members["lane"]})
+        self.sums, self.scales = SkidBuffer(sums), SkidBuffer(SCALE_BITS)
         self.written = SkidBuffer(engine.port_bits)
-        self.row_scale, self.keys = RowScale(), BestKeys(engine.maximum_rows, BEST)
+        self.row_scale, self.keys = RowScale(self.batch), BestKeys(engine.maximum_rows, BEST)
         self.packer = Packer(engine.port_bits)
         self.readings, self.side_readings = (
             Handover(reading_layout(parameters.memory, engine.port_bytes, bits))
@@ -123,16 +127,21 @@ class Machine:
         self.words = Signal(data.ArrayLayout(32, MOST_WORDS))
         self.opcode = Signal(8)
         self.position = Signal(range(sizes.positions + 1))
-        self.positions = Signal.like(self.position)
+        self.positions, self.row = Signal.like(self.position), Signal.like(self.position)
         # of the cache of the command under way: the token's position, or its place in a set
-        self.cache_row = Mux(self.words[1][0], arguments["row"], self.position)[: len(self.position)]
+        self.cache_row = Mux(self.words[1][0], self.row, self.position)
+        # which of a TOKEN's tokens a command is done for, the last of them, and its part of the vector memory
+        self.token, self.last_token = Signal(range(self.batch)), Signal(range(self.batch))
+        self.part, self.embedding = Signal(range(self.batch * words)), Signal(addresses)
+        # of vectors that are loaded, or that are on their way through the engine
+        self.exponents = [Signal(EXPONENT, name=f"exponent_{token}") for token in range(self.batch)]
         self.wide = Signal()
         self.status = Signal(8)
         # where the next command begins, and what the command under way reads or writes next
         self.program, self.keys_at, self.values_at, self.exponents_at = (Signal(addresses) for _ in range(4))
         self.step = Signal(range(MOST_WORDS + 1))  # by which the program moves on
         self.stride = Signal(addresses)  # from a head's rows to the next one's
-        self.head, self.within = Signal(range(sizes.parts + 1)), Signal(range(sizes.vector_words))
+        self.head, self.within = Signal(range(sizes.parts + 1)), Signal.like(self.part)
         self.count = Signal(range(max(sizes.parts, MOST_WORDS) + 1))
         self.exponent = Signal(EXPONENT_BITS)
         self.answers = Signal()
@@ -157,6 +166,27 @@ class Machine:
         """A byte's address in beats."""
         return address >> (self.parameters.engine.port_bytes - 1).bit_length()
 
+    def first_token(self, m: Module) -> None:
+        """What follows is done for the first token."""
+        m.d.sync += [
+            self.position.eq(self.arguments["position"]),
+            self.row.eq(self.arguments["row"]),
+            self.token.eq(0),
+            self.part.eq(0),
+            self.within.eq(0),
+        ]
+
+    def next_token(self, m: Module) -> None:
+        """What follows is done for the next token."""
+        following = self.part + self.sizes.vector_words
+        m.d.sync += [
+            self.position.eq(self.position + 1),
+            self.row.eq(self.row + 1),
+            self.token.eq(self.token + 1),
+            self.part.eq(following),
+            self.within.eq(following),
+        ]
+
     def row_beats(self, width: Value) -> Value:
         """Beats of a head's row in the cache."""
         octets = Mux(self.wide, width[:16] << 1, width[:16])
@@ -173,6 +203,7 @@ class Machine:
         operation: Operation,
         loads: Loads = Loads.MEMORY,
         leaves: Leaves = Leaves.NOWHERE,
+        exponents: Sequence[Value] = (),
         **fields: Value | int,
     ) -> Iterator[None]:
         """Offer the vector unit a command; what stands inside happens when it is taken.
@@ -181,6 +212,7 @@ class Machine:
         """
         payload = self.slots.i.payload
         m.d.comb += [self.slots.i.valid.eq(1), payload.operation.eq(operation)]
+        m.d.comb += [payload.exponents[number].eq(exponent) for number, exponent in enumerate(exponents)]
         m.d.comb += [getattr(payload, name).eq(value) for name, value in {"parts": 1, **fields}.items()]
         with m.If(self.slots.i.ready):
             m.d.sync += [self.loads.eq(loads), self.leaves.eq(leaves)]

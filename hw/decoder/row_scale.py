@@ -1,8 +1,10 @@
 """Row scale: a product's exact sums, each times its row's scale, as elements of a vector."""
 
+from itertools import pairwise
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
 
 from formats.decoder.tables import MANTISSA_BITS
 from hw.decoder.rounding_shift import WORD, RoundingShift, limited
@@ -28,12 +30,19 @@ EXPONENT_BIAS = 127 + _SCALE_FRACTION_BITS
 class RowScale(wiring.Component):
     """``golden_models.integer_decoder.operations.multiply`` behind its exact sums: a row per cycle, six cycles late.
 
+    Parameters
+    ----------
+    batch
+        Vectors whose sums come by turns.
+
     Members
     -------
     exponent : In(9)
         The matrix's exponent in ``formats.decoder.program.Multiply``, plus ``EXPONENT_BIAS``; at
         least the exponent field of any row's scale. Stays while rows are under way.
     i_sums : In(stream.Signature(signed(47)))
+    i_vector, o_vector : In(range(batch)), Out(range(batch))
+        With ``i_sums`` and with ``o``: of which vector it is.
     i_scales : In(stream.Signature(16))
         bfloat16 numbers of at least 0, row by row.
     o : Out(stream.Signature(signed(32)))
@@ -42,13 +51,16 @@ class RowScale(wiring.Component):
 
     LATENCY = 4 + RoundingShift.LATENCY
 
-    def __init__(self) -> None:
+    def __init__(self, batch: int = 1) -> None:
+        self._vector = range(batch)
         super().__init__(
             {
                 "exponent": In(EXPONENT_BITS),
                 "i_sums": In(stream.Signature(signed(SUM_BITS))),
+                "i_vector": In(self._vector),
                 "i_scales": In(stream.Signature(SCALE_BITS)),
                 "o": Out(stream.Signature(WORD)),
+                "o_vector": Out(self._vector),
             }
         )
 
@@ -58,9 +70,9 @@ class RowScale(wiring.Component):
         product_bits = SUM_BITS + _MANTISSA_BITS
         m.submodules.shift = shift = RoundingShift(product_bits)
         # who takes the elements begins no path in here
-        m.submodules.left = left = SkidBuffer(WORD)
-        connect(m, left.o, flipped(self.o))
+        m.submodules.left = left = SkidBuffer(data.StructLayout({"element": WORD, "vector": self._vector}))
         advance, taken, under_way = Signal(), Signal(), Signal(self.LATENCY - 1)
+        vectors = [Signal(self._vector, name=f"vector_{stage}") for stage in range(len(under_way))]
         total, mantissa = Signal(signed(SUM_BITS)), Signal(_MANTISSA_BITS)
         places = [Signal(EXPONENT_BITS, name=f"places_{stage}") for stage in range(2)]
         scale = self.i_scales.payload
@@ -73,8 +85,13 @@ class RowScale(wiring.Component):
             self.i_scales.ready.eq(taken),
             shift.advance.eq(advance),
             shift.bits.eq(MANTISSA_BITS),
-            left.i.payload.eq(shift.o),
+            left.i.payload.element.eq(shift.o),
+            left.i.payload.vector.eq(vectors[-1]),
             left.i.valid.eq(under_way[-1]),
+            self.o.valid.eq(left.o.valid),
+            self.o.payload.eq(left.o.payload.element),
+            self.o_vector.eq(left.o.payload.vector),
+            left.o.ready.eq(self.o.ready),
         ]
         with m.If(advance):
             m.d.sync += [
@@ -86,6 +103,7 @@ class RowScale(wiring.Component):
                 shift.i.eq(_product(m, advance, total, mantissa)),
                 shift.places.eq(limited(places[1], product_bits)),
                 under_way.eq(Cat(taken, under_way)),
+                *(later.eq(earlier) for earlier, later in pairwise([self.i_vector, *vectors])),
             ]
         return m
 

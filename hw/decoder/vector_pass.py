@@ -3,7 +3,7 @@
 from enum import IntEnum
 from itertools import pairwise
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory, ReadPort, WritePort
 from amaranth.lib.wiring import In, Out
@@ -57,18 +57,19 @@ class Operation(IntEnum):
     GATE = 9
 
 
-def pass_layout(words: int) -> data.StructLayout:
+def pass_layout(words: int, batch: int = 1) -> data.StructLayout:
     """A pass over ``length`` elements, at least 1; of a rotation, pairs.
 
     ``source``, ``destination``: where the vectors begin. ``places``, ``bits``: by how much elements of the source are
     shifted, and to what; ``own_places``, ``own_bits``: those of the destination, where both are read. ``factor``: of a
-    norm, the reciprocal root. ``activation``: a place in ``ACTIVATIONS``. ``keep``: ``seen`` goes on.
+    norm, the reciprocal root. ``activation``: a place in ``ACTIVATIONS``. ``keep``: ``seen`` goes on. ``vectors``: of a
+    LOAD, vectors less one whose words come by turns, ``length`` each.
     """
     return data.StructLayout(
         {
             "operation": Operation,
-            "source": range(words),
-            "destination": range(words),
+            "source": range(batch * words),
+            "destination": range(batch * words),
             "length": range(words + 1),
             "places": PLACES,
             "own_places": PLACES,
@@ -77,6 +78,7 @@ def pass_layout(words: int) -> data.StructLayout:
             "factor": FACTOR_BITS,
             "activation": range(len(ACTIVATIONS)),
             "keep": 1,
+            "vectors": range(batch),
         }
     )
 
@@ -87,34 +89,40 @@ class VectorPass(wiring.Component):
     Parameters
     ----------
     words
-        Of the vector memory.
+        Of the vector memory, for one of the batch.
+    batch
+        Vectors that are loaded together, at most; each goes to its own part of the memory.
 
     Members
     -------
     start : In(1)
         Begin; only when no pass is under way.
-    settings : In(pass_layout(words))
+    settings : In(pass_layout(words, batch))
         From ``start`` on they stay until the pass is done.
     done : Out(1)
         Everything has been written, or taken from ``o``; stays until the next start.
-    seen : Out(31)
-        Magnitudes that were written, or'ed: as long as the largest.
+    seen_of, seen : In(range(batch)), Out(31)
+        Magnitudes that were written of a vector, or'ed: as long as the largest.
     squares : Out(51)
     i : In(stream.Signature(signed(32)))
         Words to load; weights; angles.
+    i_vector : In(range(batch))
+        With ``i``: of which vector a word to load is.
     o : Out(stream.Signature(signed(32)))
     """
 
-    def __init__(self, words: int) -> None:
-        self._words = words
+    def __init__(self, words: int, batch: int = 1) -> None:
+        self._words, self._batch = words, batch
         super().__init__(
             {
                 "start": In(1),
-                "settings": In(pass_layout(words)),
+                "settings": In(pass_layout(words, batch)),
                 "done": Out(1),
+                "seen_of": In(range(batch)),
                 "seen": Out(MANTISSA_BITS),
                 "squares": Out(TOTAL_BITS),
                 "i": In(stream.Signature(WORD)),
+                "i_vector": In(range(batch)),
                 "o": Out(stream.Signature(WORD)),
             }
         )
@@ -124,11 +132,12 @@ class VectorPass(wiring.Component):
         m = Module()
         settings = self.settings
         m.submodules.shift = shift = RoundingShift()
-        m.submodules.memory = memory = Memory(shape=WORD, depth=self._words, init=[])
+        m.submodules.memory = memory = Memory(shape=WORD, depth=self._batch * self._words, init=[])
         # who gives words and who takes them begins no path in here, and ends none
-        m.submodules.words, m.submodules.left = words, left = SkidBuffer(WORD), SkidBuffer(WORD)
-        wiring.connect(m, wiring.flipped(self.i), words.i)
+        together = data.StructLayout({"word": WORD, "vector": range(self._batch)})
+        m.submodules.words, m.submodules.left = words, left = SkidBuffer(together), SkidBuffer(WORD)
         wiring.connect(m, left.o, wiring.flipped(self.o))
+        loaded, of_last = words.o.payload, Signal()
         chosen = Signal(len(Operation))
         loads, reads, adds, squares, normalises, moves, _, rotates, activates, gates = chosen
         under_way = Signal(_SHIFTED + 9)  # a bit a stage: an element is there
@@ -136,10 +145,15 @@ class VectorPass(wiring.Component):
         advance, asking, partner, needed = Signal(), Signal(), Signal(), Signal()
         first, normed, result, result_valid = Signal(WORD), Signal(WORD), Signal(WORD), Signal()
         weighted, fetched, element, word = Signal(PRODUCT), Signal(WORD), Signal(WORD), Signal(WORD)
-        places, bits = Signal(PLACES), Signal.like(settings.bits)
+        places, bits, vector = Signal(PLACES), Signal.like(settings.bits), Signal(range(self._batch))
         read = memory.read_port()
-        self._ask(m, settings, chosen, read, words.o.valid, asking, advance, turns[0])
+        self._ask(m, settings, chosen, read, words.o.valid & of_last, asking, advance, turns[0])
         m.d.comb += [
+            words.i.valid.eq(self.i.valid),
+            words.i.payload.word.eq(self.i.payload),
+            words.i.payload.vector.eq(self.i_vector),
+            self.i.ready.eq(words.i.ready),
+            of_last.eq(loaded.vector == settings.vectors),
             left.i.valid.eq(reads & under_way[_SHIFTED]),
             left.i.payload.eq(shift.o),
             needed.eq((normalises & under_way[_SHIFTED + 3]) | (rotates & under_way[_SHIFTED - 1])),
@@ -165,13 +179,14 @@ class VectorPass(wiring.Component):
                 bits.eq(Mux(partner, settings.own_bits, settings.bits)),
                 first.eq(shift.o),
                 normed.eq(turned),
-                word.eq(words.o.payload),  # a weight or an angle, a stage before its product
+                word.eq(loaded.word),  # a weight or an angle, a stage before its product
                 weighted.eq(normed * word[: WEIGHT_BITS + 1].as_signed()),
                 result.eq(normed),
                 result_valid.eq(Mux(loads, asking & words.o.valid, under_way.bit_select(stage, 1) & second)),
             ]
+            m.d.sync += vector.eq(0)
             with m.If(loads):
-                m.d.sync += result.eq(words.o.payload)
+                m.d.sync += [result.eq(loaded.word), vector.eq(loaded.vector)]
             with m.If(adds | moves):
                 m.d.sync += result.eq(shift.o + Mux(adds, first, 0))
             with m.If(normalises):
@@ -183,8 +198,9 @@ class VectorPass(wiring.Component):
             m.d.sync += [chosen.eq(1 << settings.operation), self.squares.eq(0)]
         with m.Elif(squared):
             m.d.sync += self.squares.eq(self.squares + product)
-        paired = self._write(m, settings, rotates, memory.write_port(), result, written)
-        self._count(m, Mux(reads, self.o.valid & self.o.ready, Mux(squares, squared, written & (~rotates | paired))))
+        paired = self._write(m, settings, rotates, memory.write_port(), result, vector, written)
+        through = written & (vector == settings.vectors) & (~rotates | paired)
+        self._count(m, Mux(reads, self.o.valid & self.o.ready, Mux(squares, squared, through)))
         return m
 
     def _multiply(
@@ -256,7 +272,10 @@ class VectorPass(wiring.Component):
         advance: Signal,
         turned: Signal,
     ) -> None:
-        """Read one element after the other, those of a pair in turn, of a rotation twice; a load counts what comes."""
+        """Read one element after the other, those of a pair in turn, of a rotation twice.
+
+        A load counts what comes of the last vector, whose words come last.
+        """
         asked, left, turn = Signal.like(settings.length), Signal.like(settings.length), Signal(2)
         loads, rotates, last = chosen[Operation.LOAD], chosen[Operation.ROTATE], Signal()
         pairs = chosen[Operation.ADD] | chosen[Operation.GATE]
@@ -274,22 +293,35 @@ class VectorPass(wiring.Component):
                 m.d.sync += [turn.eq(Mux(last, 0, turn + 1)), asked.eq(asked + last), left.eq(left - last)]
 
     def _write(
-        self, m: Module, settings: data.View, rotates: Value, port: WritePort, result: Signal, enable: Value
+        self,
+        m: Module,
+        settings: data.View,
+        rotates: Value,
+        port: WritePort,
+        result: Signal,
+        vector: Signal,
+        enable: Value,
     ) -> Signal:
         """Write results in their order, of a rotation to source and destination in turn; note their bits."""
-        place, paired = Signal.like(settings.length), Signal()
+        # where each of the batch goes on, from the destination on: its own part of the memory lies before it
+        offsets = Array(Signal(range(self._batch * self._words), name=f"offset_{i}") for i in range(self._batch))
+        seen = Array(Signal(MANTISSA_BITS, name=f"seen_{i}") for i in range(self._batch))
+        paired = Signal()
         m.d.comb += [
-            port.addr.eq(Mux(rotates & ~paired, settings.source, settings.destination) + place),
+            port.addr.eq(Mux(rotates & ~paired, settings.source, settings.destination) + offsets[vector]),
             port.data.eq(result),
             port.en.eq(enable),
+            self.seen.eq(seen[self.seen_of]),
         ]
         with m.If(self.start):
-            m.d.sync += [place.eq(0), paired.eq(0), self.seen.eq(Mux(self.settings.keep, self.seen, 0))]
+            m.d.sync += paired.eq(0)
+            for i in range(self._batch):
+                m.d.sync += [offsets[i].eq(i * self._words), seen[i].eq(Mux(self.settings.keep, seen[i], 0))]
         with m.Elif(enable):
             m.d.sync += [
-                place.eq(place + (~rotates | paired)),
+                offsets[vector].eq(offsets[vector] + (~rotates | paired)),
                 paired.eq(~paired),
-                self.seen.eq(self.seen | abs(result)),
+                seen[vector].eq(seen[vector] | abs(result)),
             ]
         return paired
 

@@ -1,7 +1,5 @@
 """Vector unit: vectors of 32-bit words that share an exponent, from rounding for a product to norms and gates."""
 
-from enum import IntEnum
-
 from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
@@ -16,67 +14,15 @@ from formats.decoder.tables import (
     ZERO_EXPONENT,
 )
 from hw.decoder import vector_pass
-from hw.decoder.reciprocal_root import EPS_BITS, ReciprocalRoot
+from hw.decoder.reciprocal_root import ReciprocalRoot
 from hw.decoder.rounding_shift import WORD, bit_length, limited
-from hw.decoder.vector_pass import ACTIVATIONS, VectorPass
+from hw.decoder.vector_command import EXPONENT, Operation, command_layout
+from hw.decoder.vector_pass import VectorPass
 
-EXPONENT = signed(12)
 WIDE_EXPONENT = signed(14)
 
 ARGUMENT_BITS = GATE_FRACTION_BITS + 4
 """Of the size of a gate's argument, which is clipped below 16."""
-
-
-class Operation(IntEnum):
-    """What a command does to each part.
-
-    LOAD: ``length`` words of ``i`` become the destination. READ: the source leaves through ``o``, brought to ``bits``.
-    ADD: destination += source. NORMALISE: destination = RMSNorm of the source; its weights come through ``i``.
-    SPLIT: part of the source becomes the destination, with an exponent of its own. JOIN: all parts, from the source
-    on, become the destination, with one exponent. ROTATE: the destination's first half is turned with its second half;
-    through ``i`` come words of cosine and sine, 16 bits each, the cosine below. SCALE: destination = source times
-    ``factor``. ACTIVATE: destination = activation(source). GATE: destination *= source.
-    """
-
-    LOAD = 0
-    READ = 1
-    ADD = 2
-    NORMALISE = 3
-    SPLIT = 4
-    JOIN = 5
-    ROTATE = 6
-    SCALE = 7
-    ACTIVATE = 8
-    GATE = 9
-
-
-def command_layout(words: int, slots: int) -> data.StructLayout:
-    """A command.
-
-    ``source``, ``destination``: slots, perhaps the same; ``source_base``, ``destination_base``: where they begin in
-    the memory. ``length``: elements, at least 1; of a rotation even. ``parts``: how often, at least 1. A next part is
-    ``length`` words and a slot further on; but parts that are split have one source, and parts that are joined one
-    destination, which is none of their slots. ``bits``: of a READ. ``exponent``: of a loaded vector, of a norm's
-    weights or of ``factor``. ``activation``: a place in ``ACTIVATIONS``. ``eps``, ``eps_exponent``: as in
-    ``formats.decoder.program.Normalise``.
-    """
-    return data.StructLayout(
-        {
-            "operation": Operation,
-            "source": range(slots),
-            "destination": range(slots),
-            "source_base": range(words),
-            "destination_base": range(words),
-            "length": range(words + 1),
-            "parts": range(slots + 1),
-            "bits": range(MANTISSA_BITS + 1),
-            "exponent": EXPONENT,
-            "factor": FACTOR_BITS,
-            "activation": range(len(ACTIVATIONS)),
-            "eps": EPS_BITS,
-            "eps_exponent": EXPONENT,
-        }
-    )
 
 
 SLOT = data.StructLayout({"exponent": EXPONENT, "bits": range(MANTISSA_BITS + 1)})
@@ -100,27 +46,32 @@ class VectorUnit(wiring.Component):
     Parameters
     ----------
     words
-        Of the vector memory.
+        Of the vector memory, for one of the batch.
     slots
-        Vectors whose exponents are kept, parts among them.
+        Vectors whose exponents are kept for each of the batch, parts among them.
+    batch
+        Vectors that are loaded together, at most.
 
     Members
     -------
-    command : In(stream.Signature(command_layout(words, slots)))
+    command : In(stream.Signature(command_layout(words, slots, batch)))
     i : In(stream.Signature(signed(32)))
         Words of a vector, weights of 15 bits and a sign, or angles; again for every part. Two words at most are taken
         before the command that they are for.
+    i_vector : In(range(batch))
+        With ``i``: of which vector a word to load is; 0 for other words.
     o : Out(stream.Signature(signed(32)))
     o_exponent : Out(signed(12))
         Of the vector that leaves, until its last word has been taken.
     """
 
-    def __init__(self, words: int, slots: int) -> None:
-        self._words, self._slots = words, slots
+    def __init__(self, words: int, slots: int, batch: int = 1) -> None:
+        self._words, self._slots, self._batch = words, slots, batch
         super().__init__(
             {
-                "command": In(stream.Signature(command_layout(words, slots))),
+                "command": In(stream.Signature(command_layout(words, slots, batch))),
                 "i": In(stream.Signature(WORD)),
+                "i_vector": In(range(batch)),
                 "o": Out(stream.Signature(WORD)),
                 "o_exponent": Out(EXPONENT),
             }
@@ -129,11 +80,11 @@ class VectorUnit(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Fetch what is known of the vectors, set up the pass, note what it made, and go on to the next part."""
         m = Module()
-        m.submodules.passes = passes = VectorPass(self._words)
+        m.submodules.passes = passes = VectorPass(self._words, self._batch)
         m.submodules.root = root = ReciprocalRoot()
-        command = Signal(command_layout(self._words, self._slots))
-        known = [{"exponent": ZERO_EXPONENT, "bits": 0}] * self._slots
-        m.submodules.slots = slots = Memory(shape=SLOT, depth=self._slots, init=known)
+        command = Signal(command_layout(self._words, self._slots, self._batch))
+        known = [{"exponent": ZERO_EXPONENT, "bits": 0}] * (self._batch * self._slots)
+        m.submodules.slots = slots = Memory(shape=SLOT, depth=len(known), init=known)
         read, read_own, note = slots.read_port(domain="comb"), slots.read_port(domain="comb"), slots.write_port()
         source, own = _Known(), _Known()
         # exponent and bits together: of the part that was read last, the destination's, of the parts before it
@@ -142,7 +93,7 @@ class VectorUnit(wiring.Component):
         target, places, own_places = Signal(WIDE_EXPONENT), Signal(WIDE_EXPONENT), Signal(WIDE_EXPONENT)
         # the second: what a norm's root and weights add to the first
         made_exponent, weighted = Signal(WIDE_EXPONENT), Signal(WIDE_EXPONENT)
-        joins, first = command.operation == Operation.JOIN, Signal()
+        joins, first, vector = command.operation == Operation.JOIN, Signal(), Signal(range(self._batch))
         ahead, seen_bits = Signal(range(self._slots + 1)), bit_length(m, passes.seen)
         self._connect(m, command, passes, root)
         m.d.comb += [
@@ -152,12 +103,13 @@ class VectorUnit(wiring.Component):
             note.data.exponent.eq(Mux(seen_bits == 0, ZERO_EXPONENT, made_exponent)),
             note.data.bits.eq(seen_bits),
             root.exponent.eq((part_top - SQUARE_BITS) << 1),
+            passes.seen_of.eq(vector),
         ]
         m.d.sync += [
             root.start.eq(0),
             passes.start.eq(0),
             # long there when the root is done
-            weighted.eq(root.factor_exponent + command.exponent + (FACTOR_BITS + WEIGHT_BITS - MANTISSA_BITS)),
+            weighted.eq(root.factor_exponent + command.exponents[0] + (FACTOR_BITS + WEIGHT_BITS - MANTISSA_BITS)),
         ]
         with m.FSM():
             with m.State("IDLE"):
@@ -202,6 +154,7 @@ class VectorUnit(wiring.Component):
                     passes.settings.factor.eq(command.factor),
                     passes.settings.activation.eq(command.activation),
                     passes.settings.keep.eq(joins & ~first),
+                    passes.settings.vectors.eq(command.vectors),
                 ]
                 m.next = "STARTED"
                 self._begin(m, command, passes, source, places, own_places, made_exponent)
@@ -232,6 +185,19 @@ class VectorUnit(wiring.Component):
                 m.next = "FETCH"
                 with m.If(command.parts == 1):
                     m.next = "IDLE"
+                m.d.sync += vector.eq(0)
+                with m.If(vector != command.vectors):  # the next of the loaded vectors
+                    m.d.sync += [
+                        vector.eq(vector + 1),
+                        command.parts.eq(command.parts),
+                        command.destination.eq(command.destination + self._slots),
+                        made_exponent.eq(command.exponents[(vector + 1)[: len(vector)]]),
+                    ]
+                    m.next = "NEXT_SEEN"
+            with m.State("NEXT_SEEN"):  # its bits are two cycles late
+                m.next = "NEXT_BITS"
+            with m.State("NEXT_BITS"):
+                m.next = "NOTE"
         return m
 
     def _place(
@@ -248,7 +214,7 @@ class VectorUnit(wiring.Component):
         """By which places a command's pass shifts, a norm's first, and the exponent of what it makes without them."""
         with m.Switch(command.operation):
             with m.Case(Operation.LOAD):
-                m.d.sync += made_exponent.eq(command.exponent)
+                m.d.sync += made_exponent.eq(command.exponents[0])
             with m.Case(Operation.READ):
                 m.d.sync += [places.eq(source.bits - command.bits), made_exponent.eq(source.exponent)]
             with m.Case(Operation.ADD, Operation.JOIN):
@@ -262,7 +228,7 @@ class VectorUnit(wiring.Component):
                 rotated = own.bits - (MANTISSA_BITS - 1)
                 m.d.sync += [places.eq(rotated), own_places.eq(rotated), made_exponent.eq(own.exponent)]
             with m.Case(Operation.SCALE):
-                m.d.sync += [places.eq(0), made_exponent.eq(source.exponent + command.exponent + FACTOR_BITS)]
+                m.d.sync += [places.eq(0), made_exponent.eq(source.exponent + command.exponents[0] + FACTOR_BITS)]
             with m.Case(Operation.ACTIVATE):
                 m.d.sync += places.eq(-source.exponent - GATE_FRACTION_BITS)
                 m.d.sync += made_exponent.eq(source.exponent)
@@ -315,6 +281,7 @@ class VectorUnit(wiring.Component):
 
     def _connect(self, m: Module, command: data.View, passes: VectorPass, root: ReciprocalRoot) -> None:
         wiring.connect(m, wiring.flipped(self.i), passes.i)
+        m.d.comb += passes.i_vector.eq(self.i_vector)
         wiring.connect(m, passes.o, wiring.flipped(self.o))
         m.d.comb += [
             root.number.eq(passes.squares),

@@ -49,6 +49,10 @@ ANSWER_BYTES = 2 * WORD_BYTES
 """Of a token and its key over the link."""
 
 
+OfToken = Normalise | Add | AddConstant | Rotate | Store | Attend | Gate
+"""What is done for each of the tokens that are taken together."""
+
+
 @dataclass(frozen=True)
 class Cost:
     """Of a command.
@@ -68,16 +72,31 @@ class Cost:
     alone: int = 0
 
 
-def command_cost(command: Command, length: int, program: Program, engine: EngineParameters, seen: int) -> Cost:
-    """Cost of a command that makes ``length`` elements; ``seen`` positions are cached, the token's own included."""
+def command_cost(
+    command: Command, length: int, program: Program, engine: EngineParameters, seen: int, tokens: int = 1
+) -> Cost:
+    """Cost of a command that makes ``length`` elements; ``seen`` positions are cached, the token's own included.
+
+    Several tokens that are taken together share a product's weights. All else is done for each, but the answer, which
+    is the last one's.
+    """
+    match command:
+        case Answer():
+            return _product(command.matrix, engine, vectors=1)
+        case Multiply():
+            return _product(command.matrix, engine, vectors=tokens)
+    cost = _token_cost(command, length, program, engine, seen)
+    return Cost(tokens * cost.memory_bytes, tokens * cost.beside, tokens * cost.alone)
+
+
+def _token_cost(command: OfToken, length: int, program: Program, engine: EngineParameters, seen: int) -> Cost:
+    """Cost of a command without a matrix, for one token."""
     match command:
         case Normalise():  # squares, root, and the weighted vector; the weights come again for every part
             part = PART_CYCLES * command.heads
             around = 2 * (length + part) if command.heads > 1 else 0  # split, joined
             alone = length + ROOT_CYCLES * command.heads + around
             return Cost(command.heads * constant_bytes(command), length + part, alone)
-        case Multiply() | Answer():
-            return _product(command.matrix, engine)
         case Add():
             return Cost(alone=2 * length + PART_CYCLES)
         case AddConstant():  # loaded, and added
@@ -96,13 +115,13 @@ def command_cost(command: Command, length: int, program: Program, engine: Engine
             return Cost(alone=3 * length + 2 * PART_CYCLES)
 
 
-def _product(place: MatrixPlace, engine: EngineParameters) -> Cost:
-    """The vector into the engine, then the beats; a row scale per cycle."""
+def _product(place: MatrixPlace, engine: EngineParameters, vectors: int) -> Cost:
+    """The vectors into the engine, then the beats; a sum times its row's scale per cycle."""
     weight_format = engine.weight_formats[engine.formats.index(place.format)]
     beats = engine.weight_beats(weight_format, place.rows, place.columns)
     latency = engine.lane_latency(weight_format) + PART_CYCLES
     moved = matrix_bytes(place, engine) + SCALE_BYTES * place.rows
-    return Cost(moved, max(beats, place.rows) + latency, place.columns + PART_CYCLES)
+    return Cost(moved, max(beats, vectors * place.rows) + latency, vectors * (place.columns + PART_CYCLES))
 
 
 def _attention(command: Attend, length: int, kv_bits: int, port_bytes: int, seen: int) -> Cost:
@@ -133,8 +152,10 @@ class TokenCost:
     tokens_per_second: float
 
 
-def token_cost(program: Program, board: BoardMemory, seen: int, answers: int = 1, kept: int | None = None) -> TokenCost:
-    """Cost of a token on a board.
+def token_cost(
+    program: Program, board: BoardMemory, seen: int, answers: int = 1, kept: int | None = None, tokens: int = 1
+) -> TokenCost:
+    """Cost of a token on a board, a mean where several are taken together.
 
     Parameters
     ----------
@@ -146,6 +167,8 @@ def token_cost(program: Program, board: BoardMemory, seen: int, answers: int = 1
         Tokens it is answered with; for 0 the program's ANSWER is left out.
     kept
         Rows that it sees in the caches of a set, its own included; None: as many as positions.
+    tokens
+        That are taken together, the last of them answered.
 
     Raises
     ------
@@ -154,7 +177,7 @@ def token_cost(program: Program, board: BoardMemory, seen: int, answers: int = 1
     """
     engine = program_engine(program, board)
     costs = [
-        command_cost(command, length, program, engine, _seen_by(command, seen, kept))
+        command_cost(command, length, program, engine, _seen_by(command, seen, kept), tokens)
         for command, length in zip(program.commands, program.lengths, strict=True)
         if answers or not isinstance(command, Answer)
     ]
@@ -163,7 +186,8 @@ def token_cost(program: Program, board: BoardMemory, seen: int, answers: int = 1
     words = WORD_BYTES * program_words(program)
     seconds = words / rate + sum(max(c.memory_bytes / rate, c.beside / clock) + c.alone / clock for c in costs)
     moved = words + sum(cost.memory_bytes for cost in costs)
-    return TokenCost(moved, link_bytes(program, answers), 1 / seconds)
+    linked = (tokens - 1) * link_bytes(program, 0) + link_bytes(program, answers)
+    return TokenCost(round(moved / tokens), round(linked / tokens), tokens / seconds)
 
 
 def _seen_by(command: Command, seen: int, kept: int | None) -> int:

@@ -1,5 +1,6 @@
 """What a board counted of a text."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from formats.decoder.program import Program
@@ -32,10 +33,15 @@ class CountedCost:
     @classmethod
     def of(cls, decoder: BoardDecoder, program: Program, board: BoardMemory) -> "CountedCost":
         """Cost of what a decoder has taken so far of a program, one token at least."""
-        count = len(decoder.answers)
-        asked = sum(len(answer.best.tokens) > 0 for answer in decoder.answers)
+        count = sum(answer.tokens for answer in decoder.answers)
         cycles = sum(answer.cycles for answer in decoder.answers) / count
-        costs = [token_cost(program, board, (count + 1) // 2, answers).memory_bytes for answers in (0, 1)]
-        moved = round((costs[0] * (count - asked) + costs[1] * asked) / count)
+        kinds = Counter((len(answer.best.tokens) > 0, answer.tokens) for answer in decoder.answers)
+        moved = round(
+            sum(
+                times * tokens * token_cost(program, board, (count + 1) // 2, asked, tokens=tokens).memory_bytes
+                for (asked, tokens), times in kinds.items()
+            )
+            / count
+        )
         peak = board.peak_bytes_per_second / decoder.clock_hz
         return cls(cycles, moved, moved / (peak * cycles), decoder.clock_hz / cycles)

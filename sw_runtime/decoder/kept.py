@@ -1,6 +1,7 @@
-"""A text on a board, kept token by token, so that a command that was stopped goes on."""
+"""A text on a board, kept answer by answer, so that a command that was stopped goes on."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -19,7 +20,7 @@ from sw_runtime.whole_files import read_tensors, write_tensors
 
 
 class KeptText:
-    """Answers to a text's tokens, and what each left in the cache, in a file of the cache folder ``texts``.
+    """Answers to a text's tokens, and what each token left in the cache, in a file of the cache folder ``texts``.
 
     The file is there whole or not at all. One that cannot be read counts as none.
 
@@ -43,8 +44,13 @@ class KeptText:
         except (FileNotFoundError, SafetensorError, KeyError, TypeError, ValueError):
             self.answers, self.rows = [], []
 
-    def add(self, answer: TokenAnswer, row: NDArray[np.uint8]) -> None:
-        """Keep a further token's answer, and what it left in the cache.
+    @property
+    def tokens(self) -> int:
+        """Tokens that are kept."""
+        return len(self.rows)
+
+    def add(self, answer: TokenAnswer, rows: Sequence[NDArray[np.uint8]]) -> None:
+        """Keep the answer to further tokens, and what each of them left in the cache.
 
         Raises
         ------
@@ -52,7 +58,7 @@ class KeptText:
             If it cannot be written.
         """
         self.answers.append(answer)
-        self.rows.append(row)
+        self.rows.extend(rows)
         record = {"answers": [_fields(each) for each in self.answers]}
         write_tensors(self.path, {"cache": torch.from_numpy(np.stack(self.rows))}, record)
 
@@ -64,6 +70,7 @@ class KeptText:
 def _fields(answer: TokenAnswer) -> dict[str, Any]:
     best = answer.best
     return {
+        "taken": answer.tokens,
         "tokens": best.tokens.tolist(),
         "keys": best.keys.tolist(),
         "cycles": answer.cycles,
@@ -71,5 +78,5 @@ def _fields(answer: TokenAnswer) -> dict[str, Any]:
     }
 
 
-def _answer(tokens: list[int], keys: list[int], cycles: int, port_busy_cycles: int) -> TokenAnswer:
-    return TokenAnswer(BestTokens(np.array(tokens), np.array(keys)), cycles, port_busy_cycles)
+def _answer(taken: int, tokens: list[int], keys: list[int], cycles: int, port_busy_cycles: int) -> TokenAnswer:
+    return TokenAnswer(taken, BestTokens(np.array(tokens), np.array(keys)), cycles, port_busy_cycles)

@@ -1,7 +1,9 @@
-"""A program executed token by token on a board."""
+"""A program executed on a board, token by token or several tokens at once."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 
 from formats.board_requests import WORD_BYTES, Opcode, answer_of, request_words
 from formats.errors import DeviceError, InputError
+from formats.plurals import number_of
 from sw_runtime.decoder.image.contents import Contents
 from sw_runtime.decoder.image.file import Image
 from sw_runtime.decoder.image.memory_map import WHOLE
@@ -30,12 +33,15 @@ class TokenAnswer:
 
     Parameters
     ----------
+    tokens
+        How many it took together.
     best
-        The likeliest next tokens, and their logits' keys.
+        The likeliest tokens behind the last, and their logits' keys.
     cycles, port_busy_cycles
-        Of the token; of these, those in which a word that was read was taken.
+        Of these tokens; of these, those in which a word that was read was taken.
     """
 
+    tokens: int
     best: BestTokens
     cycles: int
     port_busy_cycles: int
@@ -56,7 +62,9 @@ class BoardDecoder(Text):
     Attributes
     ----------
     answers
-        To each token that was taken.
+        To all tokens that were taken, in their order.
+    batch
+        Tokens that it takes together, at most.
     clock_hz
         Of the board.
     sent_bytes
@@ -72,50 +80,66 @@ class BoardDecoder(Text):
     def __init__(self, channel: Channel, image: Image) -> None:
         super().__init__()
         self._channel, self._contents, self._reader = channel, image.contents, image.reader()
+        self.batch = image.contents.batch
         self.answers: list[TokenAnswer] = []
-        self._known: list[TokenAnswer] = []
+        self._ends: list[int] = []  # tokens up to each of them
+        self._known: dict[int, TokenAnswer] = {}
         identity = identify(channel)
         self.clock_hz = identity.clock_hz
         _check_engine(identity, image.contents)
         check_decoder(identity.decoder, units_for(*image.read_programs()))
-        self.sent_bytes = upload(channel, MEMORY, image.memory[: image.contents.embedding])
+        self.sent_bytes = upload(channel, MEMORY, image.memory[: image.contents.embeddings])
 
-    def take(self, embedding: NDArray[Any], best: int = 1, program: str = WHOLE, row: int | None = None) -> TokenAnswer:
-        """Read a further token of the text, real [dim], by one of the image's programs.
+    def take(
+        self, embeddings: NDArray[Any], best: int = 1, program: str = WHOLE, row: int | None = None
+    ) -> TokenAnswer:
+        """Read further tokens of the text together, real [T, dim], by one of the image's programs.
 
-        The answer has ``best`` of the likeliest next tokens, 0 to 64; for 0 the head is not run. ``row`` is the
-        token's in the caches of a set, where the program has any; None is its position.
+        The answer has ``best`` of the likeliest tokens behind the last, 0 to 64; for 0 the head is not run. ``row`` is
+        the first token's in the caches of a set, where the program has any; None is its position.
 
         Raises
         ------
         InputError
-            If the text grows longer than the image's context, or there is no such program or row.
+            If there are more tokens than the image takes together, or none, the text grows longer than the image's
+            context, or there is no such program or row.
         DeviceError
             If the board refuses, or stops answering.
         """
-        if self._tokens == self._contents.context:
-            raise InputError(f"the image has a context of {self._tokens} tokens; give a shorter text")
-        check_row(row, self._tokens)
-        if self._tokens < len(self._known):
-            self.answers.append(self._known[self._tokens])
-            self._tokens += 1
-            return self.answers[-1]
-        address = self._contents.embedding
-        stream = Vector.from_real(embedding[None])
-        octets = stream.mantissas[0].astype("<i4").view("u1")
-        exponent = int(stream.exponent[0, 0]) & 0xFFFF_FFFF
+        count, position = len(embeddings), self._tokens
+        if not 1 <= count <= self.batch:
+            raise InputError(
+                f"{number_of(count, 'token')} at once, and the image is for 1 to {self.batch}: make it with --batch, "
+                "or give fewer"
+            )
+        if position + count > self._contents.context:
+            raise InputError(
+                f"the image has a context of {number_of(self._contents.context, 'token')}, and the text "
+                f"{position + count}; give a shorter text"
+            )
+        check_row(row, position)
+        known = self._known.get(position)
+        if known is None or known.tokens != count:
+            known = self._ask(embeddings, best, program, position if row is None else row)
+        self._tokens += count
+        self.answers.append(known)
+        self._ends.append(self._tokens)
+        return known
+
+    def _ask(self, embeddings: NDArray[Any], best: int, program: str, row: int) -> TokenAnswer:
+        """Have the board take the next tokens."""
+        address, count = self._contents.embeddings, len(embeddings)
+        stream = Vector.from_real(embeddings)
+        octets = np.concatenate([stream.exponent, stream.mantissas], axis=1).astype("<i4").view("u1").ravel()
         first = self._contents.area(program).address
-        position = self._tokens
-        token = request_words(Opcode.TOKEN, first, position, position if row is None else row, address, exponent, best)
+        token = request_words(Opcode.TOKEN, first, count, self._tokens, row, address, best)
         requests = [*writes(self._channel, address, octets), token]
         *written, answered = self._channel.exchange(requests)
         for response in written:
             answer_of(Opcode.WRITE, response)
         fields, words = answer_of(Opcode.TOKEN, answered)
-        self._tokens += 1
         tokens, keys = np.array(words, dtype=np.uint32).astype(np.int32).astype(np.int64).reshape(-1, 2).T
-        self.answers.append(TokenAnswer(BestTokens(tokens, keys), **fields))
-        return self.answers[-1]
+        return TokenAnswer(count, BestTokens(tokens, keys), **fields)
 
     def cached(self, position: int) -> NDArray[np.uint8]:
         """What the cache holds of a position: bytes of ``MemoryReader.cache_parts``.
@@ -138,8 +162,10 @@ class BoardDecoder(Text):
 
         Parameters
         ----------
-        answers, rows
-            Of every token so far: its answer, and what ``cached`` said of its position.
+        answers
+            To all tokens so far.
+        rows
+            Of each of them: what ``cached`` said of its position.
 
         Raises
         ------
@@ -156,7 +182,8 @@ class BoardDecoder(Text):
             ]
             for response in self._channel.exchange(requests):
                 answer_of(Opcode.WRITE, response)
-        self._known = list(answers)
+        ends = accumulate(answer.tokens for answer in answers)
+        self._known = {end - answer.tokens: answer for end, answer in zip(ends, answers, strict=True)}
 
     def rewind(self, tokens: int) -> None:
         """Forget all but the first tokens.
@@ -167,7 +194,9 @@ class BoardDecoder(Text):
             If the text has fewer.
         """
         super().rewind(tokens)
-        del self._known[tokens:], self.answers[tokens:]
+        self._known = {start: answer for start, answer in self._known.items() if start + answer.tokens <= tokens}
+        kept = bisect_right(self._ends, tokens)
+        del self.answers[kept:], self._ends[kept:]
 
     def close(self) -> None:
         """Close the channel."""
@@ -182,7 +211,7 @@ def _check_engine(identity: Identity, contents: Contents) -> None:
             f"the board has lanes for {', '.join(engine.formats)}, the image is for {', '.join(contents.formats)}: "
             "program the board with these, in this order"
         )
-    for name in ("maximum_columns", "maximum_rows"):
+    for name in ("maximum_columns", "maximum_rows", "batch"):
         has, needed = getattr(engine, name), getattr(contents, name)
         if has < needed:
             raise DeviceError(

@@ -53,9 +53,11 @@ class SimulatedDecoder(BoardDecoder):
         super().__init__(SimulatedChannel(self._simulator), image)
         self.cycles_per_second = self.simulated_cycles / (time.perf_counter() - start)
 
-    def take(self, embedding: NDArray[Any], best: int = 1, program: str = WHOLE, row: int | None = None) -> TokenAnswer:
+    def take(
+        self, embeddings: NDArray[Any], best: int = 1, program: str = WHOLE, row: int | None = None
+    ) -> TokenAnswer:
         """As ``BoardDecoder.take``, in a thread of its own: signals are answered while a token is simulated."""
-        taken = self._thread.submit(super().take, embedding, best, program, row)
+        taken = self._thread.submit(super().take, embeddings, best, program, row)
         while not wait([taken], timeout=SIGNAL_SECONDS).done:
             pass
         return taken.result()

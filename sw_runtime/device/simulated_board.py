@@ -36,6 +36,10 @@ TOKEN_WORDS = 1 << 24
 """Words of the largest memory that is simulated: a token's program does not say beforehand how many it moves."""
 
 
+TOKENS = 1 + [field.name for field in REQUESTS[Opcode.TOKEN].arguments].index("tokens")
+"""Place of a TOKEN's word that says how many are taken."""
+
+
 class SimulatedChannel:
     """Requests to a simulator, no link in between.
 
@@ -63,13 +67,18 @@ class SimulatedChannel:
         """
         coming = iter(requests)
         while part := list(islice(coming, TOGETHER)):
-            tokens = sum(request[0] == Opcode.TOKEN for request in part)
+            tokens = sum(map(asked_tokens, part))
             cycles = CYCLES_A_WORD * (sum(map(moved_words, part)) + tokens * self._token_words)
             yield from self._simulator.exchange(part, MAXIMUM_WORDS * len(part), cycles)
 
     def close(self) -> None:
         """Free the simulator."""
         self._simulator.close()
+
+
+def asked_tokens(request: Sequence[int]) -> int:
+    """Tokens that a request has taken."""
+    return request[TOKENS] if request[0] == Opcode.TOKEN and len(request) > TOKENS else 0
 
 
 def moved_words(request: Sequence[int]) -> int:

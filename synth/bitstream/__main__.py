@@ -27,12 +27,13 @@ def main(
     seeds: Annotated[int, typer.Option(help="Placements; the worst must reach the clock.")] = Order.seeds,
     decoder: Annotated[bool, typer.Option("--decoder", help="A whole decoder instead of an engine.")] = False,
     card: Annotated[bool, typer.Option("--card", help="With the loader of a memory card.")] = False,
+    batch: Annotated[int, typer.Option(help="Vectors per pass over the weights, 1 to 16.")] = Order.batch,
     folder: Annotated[Path, typer.Option(help="Takes a folder for each board.")] = Path("build/bitstream"),
     cache: Annotated[Path, typer.Option(help="Folder of kept results.")] = Path("build/synth"),
 ) -> None:
     """Synthesise, place, route and pack the accelerator for a board; takes one to two minutes a placement."""
     try:
-        order = Order(board, weights, memory, clock_mhz, seeds, decoder, card)
+        order = Order(board, weights, memory, clock_mhz, seeds, decoder, card, batch)
         with tqdm(total=seeds + 2, unit="run", desc=f"bitstream {board}") as progress:
 
             def step(what: str) -> None:

@@ -58,6 +58,8 @@ class Order:
         A whole decoder, its units as SmolLM2-135M needs them, instead of an engine alone.
     card
         The loader of a memory card, on the board's slot.
+    batch
+        Vectors that the lane multiplies by at once: a decoder reads as many tokens of a prompt together.
 
     Raises
     ------
@@ -74,6 +76,7 @@ class Order:
     seeds: int = 5
     decoder: bool = False
     card: bool = False
+    batch: int = 1
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
@@ -120,7 +123,11 @@ class Order:
     def engine(self) -> EngineParameters:
         """One lane on a port of 4 bytes."""
         return EngineParameters(
-            (self.weights,), port_bytes=4, maximum_columns=MAXIMUM_COLUMNS, multiplier_bits=ECP5_MULTIPLIER_BITS
+            (self.weights,),
+            port_bytes=4,
+            batch=self.batch,
+            maximum_columns=MAXIMUM_COLUMNS,
+            multiplier_bits=ECP5_MULTIPLIER_BITS,
         )
 
     @property

@@ -46,9 +46,9 @@ MUTANTS = {
 ROW_MUTANTS = {
     "lanes of another format": ("[format_]", "[0]"),
     "format not kept": ("format_.eq(self.format)", "format_.eq(0)"),
-    "padding taken for rows": ("group_done | last | (place", "last | (place"),
+    "padding taken for rows": ("group_done | (last & last_vector) | (place", "(last & last_vector) | (place"),
     "a row less": ("last.eq(rows_left == 1)", "last.eq(rows_left == 2)"),
-    "lane not cleared": ("lane.eq(0), place.eq(0)]", "place.eq(0)]"),
+    "lane not cleared": ("                lane.eq(0),\n", ""),
     "padding never leaves": ("~self.busy | (taken & beat_done)", "taken & beat_done"),
 }
 """The same of what takes the results apart."""

@@ -34,7 +34,7 @@ def test_an_image_is_written_shown_and_executed(scaled_folder: Path, tmp_path: P
         "ulx3s-64mb, 67,108,864 bytes: context 64, keys and values of 8 bits, scaled-2bit, scaled-3bit, scaled-4bit; "
         f"version {VERSION}"
     )
-    assert [line.split()[0] for line in areas] == ["program", "constants", "rotary", "weights", "embedding", "cache"]
+    assert [line.split()[0] for line in areas] == ["program", "constants", "rotary", "weights", "embeddings", "cache"]
     assert areas[-1].endswith("not in the image")
     model, _ = seedloom.load(scaled_folder)
     program, matrices = compiled(model, BOARDS["ulx3s-64mb"], 8)

@@ -38,7 +38,7 @@ def test_a_model_that_came_from_a_card_is_not_sent_again(
     board.close()
     assert text.exit_code == 0, text.output
     assert text.stdout.split()[-TOKENS:] == [f"w{token}" for token in expected(scaled_folder)]
-    assert f"sent 0 of {image.contents.embedding:,} bytes; the board held the rest" in text.stderr
+    assert f"sent 0 of {image.contents.embeddings:,} bytes; the board held the rest" in text.stderr
 
 
 def test_a_simulated_boards_card_is_a_file(tmp_path: Path) -> None:

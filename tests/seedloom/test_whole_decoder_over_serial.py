@@ -83,7 +83,7 @@ def test_tokens_over_the_pseudo_terminal_are_the_emulated_decoders(scaled_folder
 def test_without_its_cable_a_text_ends_with_one_line_and_the_same_command_sends_no_weights_again(
     scaled_folder: Path, port: Port, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    size, take = image_of(scaled_folder).contents.embedding, BoardDecoder.take
+    size, take = image_of(scaled_folder).contents.embeddings, BoardDecoder.take
 
     unplugging = threading.Thread(target=port.board.unplug)
 
@@ -114,7 +114,7 @@ def test_an_upload_that_broke_off_goes_on_where_it_was(
     scaled_folder: Path, port: Port, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory, "PIECE_BYTES", 1 << 12)
-    size, sent = image_of(scaled_folder).contents.embedding, 0
+    size, sent = image_of(scaled_folder).contents.embeddings, 0
 
     def unplugged_in_the_middle(*arguments: Any) -> Iterator[list[int]]:
         nonlocal sent

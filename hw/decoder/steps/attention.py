@@ -5,7 +5,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from formats.decoder.tables import ACTIVATION_BITS
 from formats.decoder.words import Opcode
 from hw.decoder.machine import PARTS, Leaves, Loads, Machine, Read, Side
-from hw.decoder.vector_unit import EXPONENT, Operation
+from hw.decoder.vector_command import EXPONENT, Operation
 
 KEY_BITS, WIDE_KEY_BITS = 7, 15
 """Magnitude bits of a cached element."""
@@ -85,7 +85,7 @@ def store_states(m: Module, machine: Machine) -> None:
             m.d.sync += [machine.head.eq(machine.head + 1), machine.within.eq(machine.within + field("width"))]
             m.next = "KEY_START"
             with m.If(machine.head + 1 == field("heads")):
-                m.next = "FETCH"
+                m.next = "NEXT"
 
 
 def attend_states(m: Module, machine: Machine) -> None:
@@ -166,7 +166,7 @@ def attend_states(m: Module, machine: Machine) -> None:
             destination=PARTS + machine.head,
             destination_at=destination,
             length=field("width"),
-            exponent=attention.o_exponent,
+            exponents=[attention.o_exponent],
         ),
     ):
         m.d.sync += [
@@ -178,7 +178,7 @@ def attend_states(m: Module, machine: Machine) -> None:
             m.d.sync += count.eq(count - 1)
             m.next = "ATTENTION"
             with m.If(count == 1):
-                m.d.sync += machine.within.eq(0)
+                m.d.sync += machine.within.eq(machine.part)
                 m.next = "ATTEND_JOIN"
     with m.State("ATTEND_JOIN"), machine.join(m, destination, **size):
-        m.next = "FETCH"
+        m.next = "NEXT"

@@ -1,17 +1,20 @@
-"""The words of a command, and the beginning of a token."""
+"""The words of a command, the next token, and the beginning of one."""
 
 from amaranth.hdl import Module, Mux
 
 from formats.board_requests import BEST, Status
 from formats.decoder.words import LAYOUTS, SLOTS, VERSION, Opcode
 from hw.decoder.machine import CONSTANT, MOST_WORDS, Machine, Read
-from hw.decoder.vector_unit import Operation
+from hw.decoder.vector_command import Operation
 
 NO_OPCODE = 255
 
 
 def fetch_states(m: Module, machine: Machine) -> None:
-    """FETCH: the words of the next command, and those behind it that the longest command would have."""
+    """FETCH: the words of the next command, and those behind it that the longest command would have.
+
+    NEXT: the same command for the next token, or the next command for the first.
+    """
     count, words, opcode = machine.count, machine.words, machine.opcode
     # a register: the first word is there long before the others, and much begins with it
     m.d.sync += opcode.eq(Mux(words[0][len(opcode) :].any(), NO_OPCODE, words[0]))
@@ -27,21 +30,34 @@ def fetch_states(m: Module, machine: Machine) -> None:
                 m.d.sync += count.eq(0)
                 m.next = "OPCODE"
     with m.State("OPCODE"):
-        m.d.sync += [machine.status.eq(Status.BAD_ARGUMENT), machine.head.eq(0), machine.within.eq(0)]
+        m.d.sync += [machine.status.eq(Status.BAD_ARGUMENT), machine.head.eq(0)]
         m.next = "DONE"
         with m.Switch(opcode):
             for each, layout in LAYOUTS.items():
                 with m.Case(each):
-                    m.d.sync += machine.step.eq(1 + len(layout.fields))
+                    with m.If(machine.token == 0):
+                        m.d.sync += machine.step.eq(1 + len(layout.fields))
                     m.next = each.name
+        with m.If((opcode == Opcode.ANSWER) & (machine.token != machine.last_token)):
+            m.next = "NEXT"
         with m.If((opcode == Opcode.ANSWER) & (machine.arguments["best"][: BEST.bit_length()] == 0)):
             m.d.sync += machine.status.eq(Status.OK)
             m.next = "DONE"
+    with m.State("NEXT"):
+        with m.If(machine.token == machine.last_token):
+            machine.first_token(m)
+            m.next = "FETCH"
+        with m.Else():
+            machine.next_token(m)
+            m.next = "OPCODE"
 
 
 def begin_states(m: Module, machine: Machine) -> None:
-    """BEGIN: where the slots lie in the vector memory; then the embedding becomes the stream."""
-    count, arguments = machine.count, machine.arguments
+    """BEGIN: where the slots lie in the vector memory; then the embedding becomes the stream.
+
+    An embedding is a word with its exponent, and its elements; the next token's lies behind it.
+    """
+    count = machine.count
     first = 1 + [field.name for field in LAYOUTS[Opcode.BEGIN].fields].index(f"{SLOTS[0]}_words")
     length = machine.field(Opcode.BEGIN, "dim")
     with m.State("BEGIN"):
@@ -50,9 +66,12 @@ def begin_states(m: Module, machine: Machine) -> None:
             machine.positions.eq(machine.field(Opcode.BEGIN, "positions")),
         ]
         m.next = "SLOTS"
+        with m.If(machine.token != 0):
+            m.next = "STREAM"
         with m.If(
             (machine.field(Opcode.BEGIN, "version") != VERSION)
-            | (arguments["position"] >= machine.field(Opcode.BEGIN, "positions"))
+            | (machine.arguments["position"] >= machine.field(Opcode.BEGIN, "positions"))
+            | (machine.position >= machine.field(Opcode.BEGIN, "positions"))
             | (machine.field(Opcode.BEGIN, "positions") > machine.sizes.positions)
         ):
             m.next = "DONE"
@@ -67,12 +86,19 @@ def begin_states(m: Module, machine: Machine) -> None:
         with m.If(count == CONSTANT - 1):
             m.d.sync += machine.within.eq(0)
             m.next = "STREAM"
-    with m.State("STREAM"):
-        exponent = arguments["exponent"].as_signed()
-        with machine.vector_command(m, Operation.LOAD, length=length, exponent=exponent):
-            m.next = "EMBEDDING"
+    with m.State("STREAM"), machine.read(m, Read.PROGRAM, machine.embedding, 1):
+        m.next = "STREAM_EXPONENT"
+    with m.State("STREAM_EXPONENT"):
+        m.d.comb += machine.program_words.ready.eq(1)
+        m.d.sync += machine.exponents[0].eq(machine.program_words.payload)
+        with m.If(machine.program_words.valid):
+            m.d.sync += machine.embedding.eq(machine.embedding + 1)
+            m.next = "STREAM_LOAD"
     with (
-        m.State("EMBEDDING"),
-        machine.read(m, Read.VECTOR, machine.beat(arguments["embedding"]), length),
+        m.State("STREAM_LOAD"),
+        machine.vector_command(m, Operation.LOAD, length=length, exponents=machine.exponents[:1]),
     ):
-        m.next = "FETCH"
+        m.next = "EMBEDDING"
+    with m.State("EMBEDDING"), machine.read(m, Read.VECTOR, machine.embedding, length):
+        m.d.sync += machine.embedding.eq(machine.embedding + length)
+        m.next = "NEXT"

@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal, Value
 
 from formats.decoder.words import Opcode
 from hw.decoder.machine import CONSTANT, PARTS, Machine, Read
-from hw.decoder.vector_unit import Operation
+from hw.decoder.vector_command import Operation
 
 
 def normalise_states(m: Module, machine: Machine) -> None:
@@ -31,7 +31,7 @@ def normalise_states(m: Module, machine: Machine) -> None:
             Operation.NORMALISE,
             source=Mux(whole, source, PARTS),
             destination=Mux(whole, destination, PARTS),
-            exponent=field("weights_exponent"),
+            exponents=[field("weights_exponent")],
             eps=field("eps"),
             eps_exponent=field("eps_exponent"),
             **places,
@@ -47,9 +47,9 @@ def normalise_states(m: Module, machine: Machine) -> None:
         with m.If(count == 1):
             m.next = "NORMALISE_JOIN"
             with m.If(whole):
-                m.next = "FETCH"
+                m.next = "NEXT"
     with m.State("NORMALISE_JOIN"), machine.join(m, destination, **size):
-        m.next = "FETCH"
+        m.next = "NEXT"
 
 
 def add_states(m: Module, machine: Machine) -> None:
@@ -61,7 +61,7 @@ def add_states(m: Module, machine: Machine) -> None:
     with m.State("ADD"):
         source, destination = (machine.field(Opcode.ADD, name) for name in ("source", "destination"))
         with machine.add(m, source, destination, machine.field(Opcode.ADD, "length")):
-            m.next = "FETCH"
+            m.next = "NEXT"
     with (
         m.State("ADD_CONSTANT"),
         machine.vector_command(
@@ -70,14 +70,14 @@ def add_states(m: Module, machine: Machine) -> None:
             destination=CONSTANT,
             destination_at=CONSTANT,
             length=field("length"),
-            exponent=field("exponent"),
+            exponents=[field("exponent")],
         ),
     ):
         m.next = "CONSTANT"
     with m.State("CONSTANT"), machine.read(m, Read.VECTOR, machine.beat(field("constant")), field("length")):
         m.next = "ADD_LOADED"
     with m.State("ADD_LOADED"), machine.add(m, CONSTANT, field("destination"), field("length")):
-        m.next = "FETCH"
+        m.next = "NEXT"
 
 
 def rotate_states(m: Module, machine: Machine) -> None:
@@ -117,13 +117,13 @@ def rotate_states(m: Module, machine: Machine) -> None:
             source_at=slot,
             destination_at=slot,
             factor=field("factor"),
-            exponent=field("factor_exponent"),
+            exponents=[field("factor_exponent")],
             **size,
         ),
     ):
         m.next = "ROTATE_JOIN"
     with m.State("ROTATE_JOIN"), machine.join(m, slot, **size):
-        m.next = "FETCH"
+        m.next = "NEXT"
 
 
 def gate_states(m: Module, machine: Machine) -> None:
@@ -157,4 +157,4 @@ def gate_states(m: Module, machine: Machine) -> None:
             **destination,
         ),
     ):
-        m.next = "FETCH"
+        m.next = "NEXT"

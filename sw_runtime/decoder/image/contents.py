@@ -58,8 +58,8 @@ class Contents:
         For which it was made.
     memory_bytes
         Of the board.
-    port_bytes, formats, maximum_columns, maximum_rows
-        Of the engine that it needs.
+    port_bytes, formats, maximum_columns, maximum_rows, batch
+        Of the engine that it needs; as many tokens are taken together.
     context
         Longest text, in tokens.
     kv_bits
@@ -80,6 +80,7 @@ class Contents:
     formats: tuple[str, ...]
     maximum_columns: int
     maximum_rows: int
+    batch: int
     context: int
     kv_bits: int
     areas: tuple[Area, ...]
@@ -98,7 +99,7 @@ class Contents:
     @property
     def engine(self) -> EngineParameters:
         """The engine that it needs."""
-        sizes = {"maximum_columns": self.maximum_columns, "maximum_rows": self.maximum_rows}
+        sizes = {"maximum_columns": self.maximum_columns, "maximum_rows": self.maximum_rows, "batch": self.batch}
         return EngineParameters(self.formats, port_bytes=self.port_bytes, **sizes)
 
     def area(self, name: str) -> Area:
@@ -115,9 +116,9 @@ class Contents:
         return found[name]
 
     @property
-    def embedding(self) -> int:
-        """Address of a token's embedding; what lies before it stays as it is while a text is written."""
-        return self.area("embedding").address
+    def embeddings(self) -> int:
+        """Address of the tokens' embeddings; what lies before it stays as it is while a text is written."""
+        return self.area("embeddings").address
 
     def record(self) -> dict[str, Any]:
         """JSON values that ``of`` reads, with the hash of all of them."""

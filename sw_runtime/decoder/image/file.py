@@ -39,6 +39,7 @@ class Image:
         matrices: Mapping[MatrixPlace, Matrix],
         board: BoardMemory,
         others: Mapping[str, Program] | None = None,
+        batch: int = 1,
     ) -> "Image":
         """The image of a program, its context as long as the board's memory allows.
 
@@ -52,6 +53,8 @@ class Image:
             Whose memory it is.
         others
             Further programs by the names of their areas, over the cache and the rotary rows of the first.
+        batch
+            Tokens that are taken together, at most.
 
         Raises
         ------
@@ -61,7 +64,8 @@ class Image:
         """
         others = others or {}
         _check_beside(program, others)
-        program, engine = fitted(program, board, others), program_engine(program, board, others.values())
+        engine = program_engine(program, board, others.values(), batch)
+        program = fitted(program, board, others, batch)
         programs = {WHOLE: program} | {name: replace(each, rotary=program.rotary) for name, each in others.items()}
         places = MemoryMap.of(programs, engine)
         check_sound(programs, engine, places)
@@ -78,6 +82,7 @@ class Image:
             engine.formats,
             engine.maximum_columns,
             engine.maximum_rows,
+            engine.batch,
             program.positions,
             program.kv_bits,
             areas,

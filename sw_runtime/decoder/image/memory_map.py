@@ -42,7 +42,7 @@ OPCODES: dict[type[Command], Opcode] = {
 WHOLE = "program"
 """Area of the program that is a model's whole decoder, which every memory holds."""
 
-AREAS = ("constants", "rotary", "weights", "embedding", "cache")
+AREAS = ("constants", "rotary", "weights", "embeddings", "cache")
 """Areas behind the programs, in the order of their addresses."""
 
 WEIGHT_BYTES, SCALE_BYTES, ANGLE_BYTES, EXPONENTS_BYTES = 2, 2, 2, 4
@@ -76,8 +76,8 @@ class MemoryMap:
     Parameters
     ----------
     areas
-        Bytes of every program by its name, and of ``constants``, ``rotary``, ``weights``, ``embedding`` (a token's)
-        and ``cache``, in this order and without gaps.
+        Bytes of every program by its name, and of ``constants``, ``rotary``, ``weights``, ``embeddings`` (of the tokens
+        that are taken together) and ``cache``, in this order and without gaps.
     constants
         Address of a norm's weights or a bias, by its command.
     rotary
@@ -114,8 +114,8 @@ class MemoryMap:
                 matrices[owner] = MatrixAddresses(weights, scales)
             matrices[place] = matrices[owner]
         areas["weights"], start = range(start, shelf.end), shelf.end
-        shelf.take(WORD_BYTES * whole.dim)
-        areas["embedding"], start = range(start, shelf.end), shelf.end
+        shelf.take(engine.batch * embedding_bytes(whole))
+        areas["embeddings"], start = range(start, shelf.end), shelf.end
         caches = {
             layer: CachePlace(*(shelf.take(whole.positions * nbytes) for nbytes in sizes))
             for layer, sizes in _cache_bytes(whole)
@@ -156,6 +156,11 @@ def constant_bytes(command: Command) -> int:
     return 0
 
 
+def embedding_bytes(program: Program) -> int:
+    """Bytes of a token's embedding: its exponent and its elements, a word each."""
+    return WORD_BYTES * (1 + program.dim)
+
+
 def rotary_bytes(rows: RotaryRows) -> int:
     """Bytes of a position's row."""
     return int(2 * ANGLE_BYTES * rows.cos.shape[1])
@@ -194,16 +199,19 @@ def position_bytes(program: Program) -> int:
     return sum(map(rotary_bytes, program.rotary)) + sum(sum(sizes) for _, sizes in _cache_bytes(program))
 
 
-def program_engine(program: Program, board: BoardMemory, others: Iterable[Program] = ()) -> EngineParameters:
-    """The engine that a board needs for a program, and for others beside it.
+def program_engine(
+    program: Program, board: BoardMemory, others: Iterable[Program] = (), batch: int = 1
+) -> EngineParameters:
+    """The engine that a board needs for a program and for others beside it, ``batch`` tokens at once.
 
     Raises
     ------
     InputError
-        If the board's port cannot carry the words of a format.
+        If the board's port cannot carry the words of a format, or no engine has such a batch.
     """
     places = matrices_of((program, *others))
-    return board_engine(board, [MatrixShape(place.format, place.rows, place.columns) for place in places])
+    shapes = [MatrixShape(place.format, place.rows, place.columns) for place in places]
+    return replace(board_engine(board, shapes), batch=batch)
 
 
 def with_context(program: Program, positions: int) -> Program:
@@ -211,8 +219,12 @@ def with_context(program: Program, positions: int) -> Program:
     return replace(program, rotary=tuple(RotaryRows(r.cos[:positions], r.sin[:positions]) for r in program.rotary))
 
 
-def fitted(program: Program, board: BoardMemory, others: Mapping[str, Program] | None = None) -> Program:
+def fitted(
+    program: Program, board: BoardMemory, others: Mapping[str, Program] | None = None, batch: int = 1
+) -> Program:
     """The program with as long a context as a board's memory holds beside ``others``, at most its own.
+
+    The memory has room for the embeddings of ``batch`` tokens.
 
     Raises
     ------
@@ -221,7 +233,7 @@ def fitted(program: Program, board: BoardMemory, others: Mapping[str, Program] |
     """
     others = others or {}
     short = {name: with_context(each, 0) for name, each in {WHOLE: program, **others}.items()}
-    empty = MemoryMap.of(short, program_engine(program, board, others.values()))
+    empty = MemoryMap.of(short, program_engine(program, board, others.values(), batch))
     padding = (ALIGNMENT - 1) * (len(empty.rotary) + 3 * len(empty.caches))
     free, each = board.size_bytes - empty.end - padding, position_bytes(program)
     if free < each:

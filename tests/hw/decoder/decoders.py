@@ -30,7 +30,7 @@ from tests.sw_runtime.decoder.models import POSITIONS, TinyOpenELM, parts_of, ti
 FORMATS = ("trellis-2bit", "trellis-3bit", "trellis-4bit")
 """Words of 16, 24 and 32 bits: two lanes, words across beats, and a word per beat."""
 
-ENGINE = EngineParameters(FORMATS, port_bytes=4, maximum_columns=256, maximum_rows=256, multiplier_bits=18)
+ENGINE = EngineParameters(FORMATS, port_bytes=4, batch=3, maximum_columns=256, maximum_rows=256, multiplier_bits=18)
 UNITS = DecoderParameters(vector_words=1024, parts=8, queries=2, width=16, positions=POSITIONS)
 MEMORY: BoardMemory = BOARDS["ulx3s-64mb"]
 BOARD = BoardParameters(ENGINE, MEMORY.memory, decoder=UNITS)
@@ -98,7 +98,7 @@ def one_layer(program: Program) -> Program:
 
 def image_of(family: str, program: Program) -> Image:
     """Its image; the formats are the board's."""
-    return Image.of(program, subject(family)[0].matrices, MEMORY)
+    return Image.of(program, subject(family)[0].matrices, MEMORY, batch=ENGINE.batch)
 
 
 def expected(family: str, program: Program, best: int = 1) -> list[Answer]:

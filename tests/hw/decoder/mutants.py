@@ -16,7 +16,7 @@ VECTOR_MUTANTS = (
     Mutant("vector_pass.py", "Mux(adds, first, 0)", "Mux(adds, shift.o, 0)"),
     Mutant("vector_pass.py", "Mux(partner, settings.own_places, settings.places)", "settings.places"),
     Mutant("vector_pass.py", "Mux(partner, settings.own_bits, settings.bits)", "settings.bits"),
-    Mutant("vector_pass.py", "Mux(self.settings.keep, self.seen, 0)", "self.seen"),
+    Mutant("vector_pass.py", "Mux(self.settings.keep, seen[i], 0)", "seen[i]"),
     Mutant("vector_unit.py", "joins & ~first", "Const(0)"),
     Mutant("vector_pass.py", "abs(result)", "result"),
     Mutant("vector_pass.py", "word[: WEIGHT_BITS + 1].as_signed()", "word[: WEIGHT_BITS]"),
@@ -101,8 +101,8 @@ BEST_KEYS_MUTANTS = (
 )
 
 SET_MUTANTS = (
-    Mutant("machine.py", 'Mux(self.words[1][0], arguments["row"], self.position)', "self.position"),
-    Mutant("machine.py", 'Mux(self.words[1][0], arguments["row"], self.position)', 'arguments["row"]'),
+    Mutant("machine.py", "Mux(self.words[1][0], self.row, self.position)", "self.position"),
+    Mutant("machine.py", "Mux(self.words[1][0], self.row, self.position)", "self.row"),
     Mutant("begin.py", 'machine.arguments["best"][: BEST.bit_length()] == 0', "Const(0)"),
 )
 """Of a whole decoder: what only a prompt of which a set is kept shows."""
@@ -117,7 +117,7 @@ DECODER_MUTANTS = (
     Mutant("vectors.py", "Mux(whole, source, PARTS)", "source"),
     Mutant("decoder.py", "~(packer.o.valid & machine.last_beat)", "Const(1)"),
     Mutant("decoder.py", "Mux(machine.pads, 0, vector.o.payload)", "vector.o.payload"),
-    Mutant("products.py", "vector.o_exponent + exponent[:12].as_signed()", "exponent[:12].as_signed()"),
+    Mutant("products.py", "each + exponent[:12].as_signed()", "exponent[:12].as_signed()"),
     Mutant("attention.py", 'machine.position >= field("window")', 'machine.position > field("window")'),
     Mutant("attention.py", "machine.cache_row + 1 - first", "machine.cache_row - first"),
     Mutant("attention.py", "Mux(machine.wide, WIDE_KEY_BITS, KEY_BITS)", "Const(KEY_BITS)"),

@@ -13,5 +13,5 @@ TOKENS, BEST = 6, 4
 def test_tokens_on_the_orangecrab_are_those_of_the_emulated_decoder() -> None:
     program, (parts, embeddings) = program_of("llama", kv_bits=8), subject("llama")
     with closing(SimulatedDecoder(Image.of(program, parts.matrices, BOARDS["orangecrab"]))) as decoder:
-        answers = [pairs(decoder.take(embedding, BEST).best) for embedding in embeddings[:TOKENS]]
+        answers = [pairs(decoder.take(embedding[None], BEST).best) for embedding in embeddings[:TOKENS]]
     assert answers == expected("llama", program, BEST)[:TOKENS]

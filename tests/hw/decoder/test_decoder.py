@@ -38,13 +38,13 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def answers(
-    library: Path, family: str, program: Program, mutant: int = 0, best: int = 1
+    library: Path, family: str, program: Program, mutant: int = 0, best: int = 1, together: int = 1
 ) -> tuple[list[Answer], dict[str, int]]:
     """Tokens and keys that a board answers, and rules of its memory chip that it broke."""
-    board = open_board(library, mutant)
+    board, embeddings = open_board(library, mutant), subject(family)[1]
     try:
         decoder = open_decoder(board, image_of(family, program))
-        taken = [decoder.take(embedding, best) for embedding in subject(family)[1]]
+        taken = [decoder.take(embeddings[at : at + together], best) for at in range(0, len(embeddings), together)]
         return [pairs(each.best) for each in taken], board.broken_rules()
     finally:
         board.close()
@@ -67,6 +67,17 @@ def test_tokens_and_keys_are_the_emulated_decoders(library: Path, family: str, k
     assert answers(library, family, program, best=best) == (wanted, {})
 
 
+@pytest.mark.parametrize("together", [2, ENGINE.batch])
+@pytest.mark.parametrize(("family", "kv_bits"), [("llama with biases", 8), ("gemma3", 16), ("openelm", 8)])
+def test_tokens_that_are_taken_together_answer_as_one_by_one(
+    library: Path, family: str, kv_bits: int, together: int
+) -> None:
+    program = program_of(family, kv_bits)
+    one_by_one, count = expected(family, program, 2), len(subject(family)[1])
+    ends = [min(at + together, count) - 1 for at in range(0, count, together)]
+    assert answers(library, family, program, best=2, together=together) == ([one_by_one[end] for end in ends], {})
+
+
 def test_units_that_rest_change_no_answer_and_no_cycle(
     library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,7 +88,7 @@ def test_units_that_rest_change_no_answer_and_no_cycle(
         found = []
         for each in (library, always):
             decoder = open_decoder(open_board(each), image_of(family, program_of(family, 8)))
-            found.append([decoder.take(embedding, 3) for embedding in subject(family)[1][:3]])
+            found.append([decoder.take(embedding[None], 3) for embedding in subject(family)[1][:3]])
         assert [(str(answer.best), answer.cycles, answer.port_busy_cycles) for answer in found[0]] == [
             (str(answer.best), answer.cycles, answer.port_busy_cycles) for answer in found[1]
         ]
@@ -88,7 +99,7 @@ def test_a_token_takes_the_cycles_of_its_units_and_few_more_a_command(library: P
     program = program_of(family, 8)
     decoder = open_decoder(open_board(library), image_of(family, program))
     for position, embedding in enumerate(subject(family)[1]):
-        taken = decoder.take(embedding)
+        taken = decoder.take(embedding[None])
         costs = [
             command_cost(command, length, program, ENGINE, position + 1)
             for command, length in zip(program.commands, program.lengths, strict=True)
@@ -122,18 +133,21 @@ def test_what_is_refused_is_not_begun_and_a_token_behind_it_is_right(library: Pa
         (place["weights"], end - 4, Status.BAD_ADDRESS),
     ):
         ask(Opcode.WRITE, 4 * wrong, data=[value])
-        assert ask(Opcode.TOKEN, 0, 0, 0, 0, 0, 1) == [Opcode.TOKEN | status << 8]
+        assert ask(Opcode.TOKEN, 0, 1, 0, 0, 0, 1) == [Opcode.TOKEN | status << 8]
         ask(Opcode.WRITE, 4 * wrong, data=[int(words[wrong])])
     for arguments, status in (
-        ((2, 0, 0, 0, 0, 1), Status.BAD_ADDRESS),
-        ((0, 0, 0, 1, 0, 1), Status.BAD_ADDRESS),
-        ((0, program.positions, 0, 0, 0, 1), Status.BAD_ARGUMENT),
-        ((0, 3, 4, 0, 0, 1), Status.BAD_ARGUMENT),
-        ((0, 0, 0, 0, 0, BEST + 1), Status.BAD_ARGUMENT),
+        ((2, 1, 0, 0, 0, 1), Status.BAD_ADDRESS),
+        ((0, 1, 0, 0, 1, 1), Status.BAD_ADDRESS),
+        ((0, 0, 0, 0, 0, 1), Status.BAD_ARGUMENT),
+        ((0, ENGINE.batch + 1, 0, 0, 0, 1), Status.BAD_ARGUMENT),
+        ((0, 1, program.positions, 0, 0, 1), Status.BAD_ARGUMENT),
+        ((0, 2, program.positions - 1, 0, 0, 1), Status.BAD_ARGUMENT),
+        ((0, 1, 3, 4, 0, 1), Status.BAD_ARGUMENT),
+        ((0, 1, 0, 0, 0, BEST + 1), Status.BAD_ARGUMENT),
     ):
         assert ask(Opcode.TOKEN, *arguments) == [Opcode.TOKEN | status << 8]
     assert ask(Opcode.PRODUCT, 0, 1, 1, 1, 0, 0, 0) == [Opcode.PRODUCT | Status.UNKNOWN_OPCODE << 8]
-    taken = decoder.take(subject(family)[1][0])
+    taken = decoder.take(subject(family)[1][:1])
     assert pairs(taken.best) == expected(family, program)[0]
     counters, _ = answer_of(Opcode.COUNTERS, ask(Opcode.COUNTERS))
     assert counters == {"cycles": counters["cycles"], "port_busy_cycles": counters["port_busy_cycles"], "products": 1}
@@ -144,9 +158,9 @@ def test_what_is_refused_is_not_begun_and_a_token_behind_it_is_right(library: Pa
 def test_a_text_that_is_rewound_goes_on_as_if_nothing_had_followed(library: Path) -> None:
     program, embeddings = one_layer(program_of("mistral", 8)), subject("mistral")[1]
     decoder = open_decoder(open_board(library), image_of("mistral", program))
-    first = [decoder.take(embedding) for embedding in embeddings[:3]]
+    first = [decoder.take(embedding[None]) for embedding in embeddings[:3]]
     decoder.rewind(1)
-    again = [decoder.take(embedding) for embedding in embeddings[1:3]]
+    again = [decoder.take(embedding[None]) for embedding in embeddings[1:3]]
     assert decoder.tokens == 3
     assert [pairs(each.best) for each in again] == [pairs(each.best) for each in first[1:]]
     with pytest.raises(InputError, match="the text has 3 tokens, so it cannot be rewound to 4"):
@@ -157,9 +171,9 @@ def test_a_text_that_is_rewound_goes_on_as_if_nothing_had_followed(library: Path
 def test_a_text_longer_than_the_images_context_is_refused(library: Path) -> None:
     program, embeddings = with_context(one_layer(program_of("mistral", 8)), 1), subject("mistral")[1]
     decoder = open_decoder(open_board(library), image_of("mistral", program))
-    decoder.take(embeddings[0])
-    with pytest.raises(InputError, match="the image has a context of 1 tokens; give a shorter text"):
-        decoder.take(embeddings[1])
+    decoder.take(embeddings[:1])
+    with pytest.raises(InputError, match="the image has a context of 1 token, and the text 2; give a shorter text"):
+        decoder.take(embeddings[1:2])
     decoder.close()
 
 

@@ -66,7 +66,7 @@ class Pair:
         embedding = subject()[1][token]
         keys, taken = (
             self.emulated.take(embedding[None], program=program)[0],
-            self.board.take(embedding, program=program),
+            self.board.take(embedding[None], program=program),
         )
         (token,), (key,) = taken.best.tokens.tolist(), taken.best.keys.tolist()
         wanted = BestTokens.of(keys, 1)
@@ -96,7 +96,7 @@ def test_exits_take_turns_with_the_whole_program_and_cost_less(library: Path) ->
     mean = {name: np.mean(cycles) for name, cycles in pair.cycles.items()}
     assert mean["exit 1"] < 0.8 * mean["exit 2"] < 0.8 * mean[WHOLE]
     with pytest.raises(InputError, match="the image has no area 'exit 3'; it has program, exit 1, exit 2, constants"):
-        pair.board.take(subject()[1][0], program="exit 3")
+        pair.board.take(subject()[1][:1], program="exit 3")
     pair.board.close()
 
 

@@ -6,7 +6,7 @@ import pytest
 from amaranth.sim import Simulator, SimulatorContext
 
 from hw.decoder.slot_commands import SlotCommands
-from hw.decoder.vector_unit import Operation
+from hw.decoder.vector_command import Operation
 from tests.hw.streams import PATTERNS
 
 WORDS, SLOTS, PLACED = 64, 8, 4

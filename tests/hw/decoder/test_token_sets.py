@@ -65,7 +65,7 @@ def board_text(library: Path, mutant: int = 0) -> tuple[list[Answer], list[Token
     decoder = open_decoder(open_board(library, mutant), image)
 
     def take(token: int, best: int, program: str, row: int) -> Answer:
-        return pairs(decoder.take(embeddings[token], best, program, row).best)
+        return pairs(decoder.take(embeddings[token][None], best, program, row).best)
 
     try:
         text = [read_prompt(lambda number, *how: take(PROMPT[number], *how), KEPT)]

@@ -11,8 +11,8 @@ from formats.decoder.program import Constant
 from formats.decoder.tables import ACTIVATION_BITS, FACTOR_BITS, MANTISSA_BITS, ROTARY_BITS, WEIGHT_BITS
 from golden_models.integer_decoder import operations
 from golden_models.integer_decoder.vectors import Vector
+from hw.decoder.vector_command import Operation, command_layout
 from hw.decoder.vector_pass import ACTIVATIONS
-from hw.decoder.vector_unit import Operation, command_layout
 
 WORDS, SLOTS, ROOM = 96, 6, 16
 VECTORS = 4

@@ -42,7 +42,7 @@ def answered(library: Path, image: Image, embeddings: np.ndarray) -> Answered:
     """What a board does with a text."""
     board = BoardSimulator(library, ORDER.parameters)
     decoder = BoardDecoder(SimulatedChannel(board), image)
-    taken = [decoder.take(embedding, BEST) for embedding in embeddings]
+    taken = [decoder.take(embedding[None], BEST) for embedding in embeddings]
     found = Answered(
         [pairs(each.best) for each in taken],
         [(each.cycles, each.port_busy_cycles) for each in taken],
