@@ -197,9 +197,9 @@ def _prompt_cycles(emulated: EmulatedDecoder, board: SimulatedDecoder, embedding
     """Cycles per token of a prompt of which ``KEPT`` are kept: simulated."""
     first = len(board.answers)
 
-    def take(number: int, answers: int, program: str, row: int) -> BestTokens:
-        keys = emulated.take(embeddings[number][None], answers, program, row)
-        best = board.take(embeddings[number][None], answers, program, row).best
+    def take(tokens: slice, answers: int, program: str, row: int) -> BestTokens:
+        keys = emulated.take(embeddings[tokens], answers, program, row)
+        best = board.take(embeddings[tokens], answers, program, row).best
         for wanted in keys:
             same = BestTokens.of(wanted, 1)
             equal = (best.tokens[0], best.keys[0]) == (same.tokens[0], same.keys[0])

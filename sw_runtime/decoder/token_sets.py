@@ -14,13 +14,15 @@ SET, LEFT_OUT = "set", "left out"
 
 Answer = TypeVar("Answer")
 
-TakeRow = Callable[[int, int, str, int], Answer]
-"""Reads the prompt's token of a number by the program of a name, at a row of the set's caches, and gives so many
-answers: number, answers, program, row."""
+TakeRow = Callable[[slice, int, str, int], Answer]
+"""Reads some of the prompt's tokens together by the program of a name, the first at a row of the set's caches, and
+gives so many answers: tokens, answers, program, row."""
 
 
-def read_prompt(take: TakeRow[Answer], kept: Sequence[bool]) -> Answer:
+def read_prompt(take: TakeRow[Answer], kept: Sequence[bool], batch: int = 1) -> Answer:
     """Read a prompt; returns what its last token answers. The next token's row is how many were kept.
+
+    Neighbours that are both kept, or both left out, are read together.
 
     Parameters
     ----------
@@ -28,6 +30,8 @@ def read_prompt(take: TakeRow[Answer], kept: Sequence[bool]) -> Answer:
         Of a decoder, which has read nothing yet.
     kept
         Whether each token is of the set.
+    batch
+        Tokens that are read together, at most.
 
     Raises
     ------
@@ -36,8 +40,13 @@ def read_prompt(take: TakeRow[Answer], kept: Sequence[bool]) -> Answer:
     """
     if not len(kept) or not kept[-1]:
         raise InputError("the last token of a prompt predicts the next one, so it must be of the set")
-    row = 0
-    for number, keeps in enumerate(kept[:-1]):
-        take(number, 0, SET if keeps else LEFT_OUT, row)
-        row += keeps
-    return take(len(kept) - 1, 1, SET, row)
+    start, row = 0, 0
+    while True:
+        keeps = kept[start]
+        end = next((at for at in range(start, len(kept)) if kept[at] != keeps), len(kept))
+        end = min(end, start + batch)
+        answer = take(slice(start, end), int(end == len(kept)), SET if keeps else LEFT_OUT, row)
+        if end == len(kept):
+            return answer
+        row += (end - start) * keeps
+        start = end

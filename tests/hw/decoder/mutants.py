@@ -43,6 +43,13 @@ VECTOR_MUTANTS = (
     Mutant("vector_unit.py", "command.parts == 1", "Const(1)"),
     Mutant("vector_unit.py", "ahead + 1 == command.parts", "Const(1)"),
     Mutant("vector_unit.py", "command.operation != Operation.SPLIT", "Const(1)"),
+    Mutant("vector_unit.py", "command.destination + self._slots", "command.destination"),
+    Mutant("vector_unit.py", "command.exponents[(vector + 1)[: len(vector)]]", "command.exponents[0]"),
+    Mutant("vector_unit.py", "vector != command.vectors", "Const(0)"),
+    Mutant("vector_pass.py", "loaded.vector == settings.vectors", "Const(1)"),
+    Mutant("vector_pass.py", "(vector == settings.vectors)", "Const(1)"),
+    Mutant("vector_pass.py", "i * self._words", "0"),
+    Mutant("vector_pass.py", "offsets[vector] + (~rotates | paired)", "offsets[0] + (~rotates | paired)"),
 )
 """Of all expressions that decide a word, an exponent or whether one waits."""
 
@@ -104,6 +111,7 @@ SET_MUTANTS = (
     Mutant("machine.py", "Mux(self.words[1][0], self.row, self.position)", "self.position"),
     Mutant("machine.py", "Mux(self.words[1][0], self.row, self.position)", "self.row"),
     Mutant("begin.py", 'machine.arguments["best"][: BEST.bit_length()] == 0', "Const(0)"),
+    Mutant("machine.py", "self.row + 1", "self.row"),
 )
 """Of a whole decoder: what only a prompt of which a set is kept shows."""
 
@@ -127,6 +135,18 @@ DECODER_MUTANTS = (
     Mutant("best_keys.py", "full & (key <= least)", "full"),
     Mutant("memory.py", "self.read_valid & ~owners.r_data", "self.read_valid"),
     Mutant("memory.py", "side.request.valid & side.request.ready", "Const(0)"),
+    Mutant("decoder.py", "Mux(first, scales.payload, kept[row.lane])", "scales.payload"),
+    Mutant("decoder.py", "taken.ready & first", "taken.ready"),
+    Mutant("machine.py", "self.position + 1", "self.position"),
+    Mutant("machine.py", "self.part + self.sizes.vector_words", "self.part"),
+    Mutant("slot_commands.py", "Cat(getattr(command, name), handover.o.payload.vector)", "getattr(command, name)"),
+    Mutant("begin.py", "machine.token == 0", "Const(1)"),
+    Mutant("begin.py", "machine.token != machine.last_token", "Const(0)"),
+    Mutant("begin.py", "machine.embedding + length", "machine.embedding"),
+    Mutant("products.py", "machine.token != machine.last_token", "Const(0)"),
+    Mutant("products.py", "Mux(machine.opcode == Opcode.ANSWER, 0, machine.last_token)", "machine.last_token"),
+    Mutant("row_results.py", "vector == vectors", "Const(1)"),
+    Mutant("row_scale.py", "left.o.payload.vector", "Const(0)"),
     *SET_MUTANTS,
 )
 """Of a whole decoder: what joins the units, and the steps of its commands."""

@@ -48,29 +48,29 @@ def emulated_text() -> list[Answer]:
     parts, embeddings, programs = subject()
     decoder = EmulatedDecoder(compile_program(parts, KV_BITS), parts.matrices, programs)
 
-    def take(token: int, answers: int, program: str, row: int) -> Answer:
-        keys = decoder.take(embeddings[token][None], answers, program, row)
+    def take(tokens: list[int], answers: int, program: str, row: int) -> Answer:
+        keys = decoder.take(embeddings[tokens], answers, program, row)
         return pairs(BestTokens.of(keys[0], 1)) if answers else []
 
-    text = [read_prompt(lambda number, *how: take(PROMPT[number], *how), KEPT)]
+    text = [read_prompt(lambda part, *how: take(PROMPT[part], *how), KEPT)]
     while len(text) <= FOLLOWING:
-        text.append(take(text[-1][0][0], 1, SET, sum(KEPT) + len(text) - 1))
+        text.append(take([text[-1][0][0]], 1, SET, sum(KEPT) + len(text) - 1))
     return text
 
 
-def board_text(library: Path, mutant: int = 0) -> tuple[list[Answer], list[TokenAnswer]]:
-    """What a board answers, and every answer with its cycles."""
+def board_text(library: Path, mutant: int = 0, batch: int = 1) -> tuple[list[Answer], list[TokenAnswer]]:
+    """What a board answers that reads ``batch`` tokens together, and every answer with its cycles."""
     parts, embeddings, programs = subject()
-    image = Image.of(compile_program(parts, KV_BITS), parts.matrices, MEMORY, programs)
+    image = Image.of(compile_program(parts, KV_BITS), parts.matrices, MEMORY, programs, batch)
     decoder = open_decoder(open_board(library, mutant), image)
 
-    def take(token: int, best: int, program: str, row: int) -> Answer:
-        return pairs(decoder.take(embeddings[token][None], best, program, row).best)
+    def take(tokens: list[int], best: int, program: str, row: int) -> Answer:
+        return pairs(decoder.take(embeddings[tokens], best, program, row).best)
 
     try:
-        text = [read_prompt(lambda number, *how: take(PROMPT[number], *how), KEPT)]
+        text = [read_prompt(lambda part, *how: take(PROMPT[part], *how), KEPT, batch)]
         while len(text) <= FOLLOWING:
-            text.append(take(text[-1][0][0], 1, SET, sum(KEPT) + len(text) - 1))
+            text.append(take([text[-1][0][0]], 1, SET, sum(KEPT) + len(text) - 1))
         return text, decoder.answers
     finally:
         decoder.close()
@@ -97,7 +97,14 @@ def test_tokens_and_keys_of_a_set_are_the_emulated_decoders_and_what_is_left_out
     assert saves_the_head(answers)
 
 
+def test_tokens_of_a_set_that_are_taken_together_answer_as_one_by_one(library: Path) -> None:
+    text, answers = board_text(library, batch=ENGINE.batch)
+    assert text == emulated_text()
+    assert [answer.tokens for answer in answers] == [1, 2, 2] + [1] * FOLLOWING
+
+
 @pytest.mark.parametrize("number", range(FIRST_SET_MUTANT, len(DECODER_MUTANTS) + 1))
 def test_every_fault_of_a_set_is_found(library: Path, number: int) -> None:
     text, answers = board_text(library, number)
-    assert text != emulated_text() or not saves_the_head(answers)
+    found = text != emulated_text() or not saves_the_head(answers)
+    assert found or board_text(library, number, ENGINE.batch)[0] != text

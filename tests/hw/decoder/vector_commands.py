@@ -1,7 +1,7 @@
 """Random commands of the vector unit, and what the golden model makes of them."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -15,6 +15,9 @@ from hw.decoder.vector_command import Operation, command_layout
 from hw.decoder.vector_pass import ACTIVATIONS
 
 WORDS, SLOTS, ROOM = 96, 6, 16
+BATCH = 3
+"""Vectors that are loaded together, at most; other commands work on the first one's slots and words."""
+
 VECTORS = 4
 """Slots that hold whole vectors; those behind them are for parts."""
 
@@ -78,6 +81,7 @@ class VectorCommands:
     def _kinds(self) -> tuple[Callable[[], list[VectorCommand]], ...]:
         return (
             self._any_load,
+            self._load_together,
             self._add,
             self._normalise,
             self._read,
@@ -87,14 +91,50 @@ class VectorCommands:
             self._loaded,
         )
 
-    def _command(self, operation: Operation, **fields: int) -> int:
-        bases = {f"{side}_base": ROOM * fields[side] for side in ("source", "destination") if side in fields}
-        constant = command_layout(WORDS, SLOTS).const(
-            {"operation": operation, "length": self._length, "parts": 1, **bases, **fields}
+    def _command(self, operation: Operation, exponents: Sequence[int] = (), of: int = 0, **fields: int) -> int:
+        """A command, whose slots and words are those ``of`` one of the batch."""
+        sides = [side for side in ("source", "destination") if side in fields]
+        bases = {f"{side}_base": ROOM * fields[side] + of * WORDS for side in sides}
+        slots = {side: fields[side] + of * SLOTS for side in sides}
+        every = [*exponents, *(self._random.randrange(-9, 9) for _ in range(BATCH - len(exponents)))]
+        constant = command_layout(WORDS, SLOTS, BATCH).const(
+            {"operation": operation, "length": self._length, "parts": 1, "exponents": every, **fields, **bases, **slots}
         )
         return int(constant.as_value().value)
 
     def _load(self, slot: int) -> VectorCommand:
+        (vector,) = self._drawn(slot, 1)
+        command = self._command(Operation.LOAD, [int(vector.exponent)], destination=slot)
+        return VectorCommand(command, unsigned(vector.mantissas))
+
+    def _load_together(self) -> list[VectorCommand]:
+        """Several vectors whose words come by turns, one or two of each; all but the first leave at once."""
+        slot, turn = self._random.randrange(VECTORS), self._random.choice((1, 2))
+        vectors = self._drawn(slot, self._random.randint(1, BATCH))
+        words = [
+            number << 32 | word
+            for first in range(0, self._length, turn)
+            for number, vector in enumerate(vectors)
+            for word in unsigned(vector.mantissas[first : first + turn])
+        ]
+        exponents = [int(vector.exponent) for vector in vectors]
+        load = self._command(Operation.LOAD, exponents, destination=slot, vectors=len(vectors) - 1)
+        bits = self._random.choice((ACTIVATION_BITS, MANTISSA_BITS))
+        return [
+            VectorCommand(load, words),
+            *(
+                VectorCommand(self._command(Operation.READ, of=of, source=slot, bits=bits), [], (vector.to_bits(bits),))
+                for of, vector in enumerate(vectors[1:], 1)
+            ),
+        ]
+
+    def _drawn(self, slot: int, count: int) -> list[Vector]:
+        """Vectors at random; the slot holds the first from now on."""
+        vectors = [self._vector() for _ in range(count)]
+        self._slots[slot:] = [vectors[0], *self._slots[slot + 1 :]]
+        return vectors
+
+    def _vector(self) -> Vector:
         random, bits = self._random, self._random.choice((0, 1, 12, 31, 31))
         values = [random.choice((1, random.random())) * random.choice((-1, 1)) for _ in range(self._length)]
         sizes = random.choice(((1, 1), (2**-9, 1), (1, 2**-9)))  # heads of unlike sizes
@@ -102,9 +142,7 @@ class VectorCommands:
         mantissas = [int(value * ((1 << bits) - 1)) for value in values]
         near, far = random.randrange(-2, 6) - bits, random.randrange(-200, 200)
         exponent = random.choice((near, near, random.randrange(-20, 20), far))
-        self._slots[slot:] = [Vector.of(torch.tensor(mantissas), exponent), *self._slots[slot + 1 :]]
-        command = self._command(Operation.LOAD, destination=slot, exponent=exponent)
-        return VectorCommand(command, unsigned(torch.tensor(mantissas)))
+        return Vector.of(torch.tensor(mantissas), exponent)
 
     def _any_load(self) -> list[VectorCommand]:
         return [self._load(self._random.randrange(VECTORS))]
@@ -126,9 +164,9 @@ class VectorCommands:
         )
         command = self._command(
             Operation.NORMALISE,
+            [exponent],
             source=source,
             destination=destination,
-            exponent=exponent,
             eps=eps,
             eps_exponent=eps_exponent,
         )
@@ -158,8 +196,8 @@ class VectorCommands:
             return [self._load(source)]
         factor = Constant((random.getrandbits(FACTOR_BITS),), random.randrange(-30, 5))
         self._slots[destination] = operations.scale(self._slots[source], factor)
-        fields = {"factor": factor.mantissas[0], "exponent": factor.exponent}
-        return [VectorCommand(self._command(Operation.SCALE, source=source, destination=destination, **fields), [])]
+        fields = {"source": source, "destination": destination, "factor": factor.mantissas[0]}
+        return [VectorCommand(self._command(Operation.SCALE, [factor.exponent], **fields), [])]
 
     def _gate(self, loaded: int | None = None) -> list[VectorCommand]:
         random = self._random

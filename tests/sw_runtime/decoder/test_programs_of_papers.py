@@ -263,11 +263,12 @@ def test_a_set_has_the_keys_of_a_golden_model_whose_caches_hold_it_only(layers: 
     emulated = EmulatedDecoder(compile_program(parts, KV_BITS), parts.matrices, programs)
     golden, found, expected = golden_decoder(programs[SET], parts), [], []
 
-    def take(number: int, answers: int, program: str, row: int) -> NDArray[np.int64]:
-        return emulated.take(embeddings[number : number + 1], answers, program, row)
+    def take(tokens: slice, answers: int, program: str, row: int) -> NDArray[np.int64]:
+        return emulated.take(embeddings[tokens], answers, program, row)
 
     found.append(read_prompt(take, KEPT)[0])
-    found += [take(number, 1, SET, sum(KEPT) + n)[0] for n, number in enumerate(range(len(KEPT), len(TOKENS)))]
+    following = range(len(KEPT), len(TOKENS))
+    found += [take(slice(at, at + 1), 1, SET, sum(KEPT) + n)[0] for n, at in enumerate(following)]
     for number, embedding in enumerate(torch.from_numpy(embeddings)):
         golden.program = programs[SET if number >= len(KEPT) or KEPT[number] else LEFT_OUT]
         expected.append(golden(embedding[None])[0].numpy())

@@ -33,8 +33,8 @@ def test_programs_over_the_routers_set_predict_what_the_method_does() -> None:
     programs = {SET: set_program(parts, KV_BITS, LAYERS), LEFT_OUT: draft_program(parts, KV_BITS, LAYERS)}
     decoder = EmulatedDecoder(compile_program(parts, KV_BITS), parts.matrices, programs)
 
-    def take(number: int, answers: int, program: str, row: int) -> Integers:
-        return decoder.take(embeddings[number][None], answers, program, row)
+    def take(tokens: slice, answers: int, program: str, row: int) -> Integers:
+        return decoder.take(embeddings[tokens], answers, program, row)
 
     found = log_probabilities(torch.from_numpy(read_prompt(take, kept)[0]), programs[SET])
     expected = step.logits.double().log_softmax(dim=-1)

@@ -80,7 +80,7 @@ def test_areas_follow_each_other_and_no_byte_but_the_cache_is_left_out() -> None
     parts, program, _ = subject("llama with biases")
     image = Image.of(program, parts.matrices, BOARD)
     areas = image.contents.areas
-    assert [area.name for area in areas] == ["program", "constants", "rotary", "weights", "embedding", "cache"]
+    assert [area.name for area in areas] == ["program", "constants", "rotary", "weights", "embeddings", "cache"]
     for area, following in pairwise(areas):
         assert area.address + area.nbytes == following.address
     assert len(image.memory) == areas[-1].address
