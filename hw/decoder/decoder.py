@@ -1,6 +1,6 @@
 """Decoder: embeddings of tokens in, the likeliest next tokens out, by a program in the memory."""
 
-from amaranth.hdl import Array, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -97,21 +97,23 @@ class Decoder(wiring.Component):
             machine.slots.vector.eq(machine.token),
         ]
         connect(m, machine.keys.o, flipped(self.o_best))
+        tokens, bits = arguments["tokens"], machine.batch.bit_length()
+        in_batch = Array(Const(1 <= number <= machine.batch, 1) for number in range(1 << bits))
         with m.FSM() as states:
             with m.State("IDLE"):
                 machine.first_token(m)
                 m.d.sync += [
                     machine.program.eq(machine.beat(arguments["program"])),
                     machine.embedding.eq(machine.beat(arguments["embeddings"])),
-                    machine.last_token.eq(arguments["tokens"] - 1),
+                    machine.last_token.eq(tokens - 1),
                 ]
                 with m.If(begins):
                     m.next = "FETCH"
                     with m.If(
                         (arguments["best"] > BEST)
                         | (arguments["row"] > arguments["position"])
-                        | (arguments["tokens"] == 0)
-                        | (arguments["tokens"] > machine.batch)
+                        | tokens[bits:].any()
+                        | ~in_batch[tokens[:bits]]
                     ):
                         m.d.sync += machine.status.eq(Status.BAD_ARGUMENT)
                         m.next = "DONE"

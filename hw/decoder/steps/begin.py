@@ -71,7 +71,7 @@ def begin_states(m: Module, machine: Machine) -> None:
         with m.If(
             (machine.field(Opcode.BEGIN, "version") != VERSION)
             | (machine.arguments["position"] >= machine.field(Opcode.BEGIN, "positions"))
-            | (machine.position >= machine.field(Opcode.BEGIN, "positions"))
+            | ((machine.token != 0) & (machine.position >= machine.field(Opcode.BEGIN, "positions")))
             | (machine.field(Opcode.BEGIN, "positions") > machine.sizes.positions)
         ):
             m.next = "DONE"
@@ -86,19 +86,18 @@ def begin_states(m: Module, machine: Machine) -> None:
         with m.If(count == CONSTANT - 1):
             m.d.sync += machine.within.eq(0)
             m.next = "STREAM"
-    with m.State("STREAM"), machine.read(m, Read.PROGRAM, machine.embedding, 1):
+    with m.State("STREAM"), machine.read(m, Read.PROGRAM, machine.embedding, length + 1):
         m.next = "STREAM_EXPONENT"
     with m.State("STREAM_EXPONENT"):
         m.d.comb += machine.program_words.ready.eq(1)
         m.d.sync += machine.exponents[0].eq(machine.program_words.payload)
         with m.If(machine.program_words.valid):
-            m.d.sync += machine.embedding.eq(machine.embedding + 1)
+            m.d.sync += machine.read_for.eq(Read.VECTOR)  # all words but the first
             m.next = "STREAM_LOAD"
     with (
         m.State("STREAM_LOAD"),
         machine.vector_command(m, Operation.LOAD, length=length, exponents=machine.exponents[:1]),
     ):
-        m.next = "EMBEDDING"
-    with m.State("EMBEDDING"), machine.read(m, Read.VECTOR, machine.embedding, length):
-        m.d.sync += machine.embedding.eq(machine.embedding + length)
+        with m.If(machine.token != machine.last_token):
+            m.d.sync += machine.embedding.eq(machine.embedding + length + 1)
         m.next = "NEXT"
