@@ -63,6 +63,10 @@ def fp16_lane_latency(fp16_format: WeightFormat) -> int:
     return GENERATOR_LATENCY + 2 + adder_levels(fp16_format.block_size)
 
 
+BATCHES = range(1, 17)
+"""Vectors that may share one pass over the weights."""
+
+
 @dataclass(frozen=True)
 class EngineParameters:
     """An engine's size.
@@ -112,7 +116,7 @@ class EngineParameters:
             port_bytes=(self.port_bytes, (4, 8, 16, 32, 64)),
             activation_bits=(self.activation_bits, (8, 16)),
             lanes=(self.lanes, range(65)),
-            batch=(self.batch, range(1, 17)),
+            batch=(self.batch, BATCHES),
             maximum_columns=(self.maximum_columns, range(1, MOST_COLUMNS + 1)),
             maximum_rows=(self.maximum_rows, range(1, MOST_ROWS + 1)),
             multiplier_bits=(self.multiplier_bits, range(12, 33)),

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from formats.arguments import check_types
+from formats.arguments import check_integers, check_types
 from formats.card_image import MAGIC, WORD_BYTES, memory_octets
+from formats.engine import BATCHES
 from formats.errors import CheckpointError, InputError
 from formats.plurals import number_of
 from seedloom.options import BATCH, KV_BITS
@@ -78,7 +79,8 @@ def make_image(folder: str | Path, board: str, kv_bits: int = KV_BITS, batch: in
     from sw_runtime.device.protocol import MatrixShape
     from sw_runtime.nn.folder import describe
 
-    check_types(folder=(folder, str | Path), batch=(batch, int))
+    check_types(folder=(folder, str | Path))
+    check_integers(batch=(batch, BATCHES))
     folder, chosen = Path(folder), find_board(board)
     check_kv_bits(kv_bits)
     check_weights(chosen, [MatrixShape(layer.format, layer.rows, layer.columns) for layer in describe(folder).layers])

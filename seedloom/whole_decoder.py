@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
-from formats.arguments import check_types
+from formats.arguments import check_integers, check_types
 from formats.decoder.program import MatrixPlace, Program
+from formats.engine import BATCHES
 from formats.errors import InputError
 from formats.matrices import Matrix
 from hw.board.boards import BoardMemory, find_board
@@ -171,9 +172,10 @@ def generate_by_decoder(
         If the board on a port does not answer, or is not what the model needs.
     """
     check_request(folder, prompt, tokens, greedy)
-    check_types(seed=(seed, int), device=(device, str), program=(program, str), batch=(batch, int))
+    check_types(seed=(seed, int), device=(device, str), program=(program, str))
     chosen = _board_of(device, board)
-    check_kv_bits(kv_bits)  # before the model is loaded
+    check_integers(batch=(batch, BATCHES))  # before the model is loaded
+    check_kv_bits(kv_bits)
     model, tokenizer = load(folder)
     settings = model.generation_config
     check_settings(settings, OPTION, greedy=True)  # drawing is judged by ``Sampling``

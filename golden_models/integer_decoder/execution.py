@@ -48,7 +48,7 @@ class IntegerDecoder:
     def __call__(self, embeddings: Tensor) -> Tensor:
         """Keys of the logits of the tokens after those before: real [T, dim] → int64 [T, vocabulary].
 
-        Several tokens at once are a convenience: each is a vector of its own and sees none after it.
+        Several tokens at once are the same as one after the other: each is a vector of its own and sees none after it.
 
         Raises
         ------

@@ -32,7 +32,7 @@ def test_an_image_is_written_shown_and_executed(scaled_folder: Path, tmp_path: P
     first, _, *areas = shown.stdout.splitlines()
     assert first == (
         "ulx3s-64mb, 67,108,864 bytes: context 64, keys and values of 8 bits, scaled-2bit, scaled-3bit, scaled-4bit; "
-        f"version {VERSION}"
+        f"1 token at once; version {VERSION}"
     )
     assert [line.split()[0] for line in areas] == ["program", "constants", "rotary", "weights", "embeddings", "cache"]
     assert areas[-1].endswith("not in the image")
@@ -42,6 +42,19 @@ def test_an_image_is_written_shown_and_executed(scaled_folder: Path, tmp_path: P
     reader = Image.load(path).reader()
     from_bytes = EmulatedDecoder(reader.program(), reader.matrices()).take(embeddings, answers=3)
     assert np.array_equal(from_bytes, EmulatedDecoder(program, matrices).take(embeddings, answers=3))
+
+
+def test_an_image_for_several_tokens_at_once_has_room_for_their_embeddings(scaled_folder: Path, tmp_path: Path) -> None:
+    sizes = []
+    for batch in (1, 3):
+        path = tmp_path / f"{batch}.img"
+        arguments = ["image", str(scaled_folder), "--board", "ulx3s-64mb", "-o", str(path), "--batch", str(batch)]
+        written = CliRunner().invoke(app, arguments)
+        assert f"; {batch} token{'s' * (batch > 1)} at once; " in written.stdout
+        contents = Image.load(path).contents
+        assert contents.engine.batch == batch
+        sizes.append(contents.area("embeddings").nbytes)
+    assert sizes == [320, 832], "260 bytes each, to whole 64"
 
 
 def test_a_card_holds_the_same_memory_and_is_shown(scaled_folder: Path, tmp_path: Path) -> None:

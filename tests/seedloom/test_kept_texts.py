@@ -45,7 +45,7 @@ def expected(folder: Path, seed: int = 0) -> list[str]:
     return written.text.split()
 
 
-def stopped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def stopped(folder: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> None:
     """A text whose board stops answering behind ``BEFORE`` tokens."""
     take = BoardDecoder.take
 
@@ -56,15 +56,16 @@ def stopped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     with monkeypatch.context() as patched:
         patched.setattr(BoardDecoder, "take", stops)
-        result = generate(folder)
+        result = generate(folder, *options)
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (1, "error: the board stopped")
 
 
+@pytest.mark.parametrize(("options", "passes"), [((), 3), (("--batch", "2"), 2)])
 def test_a_stopped_text_goes_on_behind_its_kept_tokens_and_is_the_same(
-    scaled_folder: Path, texts: Path, monkeypatch: pytest.MonkeyPatch
+    scaled_folder: Path, texts: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], passes: int
 ) -> None:
     draws(scaled_folder)
-    stopped(scaled_folder, monkeypatch)
+    stopped(scaled_folder, monkeypatch, *options)
     (file,) = texts.iterdir()
     added_behind: list[int] = []
     add = kept.KeptText.add
@@ -74,12 +75,12 @@ def test_a_stopped_text_goes_on_behind_its_kept_tokens_and_is_the_same(
         add(text, *arguments)
 
     monkeypatch.setattr(kept.KeptText, "add", counts)
-    again = generate(scaled_folder)
+    again = generate(scaled_folder, *options)
     assert again.exit_code == 0, again.output
     assert again.stdout.split()[-TOKENS:] == expected(scaled_folder)
     assert f"goes on behind {BEFORE} tokens of this text that were kept; to begin anew, delete {file}" in again.stderr
     assert f"for reading {len(PROMPT.split()) + TOKENS - 1 - BEFORE} tokens, the prompt's included: " in again.stderr
-    assert added_behind == [3, 4, 5], "no token is taken twice"
+    assert added_behind == [passes, passes + 1, passes + 2], "no token is taken twice"
     assert not list(texts.iterdir()), "a whole text is not kept"
 
 

@@ -137,6 +137,29 @@ def test_the_simulated_device_writes_the_emulated_ones_tokens_and_counts_its_cyc
     assert f"ulx3s-64mb, simulated, per token: {counted['cycles']:,.0f} cycles, " in shown.stderr
 
 
+def test_a_prompt_that_is_read_together_gives_the_same_text_in_fewer_cycles(scaled_folder: Path) -> None:
+    written = [
+        seedloom.generate_by_decoder(
+            scaled_folder, "w3 w7 w9 w2", 2, greedy=True, kv_bits=8, device="simulated", batch=batch
+        )
+        for batch in (1, 2)
+    ]
+    assert written[0].tokens == written[1].tokens
+    one_by_one, together = (each.counted for each in written)
+    assert one_by_one
+    assert together
+    assert together.cycles < 0.9 * one_by_one.cycles
+    assert together.memory_bytes < one_by_one.memory_bytes
+
+
+@pytest.mark.parametrize("batch", ["0", "17"])
+def test_a_batch_that_no_engine_has_is_refused(batch: str, scaled_folder: Path) -> None:
+    arguments = ["generate", str(scaled_folder), "w3", "--whole-decoder", "--batch", batch]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == f"error: batch must be 1 to 16, not {batch}"
+
+
 def test_the_program_that_is_named_writes_the_text_and_costs_less(scaled_folder: Path) -> None:
     texts = {}
     for name in ("dense", "exit-1", "expert-1-of-4", "expert-4-of-4"):
@@ -202,6 +225,7 @@ def refused(path: Path, *options: str) -> str:
         (["--board", "ecpix5"], "--board needs --whole-decoder; give both, or leave it out"),
         (["--kv-bits", "8"], "--kv-bits needs --whole-decoder"),
         (["--seed", "8"], "--seed needs --whole-decoder"),
+        (["--batch", "2"], "--batch needs --whole-decoder"),
         (["--program", "exit-1"], "--program needs --whole-decoder"),
         (["--whole-decoder", "--program", "draft"], "no program is called 'draft'; give one of dense, exit-LAYERS, "),
         (["--whole-decoder", "--program", "exit-9"], "--program must be exit-1 to exit-1, not exit-9"),

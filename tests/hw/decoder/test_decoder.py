@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from formats.board_requests import BEST, Opcode, Status, answer_of, request_words
-from formats.decoder.program import Program
+from formats.decoder.program import Answer as AnswerCommand
+from formats.decoder.program import Multiply, Program
 from formats.decoder.words import LAYOUTS
 from formats.decoder.words import Opcode as CommandOpcode
 from formats.errors import DeviceError, InputError
@@ -95,19 +96,44 @@ def test_units_that_rest_change_no_answer_and_no_cycle(
         ]
 
 
-def test_a_token_takes_the_cycles_of_its_units_and_few_more_a_command(library: Path) -> None:
+@pytest.mark.parametrize("together", [1, ENGINE.batch])
+def test_tokens_take_the_cycles_of_their_units_and_few_more_a_command(library: Path, together: int) -> None:
     family = "mistral"
-    program = program_of(family, 8)
+    program, embeddings = program_of(family, 8), subject(family)[1][:6]
     decoder = open_decoder(open_board(library), image_of(family, program))
-    for position, embedding in enumerate(subject(family)[1]):
-        taken = decoder.take(embedding[None])
-        costs = [
-            command_cost(command, length, program, ENGINE, position + 1)
-            for command, length in zip(program.commands, program.lengths, strict=True)
-        ]
+    for first in range(0, len(embeddings), together):
+        taken = decoder.take(embeddings[first : first + together])
+        costs = []
+        for command, length in zip(program.commands, program.lengths, strict=True):
+            if isinstance(command, Multiply | AnswerCommand):
+                costs.append(command_cost(command, length, program, ENGINE, 1, together))
+            else:  # those of later tokens see more
+                seen = range(first + 1, first + together + 1)
+                costs += [command_cost(command, length, program, ENGINE, each) for each in seen]
         units = sum(max(cost.memory_bytes / 2, cost.beside) + cost.alone for cost in costs)
         assert 0 < taken.cycles - units < 80 * len(costs), "a command's words, its steps, and changes of pages"
-        assert taken.port_busy_cycles > taken.cycles / 3, "two cycles of the chip a word"
+        assert taken.port_busy_cycles > taken.cycles / (2 + together), "two cycles of the chip a word"
+    decoder.close()
+
+
+def test_more_tokens_together_than_the_image_has_room_for_are_refused(library: Path) -> None:
+    embeddings = subject("mistral")[1]
+    decoder = open_decoder(open_board(library), image_of("mistral", program_of("mistral", 8)))
+    for count, said in ((4, "4 tokens"), (0, "0 tokens")):
+        with pytest.raises(InputError, match=f"{said} at once, and the image is for 1 to 3: make it with --batch, or"):
+            decoder.take(embeddings[:count])
+    assert decoder.tokens == 0
+    decoder.close()
+
+
+def test_a_text_that_is_rewound_into_tokens_taken_together_goes_on_from_there(library: Path) -> None:
+    family = "llama with biases"
+    program, embeddings = one_layer(program_of(family, 8)), subject(family)[1]
+    decoder = open_decoder(open_board(library), image_of(family, program))
+    decoder.take(embeddings[:3])
+    decoder.rewind(1)
+    assert decoder.answers == []
+    assert pairs(decoder.take(embeddings[1:3]).best) == expected(family, program)[2]
     decoder.close()
 
 
@@ -211,6 +237,7 @@ def test_an_image_for_a_larger_engine_or_memory_is_refused(library: Path) -> Non
     for changed, message in (
         ({"maximum_rows": 257}, "the board's engine is built for maximum_rows = 256, the image needs 257: program a"),
         ({"maximum_columns": 257}, "built for maximum_columns = 256, the image needs 257"),
+        ({"batch": 4}, "built for batch = 3, the image needs 4"),
         (
             {"areas": (*image.contents.areas[:-1], cache)},
             f"the board has 67,108,864 bytes of memory, the image and its cache take {end}: make the image for this",

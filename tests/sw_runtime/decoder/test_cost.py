@@ -5,13 +5,14 @@ from functools import cache
 import numpy as np
 import pytest
 
+from formats.board_requests import WORD_BYTES
 from formats.decoder.program import Attend, MatrixPlace, Multiply, Program, RotaryRows, Slot
 from formats.engine import EngineParameters
 from hw.board.boards import BOARDS
 from sw_runtime.decoder.compiler import compile_program, set_program
 from sw_runtime.decoder.cost import command_cost, token_cost
 from sw_runtime.decoder.image.file import Image
-from sw_runtime.decoder.image.memory_map import position_bytes, program_engine, rotary_bytes
+from sw_runtime.decoder.image.memory_map import position_bytes, program_engine, program_words, rotary_bytes
 from sw_runtime.decoder.parts import DecoderParts
 from tests.sw_runtime.decoder.models import parts_of, tiny_model
 
@@ -93,6 +94,23 @@ def test_a_token_that_is_asked_for_no_answer_does_not_read_the_head() -> None:
     full, none = token_cost(program, board, 3), token_cost(program, board, 3, answers=0)
     assert full.memory_bytes - none.memory_bytes == head.memory_bytes > 0
     assert full.link_bytes - none.link_bytes == 8
+
+
+def test_tokens_that_are_taken_together_read_program_and_weights_once() -> None:
+    program, board = compile_program(parts(), 8), BOARDS["ecpix5"]
+    engine = program_engine(program, board)
+    pairs = zip(program.commands, program.lengths, strict=True)
+    shared = WORD_BYTES * program_words(program) + sum(
+        command_cost(command, length, program, engine, 9).memory_bytes
+        for command, length in pairs
+        if isinstance(command, Multiply)
+    )
+    alone, together = (token_cost(program, board, 9, answers=0, tokens=tokens) for tokens in (1, 4))
+    assert 4 * (alone.memory_bytes - shared) + shared == 4 * together.memory_bytes
+    assert together.tokens_per_second > 1.5 * alone.tokens_per_second
+    assert together.link_bytes == alone.link_bytes
+    asked = token_cost(program, board, 9, tokens=4)
+    assert asked.memory_bytes > together.memory_bytes, "the last of them is answered"
 
 
 def test_attention_over_a_set_costs_what_it_keeps() -> None:

@@ -212,6 +212,12 @@ def test_a_board_with_a_whole_decoder_is_a_design_of_its_own() -> None:
     assert Order("ulx3s-85f", "trellis-4bit").parameters.decoder is None
 
 
+def test_an_engine_of_several_vectors_per_pass_is_a_design_of_its_own() -> None:
+    assert Order("ulx3s-85f", "trellis-4bit", decoder=True, batch=4).parameters.engine.batch == 4
+    with pytest.raises(InputError, match="batch must be 1 to 16, not 17"):
+        Order("ulx3s-85f", "trellis-4bit", batch=17)
+
+
 def test_a_card_slot_is_wired_where_it_is_asked_for_and_the_esp32_beside_it_kept_in_reset() -> None:
     without, _, pins_without = build.netlist(ORDER)
     _, _, pins = build.netlist(replace(ORDER, card=True))
