@@ -68,30 +68,37 @@ class WordReader(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Keep the reading, start its run, count the words, clear."""
+        """Keep the reading, start its run, count the words."""
         m = Module()
-        reading, clear = Signal.like(self.i_reading.payload), Signal()
-        # of which width words leave, none outside of WORDS; a register a width, as many paths begin with it
+        reading = Signal.like(self.i_reading.payload)
+        # whether a word is taken, and whether the next one is the last: a register, known before that word comes
+        taken, last = Signal(), Signal()
+        # of which width words leave; a register a width, as many paths begin with it. Set before the run begins, so
+        # that no path leads here from the port's ready
         serves = Signal(len(self._word_bits))
         m.submodules.buffer = buffer = SkidBuffer(max(self._word_bits))
         connect(m, buffer.o, flipped(self.o))
         m.d.comb += [
             self.run.payload.address.eq(reading.address),
             self.run.payload.beats.eq(reading.beats),
+            taken.eq(buffer.i.valid & buffer.i.ready),
         ]
         for position, bits in enumerate(self._word_bits):
             m.submodules[f"unpacker_{position}"] = unpacker = Unpacker(self._port_bytes, bits)
-            m.d.comb += [unpacker.clear.eq(clear), unpacker.i.payload.eq(self.i.payload)]
+            # what the last beat holds beside the last word may look like one
+            m.d.comb += [unpacker.clear.eq(~serves[position]), unpacker.i.payload.eq(self.i.payload)]
             with m.If(serves[position]):
                 m.d.comb += [
                     unpacker.i.valid.eq(self.i.valid),
                     self.i.ready.eq(unpacker.i.ready),
-                    # what the last beat holds beside the last word may look like one
                     unpacker.o.ready.eq(buffer.i.ready),
                     buffer.i.valid.eq(unpacker.o.valid),
                     buffer.i.payload.eq(unpacker.o.payload),
                 ]
-        with m.FSM() as states:
+        m.d.sync += last.eq(reading.words == taken)
+        with m.If(taken):
+            m.d.sync += reading.words.eq(reading.words - 1)
+        with m.FSM():
             with m.State("IDLE"):
                 # who steers words by their reading changes over now: none of the last one's may be left
                 m.d.comb += self.i_reading.ready.eq(~buffer.o.valid)
@@ -100,15 +107,10 @@ class WordReader(wiring.Component):
                     m.next = "RUN"
             with m.State("RUN"):
                 m.d.comb += self.run.valid.eq(1)
+                m.d.sync += serves.eq(1 << reading.width)
                 with m.If(self.run.ready):
-                    m.d.sync += serves.eq(1 << reading.width)
                     m.next = "WORDS"
-            with m.State("WORDS"), m.If(buffer.i.valid & buffer.i.ready):
-                m.d.sync += reading.words.eq(reading.words - 1)
-                with m.If(reading.words == 0):
-                    m.d.sync += serves.eq(0)
-                    m.next = "CLEAR"
-            with m.State("CLEAR"):
+            with m.State("WORDS"), m.If(taken & last):
+                m.d.sync += serves.eq(0)
                 m.next = "IDLE"
-        m.d.comb += clear.eq(states.ongoing("CLEAR"))
         return m

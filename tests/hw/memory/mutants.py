@@ -33,8 +33,9 @@ MUTANTS = (
     Mutant("skid_buffer.py", "level < len(places)", "Const(1)"),
     Mutant("skid_buffer.py", "emptying ^ given", "filling ^ given"),
     Mutant("skid_buffer.py", "filling == number", "emptying == number"),
-    Mutant("words.py", "reading.words == 0", "reading.words == 1"),
-    Mutant("words.py", 'states.ongoing("CLEAR")', "Const(0)"),
+    Mutant("words.py", "reading.words == taken", "reading.words == 0"),
+    Mutant("words.py", "taken & last", "last"),
+    Mutant("words.py", "~serves[position]", "Const(0)"),
 )
 """Number 0 of a build is the memory without a fault, number k has mutant k - 1. Of rules, each by itself, see
 ``test_sdram.py``: there the chip asks for a cycle more."""
