@@ -2,8 +2,8 @@
 
 Every token comes from the whole program, over keys and values of the whole program: verifying a position writes all
 layers' anew before a later one reads them. So the text is that of plain greedy decoding, whatever the drafts are.
-A device answers one token per pass over the weights, so it saves nothing by it; what a round costs is counted in programs
-run.
+A device answers one token per pass over the weights, so it saves nothing by it; what a round costs is counted in
+programs run.
 """
 
 from collections.abc import Callable, Iterator
