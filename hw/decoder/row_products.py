@@ -184,11 +184,14 @@ class RowProducts(wiring.Component):
             m.d.sync += self.dots.valid.eq(0)
         with m.If(enable & last):
             m.d.sync += self.dots.valid.eq(1)
+        begins = Signal(init=1)  # a row: decided before its sum, not behind it
+        with m.If(enable):
+            m.d.sync += begins.eq(last)
         for head, row in enumerate(products):
             total, added = Signal(DOT, name=f"total_{head}"), Signal(DOT, name=f"added_{head}")
-            m.d.comb += added.eq(total + sum(row))
+            m.d.comb += added.eq(Mux(begins, 0, total) + sum(row))
             with m.If(enable):
-                m.d.sync += total.eq(Mux(last, 0, added))
+                m.d.sync += total.eq(added)
                 with m.If(last):
                     m.d.sync += self.dots.payload[head].eq(added)
 

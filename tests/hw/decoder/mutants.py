@@ -56,7 +56,7 @@ VECTOR_MUTANTS = (
 ATTENTION_MUTANTS = (
     Mutant("rounding_shift.py", "(shifted + 1) >> 1", "shifted >> 1"),
     Mutant("rounding_shift.py", "(_without_sign(self.i) & leaving).any()", "Const(0)"),
-    Mutant("row_products.py", "Mux(last, 0, added)", "added"),
+    Mutant("row_products.py", "Mux(begins, 0, total)", "total"),
     Mutant("row_products.py", "Mux(fresh, 0, read.data[index])", "read.data[index]"),
     Mutant("row_products.py", "wide[lane] if lane < half else 0", "wide[lane] if lane < half else narrow[lane]"),
     Mutant("row_products.py", "Mux(self.wide, wide_low, low)", "low"),

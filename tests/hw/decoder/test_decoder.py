@@ -111,7 +111,8 @@ def test_tokens_take_the_cycles_of_their_units_and_few_more_a_command(library: P
                 seen = range(first + 1, first + together + 1)
                 costs += [command_cost(command, length, program, ENGINE, each) for each in seen]
         units = sum(max(cost.memory_bytes / 2, cost.beside) + cost.alone for cost in costs)
-        assert 0 < taken.cycles - units < 80 * len(costs), "a command's words, its steps, and changes of pages"
+        # more: a command's words, its steps, and changes of pages; less: not every part takes the most that it may
+        assert -units / 20 < taken.cycles - units < 80 * len(costs)
         assert taken.port_busy_cycles > taken.cycles / (2 + together), "two cycles of the chip a word"
     decoder.close()
 
