@@ -157,7 +157,7 @@ def test_a_batch_that_no_engine_has_is_refused(batch: str, scaled_folder: Path) 
     arguments = ["generate", str(scaled_folder), "w3", "--whole-decoder", "--batch", batch]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 1
-    assert result.stderr.splitlines()[-1] == f"error: batch must be 1 to 16, not {batch}"
+    assert result.stderr.splitlines()[-1] == f"error: --batch must be 1 to 16, not {batch}"
 
 
 def test_the_program_that_is_named_writes_the_text_and_costs_less(scaled_folder: Path) -> None:
