@@ -276,21 +276,28 @@ class VectorPass(wiring.Component):
 
         A load counts what comes of the last vector, whose words come last.
         """
-        asked, left, turn = Signal.like(settings.length), Signal.like(settings.length), Signal(2)
+        source, destination = Signal.like(settings.source), Signal.like(settings.destination)  # of the next element
+        left, turn = Signal.like(settings.length), Signal(2)
         loads, rotates, last = chosen[Operation.LOAD], chosen[Operation.ROTATE], Signal()
         pairs = chosen[Operation.ADD] | chosen[Operation.GATE]
         m.d.comb += [
             asking.eq(left != 0),
             last.eq(turn == Mux(rotates, 3, pairs)),
-            port.addr.eq(Mux(turn[0] ^ turn[1], settings.destination, settings.source) + asked),
+            port.addr.eq(Mux(turn[0] ^ turn[1], destination, source)),
             port.en.eq(advance),
         ]
         with m.If(self.start):
-            m.d.sync += [asked.eq(0), left.eq(self.settings.length), turn.eq(0)]
+            m.d.sync += [
+                source.eq(settings.source),
+                destination.eq(settings.destination),
+                left.eq(self.settings.length),
+                turn.eq(0),
+            ]
         with m.Elif(advance):
             m.d.sync += turned.eq(turn)
             with m.If(asking & (~loads | comes)):
-                m.d.sync += [turn.eq(Mux(last, 0, turn + 1)), asked.eq(asked + last), left.eq(left - last)]
+                m.d.sync += [turn.eq(Mux(last, 0, turn + 1)), left.eq(left - last)]
+                m.d.sync += [source.eq(source + last), destination.eq(destination + last)]
 
     def _write(
         self,
@@ -303,23 +310,28 @@ class VectorPass(wiring.Component):
         enable: Value,
     ) -> Signal:
         """Write results in their order, of a rotation to source and destination in turn; note their bits."""
-        # where each of the batch goes on, from the destination on: its own part of the memory lies before it
-        offsets = Array(Signal(range(self._batch * self._words), name=f"offset_{i}") for i in range(self._batch))
+        # where each of the batch goes on, in its own part of the memory
+        places = Array(Signal.like(settings.destination, name=f"place_{i}") for i in range(self._batch))
+        source = Signal.like(settings.source)
         seen = Array(Signal(MANTISSA_BITS, name=f"seen_{i}") for i in range(self._batch))
         paired = Signal()
         m.d.comb += [
-            port.addr.eq(Mux(rotates & ~paired, settings.source, settings.destination) + offsets[vector]),
+            port.addr.eq(Mux(rotates & ~paired, source, places[vector])),
             port.data.eq(result),
             port.en.eq(enable),
             self.seen.eq(seen[self.seen_of]),
         ]
         with m.If(self.start):
-            m.d.sync += paired.eq(0)
+            m.d.sync += [paired.eq(0), source.eq(settings.source)]
             for i in range(self._batch):
-                m.d.sync += [offsets[i].eq(i * self._words), seen[i].eq(Mux(self.settings.keep, seen[i], 0))]
+                m.d.sync += [
+                    places[i].eq(settings.destination + i * self._words),
+                    seen[i].eq(Mux(self.settings.keep, seen[i], 0)),
+                ]
         with m.Elif(enable):
             m.d.sync += [
-                offsets[vector].eq(offsets[vector] + (~rotates | paired)),
+                places[vector].eq(places[vector] + (~rotates | paired)),
+                source.eq(source + paired),
                 paired.eq(~paired),
                 seen[vector].eq(seen[vector] | abs(result)),
             ]

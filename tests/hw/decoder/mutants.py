@@ -49,7 +49,7 @@ VECTOR_MUTANTS = (
     Mutant("vector_pass.py", "loaded.vector == settings.vectors", "Const(1)"),
     Mutant("vector_pass.py", "(vector == settings.vectors)", "Const(1)"),
     Mutant("vector_pass.py", "i * self._words", "0"),
-    Mutant("vector_pass.py", "offsets[vector] + (~rotates | paired)", "offsets[0] + (~rotates | paired)"),
+    Mutant("vector_pass.py", "places[vector] + (~rotates | paired)", "places[0] + (~rotates | paired)"),
 )
 """Of all expressions that decide a word, an exponent or whether one waits."""
 
