@@ -227,7 +227,11 @@ REQUESTS: dict[Opcode, Request] = {
             "takes tokens that follow each other in a text through a decoder's program, and answers the likeliest next "
             "ones behind the last; all lies in the memory",
             arguments=(
-                Field("program", "address of the program, which must be sound: [programs](programs.md)"),
+                Field(
+                    "program",
+                    "address of the program, which must be sound: [programs](programs.md); only the last two bits of "
+                    "the address are looked at",
+                ),
                 Field("tokens", "how many, 1 to the engine's batch; a product reads its weights once for all"),
                 Field("position", "of the first token in its text, from 0"),
                 Field(
@@ -238,7 +242,7 @@ REQUESTS: dict[Opcode, Request] = {
                 Field(
                     "embeddings",
                     "address of the tokens' embeddings, one behind the other: a word with the exponent, a two's "
-                    "complement, and 32 bits per element",
+                    "complement, and 32 bits per element; of the address only the last two bits are looked at",
                 ),
                 Field("best", f"how many tokens are asked for, 0 to {BEST}; for 0 the program's ANSWER is left out"),
             ),
@@ -332,32 +336,3 @@ def answer_of(opcode: Opcode, words: Sequence[int]) -> tuple[dict[str, int], lis
             values[field.name] = sum(word << 32 * place for place, word in enumerate(words[at : at + field.words]))
             at += field.words
     return values, list(words[at:])
-
-
-def request_tables() -> str:
-    """``docs/requests.md``: all requests and statuses as Markdown."""
-    lines = ["# Requests to a board", "", "Made by `python -m formats.board_requests > docs/requests.md`.", ""]
-    lines += (__doc__ or "").split("\n\n", 1)[1].rsplit("\n\n", 1)[0].replace("``", "`").splitlines()
-    lines += ["", f"This is version {VERSION}. No request and no response is longer than {MAXIMUM_WORDS:,} words.", ""]
-    lines += ["| status | | |", "|---:|---|---|"]
-    lines += [f"| {status:d} | {status.name} | {meaning} |" for status, meaning in STATUS_MEANINGS.items()]
-    for request in REQUESTS.values():
-        lines += [
-            "",
-            f"## {request.opcode.name}, 0x{request.opcode:02X}",
-            "",
-            f"{request.meaning[0].upper()}{request.meaning[1:]}.",
-        ]
-        lines += _field_table("argument", request.arguments) + _field_table("answer", request.answer)
-    return "\n".join(lines) + "\n"
-
-
-def _field_table(title: str, fields: tuple[Field, ...]) -> list[str]:
-    if not fields:
-        return []
-    rows = [f"| `{field.name}` | {field.words or 'the rest'} | {field.meaning} |" for field in fields]
-    return ["", f"| {title} | words | |", "|---|---:|---|", *rows]
-
-
-if __name__ == "__main__":
-    print(request_tables(), end="")

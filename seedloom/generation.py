@@ -95,7 +95,8 @@ def generate(
     batch: Annotated[
         int | None,
         typer.Option(
-            help="With --whole-decoder: tokens of the prompt that share one pass over the weights, 1 to 16; default: 1."
+            help="With --whole-decoder: tokens of the prompt that share a pass over the weights, 1 to 16; default: 1. "
+            "The emulated device keeps room for them, and is no faster."
         ),
     ] = None,
     as_json: Json = False,
@@ -204,8 +205,8 @@ def _generate_by_decoder(
         typer.echo(
             f"{written.board}, {written.counted_is}, per token: {counted.cycles:,.0f} cycles, "
             f"{counted.tokens_per_second:.2f} tokens per second at the board's clock, "
-            f"{counted.memory_bytes:,} bytes of memory, {counted.memory_busy:.1%} of its peak, "
-            f"{derived.link_bytes:,} bytes on the link",
+            f"{counted.memory_bytes:,} bytes of memory (derived), {counted.memory_busy:.1%} of its peak; "
+            f"the last token: {derived.link_bytes:,} bytes on the link (derived)",
             err=True,
         )
         return

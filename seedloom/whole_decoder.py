@@ -153,14 +153,15 @@ def generate_by_decoder(
     device
         ``"emulated"`` for fast integers; ``"simulated"`` for the board's Verilog with its memory chip, every cycle;
         ``"serial:PATH@BAUD"`` for a board on a port, ``"serial:pty:BOARD"`` for a simulated one behind a
-        pseudo-terminal. Lines on stderr say beforehand how long it takes. A text on ``"simulated"`` is kept token by
-        token until it is whole: the same call goes on with it.
+        pseudo-terminal. Lines on stderr say beforehand how long it takes. A text on ``"simulated"`` is kept answer by
+        answer until it is whole: the same call goes on with it.
     program
         That reads and writes every token: a name of ``sw_runtime.decoder.choice``.
     streamer
         Tokenizer → a transformers streamer that takes the tokens as they are made.
     batch
         Tokens of the prompt that share one pass over the weights, 1 to 16; a board on a port must be built for as many.
+        The emulated device keeps room for them, and is no faster.
 
     Raises
     ------

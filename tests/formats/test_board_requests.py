@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from formats.board_request_tables import request_tables
 from formats.board_requests import (
     MAXIMUM_WORDS,
     REQUESTS,
@@ -12,7 +13,6 @@ from formats.board_requests import (
     Opcode,
     Status,
     answer_of,
-    request_tables,
     request_words,
 )
 from formats.errors import DeviceError, InputError

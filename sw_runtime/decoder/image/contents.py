@@ -141,6 +141,8 @@ class Contents:
             raise CheckpointError("the record is not what was written; write the image again")
         if entries["version"] != VERSION:
             raise CheckpointError(f"it is of version {entries['version']}, not {VERSION}; write it again")
+        if "batch" not in entries:
+            raise CheckpointError("it has no room for an embedding's exponent, as images have now; write it again")
         try:
             areas = tuple(Area(**area) for area in entries["areas"])
             contents = cls(**entries | {"formats": tuple(entries["formats"]), "areas": areas})

@@ -238,7 +238,10 @@ def test_an_image_for_a_larger_engine_or_memory_is_refused(library: Path) -> Non
     for changed, message in (
         ({"maximum_rows": 257}, "the board's engine is built for maximum_rows = 256, the image needs 257: program a"),
         ({"maximum_columns": 257}, "built for maximum_columns = 256, the image needs 257"),
-        ({"batch": 4}, "built for batch = 3, the image needs 4"),
+        (
+            {"batch": 4},
+            "for batch = 3, the image needs 4: program a board for it, or make the image with a smaller --batch",
+        ),
         (
             {"areas": (*image.contents.areas[:-1], cache)},
             f"the board has 67,108,864 bytes of memory, the image and its cache take {end}: make the image for this",

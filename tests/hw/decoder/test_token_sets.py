@@ -100,7 +100,7 @@ def test_tokens_and_keys_of_a_set_are_the_emulated_decoders_and_what_is_left_out
 def test_tokens_of_a_set_that_are_taken_together_answer_as_one_by_one(library: Path) -> None:
     text, answers = board_text(library, batch=ENGINE.batch)
     assert text == emulated_text()
-    assert [answer.tokens for answer in answers] == [1, 2, 2] + [1] * FOLLOWING
+    assert [answer.taken for answer in answers] == [1, 2, 2] + [1] * FOLLOWING
 
 
 @pytest.mark.parametrize("number", range(FIRST_SET_MUTANT, len(DECODER_MUTANTS) + 1))

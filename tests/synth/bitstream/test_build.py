@@ -218,6 +218,21 @@ def test_an_engine_of_several_vectors_per_pass_is_a_design_of_its_own() -> None:
         Order("ulx3s-85f", "trellis-4bit", batch=17)
 
 
+@pytest.mark.parametrize(
+    ("board", "most", "rams"), [("ulx3s-85f", 8, 208), ("ulx3s-45f", 3, 108), ("ecpix5-85f", 8, 208)]
+)
+def test_a_decoder_with_more_tokens_at_once_than_the_device_has_memories_for_is_refused(
+    board: str, most: int, rams: int
+) -> None:
+    assert Order(board, "trellis-4bit", decoder=True, batch=most).parameters.engine.batch == most
+    assert Order(board, "trellis-4bit", batch=16).parameters.engine.batch == 16, "an engine alone needs fewer"
+    said = (
+        f"batch of a decoder on {board} must be 1 to {most}, not {most + 1}: a token takes 20 block RAMs, .* has {rams}"
+    )
+    with pytest.raises(InputError, match=said):
+        Order(board, "trellis-4bit", decoder=True, batch=most + 1)
+
+
 def test_a_card_slot_is_wired_where_it_is_asked_for_and_the_esp32_beside_it_kept_in_reset() -> None:
     without, _, pins_without = build.netlist(ORDER)
     _, _, pins = build.netlist(replace(ORDER, card=True))

@@ -43,9 +43,10 @@ def test_no_changed_bit_of_the_record_is_believed(tmp_path: Path) -> None:
     assert (believed, nameless) == ([], [])
 
 
-def crafted(path: Path, changes: dict[str, Any], area: dict[str, Any]) -> None:
+def crafted(path: Path, changes: dict[str, Any], area: dict[str, Any], without: str = HASH) -> None:
     """An image's file with other entries in its record, or in its first area's, all under a new hash."""
-    record = {name: value for name, value in image().contents.record().items() if name != HASH} | changes
+    left_out = (HASH, without)
+    record = {name: value for name, value in image().contents.record().items() if name not in left_out} | changes
     if area:
         record["areas"] = [record["areas"][0] | area, *record["areas"][1:]]
     hashed = hashlib.sha256(json_text(record, sort_keys=True).encode()).hexdigest()
@@ -64,11 +65,7 @@ def crafted(path: Path, changes: dict[str, Any], area: dict[str, Any]) -> None:
         ({}, {"address": None}, ": address must be int, not None"),
         ({}, {"address": 0.0}, ": address must be int, not 0.0"),
         ({}, {"name": 1}, ": name must be str, not 1"),
-        (
-            {},
-            {"name": "cache"},
-            ": an image has the areas program, constants, rotary, .*, cache, not ",
-        ),
+        ({}, {"name": "cache"}, ": an image has the areas program, constants, rotary, .*, cache, not "),
         ({"areas": []}, {}, ": an image has the areas program, .*, not none"),
         ({"areas": [1]}, {}, " is no image of a program; write it with `seedloom image`"),
         ({"areas": None}, {}, " is no image of a program"),
@@ -89,6 +86,12 @@ def test_a_record_that_no_image_has_is_refused_with_its_file(
     with pytest.raises(CheckpointError, match=rf"^{tmp_path / 'model.img'}{message}") as said:
         Image.load(tmp_path / "model.img")
     assert "\n" not in str(said.value)
+
+
+def test_an_image_of_embeddings_without_exponents_is_refused(tmp_path: Path) -> None:
+    crafted(tmp_path / "model.img", {}, {}, without="batch")
+    with pytest.raises(CheckpointError, match="it has no room for an embedding's exponent, .*; write it again"):
+        Image.load(tmp_path / "model.img")
 
 
 @pytest.mark.parametrize("depth", [600, 100_000])
