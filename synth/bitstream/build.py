@@ -35,7 +35,7 @@ WRITTEN = (NETLIST, PINS, *OUTPUTS, "report.html", "report.json", HASHES)
 TOO_SMALL = "25k"
 """Size of the devices that hold no decoder: 28 multipliers and 56 block RAMs, where it takes 34 and 58."""
 
-BLOCK_RAMS = {"45k": 108, "85k": 208}
+BLOCK_RAMS = {"45k": 108, "85k": 208, "um5g-85k": 208}
 """Of the devices that hold a decoder."""
 
 TOKEN_RAMS, OTHER_RAMS = 20, 44

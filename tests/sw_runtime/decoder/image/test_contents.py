@@ -90,7 +90,7 @@ def test_a_record_that_no_image_has_is_refused_with_its_file(
 
 def test_an_image_of_embeddings_without_exponents_is_refused(tmp_path: Path) -> None:
     crafted(tmp_path / "model.img", {}, {}, without="batch")
-    with pytest.raises(CheckpointError, match="it has no room for an embedding's exponent, .*; write it again"):
+    with pytest.raises(CheckpointError, match=r"it has no room for an embedding's exponent, .*; write it again"):
         Image.load(tmp_path / "model.img")
 
 
