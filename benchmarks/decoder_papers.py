@@ -227,7 +227,7 @@ def derived_prompt_cycles(programs: Mapping[str, Program]) -> dict[str, float]:
 
 
 def verified_together(program: Program, tokens: int) -> float:
-    """Cycles in which tokens would share one pass over the weights: derived, for an engine that no decoder has."""
+    """Cycles in which tokens would share one pass over the weights: derived, if all were answered; no decoder does."""
     engine = program_engine(program, BOARD)
     saved = 0.0
     for command, length in zip(program.commands, program.lengths, strict=True):

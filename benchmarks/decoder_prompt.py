@@ -8,10 +8,9 @@ memory, and the answer to the last token, must be those of the tokens one by one
 
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
-import torch
 import typer
 from numpy.typing import NDArray
 
@@ -19,6 +18,8 @@ from formats.decoder.program import MatrixPlace, Program
 from formats.matrices import Matrix
 from hw.board.boards import BOARDS
 from seedloom.api import load
+from seedloom.decoder_devices import embeddings_of
+from seedloom.demo_decoder import keep_first_layers
 from seedloom.whole_decoder import compiled
 from sw_runtime.decoder.cost import token_cost
 from sw_runtime.decoder.image.file import Image
@@ -50,21 +51,13 @@ def derived(program: Program, batch: int) -> float:
     return BOARD.memory.clock_mhz * 1e6 / cost.tokens_per_second
 
 
-def first_layers(model: Any, layers: int) -> tuple[Program, dict[MatrixPlace, Matrix]]:
-    """The program of a model that keeps its first layers alone, and its matrices."""
-    model.model.layers = model.model.layers[:layers]
-    model.config.num_hidden_layers = layers
-    return compiled(model, BOARD, KV_BITS)
-
-
 def main(folder: Path, layers: Annotated[int, typer.Option(help="Simulated, of the model's.")] = 2) -> None:
     """Read a prompt with every batch, and compare."""
     model, tokenizer = load(folder)
-    tokens = tokenizer(PROMPT)["input_ids"][: TOKENS + 1]
-    with torch.no_grad():
-        embeddings = model.get_input_embeddings()(torch.tensor(tokens)).float().numpy()
+    embeddings = embeddings_of(model, tokenizer(PROMPT)["input_ids"][: TOKENS + 1])
     whole, _ = compiled(model, BOARD, KV_BITS)
-    program, matrices = first_layers(model, layers)
+    keep_first_layers(model, layers)
+    program, matrices = compiled(model, BOARD, KV_BITS)
     one_by_one: Read | None = None
     print(f"| tokens at once | {layers} layers, simulated | by the cost model | whole model, derived | tokens/s |")
     print("|---:|---:|---:|---:|---:|")

@@ -9,15 +9,13 @@ a pass over the weights. SmolLM2-135M in ``trellis-3.5bit`` takes 20 minutes of 
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
-import torch
 import typer
-from numpy.typing import NDArray
 
 from hw.board.boards import BOARDS
 from seedloom.api import load
+from seedloom.decoder_devices import embeddings_of
 from seedloom.whole_decoder import compiled
 from sw_runtime.decoder.counted import CountedCost
 from sw_runtime.decoder.emulated import EmulatedDecoder
@@ -26,13 +24,6 @@ from sw_runtime.decoder.simulated import SimulatedDecoder
 
 PROMPT = "Once upon a time in a small village by the sea, there lived an old man who"
 BOARD, KV_BITS = "ulx3s-64mb", 8
-
-
-def embeddings_of(model: Any, tokens: list[int]) -> NDArray[np.float32]:
-    """What the host sends for tokens: [T, dim]."""
-    with torch.no_grad():
-        found: NDArray[np.float32] = model.get_input_embeddings()(torch.tensor(tokens)).float().numpy()
-    return found
 
 
 def main(

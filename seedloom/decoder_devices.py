@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 
@@ -252,13 +253,18 @@ def serial_device(
     return BoardDevice(decoder, program, board, next_token)
 
 
+def embeddings_of(model: Any, tokens: list[int]) -> NDArray[np.float32]:
+    """What the host sends for tokens: [T, dim]."""
+    with torch.no_grad():
+        found: NDArray[np.float32] = model.get_input_embeddings()(torch.tensor(tokens)).float().numpy()
+    return found
+
+
 def following_tokens(device: DecoderDevice, model: Any, prompt: list[int]) -> Iterator[int]:
     """Endless tokens behind a prompt; the host looks up their embeddings in ``model``."""
     tokens = prompt
     while True:
-        with torch.no_grad():
-            embeddings = model.get_input_embeddings()(torch.tensor(tokens)).float().numpy()
-        token = device.choose(embeddings)
+        token = device.choose(embeddings_of(model, tokens))
         yield token
         tokens = [token]
 

@@ -32,6 +32,12 @@ class WholeDecoderResult:
     link_bytes: int
 
 
+def keep_first_layers(model: Any, layers: int) -> None:
+    """A transformers model loses its later layers; those that are kept, and the head, stay as they are."""
+    model.model.layers = model.model.layers[:layers]
+    model.config.num_hidden_layers = len(model.model.layers)
+
+
 def run_whole_decoder(model: Any, tokenizer: Any, layers: int = LAYERS, tokens: int = TOKENS) -> WholeDecoderResult:
     """Write tokens with a model's first layers and its head on a simulated board, and again on fast integers.
 
@@ -56,8 +62,7 @@ def run_whole_decoder(model: Any, tokenizer: Any, layers: int = LAYERS, tokens: 
     from sw_runtime.decoder.sampling import NextToken
 
     whole = model.config.num_hidden_layers
-    model.model.layers = model.model.layers[:layers]
-    model.config.num_hidden_layers = len(model.model.layers)
+    keep_first_layers(model, layers)
     program, matrices = compiled(model, BOARDS[BOARD], KV_BITS)
     prompt, likeliest = tokenizer(PROMPT)["input_ids"], NextToken(program.key_exponent)
     read = len(prompt) + tokens - 1

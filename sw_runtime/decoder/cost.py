@@ -27,6 +27,7 @@ from sw_runtime.decoder.image.memory_map import (
     EXPONENTS_BYTES,
     SCALE_BYTES,
     constant_bytes,
+    embedding_bytes,
     matrix_bytes,
     program_engine,
     program_words,
@@ -197,4 +198,4 @@ def _seen_by(command: Command, seen: int, kept: int | None) -> int:
 
 def link_bytes(program: Program, answers: int) -> int:
     """Bytes of a token on the link: its embedding's words and exponent, and the answer's tokens with their keys."""
-    return WORD_BYTES * (program.dim + 1) + answers * ANSWER_BYTES
+    return embedding_bytes(program) + answers * ANSWER_BYTES
